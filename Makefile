@@ -1,0 +1,71 @@
+# Every target makes the environment first, when it is missing or older than the lock.
+#   make strong-scaling PROTOCOL=paper ARGS="workers=1,2,4 strategy=p2"
+
+PYTHON   ?= python3
+PROTOCOL ?= quick
+ARGS     ?=
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+READY := $(VENV)/.installed
+
+# Runs the sweep, reports also what a sweep with failed cells measured, and keeps the sweep's exit code.
+sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
+	$(PY) -m experiments.report --experiment $(1); reported=$$?; \
+	exit $$((swept ? swept : reported))
+
+.DEFAULT_GOAL := help
+.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning profile figures schema lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PROTOCOL=quick   smoke (seconds), quick (minutes, default) or paper (the study's, hours)"
+	@echo "  ARGS=            further overrides of a sweep, such as ARGS=\"workers=1,2 seed=1\""
+	@echo "  PYTHON=python3   the Python (3.11 or newer) that .venv is made with"
+
+install: $(READY)  ## Make .venv with the locked packages; all else does it by itself
+
+# The stamp comes last, so that an interrupted installation starts afresh.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+test: $(READY)  ## Run the tests
+	$(PY) -m pytest
+
+check: $(READY)  ## Check format, style and types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+strong-scaling: $(READY)  ## The same work on more workers: measure, tables, figures
+	@$(call sweep,strong_scaling)
+
+weak-scaling: $(READY)  ## Work that grows with the workers: measure, tables, figures
+	@$(call sweep,weak_scaling)
+
+validation: $(READY)  ## Every strategy on real photos: outputs compared, contact sheet
+	@$(call sweep,validation)
+
+saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figures
+	@$(call sweep,saver_tuning)
+
+profile: $(READY)  ## cProfile of the master and one worker of one cell
+	@$(call sweep,profile)
+
+figures: $(READY)  ## Rebuild all tables and figures from what is measured
+	$(PY) -m experiments.report
+
+schema: $(READY)  ## Generate results/README.md from the records
+	$(PY) -m experiments.document
+
+lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \
+		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+clean:  ## Remove the environment and caches; results stay
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,82 @@
+"""The random transform T_k: declared as data, built anew for each task from the task's seed."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from augment.knob import KnobError
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
+
+if TYPE_CHECKING:
+    from albumentations import Compose
+
+CLASS = "_target_"
+
+
+class PipelineError(KnobError):
+    """A pipeline's declaration does not make a transform."""
+
+
+def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
+    """The seed of one task's transform: a function of these three numbers only, so that every
+    strategy at every worker count makes the same pixels (NumPy's SeedSequence, spawn keys)."""
+    from numpy.random import SeedSequence
+
+    sequence = SeedSequence(seed, spawn_key=(image_index, augmentation_index))
+    return int(sequence.generate_state(1)[0])
+
+
+def build(pipeline: Mapping[str, Any], seed: int) -> Compose:
+    """The transform that `{"transforms": [{"_target_": class path, argument: value, …}, …]}`
+    declares, its randomness drawn from `seed`."""
+    from albumentations import Compose
+
+    return Compose([construct(declaration) for declaration in pipeline["transforms"]], seed=seed)
+
+
+def check(pipeline: Mapping[str, Any]) -> None:
+    """Raises PipelineError, naming the class, where a declaration cannot be built."""
+    if not pipeline.get("transforms"):
+        raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
+    from albumentations import BasicTransform
+    from albumentations.core.composition import BaseCompose
+
+    for declaration in pipeline["transforms"]:
+        if not isinstance(construct(declaration), BasicTransform | BaseCompose):
+            raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
+    build(pipeline, seed=0)
+
+
+def construct(declaration: Any) -> Any:
+    """An object from its declaration: a mapping with a class path becomes an instance, a list of
+    them a list, any other list a tuple (albumentations wants tuples for ranges)."""
+    if isinstance(declaration, Mapping):
+        arguments = {key: construct(value) for key, value in declaration.items() if key != CLASS}
+        return _instance(declaration[CLASS], arguments) if CLASS in declaration else arguments
+    if isinstance(declaration, list | tuple):
+        parts = [construct(part) for part in declaration]
+        return parts if any(isinstance(part, Mapping) for part in declaration) else tuple(parts)
+    return declaration
+
+
+def _instance(path: str, arguments: dict[str, Any]) -> Any:
+    try:
+        return _locate(path)(**arguments)
+    except PipelineError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise PipelineError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
+
+
+@cache
+def _locate(path: str) -> Any:
+    try:
+        return pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PipelineError(f"pipeline: no class {path!r} can be imported ({error})") from error

@@ -1,0 +1,16 @@
+"""STRATEGIES is the one list of strategies: the command line, the help, the contract tests and
+the reports derive from it. A new one is one file here and its line below."""
+
+from augment.strategies.base import Strategy
+from augment.strategies.pool import P1, P2
+from augment.strategies.queue import PQ
+from augment.strategies.sequential import Sequential
+
+__all__ = ["STRATEGIES", "Strategy"]
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "sequential": Sequential,
+    "p1": P1,
+    "p2": P2,
+    "pq": PQ,
+}

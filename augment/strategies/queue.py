@@ -1,0 +1,105 @@
+"""The study's P_Q: some workers transform, the others save what comes through their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil, sqrt
+from multiprocessing.managers import SyncManager
+from typing import TYPE_CHECKING, Any
+
+from augment.knob import KnobError, knob
+from augment.log import Role
+from augment.processes import context
+from augment.strategies.base import Strategy, master, pool
+from augment.task import bench, open_bench
+from augment.workload import Job
+
+if TYPE_CHECKING:
+    from augment.task import Pixels
+
+
+@dataclass
+class PQ(Strategy):
+    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
+
+    savers: str = knob(
+        "how many of the workers only save: a number, or auto: max(1, ceil(sqrt(workers)) - 1)",
+        "auto",
+    )
+
+    def check(self) -> None:
+        if self.savers != "auto" and not (self.savers.isdecimal() and int(self.savers) > 0):
+            raise KnobError(f"strategy.savers={self.savers}: must be a number, 1 or more, or auto")
+
+    def obstacle(self, workers: int, saving: bool) -> str | None:
+        if not saving:
+            return "pq is a way of saving: saving=false does not apply"
+        savers = self.savers_of(workers)
+        if savers < workers:
+            return None
+        return f"pq with {savers} savers has no worker left to transform: workers={workers} does not apply"
+
+    def savers_of(self, workers: int) -> int:
+        """How many of the workers save; the rule is the study's."""
+        return max(1, ceil(sqrt(workers)) - 1) if self.savers == "auto" else int(self.savers)
+
+    def run(self, job: Job) -> None:
+        n_savers = self.savers_of(job.workers)
+        with master(job) as here, _manager(job) as manager:
+            images = here.read_all()
+            queues = [manager.Queue() for _ in range(n_savers)]
+            tasks = [
+                (number % n_savers, image, augmentation, images[image])
+                for number, (image, augmentation) in enumerate(job.workload.tasks())
+            ]
+            with (
+                _savers(job, queues),
+                pool(job, job.workers - n_savers, _open_transformer, queues) as workers,
+            ):
+                workers.starmap(_augment_and_send, tasks)
+
+
+@contextmanager
+def _manager(job: Job) -> Iterator[SyncManager]:
+    manager = SyncManager(ctx=context(job.runtime.start_method))
+    manager.start(open_bench, (job, Role.MANAGER))
+    with manager:
+        yield manager
+
+
+@contextmanager
+def _savers(job: Job, queues: list[Any]) -> Iterator[None]:
+    """One saving process per queue; on leaving, each gets its sentinel and is waited for."""
+    processes = context(job.runtime.start_method)
+    savers = [processes.Process(target=_save_until_sentinel, args=(job, queue)) for queue in queues]
+    for saver in savers:
+        saver.start()
+    yield
+    for queue in queues:
+        queue.put(None)
+    for saver in savers:
+        saver.join()
+
+
+def _save_until_sentinel(job: Job, queue: Any) -> None:
+    open_bench(job, Role.SAVER)
+    while (item := queue.get()) is not None:
+        image_index, augmentation_index, pixels = item
+        with bench().task(image_index, augmentation_index) as task:
+            task.save(pixels)
+
+
+_queues: list[Any] = []
+
+
+def _open_transformer(job: Job, queues: list[Any]) -> None:
+    open_bench(job, Role.WORKER)
+    _queues[:] = queues
+
+
+def _augment_and_send(saver: int, image_index: int, augmentation_index: int, pixels: Pixels) -> None:
+    with bench().task(image_index, augmentation_index) as task:
+        augmented = task.transform(pixels)
+        task.send(_queues[saver], (image_index, augmentation_index, augmented))

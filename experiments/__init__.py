@@ -1,0 +1,1 @@
+"""Measures `augment`: composes cells, times them in fresh processes, stores and reports."""

@@ -1,0 +1,184 @@
+"""Every table and figure again, from the parquet files alone: what `make figures` runs.
+
+python -m experiments.report [--results results] [--experiment strong_scaling ...]
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments import figures, published, tables
+from experiments.contact_sheet import contact_sheet
+from experiments.profiles import profile_table
+from experiments.record import OK
+from experiments.render import FORMATS, text
+from experiments.scaling import SAVERS, WEAK, newest_comparable, strong, weak
+from experiments.store import read_trials
+
+RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one experiment shows: tables and figures by the name of their file."""
+
+    tables: dict[str, list[tables.Table]]
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+def strong_report(trials: pd.DataFrame, results: Path) -> Report:
+    kept, note = newest_comparable(trials)
+    return _scaling_report(kept, strong(kept), note, "strong_scaling")
+
+
+def weak_report(trials: pd.DataFrame, results: Path) -> Report:
+    kept, note = newest_comparable(trials, WEAK)
+    return _scaling_report(kept, weak(kept), note, "weak_scaling")
+
+
+def _scaling_report(kept: pd.DataFrame, points: pd.DataFrame, note: str | None, experiment: str) -> Report:
+    title = _title(experiment).capitalize()
+    made = {"table": tables.scaling_tables(points, title, note), "environment": [_environment(kept)]}
+    cpus, *others = sorted(set(kept["usable_cpus"]))  # one machine may leave trials different CPUs
+    if not _measured(points):
+        return Report(made)
+    overlay = published.points(experiment)
+    return Report(made, figures.scaling_figures(points, title, overlay, None if others else cpus))
+
+
+def validation_report(trials: pd.DataFrame, results: Path) -> Report:
+    kept, note = newest_comparable(trials)
+    made = {"table": [tables.validation_table(kept, note)], "environment": [_environment(kept)]}
+    try:
+        return Report(made, {"contact_sheet": _contact_sheet(kept)})
+    except OSError as error:  # the table stands without pictures, and says why there are none
+        made["table"][0].notes.append(f"No contact sheet: {error}")
+        return Report(made)
+
+
+def _contact_sheet(trials: pd.DataFrame) -> Figure:
+    """Of the first cell that has kept its outputs; all have the same, says the table."""
+    kept = trials[(trials["status"] == OK) & trials["output_dir"].notna()]
+    if kept.empty:
+        raise FileNotFoundError("no cell has kept its outputs (output_dir)")
+    first = kept.iloc[0]
+    originals = sorted(path for path in Path(first["inputs"]).iterdir() if path.is_file())
+    return contact_sheet(originals, Path(first["output_dir"]))
+
+
+def savers_report(trials: pd.DataFrame, results: Path) -> Report:
+    """A cell that does not apply has no savers; it is shown at those that were asked for."""
+    options = trials["strategy_options"].map(json.loads)
+    asked = pd.to_numeric(options.map(lambda option: option.get("savers")), errors="coerce")
+    kept, note = newest_comparable(trials.assign(savers=trials["savers"].fillna(asked)), SAVERS)
+    points = strong(kept, SAVERS)
+    made = {"table": [tables.savers_table(points, note)], "environment": [_environment(kept)]}
+    if not _measured(points[points["savers"].notna()]):
+        return Report(made)
+    return Report(made, {"time": figures.savers_figure(points, "Tuning of the number of savers")})
+
+
+def cells_report(trials: pd.DataFrame, results: Path) -> Report:
+    """For an experiment without tables of its own: every configuration in its row."""
+    title = str(trials["experiment"].iloc[0])
+    return Report({"table": [tables.cells_table(trials, title)], "environment": [_environment(trials)]})
+
+
+def profile_report(trials: pd.DataFrame, results: Path) -> Report:
+    """What cProfile saw of the master and of one worker, by own time, as the study lists it."""
+    made = cells_report(trials, results).tables
+    for path in sorted((results / "profiles").glob("*/*.pstats")):
+        made[f"{path.parent.name}-{path.stem}"] = [profile_table(path)]
+    return Report(made)
+
+
+REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
+    "strong_scaling": strong_report,
+    "weak_scaling": weak_report,
+    "validation": validation_report,
+    "saver_tuning": savers_report,
+    "profile": profile_report,
+}
+
+
+def published_report() -> Report:
+    """The study's tables, recomputed from its seconds, with its slips in their footnotes."""
+    made = {}
+    for experiment in published.POINTS:
+        points, slips = published.points(experiment), published.slips()
+        title = f"Published {_title(experiment)} ({published.SOURCE})"
+        made[experiment] = tables.scaling_tables(points, title, RECOMPUTED)
+        for table in made[experiment]:
+            block = (experiment, bool(table.data["saving"].iloc[0]))
+            table.notes.extend(slip.sentence() for slip in slips if (slip.experiment, slip.saving) == block)
+    return Report(made)
+
+
+def _title(experiment: str) -> str:
+    return experiment.replace("_", " ")
+
+
+def _measured(points: pd.DataFrame) -> bool:
+    return bool((points["status"] == OK).any())
+
+
+def _environment(trials: pd.DataFrame) -> tables.Table:
+    newest = trials.sort_values("started_at").iloc[-1]
+    return tables.environment_table(str(newest["environment"]))
+
+
+def write(report: Report, results: Path, name: str) -> Iterator[Path]:
+    """Writes the report of experiment `name` and yields each path as it is complete."""
+    folder = results / "tables" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, blocks in report.tables.items():
+        for kind, render in FORMATS.items():
+            path = folder / f"{stem}.{kind}"
+            path.write_text(render(blocks), encoding="utf-8")
+            yield path
+    for stem, figure in report.figures.items():
+        kinds = ("png",) if stem == "contact_sheet" else ("png", "svg")
+        yield from figures.save(figure, results / "figures" / name / stem, kinds)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rebuilds tables and figures; prints the paths written and the scaling tables.
+
+    Ends with one line on stderr if there are no results.
+    """
+    parser = argparse.ArgumentParser(prog="python -m experiments.report", description=main.__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
+    parser.add_argument("--experiment", nargs="+", metavar="NAME", help="only these experiments")
+    chosen = parser.parse_args(arguments)
+    trials = chosen.results / "trials"
+    names = chosen.experiment or sorted(path.name for path in trials.glob("*") if path.is_dir())
+    if not names:
+        raise SystemExit(f"{trials}: no results yet; `make strong-scaling` makes some")
+    print(*write(published_report(), chosen.results, "published"), sep="\n")
+    for name in names:
+        report = _report(name, trials / name, chosen.results)
+        print(*write(report, chosen.results, name), sep="\n")
+        if name in published.POINTS:
+            print("", *map(text, report.tables["table"]), sep="\n")
+
+
+def _report(name: str, folder: Path, results: Path) -> Report:
+    missing = f"{folder}: no trials; `python run.py -m experiment={name}` makes them"
+    if not any(folder.rglob("*.parquet")):
+        raise SystemExit(missing)
+    try:
+        trials = read_trials(folder)
+    except OSError as error:
+        raise SystemExit(f"{folder}: cannot be read: {error}") from error
+    if trials.empty:
+        raise SystemExit(missing)
+    return REPORTS.get(name, cells_report)(trials, results)
+
+
+if __name__ == "__main__":
+    main()

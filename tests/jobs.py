@@ -1,0 +1,47 @@
+"""Small jobs for the tests, and how to run them as the suite does: in a fresh, watched process."""
+
+from pathlib import Path
+from typing import Any
+
+from augment.dataset import Synthetic
+from augment.runtime import Runtime
+from augment.strategies import Strategy
+from augment.workload import Job, Workload
+from experiments import watch
+
+FLIP = {"transforms": [{"_target_": "albumentations.HorizontalFlip", "p": 0.5}]}
+VARIED = {
+    "transforms": [
+        {"_target_": "albumentations.RandomRotate90", "p": 1},
+        {"_target_": "albumentations.RandomBrightnessContrast", "p": 1},
+        {"_target_": "albumentations.ISONoise", "p": 1},
+    ]
+}
+LEFTOVERS = (Path("/dev/shm"), Path("/tmp"))
+
+
+def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) -> tuple[Path, ...]:
+    return tuple(Synthetic("noise", "png").files(n_images, size, seed=1, cache=folder / "cache"))
+
+
+def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -> Job:
+    """A job of 3 images × 4 augmentations in `folder`, where its logs and outputs go too."""
+    output = folder / "out" if saving else None
+    for new in (folder / "logs", folder / "out"):
+        new.mkdir(parents=True)
+    workload = Workload(
+        inputs=changes.pop("inputs", None) or images(folder),
+        n_augmentations=changes.pop("n_augmentations", 4),
+        pipeline=changes.pop("pipeline", VARIED),
+        seed=7,
+        output=output,
+    )
+    return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
+
+
+def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> watch.Outcome:
+    return watch.run(strategy, job, job.logs.parent, timeout_s)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

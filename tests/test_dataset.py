@@ -1,0 +1,302 @@
+"""Where images come from: the same ones every time, in the same order, or one line that says why not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from augment import pixels
+from augment.dataset import DATASETS, Dataset, DatasetError, Folder, Photos, Synthetic
+from augment.photos import PHOTOS, photo_folder
+
+relaxed = settings(deadline=None, max_examples=40)
+sides = st.integers(1, 60)
+
+
+def read(path: Path) -> pixels.Pixels:
+    image = pixels.load(path)
+    assert image.dtype == np.uint8
+    return image
+
+
+def contents(files: list[Path]) -> list[bytes]:
+    return [file.read_bytes() for file in files]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's folder: images of several names and suffixes, and files that are none."""
+    folder = tmp_path / "my pictures"
+    folder.mkdir()
+    for name in ("b.png", "a.JPG", "B.jpeg", "a.jpg", "Ä 'x'\n.png", "notes.txt", "png", ".jpg", "a.jpg.bak"):
+        (folder / name).write_bytes(b"")
+    (folder / os.fsdecode(b"\xff.PNG")).write_bytes(b"")
+    (folder / "deeper").mkdir()
+    (folder / "deeper" / "c.png").write_bytes(b"")
+    return folder
+
+
+# Every dataset
+
+
+@pytest.mark.parametrize("name", ["synthetic", "photos"])
+def test_the_same_files_come_from_any_cache(name: str, tmp_path: Path) -> None:
+    first = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "one")
+    second = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "two")
+    assert [file.name for file in first] == [file.name for file in second]
+    assert contents(first) == contents(second)
+
+
+@pytest.mark.parametrize("name", ["synthetic", "photos"])
+def test_width_comes_first_in_a_size(name: str, tmp_path: Path) -> None:
+    assert {read(file).shape for file in DATASETS[name]().files(3, (70, 20), 0, tmp_path)} == {(20, 70, 3)}
+
+
+@pytest.mark.parametrize("name", ["synthetic", "photos"])
+def test_what_is_cached_is_not_made_again(name: str, tmp_path: Path) -> None:
+    before = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
+    after = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
+    assert before == after
+
+
+@pytest.mark.parametrize("dataset", [Synthetic(), Photos()], ids=["synthetic", "photos"])
+def test_a_cache_that_cannot_be_written_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DatasetError, match=r"^cache_dir=.*/file/cache: Not a directory; give a folder"):
+        dataset.files(1, (20, 20), 0, tmp_path / "file" / "cache")
+
+
+def test_an_interrupted_making_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(path: Path, image: pixels.Pixels) -> None:
+        if path.name.endswith("1.jpg"):
+            raise KeyboardInterrupt
+        path.write_bytes(b"the first half")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pixels, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            Synthetic().files(2, (20, 20), 0, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert read(Synthetic().files(2, (20, 20), 0, tmp_path)[0]).shape == (20, 20, 3)
+
+
+def test_two_sweeps_that_make_the_same_at_once_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = pixels.save
+
+    def save_while_another_sweep_finishes(path: Path, image: pixels.Pixels) -> None:
+        monkeypatch.setattr(pixels, "save", save)
+        Synthetic().files(1, (20, 20), 0, tmp_path)
+        save(path, image)
+
+    monkeypatch.setattr(pixels, "save", save_while_another_sweep_finishes)
+    (file,) = Synthetic().files(1, (20, 20), 0, tmp_path)
+    assert read(file).shape == (20, 20, 3)
+    assert list(tmp_path.iterdir()) == [file.parent]
+
+
+def test_importing_datasets_imports_no_library() -> None:
+    code = (
+        "import sys, augment.dataset; print({'numpy', 'cv2', 'skimage', 'albumentations'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+# Synthetic
+
+
+@given(width=st.integers(10, 200), height=st.integers(10, 200), index=st.integers(0, 9))
+@relaxed
+def test_a_board_has_ten_by_ten_squares_at_any_size(width: int, height: int, index: int) -> None:
+    board = pixels.checkerboard(width, height, index)
+    assert set(np.unique(board)) == {0, 255}
+    assert np.count_nonzero(np.diff(board[0, :, 0].astype(int))) == 9
+    assert np.count_nonzero(np.diff(board[:, 0, 0].astype(int))) == 9
+    assert board[0, 0, 0] == (0, 255)[index % 2]
+
+
+@given(
+    pattern=st.sampled_from(["noise", "photo_like"]), width=sides, height=sides, seed=st.integers(0, 2**64)
+)
+@relaxed
+def test_pixels_follow_from_seed_and_index(pattern: str, width: int, height: int, seed: int) -> None:
+    image = pixels.synthetic(pattern, width, height, seed, 3)
+    assert image.shape == (height, width, 3)
+    assert np.array_equal(image, pixels.synthetic(pattern, width, height, seed, 3))
+    if width * height > 64:
+        assert not np.array_equal(image, pixels.synthetic(pattern, width, height, seed, 4))
+        assert not np.array_equal(image, pixels.synthetic(pattern, width, height, seed + 1, 3))
+
+
+def test_an_index_means_the_same_image_however_many_there_are(tmp_path: Path) -> None:
+    few = Synthetic("noise", "png").files(2, (20, 20), 0, tmp_path)
+    many = Synthetic("noise", "png").files(None, (20, 20), 0, tmp_path)
+    assert contents(few) == contents(many)[:2]
+    assert len({*contents(many)}) == len(many) == 10
+
+
+def test_photo_like_images_compress_as_photos_do(tmp_path: Path) -> None:
+    def bits_per_pixel(image: pixels.Pixels) -> float:
+        height, width, _ = image.shape
+        return float(cv2.imencode(".jpg", image)[1].size * 8 / (height * width))
+
+    photos = [bits_per_pixel(read(file)) for file in Photos().files(None, None, 0, tmp_path)]
+    assert min(photos) < bits_per_pixel(pixels.synthetic("photo_like", 2000, 1000, 0, 0)) < max(photos)
+    assert bits_per_pixel(pixels.synthetic("noise", 500, 500, 0, 0)) > 2 * max(photos)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "line"),
+    [
+        (
+            Synthetic("stripes"),
+            "dataset.pattern=stripes: unknown; give one of checkerboard, noise, photo_like",
+        ),
+        (Synthetic("a\nb"), r"dataset.pattern='a\nb': unknown; give one of checkerboard, noise, photo_like"),
+        (Synthetic(format="gif"), "dataset.format=gif: unknown; give one of jpg, png"),
+    ],
+)
+def test_a_wrong_choice_is_named_with_the_right_ones(dataset: Synthetic, line: str) -> None:
+    with pytest.raises(DatasetError) as error:
+        dataset.check()
+    assert str(error.value) == line
+
+
+def test_synthetic_images_need_a_size_that_can_be_had(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="image_size=null: synthetic images need a size"):
+        Synthetic().files(1, None, 0, tmp_path)
+    with pytest.raises(DatasetError, match="image_size=9x20: a 10 x 10 board needs 10 pixels a side"):
+        Synthetic().files(1, (9, 20), 0, tmp_path)
+    with pytest.raises(DatasetError, match=r"image_size=70000x10: OpenCV cannot encode it as \.jpg"):
+        Synthetic().files(1, (70_000, 10), 0, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Photos
+
+
+def test_without_a_size_photos_are_the_originals(tmp_path: Path) -> None:
+    files = Photos().files(None, None, 0, tmp_path)
+    assert [file.name for file in files] == [photo.name for photo in PHOTOS]
+    assert contents(files) == [((photo_folder() or Path()) / photo.name).read_bytes() for photo in PHOTOS]
+
+
+def test_photos_come_again_as_different_images_of_other_names(tmp_path: Path) -> None:
+    count = 3 * len(PHOTOS)
+    files = Photos().files(count, (64, 48), 0, tmp_path)
+    assert files[len(PHOTOS)].name == "astronaut_1.png"
+    assert len({file.name for file in files}) == len({*contents(files)}) == count
+
+
+@given(repeats=st.integers(1, 100), seed=st.integers(0, 2**64))
+@relaxed
+def test_no_repeat_of_a_photo_is_another(repeats: int, seed: int) -> None:
+    photo = np.arange(20 * 30, dtype=np.uint16).view(np.uint8).reshape(20, 20, 3)
+    rolls = {pixels.rolled(photo, repeat, seed).tobytes() for repeat in range(repeats)}
+    assert len(rolls) == repeats
+
+
+@given(width=sides, height=sides)
+@relaxed
+def test_a_larger_photo_is_cropped_about_its_centre(width: int, height: int) -> None:
+    photo = pixels.noise(60, 60, np.random.default_rng(0))
+    top, left = (60 - height) // 2, (60 - width) // 2
+    assert np.array_equal(pixels.fitted(photo, width, height), photo[top : top + height, left : left + width])
+
+
+@given(have=st.integers(1, 9), want=sides)
+@relaxed
+def test_a_smaller_photo_is_mirrored_not_stretched(have: int, want: int) -> None:
+    photo = pixels.noise(have, have, np.random.default_rng(0))
+    if want >= have:
+        before = -((have - want) // 2)
+        pad = (before, want - have - before)
+        assert np.array_equal(
+            pixels.fitted(photo, want, want), np.pad(photo, (pad, pad, (0, 0)), "symmetric")
+        )
+
+
+def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in (None, tmp_path):
+        monkeypatch.setattr("augment.dataset.photo_folder", lambda folder=folder: folder)
+        with pytest.raises(DatasetError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
+            Photos().check()
+
+
+# Folder
+
+
+def test_a_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path) -> None:
+    files = Folder(str(folder)).files(None, None, 0, tmp_path)
+    assert [os.fsencode(file.name) for file in files] == [
+        b"B.jpeg",
+        b"a.JPG",
+        b"a.jpg",
+        b"b.png",
+        "Ä 'x'\n.png".encode(),
+        b"\xff.PNG",
+    ]
+    assert {file.parent for file in files} == {folder}
+    assert Folder(str(folder)).files(2, None, 0, tmp_path) == files[:2]
+
+
+@given(
+    names=st.sets(st.binary(min_size=1, max_size=9).filter(lambda name: not {*name} & {0, *b"/"}), min_size=1)
+)
+@relaxed
+def test_any_name_is_found_and_gives_an_output_of_its_own(
+    names: set[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for name in names:
+        (folder / os.fsdecode(name + b".png")).touch()
+    files = Folder(str(folder)).files(None, None, 0, folder)
+    assert [os.fsencode(file.name) for file in files] == sorted(name + b".png" for name in names)
+    outputs = {f"aug_{file.stem}_{task:06d}{file.suffix}" for file in files for task in (0, 1, 1_000_000)}
+    assert len(outputs) == 3 * len(files)
+
+
+def test_what_only_looks_like_an_image_is_listed_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    (tmp_path / "b.jpg").symlink_to("nowhere")
+    assert [file.name for file in Folder(str(tmp_path)).files(None, None, 0, tmp_path)] == ["a.jpg", "b.jpg"]
+
+
+def test_a_home_folder_may_be_abbreviated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert len(Folder("~/my pictures").files(None, None, 0, folder)) == 6
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nowhere", "dataset.path=/nowhere: no such folder"),
+        ("", "dataset.path=: no such folder"),
+        ("a\nb", r"dataset.path='a\nb': no such folder"),
+        (os.fsdecode(b"\xff"), r"dataset.path='\udcff': no such folder"),
+        ("\0", r"dataset.path='\x00': not a path"),
+        ("\ud800", r"dataset.path='\ud800': not a path"),
+        (__file__, f"dataset.path={__file__}: not a folder"),
+        (os.path.dirname(__file__), f"dataset.path={os.path.dirname(__file__)}: no images in it"),
+    ],
+)
+def test_a_folder_without_images_is_named_in_one_line(path: str, reason: str) -> None:
+    with pytest.raises(DatasetError) as error:
+        Folder(path).check()
+    assert str(error.value) == f"{reason}; give a folder of .jpg, .jpeg or .png images"
+
+
+def test_more_images_than_the_folder_holds_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^n_images=7: .*my pictures holds 6; give at most that"):
+        Folder(str(folder)).files(7, None, 0, tmp_path)
+
+
+def test_a_folder_keeps_its_sizes(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
+        Folder(str(folder)).files(None, (500, 250), 0, tmp_path)

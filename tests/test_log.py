@@ -1,0 +1,75 @@
+"""A process's log, its clock ticked by hand."""
+
+from pathlib import Path
+
+from augment.log import STAGES, Log, Role, read
+
+
+class HandClock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_laps_fill_the_stages(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = Log(tmp_path, Role.WORKER, entries=2, clock=clock)
+    log.ready(opencv_threads=1, os_threads=3)
+    log.begin(4, 5)
+    clock.tick(2)
+    log.lap(STAGES.index("read"))
+    clock.tick(3)
+    log.lap(STAGES.index("transform"))
+    log.end()
+    clock.tick(1)
+    log.leave()
+
+    [left] = read(tmp_path)
+    assert left.role is Role.WORKER
+    assert left.header["ready"] == 100
+    assert left.header["left"] == 106
+    assert left.header["os_threads"] == 3
+    [entry] = left.done
+    assert (entry["image_index"], entry["augmentation_index"]) == (4, 5)
+    assert (entry["start"], entry["end"], entry["read"], entry["transform"], entry["write"]) == (
+        100,
+        105,
+        2,
+        3,
+        0,
+    )
+    assert left.unfinished_task is None
+
+
+def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.SAVER, entries=3)
+    log.ready(1, 1)
+    log.begin(0, 1)
+    log.end()
+    log.begin(2, 7)
+    [left] = read(tmp_path)  # as if the process had been killed here
+    assert left.unfinished_task == (2, 7)
+    assert len(left.done) == 1
+    assert left.header["left"] == 0
+
+
+def test_without_entries_only_the_header_is_kept(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.WORKER, entries=0)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    log.lap(0)
+    log.end()
+    log.leave()
+    [left] = read(tmp_path)
+    assert len(left.entries) == 0
+    assert left.header["peak_rss_bytes"] > 1_000_000
+
+
+def test_a_log_that_was_never_begun_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "1.log").touch()
+    Log(tmp_path, Role.WORKER, entries=1)
+    assert read(tmp_path) == []

@@ -1,0 +1,239 @@
+"""What a result is known by, shown on the study's machine, which a folder of files plays here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import machine
+
+
+def put(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text + "\n")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that shows nothing of itself, on which this process may use 64 CPUs."""
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
+    return tmp_path
+
+
+@pytest.fixture
+def study(bare: Path) -> Path:
+    """The study's machine: 2 sockets of 16 cores, 2 threads each."""
+    put(
+        bare,
+        "proc/cpuinfo",
+        "model name\t: Intel(R) Xeon(R) Silver 4314 CPU @ 2.40GHz\ncpu MHz\t\t: 1234.5\nflags\t\t: fpu vme",
+    )
+    put(bare, "proc/meminfo", "MemTotal:       131000000 kB")
+    put(bare, "etc/os-release", 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 22.04.5 LTS"')
+    for cpu in range(64):
+        folder, core, socket = f"sys/devices/system/cpu/cpu{cpu}", cpu % 32, cpu % 32 // 16
+        threads, all_of_socket = f"{core},{core + 32}", f"{16 * socket}-{16 * socket + 15}"
+        put(bare, f"{folder}/topology/physical_package_id", str(socket))
+        put(bare, f"{folder}/topology/thread_siblings_list", threads)
+        caches = [
+            ("1", "Data", "48K"),
+            ("1", "Instruction", "32K"),
+            ("2", "Unified", "1280K"),
+            ("3", "Unified", "24576K"),
+        ]
+        for index, (level, kind, size) in enumerate(caches):
+            cache = f"{folder}/cache/index{index}"
+            put(bare, f"{cache}/level", level)
+            put(bare, f"{cache}/type", kind)
+            put(bare, f"{cache}/size", size)
+            put(bare, f"{cache}/shared_cpu_list", all_of_socket if level == "3" else threads)
+    put(bare, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3400000")
+    put(bare, "sys/devices/system/cpu/cpufreq/boost", "1")  # no CPU, though its name begins like one
+    for node in range(2):
+        put(bare, f"sys/devices/system/node/node{node}/cpulist", "0")
+    return bare
+
+
+def test_the_study_s_machine_is_described_as_the_study_does(study: Path) -> None:
+    environment = machine.environment()
+    assert list(environment.items())[:12] == [
+        ("CPU", "Intel(R) Xeon(R) Silver 4314 CPU @ 2.40GHz"),
+        ("sockets", "2"),
+        ("physical cores", "32"),
+        ("logical CPUs", "64"),
+        ("usable CPUs", "64"),
+        ("clock", "2.40 (3.40) GHz"),
+        ("virtual machine", "no"),
+        ("L1d", "48 KiB x 32"),
+        ("L1i", "32 KiB x 32"),
+        ("L2", "1.25 MiB x 32"),
+        ("L3", "24 MiB x 2"),
+        ("NUMA nodes", "2"),
+    ]
+    assert environment["memory"] == "124.9 GiB"
+    assert environment["operating system"] == "Ubuntu 22.04.5 LTS"
+
+
+def test_a_machine_that_hides_everything_is_unknown_not_a_crash(bare: Path) -> None:
+    environment = machine.environment()
+    for label in (
+        "sockets",
+        "physical cores",
+        "clock",
+        "L1d",
+        "L3",
+        "NUMA nodes",
+        "memory",
+        "operating system",
+    ):
+        assert environment[label] == "unknown"
+    assert "64cpus" in machine.fingerprint(environment)
+
+
+def test_this_machine_is_described_too() -> None:
+    environment = machine.environment()
+    assert all(text and "\n" not in text for text in environment.values())
+    assert environment["usable CPUs"] == str(machine.usable_cpus())
+    assert machine.fingerprint(environment) == machine.fingerprint(machine.environment())
+
+
+# Fingerprint
+
+
+def test_a_fingerprint_can_be_read_and_tells_machines_apart(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = machine.environment()
+    name = machine.fingerprint(environment)
+    assert name == "intel-xeon-silver-4314-64cpus-" + name[-8:]
+    for label in ("CPU", "sockets", "physical cores", "usable CPUs", "L2", "NUMA nodes"):
+        assert machine.fingerprint(environment | {label: "another"}) != name
+
+
+@pytest.mark.parametrize(
+    "label", ["kernel", "NumPy", "OpenCV", "Python", "clock", "memory", "operating system"]
+)
+def test_a_fingerprint_outlives_updates(study: Path, label: str) -> None:
+    environment = machine.environment()
+    assert machine.fingerprint(environment | {label: "another"}) == machine.fingerprint(environment)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "slug"),
+    [
+        ("AMD Ryzen 9 7950X 16-Core Processor", "amd-ryzen-9-7950x"),
+        ("Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz", "intel-core-i7-8550u"),
+        ("aarch64", "aarch64"),
+        ("®", "unknown"),
+    ],
+)
+def test_the_processor_s_name_without_its_ornaments(cpu: str, slug: str) -> None:
+    assert machine.fingerprint({"CPU": cpu, "usable CPUs": "8"}).startswith(f"{slug}-8cpus-")
+
+
+# Usable CPUs
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, 64),
+        ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "max 100000"}, 64),
+        ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "250000 100000"}, 3),
+        ({"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "1000 100000"}, 1),
+        ({"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/cpu.max": "400000 100000"}, 4),
+        ({"proc/self/cgroup": "0::/../host/path", "sys/fs/cgroup/cpu.max": "200000 100000"}, 2),
+        (
+            {
+                "proc/self/cgroup": "9:name=systemd:/\n4:cpu,cpuacct:/box\n0::/",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us": "150000",
+                "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us": "100000",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000",
+            },
+            2,
+        ),
+    ],
+    ids=["no cgroup", "no limit", "rounded up", "at least one", "limit above", "host's path", "version 1"],
+)
+def test_a_cgroup_s_quota_limits_the_usable_cpus(bare: Path, files: dict[str, str], cpus: int) -> None:
+    for path, text in files.items():
+        put(bare, path, text)
+    assert machine.usable_cpus() == cpus
+
+
+def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 5})
+    put(bare, "proc/self/cgroup", "0::/")
+    put(bare, "sys/fs/cgroup/cpu.max", "800000 100000")
+    assert machine.usable_cpus() == 2
+
+
+# Code and versions
+
+
+def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
+    put(tmp_path, "a.py", "1")
+    put(tmp_path, "b/c.py", "2")
+    digest = machine.code_digest(tmp_path)
+    put(tmp_path, "notes.txt", "3")
+    assert machine.code_digest(tmp_path) == digest
+    (tmp_path / "a.py").rename(tmp_path / "d.py")
+    renamed = machine.code_digest(tmp_path)
+    put(tmp_path, "b/c.py", "4")
+    assert len({digest, renamed, machine.code_digest(tmp_path)}) == 3
+
+
+def test_a_commit_is_marked_when_a_tracked_file_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "PROJECT", tmp_path)
+
+    def git(*words: str) -> str:
+        person = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", *person, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert machine.git_commit() is None, "no repository"
+    git("init")
+    assert machine.git_commit() is None, "no commit"
+    put(tmp_path, "file", "1")
+    git("add", "file")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert machine.git_commit() == commit
+    put(tmp_path, "untracked", "1")
+    assert machine.git_commit() == commit
+    put(tmp_path, "file", "2")
+    assert machine.git_commit() == f"{commit}+dirty"
+    monkeypatch.setenv("PATH", "")
+    assert machine.git_commit() is None, "no git"
+
+
+def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_: object, timeout: float, **__: object) -> None:
+        assert timeout == 2
+        raise subprocess.TimeoutExpired("git", timeout)
+
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(machine, "PROJECT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert machine.git_commit() is None
+
+
+def test_versions_have_the_names_of_their_columns() -> None:
+    versions = machine.versions()
+    assert [*versions] == ["python_version", "numpy_version", "opencv_version", "albumentations_version"]
+    assert versions["albumentations_version"] == "2.0.8"
+
+
+def test_describing_the_machine_imports_none_of_the_libraries() -> None:
+    code = (
+        "import sys; from experiments import machine; machine.environment(); machine.versions();"
+        "print({'numpy', 'cv2', 'albumentations', 'hydra', 'pandas', 'pyarrow'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

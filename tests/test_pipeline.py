@@ -1,0 +1,69 @@
+"""The random transform: a function of the seed and the task's two indices, declared as data."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from omegaconf import OmegaConf
+
+from augment.pipeline import PipelineError, build, check, task_seed
+
+STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
+INDEX = some.integers(0, 10_000)
+
+
+@given(INDEX, INDEX, INDEX)
+def test_a_seed_for_every_task(seed: int, image: int, augmentation: int) -> None:
+    own = task_seed(seed, image, augmentation)
+    assert own == task_seed(seed, image, augmentation)
+    assert own != task_seed(seed, image, augmentation + 1)
+    assert own != task_seed(seed, image + 1, augmentation)
+    assert own != task_seed(seed + 1, image, augmentation)
+
+
+def test_the_study_pipeline_repeats_itself_exactly() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    for seed in range(40):  # enough to draw every transform
+        first, again = (build(STUDY, seed)(image=image)["image"] for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+
+
+def test_the_study_pipeline_has_what_the_study_lists() -> None:
+    geometric, photometric, distorting = build(STUDY, seed=0).transforms
+    assert [type(part).__name__ for part in geometric.transforms] == [
+        *("HorizontalFlip", "VerticalFlip", "RandomRotate90")
+    ]
+    assert (geometric.p, photometric.n, photometric.p, distorting.p) == (0.5, 2, 1, 0.4)
+    assert [type(part).__name__ for part in photometric.transforms] == [
+        *("RandomBrightnessContrast", "HueSaturationValue", "CLAHE", "GaussianBlur", "Sharpen"),
+        *("RandomGamma", "MotionBlur", "ISONoise", "ChannelShuffle"),
+    ]
+    assert [type(part).__name__ for part in distorting.transforms] == [
+        *("ElasticTransform", "GridDistortion", "OpticalDistortion", "Perspective")
+    ]
+    inner = [part for group in (geometric, photometric, distorting) for part in group.transforms]
+    assert all(part.p == 1 for part in inner)
+
+
+def test_ranges_become_tuples() -> None:
+    declared = {"_target_": "albumentations.RandomGamma", "gamma_limit": [90, 110], "p": 1}
+    assert build({"transforms": [declared]}, seed=0).transforms[0].gamma_limit == (90, 110)
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ([], "pipeline.transforms: empty"),
+        ([{"_target_": "albumentations.Nope"}], "albumentations.Nope"),
+        ([{"_target_": "no.such.module.Blur"}], "no.such.module.Blur"),
+        ([{"_target_": "albumentations.HorizontalFlip", "p": 7}], "albumentations.HorizontalFlip"),
+        ([{"_target_": "pathlib.Path"}], "no albumentations transform"),
+        ([{"p": 1}], "no albumentations transform"),
+    ],
+)
+def test_a_wrong_declaration_is_named(declared: list[dict[str, object]], told: str) -> None:
+    with pytest.raises(PipelineError, match=told) as raised:
+        check({"transforms": declared})
+    assert "\n" not in str(raised.value)

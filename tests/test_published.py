@@ -1,0 +1,81 @@
+"""Every printed figure of the study follows from its printed seconds, but twelve."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments import published
+
+
+def test_the_slips_are_the_twelve_speedups_without_saving() -> None:
+    found = {(slip.strategy, slip.workers, slip.printed) for slip in published.slips()}
+
+    assert found == {
+        *(
+            ("p1", 2, 1.67),
+            ("p1", 4, 2.99),
+            ("p1", 8, 4.73),
+            ("p1", 16, 7.6),
+            ("p1", 32, 8.3),
+            ("p1", 64, 7.55),
+        ),
+        *(
+            ("p2", 2, 1.66),
+            ("p2", 4, 2.86),
+            ("p2", 8, 5.47),
+            ("p2", 16, 7.12),
+            ("p2", 32, 8.25),
+            ("p2", 64, 7.57),
+        ),
+    }
+    kinds = {(slip.experiment, slip.saving, slip.quantity) for slip in published.slips()}
+    assert kinds == {("strong_scaling", False, "speedup")}
+
+
+def test_a_slip_says_what_would_be_right() -> None:
+    first = published.slips()[0]
+
+    assert first.right == pytest.approx(76.37 / 49.27)
+    assert first.sentence() == "slip: speedup of p1 at 2 workers, printed 1.67; the seconds give 1.55."
+
+
+def test_the_slips_divide_by_the_baseline_with_saving() -> None:
+    for slip in published.slips():
+        assert slip.printed == pytest.approx(slip.right * 82.07 / 76.37, abs=0.012)
+
+
+@pytest.mark.parametrize(("experiment", "printed"), [("strong_scaling", 30), ("weak_scaling", 30)])
+def test_all_that_is_printed_is_checked(experiment: str, printed: int) -> None:
+    rows = published.trials(experiment)
+
+    assert rows["printed_efficiency_percent"].notna().sum() == printed
+
+
+@pytest.mark.parametrize("column", ["printed_speedup", "printed_efficiency_percent"])
+def test_another_figure_would_be_found(column: str, tmp_path: Path) -> None:
+    for name in published.POINTS:
+        text = (published.FOLDER / f"{name}.csv").read_text()
+        right, wrong = {
+            "printed_speedup": ("43.72,1.88,94", "43.72,1.89,94"),
+            "printed_efficiency_percent": ("5.94,123", "5.94,124"),
+        }[column]
+        (tmp_path / f"{name}.csv").write_text(text.replace(right, wrong))
+
+    assert len(published.slips(tmp_path)) > 12
+
+
+def test_points_have_two_repetitions_and_no_spread() -> None:
+    points = published.points("weak_scaling")
+    measured = points[points["status"] == "ok"]
+
+    assert set(measured["repetitions"]) == {2}
+    assert points["wall_s_min"].isna().all()
+    assert points["normalised_efficiency"].notna().sum() == 2  # sequential at its own size, no other
+
+
+def test_a_dash_of_the_study_is_a_cell_that_does_not_apply() -> None:
+    points = published.points("strong_scaling")
+    dashes = points[points["status"] == "not_applicable"]
+
+    assert set(zip(dashes["strategy"], dashes["saving"], strict=True)) == {("pq", False)}
+    assert sorted(dashes["workers"]) == [2, 4, 8, 16, 32, 64]

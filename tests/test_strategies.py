@@ -1,0 +1,111 @@
+"""The contract of a strategy, over every one in STRATEGIES: the same work, byte for byte."""
+
+from math import ceil, sqrt
+from pathlib import Path
+
+import pytest
+
+from augment.log import READING, Role
+from augment.strategies import STRATEGIES
+from augment.strategies.queue import PQ
+from tests.jobs import contents, run, small_job
+
+CASES = [
+    pytest.param(name, workers, saving, id=f"{name}-{workers}-{'saving' if saving else 'nosaving'}")
+    for name, kind in STRATEGIES.items()
+    for workers in (1, 2, 3)
+    for saving in (True, False)
+    if kind().obstacle(workers, saving) is None
+]
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What sequential writes."""
+    job = small_job(tmp_path_factory.mktemp("reference"), workers=1)
+    assert run(STRATEGIES["sequential"](), job).error is None
+    assert job.workload.output
+    return contents(job.workload.output)
+
+
+def test_the_reference_is_complete_and_random(reference: dict[str, bytes]) -> None:
+    assert len(reference) == 3 * 4
+    assert "aug_noise_000002_000003.png" in reference
+    assert len(set(reference.values())) > 10, "augmentations of one image differ"
+
+
+@pytest.mark.parametrize(("name", "workers", "saving"), CASES)
+def test_same_bytes_every_task_once_every_process_ended(
+    name: str, workers: int, saving: bool, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    job = small_job(tmp_path, workers, saving)
+    outcome = run(STRATEGIES[name](), job)
+    assert outcome.error is None
+    assert contents(tmp_path / "out") == (reference if saving else {})
+
+    working = [log for log in outcome.logs if log.role in (Role.WORKER, Role.SAVER)]
+    assert len(working) == workers, "workers counts every process that works, savers too"
+    transformed = [
+        (int(entry["image_index"]), int(entry["augmentation_index"]))
+        for log in working
+        if log.role is Role.WORKER
+        for entry in log.done
+    ]
+    assert sorted(transformed) == sorted(job.workload.tasks())
+    assert all(log.header["left"] > 0 for log in outcome.logs), "each process ended of its own accord"
+    assert all(log.header["opencv_threads"] == 1 for log in outcome.logs)
+
+
+@pytest.mark.parametrize(("name", "workers", "saving"), [case for case in CASES if case.values[1] == 2])
+def test_the_stages_of_a_task_fill_it(name: str, workers: int, saving: bool, tmp_path: Path) -> None:
+    outcome = run(STRATEGIES[name](), small_job(tmp_path, workers, saving))
+    for log in outcome.logs:
+        for entry in log.done:
+            stages = sum(entry[stage] for stage in ("read", "transform", "send", "encode", "write"))
+            assert stages == pytest.approx(entry["end"] - entry["start"])
+
+
+def test_who_reads(tmp_path: Path) -> None:
+    def reads(name: str, workers: int) -> list[tuple[str, int]]:
+        outcome = run(STRATEGIES[name](), small_job(tmp_path / name, workers))
+        return [(log.role.name, int((log.done["read"] > 0).sum())) for log in outcome.logs if len(log.done)]
+
+    assert reads("sequential", 1) == [("WORKER", 3)], "once per image"
+    assert ("MASTER", 3) in reads("p1", 2), "the master, once per image"
+    assert sum(count for role, count in reads("p2", 2) if role == "WORKER") == 12, (
+        "the worker, for every task"
+    )
+    assert ("MASTER", 3) in reads("pq", 2)
+
+
+def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
+    outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2))
+    [master] = [log for log in outcome.logs if log.role is Role.MASTER]
+    assert set(master.done["augmentation_index"]) == {READING}
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize("name", ["p1", "pq"])
+def test_other_start_methods_do_the_same_work(
+    name: str, method: str, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    from augment.runtime import Runtime
+
+    outcome = run(STRATEGIES[name](), small_job(tmp_path, 2, runtime=Runtime(start_method=method)))
+    assert outcome.error is None
+    assert outcome.result
+    assert outcome.result.start_method == method
+    assert contents(tmp_path / "out") == reference
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4, 5, 9, 10, 16, 17, 32, 64])
+def test_savers_are_the_studys(workers: int) -> None:
+    assert PQ().savers_of(workers) == max(1, ceil(sqrt(workers)) - 1)
+    assert PQ(savers="3").savers_of(workers) == 3
+
+
+def test_what_does_not_apply_says_why() -> None:
+    assert "saving=false" in str(PQ().obstacle(4, saving=False))
+    assert "workers=1" in str(PQ().obstacle(1, saving=True))
+    assert "workers=3" in str(PQ(savers="3").obstacle(3, saving=True))
+    assert "workers=2" in str(STRATEGIES["sequential"]().obstacle(2, saving=True))

@@ -1,0 +1,152 @@
+"""Whole sweeps, end to end: every cell a row, none lost, none measured twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from augment.log import STAGES
+from experiments.watch import ROOT
+from tests.test_cli import command
+
+NINE = ("-m", "workers=1,2,4", "strategy=p1,p2,pq", "protocol=smoke")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    ended = command(*NINE, cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("8 ok, 1 not_applicable of 9 cells")
+    assert ended.stderr == "", "quiet where nobody watches"
+    return folder
+
+
+def trials(folder: Path, experiment: str = "adhoc") -> pd.DataFrame:
+    return pd.read_parquet(folder / "results" / "trials" / experiment)
+
+
+def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
+    rows = trials(swept)
+    assert len(rows) == rows["cell"].nunique() == 9
+    [odd] = rows[rows["status"] != "ok"].to_dict("records")
+    assert (odd["strategy"], odd["workers"], odd["status"]) == ("pq", 1, "not_applicable")
+    assert "workers=1" in odd["error"]
+    ok = rows[rows["status"] == "ok"]
+    assert ok["outputs_digest"].nunique() == 1
+    assert (ok["outputs"] == 12).all()
+    assert (ok["wall_s"] > 0).all()
+    assert (ok["oversubscribed"] == (ok["workers"] > ok["usable_cpus"])).all()
+
+
+def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
+    tasks = pd.read_parquet(swept / "results" / "tasks" / "adhoc")
+    per_cell = tasks.groupby("cell").size()
+    assert (per_cell == 12).all()
+    assert len(per_cell) == 8
+    alone = [f"{stage}_s" for stage in STAGES if stage != "send"]  # the saver may begin before put() returns
+    spent = tasks[alone].sum(axis=1)
+    assert (spent <= tasks["end_s"] - tasks["start_s"] + 1e-6).all()
+    walls = trials(swept).set_index("cell")["wall_s"]
+    assert (tasks["end_s"] <= tasks["cell"].map(walls)).all()
+
+
+def test_nothing_else_is_written(swept: Path) -> None:
+    assert [path.name for path in swept.iterdir()] == ["results"]
+    assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {"trials", "tasks"}
+
+
+def test_the_same_command_measures_nothing_again(swept: Path) -> None:
+    before = trials(swept)
+    ended = command(*NINE, cwd=swept)
+    assert ended.stdout.startswith("9 already measured of 9 cells")
+    pd.testing.assert_frame_equal(trials(swept), before)
+
+
+def test_rerun_keeps_both(tmp_path: Path) -> None:
+    plain = ("strategy=sequential", "protocol=smoke")
+    for words in (plain, plain, (*plain, "rerun=true"), plain):
+        assert command(*words, cwd=tmp_path).returncode == 0
+    assert len(trials(tmp_path)) == 2
+
+
+def test_a_baseline_is_added_once_for_each_workload(tmp_path: Path) -> None:
+    words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "baseline=true")
+    command(*words, cwd=tmp_path)
+    rows = trials(tmp_path)
+    assert rows.value_counts(["strategy", "workers", "saving"]).to_dict() == {
+        **{("sequential", 1, saving): 1 for saving in (True, False)},
+        **{("p2", workers, saving): 1 for workers in (1, 2) for saving in (True, False)},
+    }
+
+
+def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "pipeline").mkdir(parents=True)
+    (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(
+        "transforms: [{_target_: own_transforms.Breaks, p: 1}]\n"
+    )
+    (tmp_path / "own_transforms.py").write_text(
+        "import albumentations as A\n"
+        "class Breaks(A.ImageOnlyTransform):\n"
+        "    def apply(self, image, **_):\n"
+        "        raise RuntimeError('no such luck')\n"
+    )
+    words = (
+        "--config-dir",
+        str(tmp_path / "conf"),
+        "-m",
+        "strategy=sequential,p2",
+        "protocol=smoke",
+        "pipeline=breaks,light",
+    )
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert "p2-1w-120x80-saving failed: RuntimeError: no such luck" in ended.stdout
+    rows = trials(tmp_path)
+    assert rows.groupby("pipeline")["status"].unique().map(list).to_dict() == {
+        "breaks": ["failed"],
+        "light": ["ok"],
+    }
+    assert rows["error"].dropna().str.contains("RuntimeError: no such luck; worker .* at task").all()
+
+
+class TestOutputDir:
+    def test_outputs_stay_where_told(self, tmp_path: Path) -> None:
+        words = ("strategy=p2", "workers=2", "protocol=smoke", "output_dir=kept", "repetitions=2")
+        assert command(*words, cwd=tmp_path).returncode == 0
+        assert (
+            len(list((tmp_path / "kept").glob("aug_*.jpg"))) == len(list((tmp_path / "kept").iterdir())) == 12
+        )
+
+        again = command(*words, cwd=tmp_path)
+        assert again.returncode == 2
+        assert "output_dir=kept: 12 files of these names are there" in again.stderr
+        assert command(*words, "overwrite=true", cwd=tmp_path).returncode == 0
+
+    def test_never_among_the_inputs(self, tmp_path: Path) -> None:
+        command("protocol=smoke", "output_dir=kept", cwd=tmp_path)
+        words = ("dataset=folder", "dataset.path=kept", "output_dir=kept/../kept", "n_augmentations=1")
+        ended = command(*words, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "holds the inputs" in ended.stderr
+
+    def test_cells_of_a_sweep_do_not_mix(self, tmp_path: Path) -> None:
+        command("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept", cwd=tmp_path)
+        assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
+
+
+def test_trace_false_keeps_the_trial_and_drops_the_tasks(tmp_path: Path) -> None:
+    command("strategy=p1", "workers=2", "protocol=smoke", "trace=false", cwd=tmp_path)
+    [row] = trials(tmp_path).to_dict("records")
+    assert (row["status"], row["outputs"]) == ("ok", 12)
+    assert len(pd.read_parquet(tmp_path / "results" / "tasks" / "adhoc")) == 0
+
+
+def test_python_dash_m_is_not_needed() -> None:
+    """`python run.py` works from another folder, too."""
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "--cfg", "job"], cwd="/", capture_output=True, text=True
+    )
+    assert ended.returncode == 0
