@@ -15,7 +15,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning profile figures schema lock clean
+.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ $(READY): requirements.lock
 	@touch $@
 
 test: $(READY)  ## Run the tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto
 
 check: $(READY)  ## Check format, style and types
 	$(PY) -m ruff format --check .
@@ -55,6 +55,9 @@ saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figur
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)
+
+reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
+	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(PY) -m experiments.report

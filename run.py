@@ -24,5 +24,7 @@ if __name__ == "__main__":
     cli.prepare()
     with cli.plain_errors():
         compose()
-        if composed:  # nothing is after --help or --cfg
+        if not composed:
+            sys.exit()  # it was --help or --cfg
+        with cli.interruptions():
             sys.exit(sweep.run([Cell.of(*one) for one in composed]))

@@ -12,6 +12,7 @@ import resource
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -35,11 +36,12 @@ STAGES = ("read", "transform", "send", "encode", "write")
 ENTRY_FIELDS = (
     {"state": "q", "image_index": "q", "augmentation_index": "q", "start": "d", "end": "d"}
     | dict.fromkeys(STAGES, "d")
-    | {"user": "d", "system": "d", "faults": "q"}
+    | {"user": "d", "system": "d", "faults": "q", "wait": "d"}
 )
 _HEADER = struct.Struct("<" + "".join(HEADER_FIELDS.values()))
 _ENTRY = struct.Struct("<" + "".join(ENTRY_FIELDS.values()))
 _BEGUN = struct.Struct("<qqqd")
+GROWTH = 512  # entries by which a log grows
 READING = -1  # the augmentation index of an entry in which a master only reads an image
 
 
@@ -54,25 +56,40 @@ class Role(IntEnum):
 
 class Log:
     """One process's log. `lap(stage)` charges the time since the last lap to a stage, so that the
-    stages of a task fill it without gaps. With `entries=0` only the header is kept."""
+    stages of a task fill it without gaps. Without `recording` only the header is kept.
+
+    Raises OSError where the disk has no room for it: the file grows before it is written, as a
+    write to a map that the disk cannot hold would kill the process (SIGBUS)."""
 
     def __init__(
-        self, folder: Path, role: Role, entries: int, clock: Callable[[], float] = time.perf_counter
+        self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
     ) -> None:
-        self._clock = clock
-        size = _HEADER.size + entries * _ENTRY.size
-        descriptor = os.open(folder / f"{os.getpid()}.log", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.truncate(descriptor, size)
-            self._map = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
         self.role = role
+        self._recording = recording
+        self._clock = clock
+        self._file = os.open(
+            folder / f"{os.getpid()}.log", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+        )
+        os.posix_fallocate(self._file, 0, _HEADER.size)
+        self._schedstat: int | None = None
+        with suppress(FileNotFoundError):  # a kernel built without it
+            self._schedstat = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._map = mmap.mmap(self._file, _HEADER.size)
         self._offset = _HEADER.size
-        self._recording = entries > 0
         self._task = (0, 0)
         self._stages = [0.0] * len(STAGES)
         self._start = self._last = 0.0
+
+    def _grow(self) -> None:
+        size = len(self._map) + GROWTH * _ENTRY.size
+        os.posix_fallocate(self._file, 0, size)
+        self._map.resize(size)
+
+    def _wait_s(self) -> float:
+        """Seconds that this process's main thread was runnable without a CPU (proc(5), schedstat)."""
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
 
     def ready(self, opencv_threads: int, os_threads: int) -> None:
         """Enters the header: this process begins to work now."""
@@ -89,11 +106,13 @@ class Log:
         """A task begins."""
         if not self._recording:
             return
+        if self._offset == len(self._map):
+            self._grow()
         self._start = self._last = self._clock()
         self._task = (image_index, augmentation_index)
         self._stages = [0.0] * len(STAGES)
         _BEGUN.pack_into(self._map, self._offset, STATE_BEGUN, image_index, augmentation_index, self._start)
-        self._usage = resource.getrusage(resource.RUSAGE_SELF)
+        self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
 
     def lap(self, stage: int) -> None:
         """The time since the last lap was spent in that stage (an index into STAGES)."""
@@ -118,6 +137,7 @@ class Log:
             after.ru_utime - before.ru_utime,
             after.ru_stime - before.ru_stime,
             after.ru_minflt - before.ru_minflt,
+            self._wait_s() - self._waited,
         )
         self._offset += _ENTRY.size
 
@@ -160,7 +180,7 @@ def read(folder: Path) -> list[ReadLog]:
         if len(data) < _HEADER.size:
             continue  # killed between making its log and its first word in it
         header = dict(zip(HEADER_FIELDS, _HEADER.unpack_from(data), strict=True))
-        entries = np.frombuffer(data, kind, offset=_HEADER.size)
+        entries = np.frombuffer(data, kind, (len(data) - _HEADER.size) // kind.itemsize, _HEADER.size)
         if header["ready"]:
             logs.append(ReadLog(header, entries[entries["state"] > 0]))
     return sorted(logs, key=lambda log: float(log.header["ready"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from albumentations import Compose
 
 CLASS = "_target_"
+PROBES = {  # pipelines that are one probe of the machine
+    "probe_compute": "augment.probes.Compute",
+    "probe_memory": "augment.probes.Memory",
+    "probe_pages": "augment.probes.Pages",
+    "probe_small_files": "augment.probes.SmallFiles",
+    "probe_large_files": "augment.probes.LargeFiles",
+}
 
 
 class PipelineError(KnobError):
@@ -50,6 +57,19 @@ def check(pipeline: Mapping[str, Any]) -> None:
         if not isinstance(construct(declaration), BasicTransform | BaseCompose):
             raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
     build(pipeline, seed=0)
+
+
+def leaves(pipeline: Mapping[str, Any]) -> list[Any]:
+    """Every transform of the pipeline that is no group of others, each to be applied always."""
+
+    def below(declaration: Any) -> Iterator[Any]:
+        if inner := declaration.get("transforms"):
+            for part in inner:
+                yield from below(part)
+        else:
+            yield construct({**declaration, "p": 1})
+
+    return [leaf for declaration in pipeline["transforms"] for leaf in below(declaration)]
 
 
 def construct(declaration: Any) -> Any:

@@ -4,12 +4,19 @@ and reported as they are really in force."""
 import ctypes
 import multiprocessing
 import os
+import re
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
+from errno import ENOTSUP
+from pathlib import Path
 
 from augment.knob import KnobError, knob
 from augment.processes import START_METHODS
 
+ALLOCATORS, PINS, HUGE_PAGES = ("default", "retain"), ("none", "compact", "scatter"), ("default", "madvise")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+RETAINED_BYTES = (1 << 30, 32 << 20)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -22,12 +29,25 @@ class Runtime:
     )
     start_method: str = knob(f"how processes are started: {', '.join(START_METHODS)}", "fork")
 
+    allocator: str = knob(
+        "glibc's malloc: default, or retain (large arrays are kept, not unmapped each time)", "default"
+    )
+    pin: str = knob(
+        "workers bound to one CPU each: none, compact (neighbours first) or scatter (spread out)", "none"
+    )
+    huge_pages: str = knob("transparent huge pages for malloc: default, or madvise (asked for)", "default")
+
     def check(self) -> None:
         """Raises KnobError naming the knob that is out of range."""
-        if self.start_method not in START_METHODS:
-            raise KnobError(
-                f"runtime.start_method={self.start_method}: choose one of {', '.join(START_METHODS)}"
-            )
+        choices = {
+            "start_method": START_METHODS,
+            "allocator": ALLOCATORS,
+            "pin": PINS,
+            "huge_pages": HUGE_PAGES,
+        }
+        for name, allowed in choices.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise KnobError(f"runtime.{name}={value}: choose one of {', '.join(allowed)}")
         if self.opencv_threads != "all" and not (
             self.opencv_threads.isdecimal() and int(self.opencv_threads) > 0
         ):
@@ -36,10 +56,49 @@ class Runtime:
             )
 
     def apply(self) -> None:
-        """Puts the policy in force in this process."""
+        """Puts the policy in force in this process. Raises OSError where the system refuses it."""
         import cv2
 
         cv2.setNumThreads(cv2.getNumberOfCPUs() if self.opencv_threads == "all" else int(self.opencv_threads))
+        if self.allocator == "retain":
+            retain_memory()
+
+    def environment(self) -> dict[str, str]:
+        """What has to be in the environment before a process starts."""
+        return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if self.huge_pages == "madvise" else {}
+
+
+def retain_memory() -> None:
+    """Has malloc keep large blocks instead of mapping, zeroing and unmapping each. Both thresholds
+    are set: raising the trim threshold alone would freeze the other at 128 KiB. Raises OSError."""
+    mallopt = ctypes.CDLL(None).mallopt
+    for threshold in RETAINED_BYTES:  # older glibc refuses more than 32 MiB
+        if mallopt(M_MMAP_THRESHOLD, threshold) == mallopt(M_TRIM_THRESHOLD, threshold) == 1:
+            return
+    raise OSError(ENOTSUP, "runtime.allocator=retain: this C library's mallopt refuses it")
+
+
+def bind(pin: str, number: int) -> None:
+    """Binds this process, the job's worker `number`, to one of the CPUs that it may use: `compact`
+    fills the threads of a core and the cores of a socket first, `scatter` the sockets and cores."""
+    places = sorted(os.sched_getaffinity(0), key=lambda cpu: _place(cpu, scatter=pin == "scatter"))
+    os.sched_setaffinity(0, {places[number % len(places)]})
+
+
+def _place(cpu: int, scatter: bool) -> tuple[int, ...]:
+    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+
+    def number(name: str) -> int:
+        with suppress(OSError, ValueError):  # not every container shows it: then all are alike
+            return int((topology / name).read_text())
+        return 0
+
+    package, core = number("physical_package_id"), number("core_id")
+    siblings: list[int] = []
+    with suppress(OSError):
+        siblings = [int(one) for one in re.findall(r"\d+", (topology / "thread_siblings_list").read_text())]
+    thread = siblings.index(cpu) if cpu in siblings else 0
+    return (thread, core, package, cpu) if scatter else (package, core, thread, cpu)
 
 
 def die_with_parent() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EMFILE
+from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +16,7 @@ from augment.knob import KnobError
 from augment.log import READING, STAGES, Log, Role
 from augment.pipeline import build, task_seed
 from augment.profiling import profile_first
-from augment.runtime import die_with_parent, opencv_threads_in_force, os_threads
+from augment.runtime import bind, die_with_parent, opencv_threads_in_force, os_threads
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -41,8 +43,7 @@ class Bench:
         job.runtime.apply()
         self._workload = job.workload
         self._logs = job.logs
-        tasks = len(job.workload.inputs) * (job.workload.n_augmentations + 1)
-        self._log = Log(job.logs, role, entries=tasks if job.trace else 0)
+        self._log = Log(job.logs, role, recording=job.trace)
         self._log.ready(opencv_threads_in_force(), os_threads())
         self._task = (0, 0)
 
@@ -55,8 +56,8 @@ class Bench:
         """Everything done inside belongs to this task. A task that fails is reported as
         the trial's fault and stays unfinished in the log."""
         self._task = (image_index, augmentation_index)
-        self._log.begin(image_index, augmentation_index)
         try:
+            self._log.begin(image_index, augmentation_index)
             yield self
         except Exception as error:
             fault.report(
@@ -103,7 +104,11 @@ class Bench:
 
 
 def error_line(error: BaseException) -> str:
-    """An exception on one line: our own errors as they are, others with their type."""
+    """An exception on one line: our own errors as they are, the system's with their cause first,
+    others with their type."""
+    if isinstance(error, OSError) and error.strerror:
+        hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
+        return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
     text = " ".join(str(error).split())
     return (
         text if isinstance(error, ImageError | OutputError | KnobError) else f"{type(error).__name__}: {text}"
@@ -118,10 +123,25 @@ def open_bench(job: Job, role: Role) -> None:
     policy. Every process that a strategy starts calls this first."""
     global _bench
     die_with_parent()
-    _bench = Bench(job, role)
+    try:
+        if job.runtime.pin != "none" and role in (Role.WORKER, Role.SAVER):
+            bind(job.runtime.pin, _next_number(job.logs))
+        _bench = Bench(job, role)
+    except Exception as error:
+        fault.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
+        raise
     Finalize(None, _bench.leave, exitpriority=10)
     if job.profiles and role is Role.WORKER:
         profile_first(job.profiles, "worker")
+
+
+def _next_number(logs: Path) -> int:
+    """0, 1, … for the processes of a job that ask, each its own."""
+    for number in count():
+        with suppress(FileExistsError):
+            (logs / f"{number}.number").touch(exist_ok=False)
+            return number
+    raise AssertionError("count() does not end")
 
 
 def bench() -> Bench:
@@ -137,10 +157,13 @@ def decode(path: Path) -> Pixels:
     import numpy as np
 
     data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name that a file may have
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ImageError(f"{path}: cannot be read as an image")
-    return cast("Pixels", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if image is not None:
+            return cast("Pixels", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    except cv2.error as error:  # more pixels than OpenCV allows, or than there is memory for
+        raise ImageError(f"{path}: OpenCV cannot decode it: {error.err}") from error
+    raise ImageError(f"{path}: OpenCV cannot decode it")
 
 
 def encode(pixels: Pixels, name: str) -> Pixels:

@@ -11,18 +11,22 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from augment.dataset import DATASETS
 from augment.knob import KnobError
+from augment.pipeline import CLASS, PROBES
 from augment.strategies import STRATEGIES
 from experiments.config import Config
+from experiments.machine import usable_cpus
 
-BASELINE = "sequential"
+BASELINE, CEILING = "sequential", "replicas"
+PROBE_TASKS = 12  # runs of a probe in each process
 DETERMINING = (
     *("workers", "image_size", "saving", "repetitions", "n_images", "n_augmentations", "seed"),
-    *("scratch_dir", "output_dir", "trace", "profile"),
+    *("scratch_dir", "output_dir", "trace", "profile", "on_bad_image", "max_image_pixels"),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """A composed configuration with the names that were chosen for its groups."""
 
@@ -32,6 +36,7 @@ class Cell:
     strategy: str
     dataset: str
     pipeline: str
+    toggle: str = "none"
 
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:
@@ -42,7 +47,7 @@ class Cell:
                 raise KnobError(f"{key}: no such knob; --help lists them")
         config = OmegaConf.to_object(composed)
         assert isinstance(config, Config)
-        names = ("experiment", "protocol", "strategy", "dataset", "pipeline")
+        names = ("experiment", "protocol", "strategy", "dataset", "pipeline", "toggle")
         return cls(config, **{name: str(choices[name]) for name in names})
 
     @property
@@ -58,12 +63,38 @@ class Cell:
         return replace(self, config=config, strategy=BASELINE)
 
     @property
+    def ceilings(self) -> list[Cell]:
+        """What no strategy can beat at this cell's worker count: replicas of the same workload, and
+        the machine's probes, one copy of them alone and one per worker."""
+        replicas = replace(
+            self, config=replace(self.config, strategy=STRATEGIES[CEILING]()), strategy=CEILING
+        )
+        alone = self.baseline
+        return [replicas, *(one._probe(name) for name in PROBES for one in (alone, replicas))]
+
+    def _probe(self, name: str) -> Cell:
+        """This cell with a probe for its work: as many runs of it for every worker."""
+        each = PROBE_TASKS if self.config.workers <= usable_cpus() else PROBE_TASKS // 3
+        config = replace(
+            self.config,
+            n_images=1,
+            n_augmentations=each * self.config.workers,
+            image_size="10x10",
+            saving=False,
+            output_dir=None,
+            dataset=DATASETS["synthetic"](),
+            pipeline={"transforms": [{CLASS: PROBES[name]}]},
+        )
+        return replace(self, config=config, dataset="synthetic", pipeline=name)
+
+    @property
     def label(self) -> str:
         """What people call it, also a file name: `p2-4w-2000x1000-saving`."""
         size = self.config.image_size or "native"
         options = "".join(f"-{key}{value}" for key, value in self.strategy_options.items() if value != "auto")
         saving = "saving" if self.config.saving else "nosaving"
-        return f"{self.strategy}{options}-{self.config.workers}w-{size}-{saving}"
+        work = f"{self.pipeline}-" if self.pipeline in PROBES else ""
+        return f"{work}{self.strategy}{options}-{self.config.workers}w-{size}-{saving}"
 
     @property
     def strategy_options(self) -> dict[str, Any]:
@@ -98,11 +129,13 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def with_baselines(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells, each once, and before the first of each workload its sequential one where a cell
-    asks for a baseline."""
+def with_companions(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells, each once; before the first of each workload its sequential one where a cell asks for
+    a baseline, and before the first of each worker count the ceilings where one asks for them."""
     wanted: dict[str, Cell] = {}
     for cell in cells:
-        for one in [cell.baseline, cell] if cell.config.baseline else [cell]:
+        companions = [cell.baseline] if cell.config.baseline else []
+        companions += cell.ceilings if cell.config.ceilings else []
+        for one in [*companions, cell]:
             wanted.setdefault(digest_of(one.determinants()), one)
     return list(wanted.values())

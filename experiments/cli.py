@@ -4,12 +4,14 @@ import atexit
 import difflib
 import os
 import re
-import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -22,6 +24,7 @@ from augment.knob import REQUIRED, KnobError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from experiments.config import Config, register
+from experiments.scratch import scratch
 from experiments.store import StoreError
 
 USAGE_ERROR = 2
@@ -47,9 +50,9 @@ def prepare() -> None:
 
 def _leftovers() -> str:
     """Where Hydra puts the multirun.yaml that it insists on writing: gone when the program ends."""
-    folder = tempfile.mkdtemp(prefix="augment-hydra-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    folder = ExitStack()
+    atexit.register(folder.close)
+    return str(folder.enter_context(scratch(Path(tempfile.gettempdir()))))
 
 
 def _help_page() -> str:
@@ -109,6 +112,24 @@ def plain_errors() -> Iterator[None]:
         raise SystemExit(_fail(explain(error))) from error
     except (KnobError, StoreError) as error:
         raise SystemExit(_fail(str(error))) from error
+
+
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the trial under way and then the program, with the status that shells
+    expect and a word on how to go on."""
+    received = [signal.SIGINT]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received[:] = [signal.Signals(number)]
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise SystemExit(128 + received[0]) from None
 
 
 def _fail(line: str) -> int:

@@ -31,7 +31,14 @@ class Config:
     n_augmentations: int = knob("augmentations of each image", 10)
     seed: int = knob("what every random transform and synthetic image is drawn from", 0)
     baseline: bool = knob("also measure sequential on every workload of the sweep", False)
+    ceilings: bool = knob("also measure replicas and the machine's probes at every worker count", False)
+    interleave: bool = knob("measure the repetitions of all cells in rounds, against drift", False)
     rerun: bool = knob("measure again what is already in the results, and keep both", False)
+    on_bad_image: str = knob(
+        "a folder's file that is no usable image: fail (before the trial) or skip", "fail"
+    )
+    max_image_pixels: int = knob("pixels beyond which an image counts as a decompression bomb", 100_000_000)
+    on_shortage: str = knob("too little memory, disk or open files for a cell: refuse or warn", "refuse")
     output_dir: str | None = knob(
         "folder that keeps the augmented images; null: removed after each trial", None
     )
@@ -54,10 +61,13 @@ class Config:
     def check(self) -> None:
         """Raises KnobError for the first
         knob that cannot work. Reads, but writes nothing."""
-        for name in ("workers", "repetitions", "n_augmentations", "n_images"):
+        for name in ("workers", "repetitions", "n_augmentations", "n_images", "max_image_pixels"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise KnobError(f"{name}={value}: must be 1 or more")
+        for name, choices in {"on_bad_image": ("fail", "skip"), "on_shortage": ("refuse", "warn")}.items():
+            if getattr(self, name) not in choices:
+                raise KnobError(f"{name}={getattr(self, name)}: choose one of {', '.join(choices)}")
         if self.seed < 0:
             raise KnobError(f"seed={self.seed}: must be 0 or more")
         if not self.trial_timeout_s > 0:

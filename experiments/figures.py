@@ -35,7 +35,8 @@ STYLE: Any = {
     "svg.hashsalt": "experiments",  # the same points make the same bytes
 }
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-LAST = ["ideal", "CPUs", "one repetition", "failed", PUBLISHED]  # in the legend, after the curves
+LAWS = ["Amdahl", "USL", "Gustafson", "95 % interval beyond the fit"]
+LAST = [*LAWS, "ideal", "CPUs", "one repetition", "failed", PUBLISHED]  # in the legend, after the curves
 CHARTS = {  # measure: name of its chart, label of its axis
     "wall_s": ("time", "time (s)"),
     "speedup": ("speedup", "speedup"),
@@ -68,7 +69,7 @@ def _percent(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chart(measure: str, points: pd.DataFrame, title: str, other: pd.DataFrame, cpus: int | None) -> Figure:
-    figure, panels = _panels(points, title)
+    figure, panels = saving_panels(points, title)
     other = other.dropna(subset=measure)
     for axes, block in panels:
         _overlay(axes, measure, other[other["saving"] == block["saving"].iloc[0]])
@@ -82,7 +83,7 @@ def _chart(measure: str, points: pd.DataFrame, title: str, other: pd.DataFrame, 
         axes.set_xscale("log", base=2)
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlabel("workers")
-    _finish(figure, measure)
+    finish(figure, measure)
     return figure
 
 
@@ -90,7 +91,7 @@ def _chart(measure: str, points: pd.DataFrame, title: str, other: pd.DataFrame, 
 def savers_figure(points: pd.DataFrame, title: str) -> Figure:
     """Time against the number of savers, a line per worker count, of `strong(trials, SAVERS)`."""
     tuned = points[(points["strategy"] != SEQUENTIAL) & points["savers"].notna()]
-    figure, panels = _panels(tuned, title)
+    figure, panels = saving_panels(tuned, title)
     counts = sorted(tuned["workers"].unique())
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(counts)))
     for axes, block in panels:
@@ -99,11 +100,12 @@ def savers_figure(points: pd.DataFrame, title: str) -> Figure:
             _curve(axes, "wall_s", curve, f"{workers} workers", x="savers", color=shade, marker="o")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("savers")
-    _finish(figure, "wall_s")
+    finish(figure, "wall_s")
     return figure
 
 
-def _panels(points: pd.DataFrame, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+def saving_panels(points: pd.DataFrame, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A figure with a panel for saving and one for no saving, as far as something ran, and its points."""
     blocks = [(points[points["saving"]], "saving"), (points[~points["saving"]], "no saving")]
     present = [(block, name) for block, name in blocks if (block["status"] != NOT_APPLICABLE).any()]
     if not present:
@@ -153,7 +155,7 @@ def _ideal(axes: Axes, measure: str, block: pd.DataFrame) -> None:
     axes.plot(ideal.index, ideal, color=GREY, linewidth=1, label="ideal", zorder=1)
 
 
-def _finish(figure: Figure, measure: str) -> None:
+def finish(figure: Figure, measure: str) -> None:
     """The scale that all panels share, and one legend for them."""
     first = figure.axes[0]
     first.set_ylabel(CHARTS[measure][1])

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import augment
-from augment.log import READING, ReadLog, Role
+from augment.knob import KnobError
+from augment.task import error_line
 from augment.workload import Job, Workload
-from experiments import machine, watch
+from experiments import kernel, machine, preflight, watch
 from experiments.cell import Cell, digest_of
+from experiments.inputs import Inspected, usable
 from experiments.record import FAILED, NOT_APPLICABLE, OK, Task, Trial
+from experiments.rows import known_columns, measured_columns, row, tasks_of
 from experiments.scratch import scratch
 
 
@@ -37,6 +39,11 @@ class Surroundings:
             **machine.versions(),
         }
 
+    @cached_property
+    def findings(self) -> list[str]:
+        """What would spoil the sweep, as the machine is when this is asked first."""
+        return preflight.machine_findings()
+
     def key(self, cell: Cell) -> str:
         """A cell's identity: a hash of everything that determines what it measures."""
         here = {key: value for key, value in self.columns.items() if key not in ("environment", "git_commit")}
@@ -49,38 +56,84 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Measured:
-    """The records of one cell, a trial for each repetition."""
+    """Records of one cell, a trial for each repetition."""
 
     trials: list[Trial]
     tasks: list[Task]
 
+    def __add__(self, later: Measured) -> Measured:
+        return Measured(self.trials + later.trials, self.tasks + later.tasks)
 
-def measure(cell: Cell, surroundings: Surroundings) -> Measured:
-    """Measures a cell. Whatever goes wrong in it becomes a failed trial, except what keeps every
-    cell from being measured (no scratch space)."""
-    known = _known_columns(cell, surroundings)
+    @property
+    def marked(self) -> list[Trial]:
+        """The trials, marked where the repetitions differ too much."""
+        spread = kernel.spread_findings([trial.wall_s for trial in self.trials if trial.wall_s])
+        return [replace(trial, warnings=_lines([trial.warnings, *spread])) for trial in self.trials]
+
+
+def measure(cell: Cell, surroundings: Surroundings, repetitions: range) -> Measured:
+    """Measures repetitions of a cell. Whatever goes wrong becomes a failed trial with its reason."""
+    known = known_columns(cell, surroundings.columns, surroundings.key(cell))
     if cell.obstacle:
-        return Measured([_row(known, 0, status=NOT_APPLICABLE, error=cell.obstacle)], [])
+        return Measured([row(known, 0, status=NOT_APPLICABLE, error=cell.obstacle)], [])
+    findings = surroundings.findings + preflight.cell_findings(cell)
     try:
-        inputs = tuple(input_files(cell))
-    except ValueError as error:
-        return Measured([_row(known, 0, status=FAILED, error=str(error))], [])
+        place = output_place(cell)
+        inputs = inspected(cell, place)
+        findings += _shortages(cell, inputs, place)
+    except (KnobError, OSError) as error:
+        return Measured([row(known, 0, status=FAILED, error=error_line(error))], [])
     known |= _input_columns(inputs, cell)
-    trials, tasks = [], []
-    for repetition in range(cell.config.repetitions):
-        trial, its_tasks = _trial(cell, inputs, known, repetition)
-        trials.append(trial)
-        tasks += its_tasks
-    return Measured(trials, tasks)
+    both = [_trial(cell, inputs, known, number, findings) for number in repetitions]
+    return Measured([trial for trial, _ in both], [task for _, tasks in both for task in tasks])
+
+
+def output_place(cell: Cell) -> Path:
+    """The folder, made if need be, on whose disk the cell's outputs are written."""
+    config = cell.config
+    place = Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def input_files(cell: Cell) -> list[Path]:
     """The images of a cell's dataset, made where they are synthetic. Raises DatasetError."""
     config = cell.config
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    cache = Path(config.cache_dir or Path(base, "augment")).expanduser()
-    files: list[Path] = config.dataset.files(config.n_images, config.size(), config.seed, cache)
+    cached = Path(config.cache_dir or Path(base, "augment")).expanduser()
+    files: list[Path] = config.dataset.files(config.n_images, config.size(), config.seed, cached)
     return [path.absolute() for path in files]
+
+
+def inspected(cell: Cell, place: Path) -> Inspected:
+    """The inputs, with their sizes; those that are no usable images are left out if the cell skips
+    them. Raises KnobError that names every one of them if it does not, or if none remains."""
+    files, config = tuple(input_files(cell)), cell.config
+    if size := config.size():  # made at that size by the suite itself
+        return Inspected(files, (size,) * len(files), {})
+    kept = place if config.saving else None
+    found = _looked_into(
+        files, config.max_image_pixels, kept, config.n_augmentations, json.dumps(config.pipeline)
+    )
+    listed = "; ".join(f"{name!r}: {reason}" for name, reason in found.bad.items())
+    if not found.good:
+        raise KnobError(f"dataset: none of {len(files)} files is a usable image: {listed}")
+    if found.bad and config.on_bad_image == "fail":
+        raise KnobError(
+            f"on_bad_image=fail: {len(found.bad)} of {len(files)} files are no usable images: {listed}"
+        )
+    return found
+
+
+# One look serves every cell of a sweep.
+_looked_into = cache(usable)
+
+
+def _shortages(cell: Cell, inputs: Inspected, place: Path) -> list[str]:
+    lacking = preflight.shortages(cell, inputs.sizes, [path.suffix for path in inputs.good], place)
+    if lacking and cell.config.on_shortage == "refuse":
+        raise KnobError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
+    return lacking
 
 
 def planned_outputs(cell: Cell, inputs: Sequence[Path]) -> Iterator[str]:
@@ -90,22 +143,32 @@ def planned_outputs(cell: Cell, inputs: Sequence[Path]) -> Iterator[str]:
 
 
 def _trial(
-    cell: Cell, inputs: tuple[Path, ...], known: dict[str, Any], repetition: int
+    cell: Cell, inputs: Inspected, known: dict[str, Any], repetition: int, findings: list[str]
 ) -> tuple[Trial, list[Task]]:
-    config = cell.config
-    place = Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
-    place.mkdir(parents=True, exist_ok=True)
+    started_at, before_s = datetime.now(UTC), kernel.kernel_s()
+    try:
+        measured, outcome = _watched(cell, inputs)
+    except OSError as error:  # no room for the trial's own files
+        return row(known, repetition, started_at=started_at, status=FAILED, error=error_line(error)), []
+    after_s = kernel.kernel_s()
+    warnings = [*findings, *_threads_at_fork(outcome), *kernel.findings(before_s, after_s)]
+    moment = {"started_at": started_at, "kernel_before_s": before_s, "kernel_after_s": after_s}
+    trial = row(known, repetition, warnings=_lines(warnings), **moment, **measured)
+    return trial, list(tasks_of(trial, outcome))
+
+
+def _watched(cell: Cell, inputs: Inspected) -> tuple[dict[str, Any], watch.Outcome]:
+    """Runs a trial in scratch folders, keeps of them what is to be kept."""
+    config, place = cell.config, output_place(cell)
     with scratch(Path(tempfile.gettempdir())) as folder, scratch(place) as output:
-        job = _job(cell, inputs, folder, output)
-        started_at = datetime.now(UTC)
+        job = _job(cell, inputs.good, folder, output)
         outcome = watch.run(config.strategy, job, folder, config.trial_timeout_s)
-        measured = _measured_columns(outcome, job)
-        if outcome.result and config.output_dir and measured["status"] == OK:
+        measured = measured_columns(outcome, job)
+        if config.output_dir and measured["status"] == OK:
             _publish(job.workload, place)
         if outcome.result and job.profiles:
             _keep_profiles(job.profiles, cell)
-    trial = _row(known, repetition, started_at=started_at, **measured)
-    return trial, list(_tasks(trial, outcome)) if outcome.result else []
+    return measured, outcome
 
 
 def _job(cell: Cell, inputs: tuple[Path, ...], folder: Path, output: Path) -> Job:
@@ -120,92 +183,29 @@ def _job(cell: Cell, inputs: tuple[Path, ...], folder: Path, output: Path) -> Jo
     return Job(workload, config.workers, config.runtime, logs, config.trace, profiles)
 
 
-def _row(known: dict[str, Any], repetition: int, **rest: Any) -> Trial:
-    columns: dict[str, Any] = {"repetition": repetition, "started_at": datetime.now(UTC)}
-    return Trial(**(columns | known | rest))
-
-
-def _known_columns(cell: Cell, surroundings: Surroundings) -> dict[str, Any]:
-    """The columns that are known before anything is measured."""
-    config, size = cell.config, cell.config.size() or (None, None)
-    names = ("workers", "saving", "repetitions", "n_augmentations", "seed", "trace", "profile")
-    return (
-        {name: getattr(config, name) for name in names}
-        | {
-            name: getattr(cell, name)
-            for name in ("experiment", "strategy", "dataset", "pipeline", "protocol")
-        }
-        | {
-            "cell": surroundings.key(cell),
-            "strategy_options": json.dumps(cell.strategy_options),
-            "dataset_options": json.dumps(cell.dataset_options),
-            "pipeline_digest": cell.pipeline_digest,
-            "runtime": json.dumps(asdict(config.runtime)),
-            "width": size[0],
-            "height": size[1],
-            "output_dir": config.output_dir and str(Path(config.output_dir).expanduser().absolute()),
-            "n_images": config.n_images,
-            "oversubscribed": config.workers > surroundings.columns["usable_cpus"],
-        }
-        | surroundings.columns
-    )
-
-
-def _input_columns(inputs: tuple[Path, ...], cell: Cell) -> dict[str, Any]:
+def _input_columns(inputs: Inspected, cell: Cell) -> dict[str, Any]:
+    sizes = set(inputs.sizes)
+    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return {
-        "inputs": str(inputs[0].parent),
-        "n_images": len(inputs),
-        "tasks": len(inputs) * cell.config.n_augmentations,
+        "inputs": str(inputs.good[0].parent),
+        "width": width,
+        "height": height,
+        "n_images": len(inputs.good),
+        "tasks": len(inputs.good) * cell.config.n_augmentations,
+        "skipped_images": json.dumps(inputs.bad) if inputs.bad else None,
     }
 
 
-def _measured_columns(outcome: watch.Outcome, job: Job) -> dict[str, Any]:
-    """Status, times, memory and outputs of a trial; counts the outputs against the tasks."""
-    if outcome.result is None:
-        return {"status": FAILED, "error": outcome.error}
-    headers = [one.header for one in outcome.logs]
-    workers = [one.header for one in outcome.logs if one.role in (Role.WORKER, Role.SAVER)]
-    columns = {
-        "wall_s": outcome.result.wall_s,
-        "cpu_user_s": outcome.result.cpu_user_s,
-        "cpu_system_s": outcome.result.cpu_system_s,
-        "peak_rss_bytes": sum(header["peak_rss_bytes"] for header in headers),
-        "processes": len(headers),
-        "savers": sum(one.role == Role.SAVER for one in outcome.logs) or None,
-        "opencv_threads": max(header["opencv_threads"] for header in workers),
-        "worker_threads": max(header["os_threads"] for header in workers),
-        "start_method": outcome.result.start_method,
-        "master_read_s": sum(
-            float(one.done["read"].sum()) for one in outcome.logs if one.role == Role.MASTER
-        ),
-    }
-    return columns | _output_columns(job.workload)
+def _threads_at_fork(outcome: watch.Outcome) -> list[str]:
+    """What a forked process inherits of another thread's locks stays locked for ever."""
+    result = outcome.result
+    if result is None or result.start_method != "fork" or result.threads_before <= 1:
+        return []
+    return [f"{result.threads_before} threads were alive before the fork"]
 
 
-def _output_columns(workload: Workload) -> dict[str, Any]:
-    if workload.output is None:
-        return {"status": OK, "outputs": 0}
-    expected = [workload.output_name(*task) for task in workload.tasks()]
-    there = [name for name in sorted(expected) if (workload.output / name).is_file()]
-    digests = {name: hashlib.sha256((workload.output / name).read_bytes()).hexdigest() for name in there}
-    columns = {
-        "outputs": len(there),
-        "output_bytes": sum((workload.output / name).stat().st_size for name in there),
-        "outputs_digest": outputs_digest(digests.items()),
-    }
-    if missing := [name for name in expected if name not in digests]:
-        return columns | {
-            "status": FAILED,
-            "error": f"{len(missing)} of {len(expected)} outputs are missing: {missing[0]}, …",
-        }
-    return columns | {"status": OK}
-
-
-def outputs_digest(digests: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}`: equal exactly when every
-    file is equal byte for byte."""
-    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests))
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+def _lines(findings: Sequence[str | None]) -> str | None:
+    return "\n".join(filter(None, findings)) or None
 
 
 def _publish(workload: Workload, output_dir: Path) -> None:
@@ -221,45 +221,3 @@ def _keep_profiles(profiles: Path, cell: Cell) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for path in profiles.iterdir():
         (kept / path.name).write_bytes(path.read_bytes())
-
-
-def _tasks(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
-    """The task records of a trial: each worker's entries, joined with those of the saver."""
-    assert outcome.result is not None
-    begin = outcome.result.begin
-    saved = {_task(entry): (number, entry) for number, entry in _entries(outcome.logs, Role.SAVER)}
-    for worker, entry in _entries(outcome.logs, Role.WORKER):
-        saver, saving = saved.get(_task(entry), (None, None))
-        parts = [entry] if saving is None else [entry, saving]
-        yield Task(
-            experiment=trial.experiment,
-            cell=trial.cell,
-            repetition=trial.repetition,
-            image_index=int(entry["image_index"]),
-            augmentation_index=int(entry["augmentation_index"]),
-            worker=worker,
-            saver=worker if saving is None and trial.saving else saver,
-            start_s=float(entry["start"]) - begin,
-            save_start_s=None if saving is None else float(saving["start"]) - begin,
-            end_s=float(parts[-1]["end"]) - begin,
-            **{
-                f"{stage}_s": float(sum(part[stage] for part in parts))
-                for stage in ("read", "transform", "send", "encode", "write")
-            },
-            cpu_user_s=float(sum(part["user"] for part in parts)),
-            cpu_system_s=float(sum(part["system"] for part in parts)),
-            minor_faults=int(sum(part["faults"] for part in parts)),
-        )
-
-
-def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any]]:
-    """The finished tasks of all processes of a role, with the number of the process among the
-    workers and savers, in the order they began."""
-    workers = [one for one in logs if one.role in (Role.WORKER, Role.SAVER)]
-    for number, one in enumerate(workers):
-        if one.role == role:
-            yield from ((number, entry) for entry in one.done if entry["augmentation_index"] != READING)
-
-
-def _task(entry: Any) -> tuple[int, int]:
-    return int(entry["image_index"]), int(entry["augmentation_index"])

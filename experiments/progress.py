@@ -9,19 +9,18 @@ from tqdm import tqdm
 
 from experiments.cell import Cell
 from experiments.machine import usable_cpus
-from experiments.measure import Measured
 
 TYPICAL_PIXELS = 640 * 480  # where an image's size is not known beforehand
+START_PIXELS = 20_000_000  # a trial's start takes about a second, the study's transforms that for these
 
 
 class Progress:
     """A bar over the cells of a sweep; a context manager."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self._waiting = list(cells)
+        self._waiting = {cell: cell.config.repetitions for cell in cells}
         self._cpus = usable_cpus()
-        self._work_s = self._work = self._overhead_s = 0.0
-        self._trials = 0
+        self._elapsed_s = self._work = 0.0
         self._closed = Event()
         layout = "{n}/{total} cells |{bar}| {elapsed} gone{postfix} · {desc}"
         # disable=None: no bar where the output is no terminal
@@ -45,32 +44,31 @@ class Progress:
     def begin(self, cell: Cell) -> None:
         self._bar.set_description_str(cell.label)
 
-    def end(self, cell: Cell, measured: Measured | None, elapsed_s: float) -> None:
-        """A cell is done; `measured` is None when it was in the results already."""
-        self._waiting.remove(cell)
-        walls_s = [trial.wall_s for trial in measured.trials if trial.wall_s] if measured else []
-        if walls_s:
-            self._trials += len(walls_s)
-            self._work_s += sum(walls_s)
-            self._work += len(walls_s) * self._work_of(cell)
-            self._overhead_s += elapsed_s - sum(walls_s)
-        if self._trials:
+    def end(self, cell: Cell, repetitions: range, measured: bool, elapsed_s: float) -> None:
+        """Some repetitions are done, unless the cell was in the results already."""
+        self._waiting[cell] -= len(repetitions)
+        if measured and not cell.obstacle:
+            self._elapsed_s += elapsed_s
+            self._work += len(repetitions) * self._work_of(cell)
+        if self._work:
             self._bar.set_postfix_str(f"about {_minutes(self.rest_s())} to go", refresh=False)
-        self._bar.update()
+        if self._waiting[cell] <= 0 or cell.obstacle:
+            self._bar.update()
 
     def rest_s(self) -> float:
-        """Seconds that the waiting cells will take: what a trial has cost beside its timed region,
-        and for that the time per pixel and usable CPU so far."""
-        waiting = [cell for cell in self._waiting if cell.obstacle is None]
-        trials = sum(cell.config.repetitions for cell in waiting)
-        work = sum(cell.config.repetitions * self._work_of(cell) for cell in waiting)
-        return trials * self._overhead_s / self._trials + work * self._work_s / self._work
+        """Seconds that the waiting trials will take, at the pace of those that were measured."""
+        waiting = sum(
+            max(0, left) * self._work_of(cell) for cell, left in self._waiting.items() if not cell.obstacle
+        )
+        return self._elapsed_s * waiting / self._work
 
     def _work_of(self, cell: Cell) -> float:
-        """Pixels of a trial per CPU that can work on them at the same time."""
+        """What a trial takes in pixels per CPU that can work on them at the same time, its start
+        included, which takes as long as so many pixels."""
         width, height = cell.config.size() or (TYPICAL_PIXELS, 1)
         images = cell.config.n_images or 10
-        return width * height * images * cell.config.n_augmentations / min(cell.config.workers, self._cpus)
+        pixels = width * height * images * cell.config.n_augmentations
+        return START_PIXELS + pixels / min(cell.config.workers, self._cpus)
 
 
 def _minutes(seconds: float) -> str:

@@ -39,6 +39,9 @@ class Trial:
     output_dir: str | None = column(
         "folder that keeps the outputs; null where they are removed", default=None
     )
+    skipped_images: str | None = column(
+        "files left out as no usable images, with the reason, as JSON", default=None
+    )
     n_images: int | None = column("images augmented", default=None)
     n_augmentations: int = column("augmentations made of each image")
     tasks: int | None = column("n_images × n_augmentations", default=None)
@@ -51,6 +54,8 @@ class Trial:
     trace: bool = column("whether tasks were recorded")
     profile: bool = column("whether cProfile was on, which distorts the times")
     runtime: str = column("the runtime policy asked for, as JSON")
+    toggle: str | None = column("the one policy changed, in an experiment that toggles them", default=None)
+    scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's", default=None)
 
     wall_s: float | None = column(
         "seconds from the call of the strategy to the last complete output", default=None
@@ -70,6 +75,14 @@ class Trial:
     master_read_s: float | None = column(
         "seconds the master spent reading images before sending them", default=None
     )
+    master_threads_cpu_s: float | None = column(
+        "CPU seconds of the master's other threads: Pool's, of which one feeds the workers", default=None
+    )
+    master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets", default=None)
+    kernel_before_s: float | None = column(
+        "seconds of a short fixed kernel just before the trial", default=None
+    )
+    kernel_after_s: float | None = column("seconds of the same kernel just after it", default=None)
     outputs: int | None = column("files written; 0 when not saving", default=None)
     output_bytes: int | None = column("bytes in those files", default=None)
     outputs_digest: str | None = column(
@@ -123,3 +136,12 @@ class Task:
     cpu_user_s: float = column("user CPU seconds in the task, saver's part included")
     cpu_system_s: float = column("system CPU seconds in the task, saver's part included")
     minor_faults: int = column("page faults served without a disk, saver's part included")
+    run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver's part included")
+    saver_cpu_user_s: float | None = column(
+        "of cpu_user_s, the part of a saver of its own (P_Q)", default=None
+    )
+    saver_cpu_system_s: float | None = column("of cpu_system_s, the part of such a saver", default=None)
+    saver_minor_faults: int | None = column("of minor_faults, the part of such a saver", default=None)
+    saver_run_queue_wait_s: float | None = column(
+        "of run_queue_wait_s, the part of such a saver", default=None
+    )

@@ -13,12 +13,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import figures, published, tables
+from experiments.ceilings import is_probe
 from experiments.contact_sheet import contact_sheet
+from experiments.diagnosis import diagnosed
+from experiments.law_cases import cases
+from experiments.law_figures import laws_figure
+from experiments.law_tables import law_tables
 from experiments.profiles import profile_table
 from experiments.record import OK
 from experiments.render import FORMATS, text
 from experiments.scaling import SAVERS, WEAK, newest_comparable, strong, weak
-from experiments.store import read_trials
+from experiments.store import read_tasks, read_trials
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
@@ -32,8 +37,13 @@ class Report:
 
 
 def strong_report(trials: pd.DataFrame, results: Path) -> Report:
-    kept, note = newest_comparable(trials)
-    return _scaling_report(kept, strong(kept), note, "strong_scaling")
+    name = "strong_scaling"
+    kept, note = newest_comparable(trials[~is_probe(trials)])
+    made = _scaling_report(kept, strong(kept), note, name)
+    found = diagnosed(trials, read_tasks(results / "tasks" / name), _title(name).capitalize())
+    if not found.tables:
+        made.tables["table"][-1].notes.append(found.text)
+    return Report(made.tables | found.tables, made.figures | found.figures)
 
 
 def weak_report(trials: pd.DataFrame, results: Path) -> Report:
@@ -44,11 +54,18 @@ def weak_report(trials: pd.DataFrame, results: Path) -> Report:
 def _scaling_report(kept: pd.DataFrame, points: pd.DataFrame, note: str | None, experiment: str) -> Report:
     title = _title(experiment).capitalize()
     made = {"table": tables.scaling_tables(points, title, note), "environment": [_environment(kept)]}
-    cpus, *others = sorted(set(kept["usable_cpus"]))  # one machine may leave trials different CPUs
     if not _measured(points):
         return Report(made)
-    overlay = published.points(experiment)
-    return Report(made, figures.scaling_figures(points, title, overlay, None if others else cpus))
+    known, *others = sorted(set(kept["usable_cpus"]))  # one machine may leave trials different CPUs
+    cpus, overlay = None if others else known, published.points(experiment)
+    charts, laws = figures.scaling_figures(points, title, overlay, cpus), _laws(points, title, cpus)
+    return Report(made | laws.tables, charts | laws.figures)
+
+
+def _laws(points: pd.DataFrame, title: str, cpus: int | None = None, stem: str = "laws") -> Report:
+    found = cases(points, cpus)
+    chart = laws_figure(points, found, f"{title}: laws", cpus)
+    return Report({stem: law_tables(found, title, cpus)}, {stem: chart} if chart else {})
 
 
 def validation_report(trials: pd.DataFrame, results: Path) -> Report:
@@ -107,8 +124,10 @@ REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
 
 
 def published_report() -> Report:
-    """The study's tables, recomputed from its seconds, with its slips in their footnotes."""
-    made = {}
+    """The study's tables, recomputed from its seconds, with its slips in their footnotes, and the laws
+    that its seconds follow."""
+    made: dict[str, list[tables.Table]] = {}
+    charts: dict[str, Figure] = {}
     for experiment in published.POINTS:
         points, slips = published.points(experiment), published.slips()
         title = f"Published {_title(experiment)} ({published.SOURCE})"
@@ -116,7 +135,10 @@ def published_report() -> Report:
         for table in made[experiment]:
             block = (experiment, bool(table.data["saving"].iloc[0]))
             table.notes.extend(slip.sentence() for slip in slips if (slip.experiment, slip.saving) == block)
-    return Report(made)
+        laws = _laws(points, f"Published {_title(experiment)}", stem=f"{experiment}_laws")
+        made |= laws.tables
+        charts |= laws.figures
+    return Report(made, charts)
 
 
 def _title(experiment: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args
 
-from experiments.record import FAILED, Task, Trial
+from experiments.record import FAILED, OK, Task, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,13 +43,17 @@ def schema(record: type[Trial] | type[Task]) -> "pa.Schema":
     return pa.schema(columns)
 
 
-def write(results: Path, name: str, trials: Sequence[Trial], tasks: Sequence[Task]) -> Path:
+def write(
+    results: Path, name: str, trials: Sequence[Trial], tasks: Sequence[Task], own: Path | None = None
+) -> Path:
     """Writes a cell's tasks and then, which makes it count, its trials; returns the latter file.
 
-    An earlier file of that name gives way when its cell failed; any other stays, and the new one
-    gets the time in its name. Raises StoreError."""
+    An earlier file of that name gives way when its cell failed or is not complete, or when it is
+    this sweep's `own`; any other stays, and the new one gets the time in its name. Raises StoreError."""
     folder = Path("trials", trials[0].experiment)
-    if not _replaceable(results / folder / f"{name}.parquet"):
+    if own:
+        name = own.stem
+    elif not _replaceable(results / folder / f"{name}.parquet"):
         name = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     _write(results / "tasks" / trials[0].experiment / f"{name}.parquet", Task, tasks)
     path = results / folder / f"{name}.parquet"
@@ -91,14 +95,18 @@ def finished(results: Path, experiment: str, name: str) -> bool:
 
 
 def _complete(path: Path) -> bool:
-    """Whether the file holds a cell without failures. A damaged one does not; read_trials names it."""
+    """Whether the file holds every repetition of a cell, none failed. A damaged one does not;
+    read_trials names it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return FAILED not in pq.read_table(path, columns=["status"])["status"].to_pylist()
+        table = pq.read_table(path, columns=["status", "repetitions"]).to_pydict()
     except (pa.ArrowException, OSError):
         return False
+    statuses, wanted = table["status"], table["repetitions"]
+    whole = len(statuses) >= wanted[0] if OK in statuses else bool(statuses)
+    return whole and FAILED not in statuses
 
 
 def _replaceable(path: Path) -> bool:
@@ -116,30 +124,37 @@ def _replaceable(path: Path) -> bool:
 def read_trials(folder: Path) -> "pd.DataFrame":
     """All trials below a folder as one table, a row per trial. A file that is damaged or not ours is
     named on stderr and left as it is; the rest is read."""
-    import pandas as pd
+    return _read(folder, Trial)
+
+
+def _read(folder: Path, record: type[Trial] | type[Task]) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     tables = []
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
-            tables.append(_as_trials(pq.read_table(path)))
+            tables.append(_as_records(pq.read_table(path), schema(record)))
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}", file=sys.stderr)
-    frame: pd.DataFrame = pa.concat_tables([schema(Trial).empty_table(), *tables]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables([schema(record).empty_table(), *tables]).to_pandas()
     return frame
 
 
-def _as_trials(table: "pa.Table") -> "pa.Table":
+def read_tasks(folder: Path) -> "pd.DataFrame":
+    """All tasks below a folder as one table, a row per task, as read_trials() does."""
+    return _read(folder, Task)
+
+
+def _as_records(table: "pa.Table", wanted: "pa.Schema") -> "pa.Table":
     """A table in today's schema; columns that a file of an earlier version lacks are null. Raises
-    ValueError for a file without the columns that every trial has."""
+    ValueError for a file without the columns that every row has."""
     import pyarrow as pa
 
-    wanted = schema(Trial)
     lacking = [one for one in wanted if one.name not in table.column_names]
     if foreign := [one.name for one in lacking if not one.nullable]:
-        raise ValueError(f"no file of trials, it has no column {', '.join(foreign[:3])}")
+        raise ValueError(f"not ours, it has no column {', '.join(foreign[:3])}")
     for one in lacking:
         table = table.append_column(one, pa.nulls(len(table), one.type))
     return table.select(wanted.names).cast(wanted)

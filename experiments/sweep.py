@@ -1,15 +1,16 @@
 """Many cells, one after another: checked first, then measured and stored, then summed up."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from augment import pipeline
 from augment.knob import KnobError
 from experiments import store
-from experiments.cell import Cell, with_baselines
+from experiments.cell import Cell, with_companions
 from experiments.measure import Measured, Surroundings, input_files, measure, planned_outputs
 from experiments.progress import Progress
 from experiments.record import FAILED, OK, Trial
@@ -21,19 +22,36 @@ def run(cells: Sequence[Cell]) -> int:
     """Measures every cell that is not in the results yet and prints what came of them; returns the
     exit status, 1 when a cell failed. Raises KnobError, before anything is measured or written,
     when a cell cannot work."""
-    cells = _with_own_outputs(with_baselines(cells))
+    cells = _with_own_outputs(with_companions(cells))
     check(cells)
     surroundings = Surroundings()
-    rows: list[tuple[Cell, list[Trial]]] = []
+    for finding in surroundings.findings:
+        print(f"warning: {finding}", file=sys.stderr)
+    measured: dict[Cell, Kept | None] = {}
     with Progress(cells) as progress:
-        for cell in cells:
+        for cell, repetitions in schedule(cells):
             progress.begin(cell)
             begin = time.monotonic()
-            measured = measure_once(cell, surroundings)
-            progress.end(cell, measured, time.monotonic() - begin)
-            rows.append((cell, measured.trials if measured else []))
+            if cell not in measured or measured[cell]:
+                measured[cell] = measure_some(cell, surroundings, repetitions, measured.get(cell))
+            progress.end(cell, repetitions, bool(measured[cell]), time.monotonic() - begin)
+    rows = [(cell, kept.rows.trials if kept else []) for cell, kept in measured.items()]
     print(summary(rows))
     return int(any(trial.status == FAILED for _, trials in rows for trial in trials))
+
+
+def schedule(cells: Sequence[Cell]) -> list[tuple[Cell, range]]:
+    """Which repetitions of which cell come one after another: all of a cell's, or, where the first
+    cell interleaves, one of each cell's in rounds, so that drift falls on all alike."""
+    if not cells[0].config.interleave:
+        return [(cell, range(cell.config.repetitions)) for cell in cells]
+    most = max(cell.config.repetitions for cell in cells)
+    return [
+        (cell, range(number, number + 1))
+        for number in range(most)
+        for cell in cells
+        if number < (1 if cell.obstacle else cell.config.repetitions)
+    ]
 
 
 def check(cells: Sequence[Cell]) -> None:
@@ -47,17 +65,27 @@ def check(cells: Sequence[Cell]) -> None:
             _check_outputs(cell, Path(cell.config.output_dir).expanduser().absolute())
 
 
-def measure_once(cell: Cell, surroundings: Surroundings) -> Measured | None:
-    """Measures and stores a cell, unless it is in the results already: then None. A cell that is
-    to leave its outputs somewhere is always measured."""
+@dataclass(frozen=True)
+class Kept:
+    """A cell's records so far, and the file that holds them."""
+
+    rows: Measured
+    path: Path
+
+
+def measure_some(
+    cell: Cell, surroundings: Surroundings, repetitions: range, kept: Kept | None
+) -> Kept | None:
+    """Measures some repetitions of a cell and stores them with the earlier ones; None when the cell
+    is in the results already. A cell that is to leave its outputs somewhere is always measured."""
     results, name = Path(cell.config.results_dir).expanduser(), surroundings.name(cell)
     with store.turn(results):
-        wanted = cell.config.rerun or cell.config.output_dir
+        wanted = kept or cell.config.rerun or cell.config.output_dir
         if not wanted and store.finished(results, cell.experiment, name):
             return None
-        measured = measure(cell, surroundings)
-        store.write(results, name, measured.trials, measured.tasks)
-    return measured
+        rows = measure(cell, surroundings, repetitions)
+        rows = kept.rows + rows if kept else rows
+        return Kept(rows, store.write(results, name, rows.marked, rows.tasks, kept.path if kept else None))
 
 
 def _with_own_outputs(cells: list[Cell]) -> list[Cell]:
@@ -90,7 +118,7 @@ def summary(rows: Sequence[tuple[Cell, list[Trial]]]) -> str:
     """What came of each cell: for one cell its numbers, for more how many ended how; every failure
     by name; where the rows are."""
     statuses = Counter(_status(trials) for _, trials in rows)
-    lines = [_numbers(*row) for row in rows] if len(rows) == 1 else []
+    lines = [_numbers(*rows[0])] if len(rows) == 1 and not statuses[FAILED] else []
     lines += [", ".join(f"{count} {status}" for status, count in statuses.items()) + f" of {len(rows)} cells"]
     lines += [f"{cell.label} failed: {_error(trials)}" for cell, trials in rows if _status(trials) == FAILED]
     folders = {str(Path(cell.config.results_dir, "trials", cell.experiment)) for cell, _ in rows}

@@ -4,7 +4,6 @@ Started by experiments.watch as `python -m experiments.trial FOLDER PARENT_PID`;
 in the folder and leaves `result.json` there, or a fault beside the logs."""
 
 import json
-import multiprocessing
 import os
 import pickle
 import resource
@@ -15,12 +14,14 @@ import time
 from cProfile import Profile
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from augment import fault, log
 from augment.pipeline import check
 from augment.processes import STARTED
-from augment.runtime import die_with_parent
+from augment.runtime import die_with_parent, os_threads
 from augment.strategies import Strategy
 from augment.task import error_line
 from augment.workload import Job
@@ -37,7 +38,10 @@ class Result:
     wall_s: float
     cpu_user_s: float
     cpu_system_s: float
+    threads_cpu_s: float  # of this process's other threads
+    sent_bytes: int  # that this process wrote, to pipes and sockets above all
     start_method: str | None
+    threads_before: int  # alive when the strategy began, the watching one not counted
 
 
 def main(folder: Path, parent_pid: int) -> None:
@@ -49,6 +53,8 @@ def main(folder: Path, parent_pid: int) -> None:
     try:
         check(job.workload.pipeline)  # also imports the libraries, before the clock runs
         result = timed(strategy, job)
+        for process in STARTED:  # a strategy may return without looking at how its processes ended
+            _report_if_dead(process, job.logs)
     except BaseException as error:
         fault.report(job.logs, error_line(error))
         raise
@@ -58,24 +64,38 @@ def main(folder: Path, parent_pid: int) -> None:
 def timed(strategy: Strategy, job: Job) -> Result:
     """Runs the strategy: the one timed region of the suite."""
     profile = Profile() if job.profiles else None
-    before = _cpu_seconds()
+    threads_before = os_threads() - 1
+    before = _Counters.now()
     begin = time.perf_counter()
     if profile:
         profile.runcall(strategy.run, job)
     else:
         strategy.run(job)
     wall_s = time.perf_counter() - begin
-    user_s, system_s = (after - earlier for after, earlier in zip(_cpu_seconds(), before, strict=True))
+    after = _Counters.now()
     if profile and job.profiles:
         profile.dump_stats(job.profiles / "master.pstats")
+    user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
     methods = {str(process._start_method) for process in STARTED}  # type: ignore[attr-defined]
-    return Result(begin, wall_s, user_s, system_s, ",".join(sorted(methods)) or None)
+    method = ",".join(sorted(methods)) or None
+    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before)
 
 
-def _cpu_seconds() -> tuple[float, float]:
-    """User and system seconds of this process and of its children that have ended."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime for usage in usages), sum(usage.ru_stime for usage in usages)
+class _Counters(NamedTuple):
+    """What this process and its ended children have used so far."""
+
+    user_s: float
+    system_s: float
+    threads_s: float
+    written_bytes: float
+
+    @classmethod
+    def now(cls) -> Self:
+        own, thread = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_THREAD))
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        others_s = own.ru_utime + own.ru_stime - thread.ru_utime - thread.ru_stime
+        written = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())["wchar"]
+        return cls(own.ru_utime + children.ru_utime, own.ru_stime + children.ru_stime, others_s, int(written))
 
 
 def watch_processes(logs: Path) -> None:
@@ -90,29 +110,39 @@ def watch_processes(logs: Path) -> None:
         for sentinel in wait(list(alive), timeout=LOOK_FOR_NEW_S):
             assert isinstance(sentinel, int)
             ended.add(sentinel)
-            if cause := _death(alive[sentinel], logs):
-                fault.report(logs, cause)
+            _report_if_dead(alive[sentinel], logs)
 
 
-def _death(process: multiprocessing.process.BaseProcess, logs: Path) -> str | None:
-    """What a process that is no more died of; None if it ended of its own accord."""
+def _report_if_dead(process: BaseProcess, logs: Path) -> None:
+    """Reports a process that has ended without completing its log."""
     left = next((one for one in log.read(logs) if one.header["pid"] == process.pid), None)
-    code = process.exitcode
-    for _ in range(20):  # the strategy may be reaping it in its own thread at this moment
-        if code is not None:
-            break
-        time.sleep(0.01)
-        code = process.exitcode
-    if code == 0 and (left is None or left.header["left"]):
-        return None
-    how = (
-        f"killed by {signal.Signals(-code).name}"
-        if code is not None and code < 0
-        else f"ended early with status {code}"
-    )
+    if left and left.header["left"]:
+        return  # asking for the status here would compete with the strategy's own asking
+    status = _status(process)
+    if left or status != 0:
+        fault.report(logs, obituary(process.pid, status, left), _weight(status))
+
+
+def _weight(status: int | None) -> fault.Weight:
+    killed = status is not None and status < 0 and status != -signal.SIGTERM  # which Pool sends
+    return fault.Weight.KILLED if killed else fault.Weight.ENDED
+
+
+def _status(process: BaseProcess) -> int | None:
+    """The exit status of a process that has ended; the strategy's own thread may be about to reap it."""
+    deadline = time.monotonic() + LOOK_FOR_NEW_S
+    while process.exitcode is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return process.exitcode
+
+
+def obituary(pid: int | None, status: int | None, left: log.ReadLog | None) -> str:
+    """Which process died of what and during which task, from its exit status and its log."""
+    killed = status is not None and status < 0
+    how = f"killed by {signal.Signals(-status).name}" if killed else f"ended early with status {status}"  # type: ignore[operator]
     role = left.role.name.lower() if left else "process"
     task = left.unfinished_task if left else None
-    return f"{how}: {role} {process.pid} " + (f"at task {task}" if task else "between tasks")
+    return f"{how}: {role} {pid} " + (f"at task {task}" if task else "between tasks")
 
 
 if __name__ == "__main__":

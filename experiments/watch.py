@@ -11,10 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from augment import fault, log
+from augment.runtime import Runtime
 from augment.strategies import Strategy
 from augment.workload import Job
-from experiments.trial import JOB, RESULT, Result
+from experiments.trial import JOB, RESULT, Result, obituary
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOK_S = 0.1
@@ -35,6 +38,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     """One trial in a fresh process. Whatever happens, no process of it is left.
 
     `folder` is an empty one for the trial's own files; `job.logs` must lie in it."""
+    fault.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
     command = [sys.executable, "-m", "experiments.trial", str(folder), str(os.getpid())]
     with open(folder / "output.txt", "wb") as output:
@@ -43,22 +47,22 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_environment(folder),
+            env=_environment(folder, job.runtime),
             start_new_session=True,
         )
     try:
         error = _wait(process, job.logs, timeout_s)
     finally:
         _end(process)
+    logs = log.read(job.logs)
     error = fault.reported(job.logs) or error
-    if error is None and process.returncode:
-        error = _cause(process.returncode, folder)
-    if error is None:
-        return Outcome(Result(**json.loads((folder / RESULT).read_text())), None, log.read(job.logs))
-    return Outcome(None, error, log.read(job.logs))
+    if error is None and (process.returncode or not (folder / RESULT).exists()):
+        error = _cause(process, folder, logs)
+    result = None if error else Result(**json.loads((folder / RESULT).read_text()))
+    return Outcome(result, error, logs)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
     """The trial's environment: one thread per numeric library, this code and the caller's own
     modules importable, temporary files (a manager's socket) where they are removed with the trial."""
     paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -66,6 +70,7 @@ def _environment(folder: Path) -> dict[str, str]:
         os.environ
         | dict.fromkeys(ONE_THREAD, "1")
         | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
+        | runtime.environment()
     )
 
 
@@ -76,8 +81,9 @@ def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str
         with suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_S)
             return None
-        if reported := fault.reported(logs):
-            return reported
+        if fault.reported(logs):
+            time.sleep(LOOK_S)  # if a killed process is behind it, that is known in a moment
+            return fault.reported(logs)
     under_way = [
         f"{one.role.name.lower()} {one.header['pid']} at task {one.unfinished_task}"
         for one in log.read(logs)
@@ -87,8 +93,16 @@ def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of the trial's session and waits until it is gone."""
+    """Kills what is left of the trial's session and waits until it is gone. multiprocessing's
+    resource tracker goes last: when all others are dead it removes their named semaphores."""
     deadline = time.monotonic() + GONE_S
+    if process.poll() is None:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        trackers = [one for one in family if _is_tracker(one)]
+        for one in set(family) - set(trackers):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(trackers, timeout=GONE_S / 2)
     with suppress(ProcessLookupError):
         while time.monotonic() < deadline:
             os.killpg(process.pid, signal.SIGKILL)
@@ -97,9 +111,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _cause(status: int, folder: Path) -> str:
+def _is_tracker(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return any("resource_tracker" in word for word in process.cmdline())
+    return False
+
+
+def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log.ReadLog]) -> str:
     """Why a trial ended that reported no fault: a signal, or the last thing it printed."""
-    if status < 0:
-        return f"killed by {signal.Signals(-status).name}: the trial's master process"
+    own = next((one for one in logs if one.header["pid"] == process.pid), None)
+    if process.returncode <= 0:
+        return obituary(process.pid, process.returncode, own)
     lines = (folder / "output.txt").read_text(errors="backslashreplace").strip().splitlines()
-    return f"the master process ended with status {status}: {lines[-1] if lines else 'it printed nothing'}"
+    return f"ended with status {process.returncode}: {lines[-1] if lines else 'it printed nothing'}"

@@ -17,7 +17,6 @@ VARIED = {
         {"_target_": "albumentations.ISONoise", "p": 1},
     ]
 }
-LEFTOVERS = (Path("/dev/shm"), Path("/tmp"))
 
 
 def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) -> tuple[Path, ...]:
@@ -26,9 +25,9 @@ def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) ->
 
 def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -> Job:
     """A job of 3 images × 4 augmentations in `folder`, where its logs and outputs go too."""
-    output = folder / "out" if saving else None
+    output = changes.pop("output", folder / "out") if saving else None
     for new in (folder / "logs", folder / "out"):
-        new.mkdir(parents=True)
+        new.mkdir(parents=True, exist_ok=True)
     workload = Workload(
         inputs=changes.pop("inputs", None) or images(folder),
         n_augmentations=changes.pop("n_augmentations", 4),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from augment.log import STAGES, Log, Role, read
+from augment.log import GROWTH, STAGES, Log, Role, read
 
 
 class HandClock:
@@ -17,7 +17,7 @@ class HandClock:
 
 def test_laps_fill_the_stages(tmp_path: Path) -> None:
     clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, entries=2, clock=clock)
+    log = Log(tmp_path, Role.WORKER, clock=clock)
     log.ready(opencv_threads=1, os_threads=3)
     log.begin(4, 5)
     clock.tick(2)
@@ -46,7 +46,7 @@ def test_laps_fill_the_stages(tmp_path: Path) -> None:
 
 
 def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.SAVER, entries=3)
+    log = Log(tmp_path, Role.SAVER)
     log.ready(1, 1)
     log.begin(0, 1)
     log.end()
@@ -58,7 +58,7 @@ def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
 
 
 def test_without_entries_only_the_header_is_kept(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.WORKER, entries=0)
+    log = Log(tmp_path, Role.WORKER, recording=False)
     log.ready(1, 1)
     log.begin(0, 0)
     log.lap(0)
@@ -71,5 +71,15 @@ def test_without_entries_only_the_header_is_kept(tmp_path: Path) -> None:
 
 def test_a_log_that_was_never_begun_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "1.log").touch()
-    Log(tmp_path, Role.WORKER, entries=1)
+    Log(tmp_path, Role.WORKER)
     assert read(tmp_path) == []
+
+
+def test_a_log_grows(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.WORKER)
+    log.ready(1, 1)
+    for number in range(3 * GROWTH + 1):
+        log.begin(number, 0)
+        log.end()
+    [left] = read(tmp_path)
+    assert list(left.done["image_index"]) == list(range(3 * GROWTH + 1))

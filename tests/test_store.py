@@ -11,8 +11,8 @@ from hypothesis import strategies as some
 
 from experiments import store
 from experiments.document import README, document
-from experiments.measure import outputs_digest
 from experiments.record import FAILED, NOT_APPLICABLE, OK, Task, Trial
+from experiments.rows import outputs_digest
 from tests.frames import trial
 
 
@@ -50,7 +50,7 @@ def test_a_folder_of_cells_is_one_table(tmp_path: Path) -> None:
 
 def test_only_a_failed_cell_gives_way(tmp_path: Path) -> None:
     def write(status: str) -> Path:
-        return store.write(tmp_path, "cell", [trial("p1", 2, None, status=status)], [])
+        return store.write(tmp_path, "cell", [trial("p1", 2, None, status=status, repetitions=1)], [])
 
     first = write(FAILED)
     assert not store.finished(tmp_path, "strong_scaling", "cell")
@@ -61,10 +61,10 @@ def test_only_a_failed_cell_gives_way(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_left_alone(tmp_path: Path) -> None:
-    path = store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK)], [])
+    path = store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], [])
     path.write_bytes(b"PAR1 not any more")
     assert not store.finished(tmp_path, "strong_scaling", "cell")
-    assert store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK)], []) != path
+    assert store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], []) != path
     assert path.read_bytes() == b"PAR1 not any more"
     assert store.finished(tmp_path, "strong_scaling", "cell")
 
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "trials").touch()
     with pytest.raises(store.StoreError, match=r"results_dir: .*trials.* cannot be written"):
-        store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK)], [])
+        store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], [])
 
 
 def test_any_file_name_can_be_told_in_an_error(tmp_path: Path) -> None:
@@ -90,3 +90,12 @@ def test_the_digest_depends_on_every_file_and_on_no_order(files: dict[str, str])
 
 def test_the_readme_of_the_results_is_generated() -> None:
     assert README.read_text() == document(), "run: make schema"
+
+
+def test_a_cell_of_fewer_repetitions_than_asked_for_is_not_finished(tmp_path: Path) -> None:
+    def kept(count: int) -> bool:
+        trials = [trial("p1", 2, 1.0, repetition=number, repetitions=2) for number in range(count)]
+        store.write(tmp_path, f"cell-{count}", trials, [])
+        return store.finished(tmp_path, "strong_scaling", f"cell-{count}")
+
+    assert (kept(1), kept(2)) == (False, True)

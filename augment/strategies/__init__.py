@@ -4,6 +4,7 @@ the reports derive from it. A new one is one file here and its line below."""
 from augment.strategies.base import Strategy
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
+from augment.strategies.replicas import Replicas
 from augment.strategies.sequential import Sequential
 
 __all__ = ["STRATEGIES", "Strategy"]
@@ -13,4 +14,5 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "p1": P1,
     "p2": P2,
     "pq": PQ,
+    "replicas": Replicas,
 }

@@ -1,15 +1,20 @@
 """The contract of a strategy, and the pool that the study's strategies share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 
+from augment.knob import KnobError
 from augment.log import Role
 from augment.processes import context
 from augment.task import Bench, open_bench
 from augment.workload import Job
+
+# Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
+PROCESS_BYTES = 75_000_000  # of its own, without images: 75 MB in a spawned worker, 20 in a forked one
+WORKING_COPIES = 16  # of its image in a transforming worker: 12 on average, 28 at most (ISONoise in float32)
 
 
 @dataclass
@@ -25,10 +30,29 @@ class Strategy(ABC):
         """Why this strategy does not apply to these settings; None where it does."""
         return None
 
+    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
+        """About how much memory all its processes hold together at worst, if every image of
+        `image_bytes` (decoded) is augmented `n_augmentations` times, to outputs as large as itself.
+
+        Here: a master, and workers that have one image each in work. A strategy that holds more
+        images than these adds them."""
+        return (workers + 1) * PROCESS_BYTES + workers * WORKING_COPIES * max(image_bytes)
+
     @abstractmethod
     def run(self, job: Job) -> None:
         """Carries out every task of the workload. Returns when the last output is complete on
         disk and every process started here has ended; the call is the timed region."""
+
+
+def chunk_size(chunk: str) -> int | None:
+    """What Pool takes for a chunk knob: None lets it divide the tasks by four times its processes."""
+    return None if chunk == "auto" else int(chunk)
+
+
+def check_chunk(chunk: str) -> None:
+    """Raises KnobError for a chunk that is neither a number nor auto."""
+    if chunk != "auto" and not (chunk.isdecimal() and int(chunk) > 0):
+        raise KnobError(f"strategy.chunk={chunk}: must be a number, 1 or more, or auto")
 
 
 @contextmanager

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, sqrt
 from multiprocessing.managers import SyncManager
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from augment.knob import KnobError, knob
 from augment.log import Role
 from augment.processes import context
-from augment.strategies.base import Strategy, master, pool
+from augment.strategies.base import PROCESS_BYTES, Strategy, check_chunk, chunk_size, master, pool
+from augment.strategies.pool import sent_bytes
 from augment.task import bench, open_bench
 from augment.workload import Job
 
@@ -29,7 +32,12 @@ class PQ(Strategy):
         "auto",
     )
 
+    chunk: str = knob(
+        "tasks sent to a worker at a time: a number, or auto, Pool's default (the study's)", "auto"
+    )
+
     def check(self) -> None:
+        check_chunk(self.chunk)
         if self.savers != "auto" and not (self.savers.isdecimal() and int(self.savers) > 0):
             raise KnobError(f"strategy.savers={self.savers}: must be a number, 1 or more, or auto")
 
@@ -45,6 +53,14 @@ class PQ(Strategy):
         """How many of the workers save; the rule is the study's."""
         return max(1, ceil(sqrt(workers)) - 1) if self.savers == "auto" else int(self.savers)
 
+    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
+        """Also all images in the master, what is on its way from there, and the queues' manager with
+        at worst every output waiting in it: nothing bounds the queues when saving is slower."""
+        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations)
+        manager = PROCESS_BYTES + n_augmentations * sum(image_bytes)
+        own = super().memory_bytes(workers, image_bytes, n_augmentations)
+        return own + sum(image_bytes) + sent + manager
+
     def run(self, job: Job) -> None:
         n_savers = self.savers_of(job.workers)
         with master(job) as here, _manager(job) as manager:
@@ -58,12 +74,14 @@ class PQ(Strategy):
                 _savers(job, queues),
                 pool(job, job.workers - n_savers, _open_transformer, queues) as workers,
             ):
-                workers.starmap(_augment_and_send, tasks)
+                workers.starmap(_augment_and_send, tasks, chunk_size(self.chunk))
 
 
 @contextmanager
 def _manager(job: Job) -> Iterator[SyncManager]:
-    manager = SyncManager(ctx=context(job.runtime.start_method))
+    # An abstract socket: no file that could be left behind, or whose path could be too long.
+    address = f"\0augment-{os.getpid()}-{token_hex(8)}"
+    manager = SyncManager(address, ctx=context(job.runtime.start_method))
     manager.start(open_bench, (job, Role.MANAGER))
     with manager:
         yield manager

@@ -1,0 +1,42 @@
+"""The machine's ceiling: the same tasks on processes that never speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from augment.log import Role
+from augment.processes import context
+from augment.strategies.base import Strategy, master
+from augment.task import bench, open_bench
+from augment.workload import Job
+
+
+@dataclass
+class Replicas(Strategy):
+    """The tasks are dealt out beforehand, in consecutive equal parts, to independent processes that
+    each work as sequential does. No strategy of this kind can beat it: what it loses is the
+    machine's, what a strategy loses below it is the strategy's."""
+
+    def run(self, job: Job) -> None:
+        tasks = list(job.workload.tasks())
+        ends = [len(tasks) * number // job.workers for number in range(job.workers + 1)]
+        with master(job):
+            replicas = [
+                context(job.runtime.start_method).Process(target=_replica, args=(job, tasks[begin:end]))
+                for begin, end in pairwise(ends)
+            ]
+            for replica in replicas:
+                replica.start()
+            for replica in replicas:
+                replica.join()
+
+
+def _replica(job: Job, tasks: list[tuple[int, int]]) -> None:
+    open_bench(job, Role.WORKER)
+    in_hand = None
+    for image_index, augmentation_index in tasks:
+        with bench().task(image_index, augmentation_index) as task:
+            if image_index != in_hand:
+                pixels, in_hand = task.read(), image_index
+            task.save(task.transform(pixels))

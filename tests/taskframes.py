@@ -1,0 +1,104 @@
+"""Synthetic cells, task by task, with times chosen by hand; rows are `Trial` and `Task` records."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from experiments.record import Task, Trial
+from tests.frames import trial
+
+Cells = tuple[list[Trial], list[Task]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one task takes, in seconds; busy is the sum of what is not `helpers_s` of CPU beside it."""
+
+    user_s: float = 0.1
+    system_s: float = 0.0
+    wait_s: float = 0.0
+    blocked_s: float = 0.0
+    read_s: float = 0.0  # of the busy seconds
+    write_s: float = 0.0  # of the busy seconds
+    helpers_s: float = 0.0  # user CPU of helper threads
+    faults: int = 0
+
+    @property
+    def busy_s(self) -> float:
+        return self.user_s + self.system_s + self.wait_s + self.blocked_s
+
+
+def cell(
+    strategy: str,
+    workers: int,
+    cost: Cost | None = None,
+    *,
+    tasks: int = 12,
+    startup_s: float = 0.0,
+    gap_s: float = 0.0,
+    drain_s: float = 0.0,
+    deal: Sequence[int] | None = None,
+    scales: Sequence[float] = (1.0, 1.01, 0.99),
+    **changes: Any,
+) -> Cells:
+    """A cell with a repetition for each of `scales`, by which its seconds are multiplied. `deal` names the
+    worker of each task, in turn if not given; every worker begins after `startup_s`, waits `gap_s` after
+    each task, and the last end is `drain_s` before the end of the trial."""
+    cost = cost or Cost()
+    dealt = deal or [number % workers for number in range(tasks)]
+    trials, rows = [], []
+    for repetition, scale in enumerate(scales):
+        free = [startup_s * scale] * workers
+        made = []
+        for number, worker in enumerate(dealt):
+            made.append((number, worker, free[worker]))
+            free[worker] += (cost.busy_s + gap_s) * scale
+        wall_s = max(start for _, _, start in made) + (cost.busy_s + drain_s) * scale
+        common = {"n_images": 3, "n_augmentations": len(dealt) // 3, "tasks": len(dealt), "trace": True}
+        measured = {"cpu_user_s": len(dealt) * (cost.user_s + cost.helpers_s) * scale, "opencv_threads": 1}
+        measured |= {"cpu_system_s": len(dealt) * cost.system_s * scale, "usable_cpus": 8}
+        measured |= {"kernel_before_s": 0.005, "kernel_after_s": 0.005, "saving": False}
+        one = trial(strategy, workers, wall_s, repetition=repetition, **{**common, **measured, **changes})
+        trials.append(one)
+        rows += [_task(one, cost, scale, *where) for where in made]
+    return trials, rows
+
+
+def _task(of: Trial, cost: Cost, scale: float, number: int, worker: int, start_s: float) -> Task:
+    per_image = of.n_augmentations
+    return Task(
+        experiment=of.experiment,
+        cell=of.cell,
+        repetition=of.repetition,
+        image_index=number // per_image,
+        augmentation_index=number % per_image,
+        worker=worker,
+        start_s=start_s,
+        read_s=cost.read_s * scale,
+        transform_s=(cost.busy_s - cost.read_s - cost.write_s) * scale,
+        send_s=0.0,
+        encode_s=0.0,
+        write_s=cost.write_s * scale,
+        end_s=start_s + cost.busy_s * scale,
+        cpu_user_s=(cost.user_s + cost.helpers_s) * scale,
+        cpu_system_s=cost.system_s * scale,
+        minor_faults=cost.faults,
+        run_queue_wait_s=cost.wait_s * scale,
+    )
+
+
+def probe(name: str, inflation: float, workers: int, kind: str = "user_s", **changes: Any) -> list[Cells]:
+    """A probe with one copy and with `workers`, where a task takes `inflation` times as long."""
+    options = {"tasks": 12 * workers, "pipeline": f"probe_{name}", "pipeline_digest": name, **changes}
+    spent: list[dict[str, Any]] = [{kind: 0.1 * scale} for scale in (1.0, inflation)]
+    costs = [replace(Cost(user_s=0.0), **one) for one in spent]
+    made = zip((1, workers), costs, strict=True)
+    return [cell("replicas", count, cost, cell=f"{name}{count}", **options) for count, cost in made]
+
+
+def frames(*cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials and tasks as they come out of parquet."""
+    trials = pd.DataFrame([asdict(one) for made, _ in cells for one in made])
+    return trials, pd.DataFrame([asdict(one) for _, made in cells for one in made])

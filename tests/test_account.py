@@ -1,0 +1,151 @@
+"""The account, the POP metrics and the ledger, against numbers worked out by hand."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.account import PARTS, AccountError, account, accounts
+from experiments.ceilings import inflation, inflations, probe_efficiencies
+from experiments.costs import stays
+from experiments.losses import LOSSES, losses
+from experiments.pop import images_per_chunk, ledger, pop
+from experiments.record import FAILED, Task
+from tests.frames import trial
+from tests.taskframes import Cost, cell, frames, probe
+
+ONCE = (1.0,)
+REFERENCE = cell("sequential", 1, Cost(user_s=0.08, system_s=0.02, faults=10), scales=ONCE)
+# Worker 0 has 8 tasks of 0.16 s from 0.5 s on with gaps of 0.01 s, worker 1 four; T ends 0.2 s later.
+BUSY = Cost(user_s=0.1, system_s=0.03, wait_s=0.02, blocked_s=0.01, faults=15)
+HERE = cell("p1", 2, BUSY, deal=[0] * 8 + [1] * 4, startup_s=0.5, gap_s=0.01, drain_s=0.2, scales=ONCE)
+
+
+def test_every_part_of_an_account_is_what_it_is_by_hand() -> None:
+    (trials, tasks), (_, reference) = frames(HERE), frames(REFERENCE)
+    made = account(trials.iloc[0], tasks, reference)
+    assert made.total_s == pytest.approx(2 * (0.5 + 8 * 0.16 + 7 * 0.01 + 0.2))
+    assert {name: getattr(made, name) for name in PARTS} == pytest.approx(
+        {
+            "reference_s": 12 * 0.1,
+            "extra_user_s": 12 * 0.02,
+            "extra_system_s": 12 * 0.01,
+            "extra_wait_s": 12 * 0.02,
+            "extra_blocked_s": 12 * 0.01,
+            "imbalance_s": 4 * 0.16,
+            "startup_s": 2 * 0.5,
+            "gaps_s": 2 * 7 * 0.01,
+            "drain_s": 2 * 0.2,
+        }
+    )
+    assert (made.costs.faults, made.reference.faults) == (180, 120)
+
+
+def queued(saver: int | None, **changes: Any) -> Task:
+    """A task of P_Q: 1 s in the worker, half of it user CPU, then 0.4 s in the saver after waiting."""
+    values: dict[str, Any] = {"image_index": 0, "augmentation_index": 0, "worker": 0, "saver": saver}
+    values |= {"start_s": 1.0, "read_s": 0.0, "transform_s": 0.7, "send_s": 0.3, "save_start_s": 2.5}
+    values |= {"encode_s": 0.3, "write_s": 0.1, "end_s": 2.9, "cpu_user_s": 0.8, "cpu_system_s": 0.1}
+    values |= {"minor_faults": 7, "run_queue_wait_s": 0.05, "saver_cpu_user_s": 0.3}
+    values |= {"saver_cpu_system_s": 0.04, "saver_minor_faults": 3, "saver_run_queue_wait_s": 0.02}
+    return Task(experiment="e", cell="q", repetition=0, **{**values, **changes})
+
+
+def test_a_task_with_a_saver_stays_in_two_processes() -> None:
+    own, saver = stays(pd.DataFrame([asdict(queued(1))])).to_dict("records")
+    names = ("process", "begin_s", "end_s", "busy_s", "user_s", "system_s", "wait_s", "faults")
+    assert [own[name] for name in names] == pytest.approx([0, 1.0, 2.0, 1.0, 0.5, 0.06, 0.03, 4])
+    assert [saver[name] for name in names] == pytest.approx([1, 2.5, 2.9, 0.4, 0.3, 0.04, 0.02, 3])
+
+
+def test_sending_to_a_saver_is_coordination_and_no_blocking() -> None:
+    one = trial("pq", 2, 3.0, cell="q", tasks=1, saving=False, opencv_threads=1)
+    queue = (
+        [replace(one, cpu_user_s=1.0, cpu_system_s=0.2, kernel_before_s=1.0, kernel_after_s=1.0)],
+        [queued(1)],
+    )
+    trials, tasks = frames(REFERENCE, queue)
+    row = accounts(trials, tasks).query("strategy == 'pq'")
+    blocked = 1.4 - 0.8 - 0.1 - 0.05
+    split = losses(row).iloc[0]
+    assert split["whole_blocked"] == pytest.approx(blocked - 0.3)
+    assert split["coordination"] == pytest.approx(2 * (3.0 - 1.0) + 0.3)
+    assert split[list(LOSSES)].sum() == pytest.approx(split["total_s"] - split["reference_s"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_the_parts_always_sum_to_all_worker_seconds(data: st.DataObject) -> None:
+    seconds = st.floats(0, 2)
+    workers = data.draw(st.integers(1, 5))
+    deal = data.draw(st.lists(st.integers(0, workers - 1), min_size=3, max_size=12))
+    names = ("system_s", "wait_s", "blocked_s", "helpers_s")
+    rest: dict[str, Any] = {name: data.draw(seconds) for name in names}
+    cost = Cost(user_s=0.01 + data.draw(seconds), **rest)
+    idle: dict[str, Any] = {name: data.draw(seconds) for name in ("startup_s", "gap_s", "drain_s")}
+    made = cell("p1", workers, cost, deal=deal, scales=(1.0, 1.7), **idle)
+    trials, tasks = frames(cell("sequential", 1, tasks=len(deal)), made)
+    found = accounts(trials, tasks)
+    assert list(found[list(PARTS)].sum(axis=1)) == pytest.approx(list(found["total_s"]))
+    split = losses(found)
+    assert list(split[["reference_s", *LOSSES]].sum(axis=1)) == pytest.approx(list(split["total_s"]))
+
+
+def test_tasks_that_do_not_fit_the_trial_are_refused_by_the_name_of_its_cell() -> None:
+    trials, tasks = frames(REFERENCE, HERE)
+    lost = trials.iloc[1]
+    own, reference = tasks[tasks["cell"] == lost["cell"]], tasks[tasks["cell"] != lost["cell"]]
+    with pytest.raises(AccountError, match=f"p1 at 2 workers, cell {lost['cell']}.*11 tasks .* of 12"):
+        account(lost, own.iloc[1:], reference)
+    with pytest.raises(AccountError, match=r"p1 at 2 workers.*differ from P x T by"):
+        account(lost, own.assign(end_s=own["end_s"] + 0.01), reference)
+
+
+def test_a_trial_that_failed_or_has_no_reference_has_no_account() -> None:
+    trials, tasks = frames(HERE, cell("p2", 2, saving=True), ([trial("p2", 4, None, status=FAILED)], []))
+    assert accounts(trials, tasks).empty
+    trials, tasks = frames(REFERENCE, HERE, cell("p2", 2, saving=True))
+    assert list(accounts(trials, tasks)["strategy"]) == ["sequential", "p1"]
+
+
+def test_pop_efficiencies_multiply() -> None:
+    (trials, tasks), (_, reference) = frames(HERE), frames(REFERENCE)
+    found = pop(trials.iloc[0], tasks, reference)
+    wall_s = 0.5 + 8 * 0.16 + 7 * 0.01 + 0.2
+    assert found.load_balance == pytest.approx(6 / 8)
+    assert found.communication_efficiency == pytest.approx(8 * 0.16 / wall_s)
+    assert found.computation_scaling == pytest.approx(0.1 / 0.16)
+    assert found.parallel_efficiency == pytest.approx(found.load_balance * found.communication_efficiency)
+    assert found.global_efficiency == pytest.approx(1.2 / (2 * wall_s))
+
+
+@pytest.mark.parametrize(("tasks", "chunk", "images"), [(1000, 125, 2.0), (1000, 63, 1.5625), (12, 1, 1.0)])
+def test_images_per_chunk(tasks: int, chunk: int, images: float) -> None:
+    """125 of 100 per image: 0-124, 125-249, … each touch two; of 63, every chunk over a border does."""
+    assert images_per_chunk(tasks, 100 if tasks == 1000 else 4, chunk) == pytest.approx(images)
+
+
+def test_the_ledger_of_what_the_master_sends() -> None:
+    sent: dict[str, Any] = {"master_sent_bytes": 48_000, "master_threads_cpu_s": 0.5}
+    trials, _ = frames(cell("p1", 2, **sent), cell("pq", 2, savers=1, **sent), cell("p2", 2))
+    found = ledger(trials)
+    assert list(found["strategy"]) == ["p1"] * 3 + ["pq"] * 3
+    p1, pq = found.iloc[0], found.iloc[3]
+    assert (p1["chunk"], pq["chunk"]) == (2, 3)
+    assert (p1["sent_bytes_per_task"], p1["images_per_chunk"], pq["images_per_chunk"]) == (4000, 1.0, 1.5)
+    assert p1["feeder_share"] == pytest.approx(0.5 / 0.6)
+
+
+def test_inflation_of_a_probe_and_its_efficiency() -> None:
+    trials, tasks = frames(*probe("memory", 1.6, 4))
+    found = inflations(trials, tasks)
+    of = inflation(found, "probe_memory", 4, "user")
+    assert of is not None
+    assert of[0] == pytest.approx(1.6)
+    assert 1.55 < of[1] < 1.6 < of[2] < 1.65
+    assert inflation(found, "probe_memory", 4, "system") is None
+    efficiency = probe_efficiencies(found).set_index("workers")["efficiency"]
+    assert dict(efficiency) == pytest.approx({1: 1.0, 4: 1 / 1.6})

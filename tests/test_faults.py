@@ -1,0 +1,255 @@
+"""Faults injected into every strategy: each ends soon, says who died of what, and leaves nothing.
+
+FAULTS=20 pytest tests/test_faults.py tries each fault that often (make reliability); the moments
+are random with a fixed seed."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from augment import log
+from augment.log import Role
+from augment.runtime import Runtime
+from augment.strategies import STRATEGIES
+from augment.workload import Job
+from experiments import watch
+from experiments.scratch import remove_abandoned
+from experiments.watch import ROOT
+from tests.conftest import tried
+from tests.jobs import run, small_job
+from tests.planted import Hangs, Leaves, Raises, Sleeps, pipeline
+from tests.test_cli import command
+
+TIMES = int(os.environ.get("FAULTS", "1"))
+PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and the test fails
+ROLES = {
+    "sequential": (Role.WORKER,),
+    "p1": (Role.MASTER, Role.WORKER),
+    "p2": (Role.MASTER, Role.WORKER),
+    "pq": (Role.MASTER, Role.WORKER, Role.SAVER, Role.MANAGER),
+}
+VICTIMS = [(name, role) for name in STRATEGIES for role in ROLES.get(name, (Role.WORKER,))]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No process of a trial, no shared memory, no scratch folder, no socket."""
+    place = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))  # a short path, as sockets need
+    monkeypatch.setenv("TMPDIR", str(place))
+    shared = set(Path("/dev/shm").iterdir())
+    yield
+    remove_abandoned(place)  # as the next sweep does for one that was killed
+    assert list(place.iterdir()) == []
+    place.rmdir()
+    deadline = time.monotonic() + 10  # other tests may run beside this one
+    while set(Path("/dev/shm").iterdir()) - shared and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert set(Path("/dev/shm").iterdir()) <= shared
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        assert not (str(place) in words or f"trial {tmp_path}" in words) or process.info["status"] == "zombie"
+
+
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def strike(job: Job, role: Role, rng: random.Random) -> None:
+    """SIGKILLs a random process of that role at a random moment of the trial."""
+    deadline = time.monotonic() + PATIENCE_S
+    wait_s = rng.uniform(0.0, 0.5)
+    while time.monotonic() < deadline:
+        victims = [one.header["pid"] for one in log.read(job.logs) if one.role is role]
+        if victims and any(one.unfinished_task for one in log.read(job.logs)):
+            time.sleep(wait_s)
+            os.kill(rng.choice(victims), signal.SIGKILL)
+            return
+        time.sleep(0.01)
+
+
+def ends(name: str, job: Job, told: str) -> watch.Outcome:
+    outcome = run(STRATEGIES[name](), job, PATIENCE_S)
+    assert outcome.error is not None
+    assert told in outcome.error, outcome.error
+    assert "\n" not in outcome.error
+    assert not any(alive(one.header["pid"]) for one in outcome.logs)
+    return outcome
+
+
+@pytest.mark.parametrize("attempt", range(TIMES))
+@pytest.mark.parametrize(("name", "role"), VICTIMS, ids=lambda value: getattr(value, "name", value))
+def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
+    workers = 1 if name == "sequential" else 3
+    job = small_job(tmp_path, workers, n_augmentations=60, pipeline=pipeline(Sleeps))
+    rng = random.Random(f"{name} {role} {attempt}")
+    killer = threading.Thread(target=strike, args=(job, role, rng))
+    killer.start()
+    outcome = ends(name, job, "killed by SIGKILL")
+    killer.join()
+    assert outcome.error
+    assert f": {role.name.lower()} " in outcome.error
+    if role is Role.WORKER:
+        assert "at task (" in outcome.error
+    assert not list((tmp_path / "out").glob(".*.part"))
+    tried(f"kill -9 of a {role.name.lower()}", name)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: Path) -> None:
+    runtime = Runtime(start_method=method)
+    job = small_job(tmp_path, 3, n_augmentations=60, pipeline=pipeline(Sleeps), runtime=runtime)
+    killer = threading.Thread(target=strike, args=(job, Role.WORKER, random.Random(method)))
+    killer.start()
+    ends("p1", job, "killed by SIGKILL: worker")
+    killer.join()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+class TestInATransform:
+    workers = staticmethod(lambda name: 1 if name == "sequential" else 3)
+
+    def test_raises(self, name: str, tmp_path: Path) -> None:
+        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Raises))
+        ends(name, job, "RuntimeError: planted fault; worker")
+        tried("a transform raises", name)
+
+    def test_leaves(self, name: str, tmp_path: Path) -> None:
+        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Leaves))
+        ends(name, job, "ended early with status 0: worker")
+        tried("a worker exits", name)
+
+    def test_hangs(self, name: str, tmp_path: Path) -> None:
+        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
+        outcome = run(STRATEGIES[name](), job, timeout_s=3)
+        assert outcome.error
+        assert outcome.error.startswith("not done after trial_timeout_s=3: worker")
+        assert "at task (0, 0)" in outcome.error
+        tried("a transform hangs", name)
+
+    def test_a_full_disk(self, name: str, small_disk: Path, tmp_path: Path) -> None:
+        job = small_job(tmp_path, self.workers(name), n_augmentations=60, output=small_disk / "out")
+        ends(name, job, "no space left on device: aug_noise_")
+        assert not list((small_disk / "out").glob(".*.part"))
+        tried("the disk is full", name)
+
+    def test_a_disk_that_is_full_for_the_logs_too(self, name: str, small_disk: Path) -> None:
+        job = small_job(small_disk, self.workers(name), n_augmentations=60)
+        ends(name, job, "no space left on device")
+        tried("the disk is full for everything", name)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A tmpfs of half a MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting a small tmpfs needs rights: {mounted.stderr.decode().strip()}")
+    (disk / "out").mkdir()
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+SWEEP = ("-m", "strategy=sequential,p1,pq", "workers=1,2", "protocol=smoke")
+TELLING = ["strategy", "workers", "repetition", "status", "outputs_digest"]
+
+
+def rows(folder: Path) -> list[tuple[object, ...]]:
+    table = pd.read_parquet(folder / "results" / "trials" / "adhoc")[TELLING].fillna("")
+    return sorted(table.itertuples(index=False, name=None), key=str)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert command(*SWEEP, cwd=folder).returncode == 0
+    return rows(folder)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda stop: stop.name)
+def test_a_stopped_sweep_goes_on_where_it_was(
+    stop: signal.Signals, undisturbed: list[tuple[object, ...]], tmp_path: Path
+) -> None:
+    rng = random.Random(stop.name)
+    for _ in range(max(2, TIMES)):
+        sweep = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *SWEEP],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(rng.uniform(0.3, 5))
+        sweep.send_signal(stop)
+        _, said = sweep.communicate()
+        if sweep.returncode == 128 + stop:
+            assert b"the same command goes on where it stopped" in said
+        else:  # done before, or killed before it had begun to measure
+            assert sweep.returncode in (0, -stop), said
+        tried(f"{stop.name} of the sweep", "all")
+    assert command(*SWEEP, cwd=tmp_path).returncode == 0
+    assert rows(tmp_path) == undisturbed
+
+
+def test_two_sweeps_at_once_lose_and_double_nothing(
+    undisturbed: list[tuple[object, ...]], tmp_path: Path
+) -> None:
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py"), *SWEEP], cwd=tmp_path, stdout=subprocess.DEVNULL
+        )
+        for _ in range(2)
+    ]
+    assert [sweep.wait(PATIENCE_S) for sweep in both] == [0, 0]
+    assert rows(tmp_path) == undisturbed
+
+
+def test_a_trial_that_loses_its_sweep_ends(tmp_path: Path) -> None:
+    words = (
+        "pipeline.transforms=[{_target_:tests.planted.Hangs}]",
+        "strategy=pq",
+        "workers=3",
+        "protocol=smoke",
+    )
+    sweep = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    family: list[psutil.Process] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(family) < 5 and time.monotonic() < deadline:  # trial, manager, saver, two workers
+        family = psutil.Process(sweep.pid).children(recursive=True)
+        time.sleep(0.05)
+    assert len(family) == 5
+    sweep.kill()
+    sweep.wait()
+    _, left = psutil.wait_procs(family, timeout=10)
+    assert left == []
+
+
+def test_few_open_files_are_told(tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "strategy=p2", "workers=64", "protocol=smoke"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=limited,
+    )
+    assert ended.returncode == 1
+    assert "open files" in ended.stdout
