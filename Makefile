@@ -15,7 +15,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning profile reliability figures schema lock clean
+.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose toggles overhead profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,16 @@ validation: $(READY)  ## Every strategy on real photos: outputs compared, contac
 
 saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figures
 	@$(call sweep,saver_tuning)
+
+diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (adds to strong-scaling)
+	@$(PY) run.py experiment=strong_scaling protocol=$(PROTOCOL) ceilings=true workers=2,4,16 $(ARGS); swept=$$?; \
+	$(PY) -m experiments.diagnose; diagnosed=$$?; exit $$((swept ? swept : diagnosed))
+
+toggles: $(READY)  ## One policy changed at a time: which gives time back?
+	@$(call sweep,toggles)
+
+overhead: $(READY)  ## What recording every task costs, in interleaved pairs
+	@$(call sweep,overhead)
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)

@@ -24,6 +24,7 @@ from experiments.record import OK
 from experiments.render import FORMATS, text
 from experiments.scaling import SAVERS, WEAK, newest_comparable, strong, weak
 from experiments.store import read_tasks, read_trials
+from experiments.toggles import TOGGLES, toggles_table
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
@@ -114,12 +115,21 @@ def profile_report(trials: pd.DataFrame, results: Path) -> Report:
     return Report(made)
 
 
+def toggles_report(trials: pd.DataFrame, results: Path) -> Report:
+    """What each policy, changed alone, gives back."""
+    kept, note = newest_comparable(trials, TOGGLES)
+    table = toggles_table(kept)
+    table.notes.extend([note] if note else [])
+    return Report({"table": [table], "environment": [_environment(kept)]})
+
+
 REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
     "strong_scaling": strong_report,
     "weak_scaling": weak_report,
     "validation": validation_report,
     "saver_tuning": savers_report,
     "profile": profile_report,
+    "toggles": toggles_report,
 }
 
 
