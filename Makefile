@@ -15,7 +15,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose toggles overhead profile reliability figures schema lock clean
+.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose toggles causes against-itself overhead profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (
 
 toggles: $(READY)  ## One policy changed at a time: which gives time back?
 	@$(call sweep,toggles)
+
+causes: $(READY)  ## Is each planted cause named? (ten tries of each, half an hour)
+	CAUSES=10 $(PY) -m pytest tests/test_causes.py
+
+against-itself: $(READY)  ## How often does identical code claim to differ from itself?
+	@$(call sweep,against_itself)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
 	@$(call sweep,overhead)

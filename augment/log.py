@@ -41,6 +41,7 @@ ENTRY_FIELDS = (
 _HEADER = struct.Struct("<" + "".join(HEADER_FIELDS.values()))
 _ENTRY = struct.Struct("<" + "".join(ENTRY_FIELDS.values()))
 _BEGUN = struct.Struct("<qqqd")
+BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters at the end of one serve the next
 GROWTH = 512  # entries by which a log grows
 READING = -1  # the augmentation index of an entry in which a master only reads an image
 
@@ -79,6 +80,7 @@ class Log:
         self._task = (0, 0)
         self._stages = [0.0] * len(STAGES)
         self._start = self._last = 0.0
+        self._ended = -BACK_TO_BACK_S  # no task before the first
 
     def _grow(self) -> None:
         size = len(self._map) + GROWTH * _ENTRY.size
@@ -112,7 +114,8 @@ class Log:
         self._task = (image_index, augmentation_index)
         self._stages = [0.0] * len(STAGES)
         _BEGUN.pack_into(self._map, self._offset, STATE_BEGUN, image_index, augmentation_index, self._start)
-        self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
+        if self._start - self._ended > BACK_TO_BACK_S:
+            self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
 
     def lap(self, stage: int) -> None:
         """The time since the last lap was spent in that stage (an index into STAGES)."""
@@ -126,6 +129,9 @@ class Log:
         if not self._recording:
             return
         before, after = self._usage, resource.getrusage(resource.RUSAGE_SELF)
+        waited = self._waited
+        if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
+            self._waited = self._wait_s()  # else it never left its CPU, and cannot have waited for one
         _ENTRY.pack_into(
             self._map,
             self._offset,
@@ -137,9 +143,10 @@ class Log:
             after.ru_utime - before.ru_utime,
             after.ru_stime - before.ru_stime,
             after.ru_minflt - before.ru_minflt,
-            self._wait_s() - self._waited,
+            self._waited - waited,
         )
         self._offset += _ENTRY.size
+        self._usage, self._ended = after, self._last
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,16 @@ class Cell:
             "dataset": [self.dataset, self.dataset_options],
             "pipeline": self.pipeline_digest,
             "runtime": asdict(config.runtime),
+            "inputs": self._inputs_state(),
         }
+
+    def _inputs_state(self) -> list[tuple[str, int, int]] | None:
+        """What tells a folder's images from those it had before: name, size and time of each."""
+        if not self.config.dataset.own_size:
+            return None  # made by the suite, the same for the same knobs
+        files = self.config.dataset.files(self.config.n_images, None, self.config.seed, Path())
+        states = [(path.name, path.lstat()) for path in files]
+        return [(name, state.st_size, state.st_mtime_ns) for name, state in states]
 
 
 def digest_of(value: Any) -> str:

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from experiments import machine
-from experiments.difference import FLOOR, LEVEL, change, verdict
 from experiments.record import OK
-from experiments.render import text
-from experiments.scaling import COMPARED, NULLABLE, STRONG, newest_comparable
+from experiments.reporting.difference import FLOOR, LEVEL, change, verdict
+from experiments.reporting.render import text
+from experiments.reporting.scaling import COMPARED, NULLABLE, STRONG, newest_comparable
+from experiments.reporting.tables import DASH, Table
 from experiments.store import read_trials
-from experiments.tables import DASH, Table
 
 EXPLANATION = (
     f"Per cent of A's time, with the {100 * LEVEL:.0f} % interval from the repetitions, made wider by "

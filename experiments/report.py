@@ -12,19 +12,20 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import figures, published, tables
-from experiments.ceilings import is_probe
-from experiments.contact_sheet import contact_sheet
-from experiments.diagnosis import diagnosed
-from experiments.law_cases import cases
-from experiments.law_figures import laws_figure
-from experiments.law_tables import law_tables
-from experiments.profiles import profile_table
 from experiments.record import OK
-from experiments.render import FORMATS, text
-from experiments.scaling import SAVERS, WEAK, newest_comparable, strong, weak
+from experiments.reporting import figures, published, tables
+from experiments.reporting.against_itself import against_itself_table
+from experiments.reporting.ceilings import is_probe
+from experiments.reporting.contact_sheet import contact_sheet
+from experiments.reporting.diagnosis import diagnosed
+from experiments.reporting.law_cases import cases
+from experiments.reporting.law_figures import laws_figure
+from experiments.reporting.law_tables import law_tables
+from experiments.reporting.profiles import profile_table
+from experiments.reporting.render import FORMATS, text
+from experiments.reporting.scaling import SAVERS, WEAK, newest_comparable, strong, weak
+from experiments.reporting.toggles import TOGGLES, toggles_table
 from experiments.store import read_tasks, read_trials
-from experiments.toggles import TOGGLES, toggles_table
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
@@ -123,6 +124,12 @@ def toggles_report(trials: pd.DataFrame, results: Path) -> Report:
     return Report({"table": [table], "environment": [_environment(kept)]})
 
 
+def against_itself_report(trials: pd.DataFrame, results: Path) -> Report:
+    """How often the same code claims to differ from itself."""
+    kept, _ = newest_comparable(trials)
+    return Report({"table": [against_itself_table(kept)], "environment": [_environment(kept)]})
+
+
 REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
     "strong_scaling": strong_report,
     "weak_scaling": weak_report,
@@ -130,6 +137,7 @@ REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
     "saver_tuning": savers_report,
     "profile": profile_report,
     "toggles": toggles_report,
+    "against_itself": against_itself_report,
 }
 
 

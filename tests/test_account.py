@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.account import PARTS, AccountError, account, accounts
-from experiments.ceilings import inflation, inflations, probe_efficiencies
-from experiments.costs import stays
-from experiments.losses import LOSSES, losses
-from experiments.pop import images_per_chunk, ledger, pop
 from experiments.record import FAILED, Task
+from experiments.reporting.account import PARTS, AccountError, account, accounts
+from experiments.reporting.ceilings import inflation, inflations, probe_efficiencies
+from experiments.reporting.costs import stays
+from experiments.reporting.losses import LOSSES, losses
+from experiments.reporting.pop import images_per_chunk, ledger, pop
 from tests.frames import trial
 from tests.taskframes import Cost, cell, frames, probe
 

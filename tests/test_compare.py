@@ -12,8 +12,8 @@ from scipy import stats
 
 from experiments import store
 from experiments.compare import NothingToCompareError, compare, main, surroundings
-from experiments.difference import FLOOR, LEVEL, change, verdict
 from experiments.record import FAILED, Trial
+from experiments.reporting.difference import FLOOR, LEVEL, change, verdict
 from tests.frames import BEGIN, frame, repeated, trial
 
 RUNS = 20_000

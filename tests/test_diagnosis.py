@@ -8,14 +8,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import store
-from experiments.account import PARTS, accounts
 from experiments.diagnose import main
-from experiments.diagnosis import Diagnosis, diagnose, diagnosed
-from experiments.diagnosis_figures import account_figure
-from experiments.render import FORMATS, text
 from experiments.report import strong_report
-from experiments.scaling import NoTrialsError
-from experiments.timeline import perfetto, spans
+from experiments.reporting.account import PARTS, accounts
+from experiments.reporting.diagnosis import Diagnosis, diagnose, diagnosed
+from experiments.reporting.diagnosis_figures import account_figure
+from experiments.reporting.render import FORMATS, text
+from experiments.reporting.scaling import NoTrialsError
+from experiments.reporting.timeline import perfetto, spans
 from tests.taskframes import Cells, Cost, cell, frames, probe
 
 SENT: dict[str, Any] = {"master_sent_bytes": 2_400_000, "master_threads_cpu_s": 0.1}

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from experiments import published
-from experiments.contact_sheet import contact_sheet
-from experiments.figures import PUBLISHED, look, save, savers_figure, scaling_figures
 from experiments.record import FAILED
-from experiments.scaling import SAVERS, NoTrialsError, strong, weak
+from experiments.reporting import published
+from experiments.reporting.contact_sheet import contact_sheet
+from experiments.reporting.figures import PUBLISHED, look, save, savers_figure, scaling_figures
+from experiments.reporting.scaling import SAVERS, NoTrialsError, strong, weak
 from tests.frames import frame, repeated, trial
 
 TRIALS = frame(

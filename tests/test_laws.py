@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from experiments import published, report
-from experiments.figures import look
-from experiments.law_cases import Case, cases, relative_spread
-from experiments.law_figures import laws_figure
-from experiments.law_tables import law_tables
-from experiments.laws import AMDAHL, GUSTAFSON, USL, Fit, Law, extrapolate, fit, karp_flatt
+from experiments import report
 from experiments.record import FAILED, Trial
-from experiments.render import FORMATS, text
-from experiments.scaling import strong, weak
+from experiments.reporting import published
+from experiments.reporting.figures import look
+from experiments.reporting.law_cases import Case, cases, relative_spread
+from experiments.reporting.law_figures import laws_figure
+from experiments.reporting.law_tables import law_tables
+from experiments.reporting.laws import AMDAHL, GUSTAFSON, USL, Fit, Law, extrapolate, fit, karp_flatt
+from experiments.reporting.render import FORMATS, text
+from experiments.reporting.scaling import strong, weak
 from tests.frames import frame, repeated, trial
 
 COUNTS = [2, 4, 8, 16, 32]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.record import FAILED, NOT_APPLICABLE, Trial
-from experiments.scaling import SAVERS, WEAK, NoTrialsError, newest_comparable, strong, weak
+from experiments.reporting.scaling import SAVERS, WEAK, NoTrialsError, newest_comparable, strong, weak
 from tests.frames import BEGIN, frame, repeated, trial
 
 SECONDS = st.floats(0.001, 1e5)

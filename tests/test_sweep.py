@@ -139,6 +139,15 @@ class TestOutputDir:
         assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
 
 
+def test_a_folder_whose_images_changed_is_measured_again(tmp_path: Path) -> None:
+    command("protocol=smoke", "output_dir=kept", cwd=tmp_path)
+    words = ("dataset=folder", "dataset.path=kept", "n_augmentations=1", "repetitions=1", "pipeline=light")
+    assert "1 ok" in command(*words, cwd=tmp_path).stdout
+    assert "1 already measured" in command(*words, cwd=tmp_path).stdout
+    next((tmp_path / "kept").iterdir()).unlink()
+    assert "1 ok" in command(*words, cwd=tmp_path).stdout
+
+
 def test_trace_false_keeps_the_trial_and_drops_the_tasks(tmp_path: Path) -> None:
     command("strategy=p1", "workers=2", "protocol=smoke", "trace=false", cwd=tmp_path)
     [row] = trials(tmp_path).to_dict("records")

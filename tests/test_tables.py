@@ -9,9 +9,9 @@ import pytest
 
 from experiments import report
 from experiments.record import FAILED, NOT_APPLICABLE, Trial
-from experiments.render import FORMATS, text
-from experiments.scaling import SAVERS, strong, weak
-from experiments.tables import (
+from experiments.reporting.render import FORMATS, text
+from experiments.reporting.scaling import SAVERS, strong, weak
+from experiments.reporting.tables import (
     Table,
     cells_table,
     environment_table,

@@ -3,8 +3,8 @@
 import pytest
 
 from experiments.record import Trial
-from experiments.scaling import NoTrialsError
-from experiments.toggles import recovered, toggles_table
+from experiments.reporting.scaling import NoTrialsError
+from experiments.reporting.toggles import recovered, toggles_table
 from tests.frames import frame, trial
 
 

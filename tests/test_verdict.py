@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.account import accounts
-from experiments.causes import (
+from experiments.reporting.account import accounts
+from experiments.reporting.causes import (
     BLOCKED,
     COORDINATION,
     IMBALANCE,
@@ -14,9 +14,9 @@ from experiments.causes import (
     OVERSUBSCRIBED,
     PAGE_FAULTS,
 )
-from experiments.ceilings import inflations, is_probe
-from experiments.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
-from experiments.verdict import Verdict, verdicts
+from experiments.reporting.ceilings import inflations, is_probe
+from experiments.reporting.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
+from experiments.reporting.verdict import Verdict, verdicts
 from tests.taskframes import Cells, Cost, cell, frames, probe
 
 CLEAN = Cost(user_s=0.1)

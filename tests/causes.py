@@ -1,0 +1,149 @@
+"""Known causes of lost time, planted: transforms that load one resource, and strategies that deal
+badly. What the verdict has to name, on a machine with few cores."""
+
+import fcntl
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.log import Role
+from augment.processes import context
+from augment.strategies import STRATEGIES, Strategy
+from augment.strategies.base import master, pool
+from augment.task import bench, open_bench
+from augment.workload import Job
+from tests.planted import Planted, Sleeps
+
+BUSY_S = 0.03
+
+
+def spin(seconds: float) -> None:
+    """Computes for about so long, in this process's own CPU time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        sum(range(1000))
+
+
+class Computes(Planted):
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        for _time in range(1500):
+            sum(range(1000))
+        return img
+
+
+class Streams(Planted):
+    """Adds up arrays far larger than any cache."""
+
+    arrays: tuple[NDArray[np.float64], ...] = ()
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        if not Streams.arrays:
+            Streams.arrays = tuple(np.ones(6_000_000) for _ in range(2))
+        for _time in range(4):
+            np.add(Streams.arrays[0], Streams.arrays[1], out=Streams.arrays[1])
+        return img
+
+
+class Faults(Planted):
+    """Makes and drops large arrays, which malloc maps and unmaps each time."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        for _time in range(6):
+            np.empty(20_000_000, np.uint8)[::4096] = 1
+        return img
+
+
+class Locks(Planted):
+    """Does its work behind one file lock for all processes."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        with open(Path(tempfile.gettempdir(), "planted.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            spin(BUSY_S)
+        return img
+
+
+class Threads(Planted):
+    """Filters that OpenCV spreads over as many threads as it is allowed."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        large = np.ones((1500, 1500), np.float32)
+        for _time in range(3):
+            cv2.GaussianBlur(large, (31, 31), 5)
+        return img
+
+
+@dataclass
+class SerialMaster(Strategy):
+    """The master prepares every task, one after another, while its workers wait."""
+
+    def run(self, job: Job) -> None:
+        def prepared() -> Iterator[tuple[int, int]]:
+            for task in job.workload.tasks():
+                spin(BUSY_S)
+                yield task
+
+        with master(job), pool(job, job.workers) as workers:
+            for _done in workers.imap(_augment, prepared()):
+                pass
+
+
+@dataclass
+class Skewed(Strategy):
+    """One worker gets three quarters of the tasks."""
+
+    def run(self, job: Job) -> None:
+        tasks = list(job.workload.tasks())
+        most = len(tasks) * 3 // 4
+        rest = tasks[most:]
+        others = max(1, job.workers - 1)
+        parts = [tasks[:most], *(rest[number::others] for number in range(others))]
+        with master(job):
+            start = context(job.runtime.start_method).Process
+            processes = [start(target=_augment_all, args=(job, part)) for part in parts]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join()
+
+
+def _augment(task: tuple[int, int]) -> None:
+    with bench().task(*task) as here:
+        here.save(here.transform(here.read()))
+
+
+def _augment_all(job: Job, tasks: list[tuple[int, int]]) -> None:
+    open_bench(job, Role.WORKER)
+    for task in tasks:
+        _augment(task)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A planted cause, and the words of which the verdict must begin with one."""
+
+    transform: type[Planted]
+    named: tuple[str, ...]
+    strategy: Strategy = field(default_factory=STRATEGIES["p2"])
+    workers: int = 2
+    opencv_threads: str = "1"
+
+
+CAUSES = {
+    "clean at one worker": Cause(Computes, ("inside the noise",), workers=1),
+    "compute": Cause(Computes, ("inside the noise", "clock or SMT")),
+    "memory": Cause(Streams, ("memory bandwidth or cache",)),
+    "page faults": Cause(Faults, ("page-fault churn",)),
+    "sleep": Cause(Sleeps, ("blocked on storage or locks",)),
+    "file lock": Cause(Locks, ("blocked on storage or locks",)),
+    "serial master": Cause(Computes, ("coordination",), strategy=SerialMaster()),
+    "skewed deal": Cause(Computes, ("load imbalance",), strategy=Skewed()),
+    "four OpenCV threads": Cause(Threads, ("oversubscription",), opencv_threads="4"),
+}

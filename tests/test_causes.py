@@ -1,0 +1,85 @@
+"""The verdict names what was planted. Takes minutes and a quiet machine, and so runs on demand:
+CAUSES=10 pytest tests/test_causes.py (make causes) tries each so often and wants nine in ten."""
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from augment.dataset import Synthetic
+from augment.runtime import Runtime
+from experiments import store
+from experiments.cell import Cell
+from experiments.config import Config
+from experiments.measure import Surroundings, measure
+from experiments.reporting.diagnosis import diagnose
+from tests.causes import CAUSES, Cause
+
+TIMES = int(os.environ.get("CAUSES", "0"))
+pytestmark = pytest.mark.skipif(not TIMES, reason="minutes on a quiet machine: CAUSES=10, or make causes")
+REPETITIONS = 3
+
+
+def cell_of(cause: Cause) -> Cell:
+    config = Config(
+        workers=cause.workers,
+        image_size="40x30",
+        saving=False,
+        repetitions=REPETITIONS,
+        n_images=2,
+        n_augmentations=24,
+        strategy=cause.strategy,
+        dataset=Synthetic(),
+        pipeline={"transforms": [{"_target_": f"{cause.transform.__module__}.{cause.transform.__name__}"}]},
+        runtime=Runtime(opencv_threads=cause.opencv_threads),
+    )
+    name = type(cause.strategy).__name__.lower()
+    return Cell(config, "adhoc", "smoke", name, "synthetic", cause.transform.__name__)
+
+
+@pytest.fixture(scope="module")
+def surroundings() -> Surroundings:
+    return Surroundings()
+
+
+@pytest.fixture(scope="module")
+def probes(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The machine's ceilings, measured once for all causes."""
+    results = tmp_path_factory.mktemp("results")
+    plain = cell_of(CAUSES["compute"])
+    for cell in plain.ceilings[1:]:
+        keep(results, cell, surroundings)
+    return results
+
+
+def keep(results: Path, cell: Cell, surroundings: Surroundings) -> None:
+    measured = measure(cell, surroundings, range(cell.config.repetitions))
+    store.write(results, surroundings.name(cell), measured.trials, measured.tasks)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_planted_cause_is_named(
+    name: str, probes: Path, surroundings: Surroundings, tmp_path: Path
+) -> None:
+    said: Counter[str] = Counter()
+    for attempt in range(TIMES):
+        results = tmp_path / str(attempt)
+        results.mkdir()
+        for kind in ("trials", "tasks"):
+            shutil.copytree(probes / kind / "adhoc", results / kind / "adhoc")
+        cell = cell_of(CAUSES[name])
+        for one in (cell.baseline, cell):
+            keep(results, one, surroundings)
+        [found] = [
+            verdict
+            for verdict in diagnose(
+                store.read_trials(results / "trials"), store.read_tasks(results / "tasks")
+            ).verdicts
+            if verdict.strategy == cell.strategy
+        ]
+        said[found.cause] += 1
+        print(name, found.sentence())
+    named = sum(count for cause, count in said.items() if cause.startswith(CAUSES[name].named))
+    assert named >= 0.9 * TIMES, said
