@@ -1,8 +1,8 @@
 """Each process's own log of its tasks, and the only clock in this package.
 
-A log is a small memory-mapped file: a header about the process, then one entry per task. It is
-written without system calls or locks and survives a SIGKILL of its writer, so that whoever
-watches a trial can tell on which task a process died. `read()` gives it back as NumPy arrays."""
+A log is a small file: a memory-mapped header about the process and the task it has in hand, then one
+entry per task. The header survives a SIGKILL of its writer, so that whoever watches a trial can tell
+on which task a process died. `read()` gives a log back as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -23,26 +23,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEADER_FIELDS = {
-    "pid": "q",
-    "role": "q",
-    "ready": "d",
-    "left": "d",
-    "opencv_threads": "q",
-    "os_threads": "q",
-    "peak_rss_bytes": "q",
+    **dict.fromkeys(("under_way", "image_index", "augmentation_index"), "q"),  # the task in hand
+    **{"pid": "q", "role": "q", "ready": "d", "left": "d"},
+    **dict.fromkeys(("opencv_threads", "os_threads", "peak_rss_bytes"), "q"),
 }
-STATE_BEGUN, STATE_DONE = 1, 2
 STAGES = ("read", "transform", "send", "encode", "write")
 ENTRY_FIELDS = (
-    {"state": "q", "image_index": "q", "augmentation_index": "q", "start": "d", "end": "d"}
+    {"image_index": "q", "augmentation_index": "q", "start": "d", "end": "d"}
     | dict.fromkeys(STAGES, "d")
     | {"user": "d", "system": "d", "faults": "q", "wait": "d"}
 )
 _HEADER = struct.Struct("<" + "".join(HEADER_FIELDS.values()))
 _ENTRY = struct.Struct("<" + "".join(ENTRY_FIELDS.values()))
-_BEGUN = struct.Struct("<qqqd")
+UNDER_WAY, IMAGE, AUGMENTATION = range(3)  # words of the header
+KEPT = 256  # tasks between two writes of entries
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters at the end of one serve the next
-GROWTH = 512  # entries by which a log grows
 READING = -1  # the augmentation index of an entry in which a master only reads an image
 
 
@@ -59,33 +54,70 @@ class Log:
     """One process's log. `lap(stage)` charges the time since the last lap to a stage, so that the
     stages of a task fill it without gaps. Without `recording` only the header is kept.
 
-    Raises OSError where the disk has no room for it: the file grows before it is written, as a
-    write to a map that the disk cannot hold would kill the process (SIGBUS)."""
+    The task in hand is always in the header; entries are kept in memory and written now and then, so
+    that a task costs no more than its clock and counters. Raises OSError where the disk is full."""
 
     def __init__(
         self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.role = role
-        self._recording = recording
-        self._clock = clock
-        self._file = os.open(
-            folder / f"{os.getpid()}.log", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-        )
+        self._recording, self._clock = recording, clock
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = os.open(folder / f"{os.getpid()}.log", flags, 0o600)
+        # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, _HEADER.size)
+        self._map = mmap.mmap(self._file, _HEADER.size)
+        self._words = memoryview(self._map).cast("q")
         self._schedstat: int | None = None
         with suppress(FileNotFoundError):  # a kernel built without it
             self._schedstat = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        self._map = mmap.mmap(self._file, _HEADER.size)
-        self._offset = _HEADER.size
-        self._task = (0, 0)
-        self._stages = [0.0] * len(STAGES)
-        self._start = self._last = 0.0
+        self._written = _HEADER.size
+        self._kept: list[tuple[Any, ...]] = []
+        self._task, self._start, self._laps = (0, 0), 0.0, [(0, 0.0)]
         self._ended = -BACK_TO_BACK_S  # no task before the first
 
-    def _grow(self) -> None:
-        size = len(self._map) + GROWTH * _ENTRY.size
-        os.posix_fallocate(self._file, 0, size)
-        self._map.resize(size)
+    def ready(self, opencv_threads: int, os_threads: int) -> None:
+        """Enters the header: this process begins to work now."""
+        self._header = [0, 0, 0, os.getpid(), self.role, self._clock(), 0.0, opencv_threads, os_threads, 0]
+        _HEADER.pack_into(self._map, 0, *self._header)
+
+    def leave(self) -> None:
+        """Completes the log: this process ends of its own accord, with this peak memory."""
+        self._write()
+        peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        left = dict(zip(HEADER_FIELDS, self._header, strict=True))
+        left |= {"left": self._clock(), "peak_rss_bytes": peak_rss_bytes}
+        _HEADER.pack_into(self._map, 0, *left.values())
+
+    def begin(self, image_index: int, augmentation_index: int) -> None:
+        """A task begins."""
+        if not self._recording:
+            return
+        words = self._words
+        words[IMAGE], words[AUGMENTATION], words[UNDER_WAY] = image_index, augmentation_index, 1
+        self._task, self._laps = (image_index, augmentation_index), []
+        self._start = start = self._clock()
+        if start - self._ended > BACK_TO_BACK_S:
+            self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
+
+    def lap(self, stage: int) -> None:
+        """The time since the last lap was spent in that stage (an index into STAGES)."""
+        if self._recording:
+            self._laps.append((stage, self._clock()))
+
+    def end(self) -> None:
+        """The task is done."""
+        if not self._recording:
+            return
+        before, waited = self._usage, self._waited
+        self._usage = after = resource.getrusage(resource.RUSAGE_SELF)
+        if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
+            self._waited = self._wait_s()  # else it never left its CPU, and cannot have waited for one
+        self._kept.append((self._task, self._start, self._laps, before, after, self._waited - waited))
+        self._ended = self._laps[-1][1] if self._laps else self._start
+        self._words[UNDER_WAY] = 0
+        if len(self._kept) == KEPT:
+            self._write()
 
     def _wait_s(self) -> float:
         """Seconds that this process's main thread was runnable without a CPU (proc(5), schedstat)."""
@@ -93,87 +125,43 @@ class Log:
             return 0.0
         return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
 
-    def ready(self, opencv_threads: int, os_threads: int) -> None:
-        """Enters the header: this process begins to work now."""
-        self._header = [os.getpid(), self.role, self._clock(), 0.0, opencv_threads, os_threads, 0]
-        _HEADER.pack_into(self._map, 0, *self._header)
+    def _write(self) -> None:
+        data = b"".join(_ENTRY.pack(*_entry(*kept)) for kept in self._kept)
+        os.posix_fallocate(self._file, self._written, max(1, len(data)))
+        self._written += os.pwrite(self._file, data, self._written)
+        self._kept.clear()
 
-    def leave(self) -> None:
-        """Completes the header: this process ends of its own accord, with this peak memory."""
-        self._header[3] = self._clock()
-        self._header[6] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        _HEADER.pack_into(self._map, 0, *self._header)
 
-    def begin(self, image_index: int, augmentation_index: int) -> None:
-        """A task begins."""
-        if not self._recording:
-            return
-        if self._offset == len(self._map):
-            self._grow()
-        self._start = self._last = self._clock()
-        self._task = (image_index, augmentation_index)
-        self._stages = [0.0] * len(STAGES)
-        _BEGUN.pack_into(self._map, self._offset, STATE_BEGUN, image_index, augmentation_index, self._start)
-        if self._start - self._ended > BACK_TO_BACK_S:
-            self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
-
-    def lap(self, stage: int) -> None:
-        """The time since the last lap was spent in that stage (an index into STAGES)."""
-        if self._recording:
-            now = self._clock()
-            self._stages[stage] += now - self._last
-            self._last = now
-
-    def end(self) -> None:
-        """The task is done."""
-        if not self._recording:
-            return
-        before, after = self._usage, resource.getrusage(resource.RUSAGE_SELF)
-        waited = self._waited
-        if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
-            self._waited = self._wait_s()  # else it never left its CPU, and cannot have waited for one
-        _ENTRY.pack_into(
-            self._map,
-            self._offset,
-            STATE_DONE,
-            *self._task,
-            self._start,
-            self._last,
-            *self._stages,
-            after.ru_utime - before.ru_utime,
-            after.ru_stime - before.ru_stime,
-            after.ru_minflt - before.ru_minflt,
-            self._waited - waited,
-        )
-        self._offset += _ENTRY.size
-        self._usage, self._ended = after, self._last
+def _entry(
+    task: tuple[int, int], start: float, laps: list[tuple[int, float]], before: Any, after: Any, wait_s: float
+) -> list[float]:
+    """The values of ENTRY_FIELDS for a task that is done."""
+    stages, last = [0.0] * len(STAGES), start
+    for stage, now in laps:
+        stages[stage] += now - last
+        last = now
+    user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    return [*task, start, last, *stages, user_s, system_s, after.ru_minflt - before.ru_minflt, wait_s]
 
 
 @dataclass(frozen=True)
 class ReadLog:
-    """A log as it was left: the header's fields and the entries begun, in order (a structured
-    array with the fields of ENTRY_FIELDS; times in seconds of the writer's clock)."""
+    """A log as it was left: the header's fields, and the tasks done, in order, as a structured array
+    with the fields of ENTRY_FIELDS (times in seconds of the writer's clock). Of a process that was
+    killed the last up to KEPT tasks are lacking."""
 
     header: dict[str, Any]
-    entries: NDArray[np.void]
+    done: NDArray[np.void]
 
     @property
     def role(self) -> Role:
         return Role(self.header["role"])
 
     @property
-    def done(self) -> NDArray[np.void]:
-        """The entries that were finished."""
-        done: NDArray[np.void] = self.entries[self.entries["state"] == STATE_DONE]
-        return done
-
-    @property
     def unfinished_task(self) -> tuple[int, int] | None:
         """The task that was under way, if the process ended in the middle of one."""
-        under_way = self.entries[self.entries["state"] == STATE_BEGUN]
-        if not len(under_way):
-            return None
-        return int(under_way[-1]["image_index"]), int(under_way[-1]["augmentation_index"])
+        under_way = self.header["image_index"], self.header["augmentation_index"]
+        return under_way if self.header["under_way"] else None
 
 
 def read(folder: Path) -> list[ReadLog]:
@@ -189,5 +177,5 @@ def read(folder: Path) -> list[ReadLog]:
         header = dict(zip(HEADER_FIELDS, _HEADER.unpack_from(data), strict=True))
         entries = np.frombuffer(data, kind, (len(data) - _HEADER.size) // kind.itemsize, _HEADER.size)
         if header["ready"]:
-            logs.append(ReadLog(header, entries[entries["state"] > 0]))
+            logs.append(ReadLog(header, entries))
     return sorted(logs, key=lambda log: float(log.header["ready"]))
