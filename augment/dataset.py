@@ -154,7 +154,10 @@ class Folder:
                 reasons.get(error.errno or 0, error.strerror) if isinstance(error, OSError) else "not a path"
             )
             raise DatasetError(f"dataset.path={_shown(self.path)}: {reason}; {advice}") from error
-        images = sorted(name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES)
+        # A dot before the suffix is a name like any other, to which os.path.splitext does not agree.
+        images = sorted(
+            name for name in names if name.lower().endswith(SUFFIXES) and name.lower() not in SUFFIXES
+        )
         if not images:
             raise DatasetError(f"dataset.path={_shown(self.path)}: no images in it; {advice}")
         return [Path(folder, os.fsdecode(name)) for name in images]

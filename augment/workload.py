@@ -29,8 +29,8 @@ class Workload:
 
     def output_name(self, image_index: int, augmentation_index: int) -> str:
         """The study's `aug_{stem}_{augmentation_index:06d}{ext}`, with the input's extension."""
-        path = self.inputs[image_index]
-        return f"aug_{path.stem}_{augmentation_index:06d}{path.suffix}"
+        stem, _, extension = self.inputs[image_index].name.rpartition(".")
+        return f"aug_{stem}_{augmentation_index:06d}.{extension}"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from augment import pixels
 from augment.dataset import DATASETS, Dataset, DatasetError, Folder, Photos, Synthetic
 from augment.photos import PHOTOS, photo_folder
+from augment.workload import Workload
 
 relaxed = settings(deadline=None, max_examples=40)
 sides = st.integers(1, 60)
@@ -260,6 +261,14 @@ def test_any_name_is_found_and_gives_an_output_of_its_own(
     assert [os.fsencode(file.name) for file in files] == sorted(name + b".png" for name in names)
     outputs = {f"aug_{file.stem}_{task:06d}{file.suffix}" for file in files for task in (0, 1, 1_000_000)}
     assert len(outputs) == 3 * len(files)
+
+
+def test_names_of_dots_are_names_and_a_bare_suffix_is_none(tmp_path: Path) -> None:
+    for name in ("..png", "...JPG", ".png", ".jpeg"):
+        (tmp_path / name).touch()
+    files = Folder(str(tmp_path)).files(None, None, 0, tmp_path)
+    assert [file.name for file in files] == ["...JPG", "..png"]
+    assert Workload(tuple(files), 1, {}, 0, None).output_name(1, 2) == "aug_._000002.png"
 
 
 def test_what_only_looks_like_an_image_is_listed_not_lost(tmp_path: Path) -> None:
