@@ -18,8 +18,8 @@ from augment.strategies import STRATEGIES
 from experiments.config import Config
 from experiments.machine import usable_cpus
 
-BASELINE, CEILING = "sequential", "replicas"
-PROBE_TASKS = 12  # runs of a probe in each process
+BASELINE, CEILING, IN_TURNS = "sequential", "replicas", "turns"
+PROBE_TASKS = 24  # rounds of a probe: one run alone, one in each process together
 DETERMINING = (
     *("workers", "image_size", "saving", "repetitions", "n_images", "n_augmentations", "seed"),
     *("scratch_dir", "output_dir", "trace", "profile", "on_bad_image", "max_image_pixels"),
@@ -59,26 +59,26 @@ class Cell:
     @property
     def baseline(self) -> Cell:
         """The sequential cell of the same workload."""
-        config = replace(self.config, strategy=STRATEGIES[BASELINE](), workers=1)
-        return replace(self, config=config, strategy=BASELINE)
+        return self._with(BASELINE, workers=1)
 
     @property
     def ceilings(self) -> list[Cell]:
-        """What no strategy can beat at this cell's worker count: replicas of the same workload, and
-        the machine's probes, one copy of them alone and one per worker."""
-        replicas = replace(
-            self, config=replace(self.config, strategy=STRATEGIES[CEILING]()), strategy=CEILING
-        )
-        alone = self.baseline
-        return [replicas, *(one._probe(name) for name in PROBES for one in (alone, replicas))]
+        """What no strategy can beat at this cell's worker count: replicas of the same workload; and in
+        turns, alone and together, that workload and the machine's probes."""
+        replicas, turns = self._with(CEILING), self._with(IN_TURNS)
+        return [replicas, *([] if turns.obstacle else [turns, *map(turns._probe, PROBES)])]
+
+    def _with(self, strategy: str, **changes: Any) -> Cell:
+        config = replace(self.config, strategy=STRATEGIES[strategy](), **changes)
+        return replace(self, config=config, strategy=strategy)
 
     def _probe(self, name: str) -> Cell:
-        """This cell with a probe for its work: as many runs of it for every worker."""
+        """This cell with a probe for its work."""
         each = PROBE_TASKS if self.config.workers <= usable_cpus() else PROBE_TASKS // 3
         config = replace(
             self.config,
             n_images=1,
-            n_augmentations=each * self.config.workers,
+            n_augmentations=each * (self.config.workers + 1),
             image_size="10x10",
             saving=False,
             output_dir=None,

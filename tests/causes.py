@@ -39,24 +39,23 @@ class Computes(Planted):
 
 
 class Streams(Planted):
-    """Adds up arrays far larger than any cache."""
+    """Adds up arrays larger than the last cache that a process has to itself."""
 
     arrays: tuple[NDArray[np.float64], ...] = ()
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
         if not Streams.arrays:
-            Streams.arrays = tuple(np.ones(6_000_000) for _ in range(2))
-        for _time in range(4):
+            Streams.arrays = tuple(np.ones(3_000_000) for _ in range(2))
+        for _time in range(8):
             np.add(Streams.arrays[0], Streams.arrays[1], out=Streams.arrays[1])
         return img
 
 
 class Faults(Planted):
-    """Makes and drops large arrays, which malloc maps and unmaps each time."""
+    """Makes and drops arrays that malloc maps and unmaps each time: above 32 MiB it always does."""
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
-        for _time in range(6):
-            np.empty(20_000_000, np.uint8)[::4096] = 1
+        np.empty(40_000_000, np.uint8)[::4096] = 1
         return img
 
 

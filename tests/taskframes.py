@@ -90,12 +90,44 @@ def _task(of: Trial, cost: Cost, scale: float, number: int, worker: int, start_s
 
 
 def probe(name: str, inflation: float, workers: int, kind: str = "user_s", **changes: Any) -> list[Cells]:
-    """A probe with one copy and with `workers`, where a task takes `inflation` times as long."""
-    options = {"tasks": 12 * workers, "pipeline": f"probe_{name}", "pipeline_digest": name, **changes}
-    spent: list[dict[str, Any]] = [{kind: 0.1 * scale} for scale in (1.0, inflation)]
-    costs = [replace(Cost(user_s=0.0), **one) for one in spent]
-    made = zip((1, workers), costs, strict=True)
-    return [cell("replicas", count, cost, cell=f"{name}{count}", **options) for count, cost in made]
+    """A probe in turns, where a task in full company takes `inflation` times as long as one alone."""
+    options: dict[str, Any] = {
+        "pipeline": f"probe_{name}",
+        "pipeline_digest": name,
+        "cell": f"{name}{workers}",
+    }
+    return [turns(inflation, workers, kind, **(options | changes))]
+
+
+def turns(
+    inflation: float,
+    workers: int,
+    kind: str = "user_s",
+    rounds: int = 12,
+    scales: Sequence[float] = (1.0, 1.01, 0.99),
+    **changes: Any,
+) -> Cells:
+    """A cell whose workers are at work alone and together by turns; the machine's speed, the same for both,
+    is another in each round."""
+    tasks = rounds * (workers + 1)
+    options = {"tasks": tasks, "scales": scales, **changes}
+    trials, rows = cell("turns", workers, replace(Cost(user_s=0.0), **{kind: 0.1}), **options)  # type: ignore[arg-type]
+    made, at = [], 0.0
+    for number, row in enumerate(rows):
+        turn, part = divmod(number % tasks, workers + 1)
+        at = 0.0 if number % tasks == 0 else at
+        speed = 1 + 0.5 * (turn % 3)
+        factor = speed * (inflation if part else 1.0)
+        worker = part - 1 if part else turn % workers
+        made.append(_stretched(row, factor, worker, at))
+        at += row.transform_s * factor if part in (0, workers) else 0.0
+    return trials, made
+
+
+def _stretched(row: Task, factor: float, worker: int, start_s: float) -> Task:
+    names = ("transform_s", "cpu_user_s", "cpu_system_s")
+    longer = {name: getattr(row, name) * factor for name in names}
+    return replace(row, worker=worker, start_s=start_s, end_s=start_s + longer["transform_s"], **longer)
 
 
 def frames(*cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -4,6 +4,7 @@ CAUSES=10 pytest tests/test_causes.py (make causes) tries each so often and want
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def cell_of(cause: Cause) -> Cell:
         saving=False,
         repetitions=REPETITIONS,
         n_images=2,
-        n_augmentations=24,
+        n_augmentations=36,
         strategy=cause.strategy,
         dataset=Synthetic(),
         pipeline={"transforms": [{"_target_": f"{cause.transform.__module__}.{cause.transform.__name__}"}]},
@@ -46,17 +47,19 @@ def surroundings() -> Surroundings:
 
 @pytest.fixture(scope="module")
 def probes(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The machine's ceilings, measured once for all causes."""
+    """The machine's probes, measured once for all causes."""
     results = tmp_path_factory.mktemp("results")
-    plain = cell_of(CAUSES["compute"])
-    for cell in plain.ceilings[1:]:
-        keep(results, cell, surroundings)
+    keep(results, cell_of(CAUSES["compute"]).ceilings[2:], surroundings)
     return results
 
 
-def keep(results: Path, cell: Cell, surroundings: Surroundings) -> None:
-    measured = measure(cell, surroundings, range(cell.config.repetitions))
-    store.write(results, surroundings.name(cell), measured.trials, measured.tasks)
+def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> None:
+    """Measures the cells in rounds, as `interleave=true` does."""
+    rounds = [[measure(cell, surroundings, range(n, n + 1)) for cell in cells] for n in range(REPETITIONS)]
+    for cell, repetitions in zip(cells, zip(*rounds, strict=True), strict=True):
+        trials = [trial for one in repetitions for trial in one.trials]
+        tasks = [task for one in repetitions for task in one.tasks]
+        store.write(results, surroundings.name(cell), trials, tasks)
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -70,8 +73,7 @@ def test_a_planted_cause_is_named(
         for kind in ("trials", "tasks"):
             shutil.copytree(probes / kind / "adhoc", results / kind / "adhoc")
         cell = cell_of(CAUSES[name])
-        for one in (cell.baseline, cell):
-            keep(results, one, surroundings)
+        keep(results, [cell.baseline, cell, *cell.ceilings[1:2]], surroundings)
         [found] = [
             verdict
             for verdict in diagnose(
@@ -80,6 +82,6 @@ def test_a_planted_cause_is_named(
             if verdict.strategy == cell.strategy
         ]
         said[found.cause] += 1
-        print(name, found.sentence())
+        print(f"\n{name}: {found.sentence()} ({found.order})")
     named = sum(count for cause, count in said.items() if cause.startswith(CAUSES[name].named))
     assert named >= 0.9 * TIMES, said

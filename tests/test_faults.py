@@ -67,16 +67,21 @@ def alive(pid: int) -> bool:
 
 
 def strike(job: Job, role: Role, rng: random.Random) -> None:
-    """SIGKILLs a random process of that role at a random moment of the trial."""
+    """SIGKILLs a random process of that role at a random moment of the trial, rather one with a task in
+    hand than one that waits for the others."""
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
-        victims = [one.header["pid"] for one in log.read(job.logs) if one.role is role]
-        if victims and any(one.unfinished_task for one in log.read(job.logs)):
+        if any(one.unfinished_task for one in log.read(job.logs)) and victims(job, role):
             time.sleep(wait_s)
-            os.kill(rng.choice(victims), signal.SIGKILL)
+            os.kill(rng.choice(victims(job, role)), signal.SIGKILL)
             return
         time.sleep(0.01)
+
+
+def victims(job: Job, role: Role) -> list[int]:
+    those = [one for one in log.read(job.logs) if one.role is role]
+    return [one.header["pid"] for one in [one for one in those if one.unfinished_task] or those]
 
 
 def ends(name: str, job: Job, told: str) -> watch.Outcome:

@@ -14,7 +14,7 @@ from experiments.reporting.causes import (
     OVERSUBSCRIBED,
     PAGE_FAULTS,
 )
-from experiments.reporting.ceilings import inflations, is_probe
+from experiments.reporting.ceilings import in_turns, inflations
 from experiments.reporting.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
 from experiments.reporting.verdict import Verdict, verdicts
 from tests.taskframes import Cells, Cost, cell, frames, probe
@@ -27,7 +27,7 @@ def judged(*made: Cells) -> Verdict:
     """The verdict on the cell that comes last."""
     trials, tasks = frames(*made)
     last = made[-1][0][0]
-    found = verdicts(accounts(trials[~is_probe(trials)], tasks), inflations(trials, tasks))
+    found = verdicts(accounts(trials[~in_turns(trials)], tasks), inflations(trials, tasks))
     return next(one for one in found if (one.strategy, one.workers) == (last.strategy, last.workers))
 
 

@@ -6,6 +6,7 @@ from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
 from augment.strategies.replicas import Replicas
 from augment.strategies.sequential import Sequential
+from augment.strategies.turns import Turns
 
 __all__ = ["STRATEGIES", "Strategy"]
 
@@ -15,4 +16,5 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "p2": P2,
     "pq": PQ,
     "replicas": Replicas,
+    "turns": Turns,
 }

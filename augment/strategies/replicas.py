@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from augment.log import Role
 from augment.processes import context
 from augment.strategies.base import Strategy, master
 from augment.task import bench, open_bench
 from augment.workload import Job
+
+if TYPE_CHECKING:
+    from augment.task import Pixels
 
 
 @dataclass
@@ -34,9 +39,20 @@ class Replicas(Strategy):
 
 def _replica(job: Job, tasks: list[tuple[int, int]]) -> None:
     open_bench(job, Role.WORKER)
-    in_hand = None
-    for image_index, augmentation_index in tasks:
-        with bench().task(image_index, augmentation_index) as task:
-            if image_index != in_hand:
-                pixels, in_hand = task.read(), image_index
-            task.save(task.transform(pixels))
+    Replica().work(tasks)
+
+
+class Replica:
+    """Works in this process as sequential does: reads an image when it comes to the first of its tasks."""
+
+    def __init__(self) -> None:
+        self._in_hand: int | None = None
+        self._pixels: Pixels
+
+    def work(self, tasks: Iterable[tuple[int, int]]) -> None:
+        """Does these tasks; an image that the one before needed is still in hand."""
+        for image_index, augmentation_index in tasks:
+            with bench().task(image_index, augmentation_index) as task:
+                if image_index != self._in_hand:
+                    self._pixels, self._in_hand = task.read(), image_index
+                task.save(task.transform(self._pixels))

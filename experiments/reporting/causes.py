@@ -60,15 +60,16 @@ def work_itself(cell: Cell) -> Finding | None:
     return None
 
 
-def within_noise(cell: Cell, drift: float) -> Finding | None:
-    """A loss that repetitions, or the machine between them (`drift` of the kernel's time), explain."""
-    noise = max(NOISE, abs(drift))
+def within_noise(cell: Cell) -> Finding | None:
+    """A loss that repetitions, or the machine between them, explain."""
     loss, low, _ = cell.share(*LOSSES)
-    if min(loss, loss if np.isnan(low) else low) > noise:
+    if min(loss, loss if np.isnan(low) else low) > NOISE:
         return None
-    return Finding(
-        NOISE_ONLY, f"{percent(loss)} are lost, and {percent(noise)} or the repetitions' spread is noise"
-    )
+    said = f"{percent(loss)} are lost, and {percent(NOISE)} or the repetitions' spread is noise"
+    drift = cell.share("drift")[0]
+    if abs(drift) > NOISE:
+        said += f"; {percent(drift)} are the machine's drift between the reference and these trials"
+    return Finding(NOISE_ONLY, said)
 
 
 def leading_loss(cell: Cell, inflations: pd.DataFrame) -> Finding:

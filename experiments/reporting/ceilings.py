@@ -1,21 +1,21 @@
-"""What the machine itself allows: probes run as P copies that never speak, and `replicas`.
+"""What the machine itself allows: `replicas`, and in turns, alone and together, probes and workload.
 
-A probe's task is one fixed run of a kernel. Its inflation at P is what a task costs with P copies
-over what it costs with one: user CPU, system CPU, or seconds by the clock. What `replicas` loses is
-the machine's; what a strategy loses below it is the strategy's.
+What `replicas` lose is the machine's; what a strategy loses below them is the strategy's. What a task
+costs in company of all others over what it costs alone is its inflation: in user CPU, in system CPU,
+or by the clock (see `company`).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from experiments.record import OK
-from experiments.reporting.costs import costs
+from experiments.reporting.company import KINDS, rounds, solve
 from experiments.reporting.scaling import SEQUENTIAL
 
-REPLICAS = "replicas"
+REPLICAS, TURNS = "replicas", "turns"
 PREFIX = "probe_"
 COMPUTE, MEMORY, PAGES = "probe_compute", "probe_memory", "probe_pages"
 PROBES = {  # pipeline: what it is called
@@ -25,10 +25,12 @@ PROBES = {  # pipeline: what it is called
     "probe_small_files": "small files",
     "probe_large_files": "large files",
 }
-KINDS = {"user": "user_s", "system": "system_s", "wall": "busy_s"}  # of inflation: column of the costs
+WORKLOAD = "workload"  # the experiment's own tasks, in turns
 DRAWS = 1000
 PERCENT = (2.5, 97.5)
-COLUMNS = ["probe", "workers", "repetitions", "kind", "value", "low", "high"]
+LEAST_SHARE = 0.05  # of a task's seconds: what takes less tells nothing when it inflates
+LEAST_ROUNDS = 4
+COLUMNS = ["probe", "saving", "workers", "repetitions", "kind", "value", "low", "high"]
 
 Array = npt.NDArray[np.float64]
 
@@ -38,53 +40,53 @@ def is_probe(trials: pd.DataFrame) -> "pd.Series[bool]":
     return trials["pipeline"].str.startswith(PREFIX)
 
 
+def in_turns(trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Which trials tell what company costs, and nothing of a strategy."""
+    return is_probe(trials) | (trials["strategy"] == TURNS)
+
+
 def inflations(trials: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
-    """Per probe, worker count and kind (`user`, `system`, `wall`) the inflation per task and its 95 %
-    interval from resampled repetitions; NaN where one copy takes next to nothing of that kind, and
-    an interval of NaN where a side has one repetition only."""
-    probes = trials[is_probe(trials) & (trials["status"] == OK)]
+    """Per probe (or WORKLOAD), saving flag, worker count and kind (`user`, `system`, `wall`) the
+    inflation of a task in company and its 95 % interval from resampled rounds. NaN where a task alone
+    takes next to nothing of that kind, or where there are too few rounds.
+
+    The workload's tasks differ, and each is measured by the sequential reference's seconds for it."""
+    ok = trials[trials["status"] == OK].reset_index(drop=True)
     by_trial = dict(list(tasks.groupby(["cell", "repetition"])))
+    sequential = ok[~is_probe(ok) & (ok["strategy"] == SEQUENTIAL)]
+    probe = ok["pipeline"].where(is_probe(ok), WORKLOAD)
     rows = []
-    for probe, block in probes.groupby("pipeline"):
-        per_task = [
-            {"workers": trial["workers"], "strategy": trial["strategy"]} | _per_task(by_trial[key])
-            for trial in block.to_dict("records")
-            if (key := (trial["cell"], trial["repetition"])) in by_trial
-        ]
-        found = pd.DataFrame(per_task, columns=["workers", "strategy", *KINDS, "total"])
-        one = _one_copy(found)
-        for workers, here in found.groupby("workers"):
-            for kind in KINDS if len(one) else ():
-                rows.append([probe, workers, len(here), kind, *_ratio(one, here, kind)])
+    for point, block in ok[ok["strategy"] == TURNS].groupby([probe, "saving", "workers"]):
+        name, saving, workers = cast("tuple[str, bool, int]", point)
+        reference = None
+        if name == WORKLOAD:
+            reference = _of(sequential[sequential["saving"] == saving], by_trial)
+        found = [rounds(by_trial[key], workers, reference) for key in _keys(block) if key in by_trial]
+        if found:
+            sums = pd.concat(found, ignore_index=True)
+            rows += [[name, saving, workers, len(found), kind, *_interval(sums, kind)] for kind in KINDS]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _one_copy(found: pd.DataFrame) -> pd.DataFrame:
-    """The trials with one copy: of `replicas` if there are, which differ in the count alone."""
-    one = found[found["workers"] == 1]
-    same = one[one["strategy"] != SEQUENTIAL]
-    return one if same.empty else same
+def _keys(trials: pd.DataFrame) -> list[tuple[Any, Any]]:
+    return list(zip(trials["cell"], trials["repetition"], strict=True))
 
 
-def _per_task(tasks: pd.DataFrame) -> dict[str, float]:
-    spent = costs(tasks)
-    each = {kind: float(getattr(spent, column)) / len(tasks) for kind, column in KINDS.items()}
-    return each | {"total": each["wall"]}
+def _of(trials: pd.DataFrame, by_trial: dict[Any, pd.DataFrame]) -> pd.DataFrame:
+    """The tasks of these trials; none where none was recorded."""
+    found = [by_trial[key] for key in _keys(trials) if key in by_trial]
+    return pd.concat(found, ignore_index=True) if found else next(iter(by_trial.values())).iloc[:0]
 
 
-LEAST_SHARE = 0.05  # of a task's seconds: what takes less tells nothing when it inflates
-
-
-def _ratio(one: pd.DataFrame, here: pd.DataFrame, kind: str) -> tuple[float, float, float]:
-    base, value = one[kind].to_numpy(float), here[kind].to_numpy(float)
-    if base.mean() < LEAST_SHARE * one["total"].mean():
+def _interval(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
+    alone, more = solve(rows.sum(), kind)
+    alone_wall, _ = solve(rows.sum(), "wall")
+    if len(rows) < LEAST_ROUNDS or not alone > LEAST_SHARE * alone_wall:
         return (float("nan"),) * 3
-    middle = value.mean() / base.mean()
-    if min(len(base), len(value)) < 2:
-        return float(middle), float("nan"), float("nan")
-    random = np.random.default_rng(0)
-    low, high = np.percentile(resampled(random, value) / resampled(random, base), PERCENT)
-    return float(middle), float(low), float(high)
+    drawn = resampled(np.random.default_rng(0), rows)
+    draws_alone, draws_more = solve(dict(zip(rows.columns, drawn.T, strict=True)), kind)
+    low, high = np.percentile(1 + draws_more / draws_alone, PERCENT)
+    return float(1 + more / alone), float(low), float(high)
 
 
 def resampled(random: np.random.Generator, values: Any, draws: int = DRAWS) -> Array:
@@ -94,9 +96,12 @@ def resampled(random: np.random.Generator, values: Any, draws: int = DRAWS) -> A
     return drawn
 
 
-def inflation(found: pd.DataFrame, probe: str, workers: int, kind: str) -> tuple[float, float, float] | None:
-    """A probe's inflation at `workers`, low and high; None where it was not measured there."""
-    row = found[(found["probe"] == probe) & (found["workers"] == workers) & (found["kind"] == kind)]
+def inflation(
+    found: pd.DataFrame, probe: str, workers: int, kind: str, saving: bool = False
+) -> tuple[float, float, float] | None:
+    """An inflation at `workers`, low and high; None where it was not measured there."""
+    here = (found["probe"] == probe) & (found["workers"] == workers) & (found["kind"] == kind)
+    row = found[here & (found["saving"] == saving)]
     if row.empty or pd.isna(row["value"].iloc[0]):
         return None
     value, low, high = (float(row[name].iloc[0]) for name in ("value", "low", "high"))
@@ -104,15 +109,19 @@ def inflation(found: pd.DataFrame, probe: str, workers: int, kind: str) -> tuple
 
 
 def probe_efficiencies(found: pd.DataFrame) -> pd.DataFrame:
-    """Per probe and worker count the efficiency 1 / inflation by the clock, `_min` and `_max`."""
-    wall = found[found["kind"] == "wall"]
-    return pd.DataFrame(
+    """Per probe and worker count, from one on, the efficiency 1 / inflation by the clock, `_min` and
+    `_max`."""
+    wall = found[(found["kind"] == "wall") & (found["probe"] != WORKLOAD)]
+    several = pd.DataFrame(
         {
             "probe": wall["probe"],
             "workers": wall["workers"],
-            "repetitions": wall["repetitions"],
             "efficiency": 1 / wall["value"],
             "efficiency_min": 1 / wall["high"],
             "efficiency_max": 1 / wall["low"],
         }
-    ).reset_index(drop=True)
+    )
+    one = several.drop_duplicates("probe").assign(
+        workers=1, efficiency=1.0, efficiency_min=1.0, efficiency_max=1.0
+    )
+    return pd.concat([one, several], ignore_index=True)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.record import OK
 from experiments.reporting.account import KEY, AccountError, accounts
-from experiments.reporting.ceilings import inflations, is_probe, probe_efficiencies
+from experiments.reporting.ceilings import in_turns, inflations, is_probe, probe_efficiencies
 from experiments.reporting.diagnosis_figures import account_figure, ceilings_figure
 from experiments.reporting.diagnosis_tables import account_table, ledger_table, pop_table, verdict_table
 from experiments.reporting.pop import ledger, pops
@@ -42,7 +42,8 @@ def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis"
     """What limits each strategy of a strong-scaling sweep, with the probes that are among its trials.
 
     Raises NoTrialsError if there is nothing but probes, AccountError where tasks do not fit."""
-    kept, note = newest_comparable(trials[~is_probe(trials)])
+    workload, note = newest_comparable(trials[~is_probe(trials)])
+    kept = workload[~in_turns(workload)]
     probes = [
         newest_comparable(block, PROBE_KEY)[0] for _, block in trials[is_probe(trials)].groupby("pipeline")
     ]
@@ -52,7 +53,7 @@ def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis"
         return Diagnosis(
             "No account: no sequential reference with recorded tasks (trace=true) was measured.\n"
         )
-    points, found = strong(kept), inflations(pd.concat([kept, *probes]), tasks)
+    points, found = strong(kept), inflations(pd.concat([workload, *probes], ignore_index=True), tasks)
     order = {name: place for place, name in enumerate(strategies(kept))}
     judged = sorted(verdicts(made, found), key=lambda one: (not one.saving, order[one.strategy], one.workers))
     notes = [line for line in (note, _unaccounted(kept, made)) if line]

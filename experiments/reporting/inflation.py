@@ -15,13 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from experiments.reporting.ceilings import COMPUTE, DRAWS, MEMORY, inflation
-from experiments.reporting.losses import Cell
+from experiments.reporting.losses import WIDTH, Cell
 
 MEMORY_BOUND, CLOCK, UNDECIDED = "memory bandwidth or cache", "clock or SMT", "not decided"
-SHIFT = 0.03  # standard deviation of a whole run's level, which no repetition shows (see difference.FLOOR)
 SURE = 0.9
 EXPLAINS = 1 / 3  # of the inflation: what explains less is not its cause
-WIDTH = 2 * 1.96  # standard deviations in a 95 % interval
+LEAST_SPREAD = 0.01  # standard deviation: what a probe has in common with any work is no closer
 
 Array = npt.NDArray[np.float64]
 
@@ -30,13 +29,14 @@ def inflation_cause(cell: Cell, inflations: pd.DataFrame) -> tuple[str, str]:
     """The cause of a cell's extra user CPU, and the sentence that says why."""
     workload = cell.mean["user"] / cell.mean["inflating_s"] + 1
     said = f"the same work takes {workload:.2f} times the reference's user CPU"
+    if cell.in_turns:
+        said += f" ({cell.in_turns[0]:.2f} times in turns, in company over alone)"
     cores, stream = (inflation(inflations, probe, cell.workers, "user") for probe in (COMPUTE, MEMORY))
     if cores is None or stream is None:
         return UNDECIDED, f"{said}, and the probes that tell memory from clock were not run at this count"
     random = np.random.default_rng(0)
     compute, memory = _draws(random, cores), _draws(random, stream)
-    work = np.log(cell.user_inflation.clip(lower=1e-9).to_numpy())
-    drawn = np.exp(work + random.normal(0, SHIFT, DRAWS))
+    drawn: Array = np.resize(cell.user_inflation.to_numpy(float), DRAWS)
     said += f", the compute probe {cores[0]:.2f} times its own, the memory probe {stream[0]:.2f} times"
     of_memory, of_cores = parts(drawn, compute, memory)
     if (of_memory + of_cores).mean() < EXPLAINS * (drawn.mean() - 1):
@@ -58,7 +58,7 @@ def parts(workload: Array, compute: Array, memory: Array) -> tuple[Array, Array]
 
 
 def _draws(random: np.random.Generator, of: tuple[float, float, float]) -> Array:
-    """Log-normal draws of a probe's inflation, at least SHIFT wide."""
+    """Log-normal draws of a probe's inflation, at least LEAST_SPREAD wide."""
     value, low, high = of
     own = 0.0 if np.isnan(low) else float(np.log(high / low)) / WIDTH
-    return np.asarray(np.exp(np.log(value) + np.hypot(own, SHIFT) * random.normal(size=DRAWS)))
+    return np.asarray(np.exp(np.log(value) + np.hypot(own, LEAST_SPREAD) * random.normal(size=DRAWS)))

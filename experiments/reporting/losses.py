@@ -1,26 +1,38 @@
 """The account regrouped by what can be done about it, with intervals.
 
-P T = reference + LOSSES. What a strategy does to bring pixels to its tasks is no work of the tasks:
-reading beyond the reference's (P_2) and `send` (P_Q) go from the extras to coordination.
+P T = reference + LOSSES + drift. What a strategy does to bring pixels to its tasks is no work of the
+tasks: reading beyond the reference's (P_2) and `send` (P_Q) go from the extras to coordination.
+
+Extra user CPU compares trials that are minutes apart, and a machine's speed shifts meanwhile. Its
+standard deviation is the inflating seconds times sqrt(s² (1/n + 1/n') + k²): s that of a trial's level
+about its cell's mean, pooled over all cells and at least SHIFT, n and n' repetitions here and in the
+reference, k the logarithm by which the fixed kernel's time changed. The same work in turns, alone and in
+company, tells the inflation free of such shifts (see `company`), and one worker has no company. Where the
+two agree within AGREE standard deviations, they are averaged by their variances, and what is left of the
+extra is drift: the machine's, between trials, and nothing of the strategy.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from experiments.reporting.account import COORDINATION, EXTRAS
-from experiments.reporting.ceilings import DRAWS, PERCENT, resampled
+from experiments.reporting.ceilings import DRAWS, PERCENT, WORKLOAD, inflation, resampled
 from experiments.reporting.scaling import SEQUENTIAL
 
 LOSSES = ("imbalance", "coordination", "user", "system", "wait", "blocked")
 WHOLE = ("whole_system", "whole_blocked")
-_ROW = ("total_s", "reference_s", "inflating_s", *LOSSES, *WHOLE)
+SHIFT = 0.03  # standard deviation of a run's level that repetitions do not show (see difference.FLOOR)
+WIDTH = 2 * 1.96  # standard deviations in a 95 % interval
+AGREE = 2.0
+_ROW = ("total_s", "reference_s", "inflating_s", *LOSSES, "drift", *WHOLE)
 
 
 def losses(accounts: pd.DataFrame) -> pd.DataFrame:
-    """LOSSES in worker-seconds for each account; their sum is total_s - reference_s.
+    """LOSSES in worker-seconds for each account; their sum is total_s - reference_s, drift not yet
+    told apart.
 
     `send` waits for a socket most of the time: it is taken from what is blocked as far as that goes,
     then from system and at last from user CPU. `inflating_s` is the reference's user CPU without reading:
@@ -37,7 +49,9 @@ def losses(accounts: pd.DataFrame) -> pd.DataFrame:
         left = left - taken
     made["user"] -= left
     made["inflating_s"] = accounts["reference_user_s"] - accounts["reference_reading_s"]
-    return made.assign(total_s=accounts["total_s"], reference_s=accounts["reference_s"])[list(_ROW)]
+    return made.assign(drift=0.0, total_s=accounts["total_s"], reference_s=accounts["reference_s"])[
+        list(_ROW)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +61,8 @@ class Cell:
     accounts: pd.DataFrame  # of its repetitions
     mean: pd.Series  # LOSSES, total_s, reference_s, inflating_s
     draws: pd.DataFrame  # the same, resampled; the mean alone where nothing was repeated
+    shift: float  # standard deviation of the logarithm of user CPU here over that of the reference
+    in_turns: tuple[float, float, float] | None  # inflation of user CPU in company, low, high
 
     @property
     def saving(self) -> bool:
@@ -84,16 +100,55 @@ class Cell:
         return 1 + self.draws["user"] / self.draws["inflating_s"]
 
 
-def cells(accounts: pd.DataFrame) -> list[Cell]:
+def cells(accounts: pd.DataFrame, inflations: pd.DataFrame) -> list[Cell]:
     """Every point of the accounts, sequential included, with its own repetitions resampled and those
     of its reference, whose accounts tell how far each repetition is from their mean."""
-    split = losses(accounts)
+    split, level = losses(accounts), unsteadiness(accounts)
     found = []
-    for (saving, _, _), own in accounts.groupby(["saving", "strategy", "workers"]):
+    for point, own in accounts.groupby(["saving", "strategy", "workers"]):
+        saving, _, workers = cast("tuple[bool, str, int]", point)
         sequential = accounts[(accounts["saving"] == saving) & (accounts["strategy"] == SEQUENTIAL)]
         here = split.loc[own.index]
-        found.append(Cell(own, here.mean(), _draws(here, split.loc[sequential.index])))
+        mean, draws = here.mean(), _draws(here, split.loc[sequential.index])
+        clock = np.nan_to_num(np.log(own["kernel_s"].mean() / sequential["kernel_s"].mean()))
+        shift = float(np.sqrt(level**2 * (1 / len(own) + 1 / len(sequential)) + clock**2))
+        in_turns = inflation(inflations, WORKLOAD, workers, "user", saving)
+        _tell_drift(mean, draws, shift, (1.0, 1.0, 1.0) if workers == 1 else in_turns)
+        found.append(Cell(own, mean, draws, shift, in_turns))
     return found
+
+
+def unsteadiness(accounts: pd.DataFrame) -> float:
+    """Standard deviation of the logarithm of a trial's user CPU about its cell's mean."""
+    logs = np.log(accounts["user_s"].clip(lower=1e-9))
+    groups = logs.groupby([accounts[name] for name in ("saving", "strategy", "workers")])
+    freedom = len(logs) - groups.ngroups
+    apart = logs - groups.transform("mean")
+    return max(SHIFT, float(np.sqrt((apart**2).sum() / freedom))) if freedom else SHIFT
+
+
+def _tell_drift(
+    mean: pd.Series, draws: pd.DataFrame, shift: float, in_turns: tuple[float, float, float] | None
+) -> None:
+    """Spreads the draws of the extra user CPU, and moves what is drift of it there."""
+    random = np.random.default_rng(1)
+    inflating_s = float(mean["inflating_s"])
+    own, deviation = float(mean["user"]), inflating_s * shift
+    if len(draws) > 1:
+        draws["user"] += deviation * random.normal(size=len(draws))
+    if in_turns is None or not deviation:
+        return
+    value, low, high = in_turns
+    other, other_deviation = inflating_s * (value - 1), inflating_s * (high - low) / WIDTH
+    if abs(own - other) > AGREE * np.hypot(deviation, other_deviation):
+        return
+    weight = deviation**2 / (deviation**2 + other_deviation**2)
+    mean["user"] = own + weight * (other - own)
+    mean["drift"] = own - mean["user"]
+    if len(draws) > 1:
+        drawn = other + other_deviation * random.normal(size=len(draws))
+        user = draws["user"] + weight * (drawn - draws["user"])
+        draws["drift"], draws["user"] = draws["user"] - user, user
 
 
 def _draws(own: pd.DataFrame, sequential: pd.DataFrame) -> pd.DataFrame:

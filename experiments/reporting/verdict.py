@@ -4,8 +4,8 @@ In this order, for the shares that the losses take of all worker-seconds P T:
 
 1. The work itself: from two workers on, where what the tasks wait (blocked) or spend in the kernel on
    fresh pages, the reference's part included, takes OF_WORK of P T and TWICE the leading loss.
-2. *inside the noise*: the loss, or the low end of its interval, is not above NOISE or the drift of the
-   fixed kernel between the reference's trials and these.
+2. *inside the noise*: the loss, the machine's drift left out (see `losses`), or the low end of its
+   interval, is not above NOISE.
 3. The largest loss, if it leads in LEADS of the draws; else *not decided*. It is a cause by itself but
    for user CPU (see `inflation`), system CPU (page faults, if these can cost that much) and
    wait (oversubscription, if it is at most TWICE the share 1 - CPUs / runnable that must wait; else
@@ -63,19 +63,17 @@ class Verdict:
 def verdicts(accounts: pd.DataFrame, inflations: pd.DataFrame) -> list[Verdict]:
     """A verdict for each strategy, worker count and saving flag of `account.accounts`, by the
     `ceilings.inflations` of the probes."""
-    found = cells(accounts) if len(accounts) else []
+    found = cells(accounts, inflations) if len(accounts) else []
     return [_verdict(cell, found, inflations) for cell in found]
 
 
 def _verdict(cell: Cell, others: Sequence[Cell], inflations: pd.DataFrame) -> Verdict:
     peers = [other for other in others if other.saving == cell.saving]
-    reference = next(other for other in peers if other.strategy == SEQUENTIAL)
     same_count = (other for other in peers if (other.strategy, other.workers) == (REPLICAS, cell.workers))
     machine_loss = next((other.share(*LOSSES)[0] for other in same_count), NAN)
-    drift = cell.average("kernel_s") / reference.average("kernel_s") - 1
-    finding = work_itself(cell) or within_noise(cell, drift) or leading_loss(cell, inflations)
+    finding = work_itself(cell) or within_noise(cell) or leading_loss(cell, inflations)
     loss = cell.share(*LOSSES)[0]
-    ranked = sorted(LOSSES, key=lambda name: -cell.mean[name])
+    ranked = sorted((*LOSSES, "drift"), key=lambda name: -cell.mean[name])
     return Verdict(
         *(cell.saving, cell.strategy, cell.workers, finding.cause, *cell.share(*finding.of)),
         loss=loss,
