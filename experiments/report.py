@@ -23,8 +23,9 @@ from experiments.reporting.law_figures import laws_figure
 from experiments.reporting.law_tables import law_tables
 from experiments.reporting.profiles import profile_table
 from experiments.reporting.render import FORMATS, text
-from experiments.reporting.scaling import SAVERS, WEAK, newest_comparable, strong, weak
-from experiments.reporting.toggles import TOGGLES, toggles_table
+from experiments.reporting.scaling import SAVERS, WEAK, NoTrialsError, newest_comparable, strong, weak
+from experiments.reporting.toggle_figure import toggles_figure
+from experiments.reporting.toggles import comparable, toggles_table
 from experiments.store import read_tasks, read_trials
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
@@ -118,10 +119,11 @@ def profile_report(trials: pd.DataFrame, results: Path) -> Report:
 
 def toggles_report(trials: pd.DataFrame, results: Path) -> Report:
     """What each policy, changed alone, gives back."""
-    kept, note = newest_comparable(trials, TOGGLES)
+    kept, note = comparable(trials)
     table = toggles_table(kept)
     table.notes.extend([note] if note else [])
-    return Report({"table": [table], "environment": [_environment(kept)]})
+    chart = toggles_figure(table.data, "What each policy gives back")
+    return Report({"table": [table], "environment": [_environment(kept)]}, {"time_given_back": chart})
 
 
 def against_itself_report(trials: pd.DataFrame, results: Path) -> Report:
@@ -217,7 +219,10 @@ def _report(name: str, folder: Path, results: Path) -> Report:
         raise SystemExit(f"{folder}: cannot be read: {error}") from error
     if trials.empty:
         raise SystemExit(missing)
-    return REPORTS.get(name, cells_report)(trials, results)
+    try:
+        return REPORTS.get(name, cells_report)(trials, results)
+    except NoTrialsError as error:
+        raise SystemExit(f"{folder}: {error}") from error
 
 
 if __name__ == "__main__":
