@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment import native, second_opinion
-from augment.dataset import Size
+from augment.dataset.base import Size
 from augment.task import ImageError, decode
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def photo_like(width: int, height: int, rng: np.random.Generator) -> Pixels:
     """Smooth colourful noise whose amplitude falls with frequency f as that of photographs does.
 
     They fall as f**-0.8 to f**-1.5 (Tolhurst et al. 1992). With SLOPE it compresses like the photos of
-    `augment.photos`, to 3 or 4 bits per pixel as JPEG and 14 as PNG; with 1.0, JPEG would need 7.
+    `augment.dataset.photos`, to 3 or 4 bits per pixel as JPEG and 14 as PNG; with 1.0, JPEG would need 7.
     """
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
     frequency[0, 0] = np.inf  # no constant part: the mean is set below

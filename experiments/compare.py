@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import machine
+from experiments import provenance
 from experiments.record import OK
 from experiments.reporting.difference import FLOOR, LEVEL, change, verdict
 from experiments.reporting.render import text
@@ -24,7 +24,7 @@ EXPLANATION = (
     f"{100 * FLOOR:.0f} % for what they cannot see and by the drift of the fixed kernel."
 )
 KERNEL = ("kernel_before_s", "kernel_after_s")
-HERE = ("machine", "usable_cpus", "code_digest", "git_commit", *machine.versions())
+HERE = ("machine", "usable_cpus", "code_digest", "git_commit", *provenance.versions())
 # What a cell is known by: all that tells trials apart except where and with which code they ran.
 KEY = [name for name in dict.fromkeys((*STRONG, *COMPARED, "strategy_options")) if name not in HERE]
 

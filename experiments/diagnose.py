@@ -8,10 +8,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.report import Report, write
+from experiments.report import write
 from experiments.reporting.account import AccountError
 from experiments.reporting.diagnosis import Diagnosis, diagnose
 from experiments.reporting.render import text
+from experiments.reporting.reports import Report
 from experiments.reporting.scaling import NoTrialsError
 from experiments.store import read_tasks, read_trials
 

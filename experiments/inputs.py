@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from augment.dataset import Size
+from augment.dataset.base import Size
 from augment.workload import Workload
 from experiments.inspector import BYTES_PER_PIXEL, Inspector, Verdict
 from experiments.machine import usable_cpus

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.dataset import Size
+from augment.dataset.base import Size
 from augment.inspection import inspect
 from augment.runtime import die_with_parent
 from augment.task import ImageError

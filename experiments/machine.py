@@ -1,4 +1,4 @@
-"""The experimental environment, as the study prints it, and what a result is known by: machine, code.
+"""The experimental environment, as the study prints it, and what the machine is known by.
 
 Read from /proc and /sys; what a container hides is `unknown`. Imports none of the libraries it names.
 """
@@ -9,15 +9,13 @@ import math
 import os
 import platform
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
+from experiments.provenance import UNKNOWN, version
+
 ROOT = Path("/")  # tests put another machine's files here
-PROJECT = Path(__file__).resolve().parent.parent
-UNKNOWN = "unknown"
 
 CACHES = {("1", "Data"): "L1d", ("1", "Instruction"): "L1i", ("2", "Unified"): "L2", ("3", "Unified"): "L3"}
 HARDWARE = ("CPU", "sockets", "physical cores", "logical CPUs", "usable CPUs", *CACHES.values(), "NUMA nodes")
@@ -45,35 +43,6 @@ def usable_cpus() -> int:
     """CPUs that affinity and the cgroup's quota (v1 or v2, rounded up) leave to this process; at least 1."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([affinity, *(math.ceil(quota) for quota in _quotas())]))
-
-
-def code_digest(package_dir: Path) -> str:
-    """SHA-256 over the sorted lines `{relative path} {SHA-256 of its bytes}` of the package's .py files."""
-    paths = sorted((path.relative_to(package_dir).as_posix(), path) for path in package_dir.rglob("*.py"))
-    lines = (f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for name, path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def git_commit() -> str | None:
-    """Commit of the project, `+dirty` when a tracked file is changed; None without git or a repository."""
-    if not (PROJECT / ".git").exists():  # else git would answer for a repository around the project
-        return None
-    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+dirty"]
-    try:
-        answer = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=2)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the pixels, under the names of their columns in a Trial."""
-    return {
-        "python_version": platform.python_version(),
-        "numpy_version": _version("numpy"),
-        "opencv_version": _version("opencv-python-headless"),
-        "albumentations_version": _version("albumentations"),
-    }
 
 
 def _processor() -> dict[str, str]:
@@ -144,14 +113,7 @@ def _libraries() -> dict[str, str]:
         "PyArrow": "pyarrow",
     }
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return {"Python": python} | {label: _version(name) for label, name in names.items()}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return UNKNOWN
+    return {"Python": python} | {label: version(name) for label, name in names.items()}
 
 
 def _c_library() -> str:

@@ -5,53 +5,23 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import augment
 from augment.knob import KnobError
 from augment.task import error_line
 from augment.workload import Job, Workload
-from experiments import kernel, machine, preflight, watch
-from experiments.cell import Cell, digest_of
-from experiments.inputs import Inspected, usable
+from experiments import kernel, preflight, watch
+from experiments.cell import Cell
+from experiments.cell_files import inspected, output_place
+from experiments.inputs import Inspected
 from experiments.record import FAILED, NOT_APPLICABLE, OK, Task, Trial
 from experiments.rows import known_columns, measured_columns, row, tasks_of
 from experiments.scratch import scratch
-
-
-class Surroundings:
-    """What all cells of a sweep share: the machine, the versions, the state of the code."""
-
-    @cached_property
-    def columns(self) -> dict[str, Any]:
-        environment = machine.environment()
-        return {
-            "machine": machine.fingerprint(environment),
-            "environment": json.dumps(environment),
-            "usable_cpus": machine.usable_cpus(),
-            "code_digest": machine.code_digest(Path(augment.__file__).parent),
-            "git_commit": machine.git_commit(),
-            **machine.versions(),
-        }
-
-    @cached_property
-    def findings(self) -> list[str]:
-        """What would spoil the sweep, as the machine is when this is asked first."""
-        return preflight.machine_findings()
-
-    def key(self, cell: Cell) -> str:
-        """A cell's identity: a hash of everything that determines what it measures."""
-        here = {key: value for key, value in self.columns.items() if key not in ("environment", "git_commit")}
-        return digest_of(cell.determinants() | here)[:16]
-
-    def name(self, cell: Cell) -> str:
-        """The cell's file name, without extension."""
-        return f"{cell.label}-{self.key(cell)}"
+from experiments.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
@@ -88,58 +58,11 @@ def measure(cell: Cell, surroundings: Surroundings, repetitions: range) -> Measu
     return Measured([trial for trial, _ in both], [task for _, tasks in both for task in tasks])
 
 
-def output_place(cell: Cell) -> Path:
-    """The folder, made if need be, on whose disk the cell's outputs are written."""
-    config = cell.config
-    place = Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def input_files(cell: Cell) -> list[Path]:
-    """The images of a cell's dataset, made where they are synthetic. Raises DatasetError."""
-    config = cell.config
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    cached = Path(config.cache_dir or Path(base, "augment")).expanduser()
-    files: list[Path] = config.dataset.files(config.n_images, config.size(), config.seed, cached)
-    return [path.absolute() for path in files]
-
-
-def inspected(cell: Cell, place: Path) -> Inspected:
-    """The inputs, with their sizes; those that are no usable images are left out if the cell skips
-    them. Raises KnobError that names every one of them if it does not, or if none remains."""
-    files, config = tuple(input_files(cell)), cell.config
-    if size := config.size():  # made at that size by the suite itself
-        return Inspected(files, (size,) * len(files), {})
-    kept = place if config.saving else None
-    found = _looked_into(
-        files, config.max_image_pixels, kept, config.n_augmentations, json.dumps(config.pipeline)
-    )
-    listed = "; ".join(f"{name!r}: {reason}" for name, reason in found.bad.items())
-    if not found.good:
-        raise KnobError(f"dataset: none of {len(files)} files is a usable image: {listed}")
-    if found.bad and config.on_bad_image == "fail":
-        raise KnobError(
-            f"on_bad_image=fail: {len(found.bad)} of {len(files)} files are no usable images: {listed}"
-        )
-    return found
-
-
-# One look serves every cell of a sweep.
-_looked_into = cache(usable)
-
-
 def _shortages(cell: Cell, inputs: Inspected, place: Path) -> list[str]:
     lacking = preflight.shortages(cell, inputs.sizes, [path.suffix for path in inputs.good], place)
     if lacking and cell.config.on_shortage == "refuse":
         raise KnobError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
     return lacking
-
-
-def planned_outputs(cell: Cell, inputs: Sequence[Path]) -> Iterator[str]:
-    """The names of all files that the cell will write."""
-    workload = Workload(tuple(inputs), cell.config.n_augmentations, {}, 0, None)
-    return (workload.output_name(*task) for task in workload.tasks())
 
 
 def _trial(

@@ -11,9 +11,11 @@ from augment import pipeline
 from augment.knob import KnobError
 from experiments import store
 from experiments.cell import Cell, with_companions
-from experiments.measure import Measured, Surroundings, input_files, measure, planned_outputs
+from experiments.cell_files import input_files, planned_outputs
+from experiments.measure import Measured, measure
 from experiments.progress import Progress
 from experiments.record import FAILED, OK, Trial
+from experiments.surroundings import Surroundings
 
 ALREADY = "already measured"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from augment.dataset import Synthetic
+from augment.dataset.synthetic import Synthetic
 from augment.runtime import Runtime
 from augment.strategies import Strategy
 from augment.workload import Job, Workload

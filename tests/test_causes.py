@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from augment.dataset import Synthetic
+from augment.dataset.synthetic import Synthetic
 from augment.runtime import Runtime
 from experiments import store
 from experiments.cell import Cell
 from experiments.config import Config
-from experiments.measure import Surroundings, measure
+from experiments.measure import measure
 from experiments.reporting.diagnosis import diagnose
+from experiments.surroundings import Surroundings
 from tests.causes import CAUSES, Cause
 
 TIMES = int(os.environ.get("CAUSES", "0"))

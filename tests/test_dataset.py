@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment import pixels
-from augment.dataset import DATASETS, Dataset, DatasetError, Folder, Photos, Synthetic
-from augment.photos import PHOTOS, photo_folder
+from augment.dataset import DATASETS, Dataset
+from augment.dataset.base import DatasetError
+from augment.dataset.folder import Folder
+from augment.dataset.photos import PHOTOS, Photos, photo_folder
+from augment.dataset.synthetic import Synthetic
 from augment.workload import Workload
 
 relaxed = settings(deadline=None, max_examples=40)
@@ -225,7 +228,7 @@ def test_a_smaller_photo_is_mirrored_not_stretched(have: int, want: int) -> None
 
 def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder in (None, tmp_path):
-        monkeypatch.setattr("augment.dataset.photo_folder", lambda folder=folder: folder)
+        monkeypatch.setattr("augment.dataset.photos.photo_folder", lambda folder=folder: folder)
         with pytest.raises(DatasetError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
             Photos().check()
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from experiments import store
 from experiments.diagnose import main
-from experiments.report import strong_report
 from experiments.reporting.account import PARTS, accounts
 from experiments.reporting.diagnosis import Diagnosis, diagnose, diagnosed
 from experiments.reporting.diagnosis_figures import account_figure
 from experiments.reporting.render import FORMATS, text
+from experiments.reporting.reports import strong_report
 from experiments.reporting.scaling import NoTrialsError
 from experiments.reporting.timeline import perfetto, spans
 from tests.taskframes import Cells, Cost, cell, frames, probe

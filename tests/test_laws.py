@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from experiments import report
 from experiments.record import FAILED, Trial
-from experiments.reporting import published
+from experiments.reporting import published, reports
 from experiments.reporting.figures import look
 from experiments.reporting.law_cases import Case, cases, relative_spread
 from experiments.reporting.law_figures import laws_figure
@@ -317,8 +316,8 @@ def test_a_poor_fit_is_not_drawn_beyond_its_points() -> None:
 
 def test_reports_have_the_laws_and_the_published_ones_too(tmp_path: Path) -> None:
     rows = [BASE, *(trial("p1", workers, wall_s) for workers, wall_s in TIMES.items())]
-    made = report.strong_report(frame(rows), tmp_path)
-    of_study = report.published_report()
+    made = reports.strong_report(frame(rows), tmp_path)
+    of_study = reports.published_report()
 
     assert "laws" in made.tables
     assert "laws" in made.figures

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.photos import PHOTOS
+from augment.dataset.photos import PHOTOS
 from experiments.watch import ROOT
 
 FORBIDDEN = {
@@ -14,7 +14,8 @@ FORBIDDEN = {
     "experiments": {"run"},
     "experiments/reporting": {
         *("augment.strategies", "experiments.sweep", "experiments.measure", "experiments.trial"),
-        *("experiments.watch", "experiments.cell", "experiments.config", "hydra"),
+        *("experiments.watch", "experiments.cell", "experiments.cell_files", "experiments.surroundings"),
+        *("experiments.config", "hydra"),
     },
 }
 

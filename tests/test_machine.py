@@ -1,4 +1,4 @@
-"""What a result is known by, shown on the study's machine, which a folder of files plays here."""
+"""What a machine is known by, shown on the study's machine, which a folder of files plays here."""
 
 import subprocess
 import sys
@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import machine
-
-
-def put(root: Path, path: str, text: str) -> None:
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
-    (root / path).write_text(text + "\n")
+from tests.files import put
 
 
 @pytest.fixture
@@ -171,68 +167,10 @@ def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyP
     assert machine.usable_cpus() == 2
 
 
-# Code and versions
-
-
-def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
-    put(tmp_path, "a.py", "1")
-    put(tmp_path, "b/c.py", "2")
-    digest = machine.code_digest(tmp_path)
-    put(tmp_path, "notes.txt", "3")
-    assert machine.code_digest(tmp_path) == digest
-    (tmp_path / "a.py").rename(tmp_path / "d.py")
-    renamed = machine.code_digest(tmp_path)
-    put(tmp_path, "b/c.py", "4")
-    assert len({digest, renamed, machine.code_digest(tmp_path)}) == 3
-
-
-def test_a_commit_is_marked_when_a_tracked_file_is_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "PROJECT", tmp_path)
-
-    def git(*words: str) -> str:
-        person = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        return subprocess.run(
-            ["git", *person, *words], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    assert machine.git_commit() is None, "no repository"
-    git("init")
-    assert machine.git_commit() is None, "no commit"
-    put(tmp_path, "file", "1")
-    git("add", "file")
-    git("commit", "-m", "first")
-    commit = git("rev-parse", "HEAD")
-    assert machine.git_commit() == commit
-    put(tmp_path, "untracked", "1")
-    assert machine.git_commit() == commit
-    put(tmp_path, "file", "2")
-    assert machine.git_commit() == f"{commit}+dirty"
-    monkeypatch.setenv("PATH", "")
-    assert machine.git_commit() is None, "no git"
-
-
-def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hang(*_: object, timeout: float, **__: object) -> None:
-        assert timeout == 2
-        raise subprocess.TimeoutExpired("git", timeout)
-
-    (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(machine, "PROJECT", tmp_path)
-    monkeypatch.setattr(subprocess, "run", hang)
-    assert machine.git_commit() is None
-
-
-def test_versions_have_the_names_of_their_columns() -> None:
-    versions = machine.versions()
-    assert [*versions] == ["python_version", "numpy_version", "opencv_version", "albumentations_version"]
-    assert versions["albumentations_version"] == "2.0.8"
-
-
 def test_describing_the_machine_imports_none_of_the_libraries() -> None:
     code = (
-        "import sys; from experiments import machine; machine.environment(); machine.versions();"
+        "import sys; from experiments import machine, provenance;"
+        "machine.environment(); provenance.versions();"
         "print({'numpy', 'cv2', 'albumentations', 'hydra', 'pandas', 'pyarrow'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

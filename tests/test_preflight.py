@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from augment.dataset import Synthetic
+from augment.dataset.synthetic import Synthetic
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES
@@ -17,6 +17,7 @@ from experiments.cell import Cell
 from experiments.config import Config
 from experiments.preflight import cell_findings, machine_findings, needed, shortages
 from experiments.resources import Resources, available
+from tests.files import put
 
 GIB = 2**30
 IMAGE = 2000 * 1000 * 3
@@ -41,11 +42,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(preflight, "OPENCV_BUILDS", ("opencv-python-headless",))
     (tmp_path / "dev/shm").mkdir(parents=True)
     return tmp_path
-
-
-def put(root: Path, path: str, text: str) -> None:
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
-    (root / path).write_text(text + "\n")
 
 
 def test_a_good_machine_has_no_findings(root: Path) -> None:

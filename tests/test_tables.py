@@ -9,6 +9,7 @@ import pytest
 
 from experiments import report
 from experiments.record import FAILED, NOT_APPLICABLE, Trial
+from experiments.reporting import reports
 from experiments.reporting.render import FORMATS, text
 from experiments.reporting.scaling import SAVERS, strong, weak
 from experiments.reporting.tables import (
@@ -203,14 +204,14 @@ def test_a_cell_that_does_not_apply_is_shown_at_the_savers_it_was_asked_for(tmp_
     options = json.dumps({"savers": 4})
     refused = trial("pq", 4, None, status=NOT_APPLICABLE, strategy_options=options)
     rows = frame([*BASE, trial("pq", 4, 5.0, savers=1, strategy_options='{"savers": "auto"}'), refused])
-    table = report.savers_report(rows, tmp_path).tables["table"][0]
+    table = reports.savers_report(rows, tmp_path).tables["table"][0]
 
     assert [line[2:] for line in table.rows] == [["1", "5.00*", "2.00"], ["4", "-", "-"]]
 
 
 def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None:
     rows = frame([trial("sequential", 1, None, status=FAILED), trial("p1", 2, None, status=FAILED)])
-    made = report.strong_report(rows, tmp_path)
+    made = reports.strong_report(rows, tmp_path)
 
     assert row(made.tables["table"][0], 2)["P_1 time (s)"] == "failed"
     assert made.figures == {}
@@ -218,7 +219,7 @@ def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None
 
 def test_validation_without_pictures_says_so(tmp_path: Path) -> None:
     rows = frame([trial("sequential", 1, 1.0, outputs=6, outputs_digest="a" * 64)])
-    made = report.validation_report(rows, tmp_path)
+    made = reports.validation_report(rows, tmp_path)
 
     assert made.figures == {}
     assert made.tables["table"][0].notes[-1].startswith("No contact sheet: ")
