@@ -31,7 +31,9 @@ class Config:
     n_augmentations: int = knob("augmentations of each image", 10)
     seed: int = knob("what every random transform and synthetic image is drawn from", 0)
     baseline: bool = knob("also measure sequential on every workload of the sweep", False)
-    ceilings: bool = knob("also measure replicas and the machine's probes at every worker count", False)
+    ceilings: bool = knob(
+        "also measure replicas, and in turns workload and probes, at every worker count", False
+    )
     interleave: bool = knob("measure the repetitions of all cells in rounds, against drift", False)
     rerun: bool = knob("measure again what is already in the results, and keep both", False)
     on_bad_image: str = knob(

@@ -2,9 +2,12 @@
 badly. What the verdict has to name, on a machine with few cores."""
 
 import fcntl
+import os
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,34 @@ class Threads(Planted):
         return img
 
 
+class Flips(Planted):
+    """Next to nothing, on an image that had to travel."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        return cv2.flip(img, 1)
+
+
+class OwnThreads(Planted):
+    """Checksums on four threads of its own, which release the interpreter's lock."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(zlib.crc32, [bytes(16_000_000)] * 4))
+        return img
+
+
+class Syncs(Planted):
+    """Waits for the disk."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        with tempfile.TemporaryFile() as file:
+            for _time in range(40):
+                file.write(bytes(200_000))
+                file.flush()
+                os.fsync(file.fileno())
+        return img
+
+
 @dataclass
 class SerialMaster(Strategy):
     """The master prepares every task, one after another, while its workers wait."""
@@ -133,6 +164,7 @@ class Cause:
     strategy: Strategy = field(default_factory=STRATEGIES["p2"])
     workers: int = 2
     opencv_threads: str = "1"
+    size: str = "40x30"
 
 
 CAUSES = {
@@ -141,8 +173,14 @@ CAUSES = {
     "memory": Cause(Streams, ("memory bandwidth or cache",)),
     "page faults": Cause(Faults, ("page-fault churn",)),
     "sleep": Cause(Sleeps, ("blocked on storage or locks",)),
+    "disk": Cause(Syncs, ("blocked on storage or locks",)),
     "file lock": Cause(Locks, ("blocked on storage or locks",)),
     "serial master": Cause(Computes, ("coordination",), strategy=SerialMaster()),
     "skewed deal": Cause(Computes, ("load imbalance",), strategy=Skewed()),
+    "four threads of its own": Cause(OwnThreads, ("oversubscription",)),
+    "many workers": Cause(Computes, ("oversubscription",), workers=8),
+    "many images in the master": Cause(
+        Flips, ("coordination",), strategy=STRATEGIES["p1"](), size="3000x2000"
+    ),
     "four OpenCV threads": Cause(Threads, ("oversubscription",), opencv_threads="4"),
 }

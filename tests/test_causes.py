@@ -27,7 +27,7 @@ REPETITIONS = 3
 def cell_of(cause: Cause) -> Cell:
     config = Config(
         workers=cause.workers,
-        image_size="40x30",
+        image_size=cause.size,
         saving=False,
         repetitions=REPETITIONS,
         n_images=2,

@@ -95,18 +95,20 @@ def _named(cell: Cell, loss: str) -> str:
 
 
 def _groups(cell: Cell) -> dict[str, tuple[str, ...]]:
-    """The losses; with OpenCV threads beyond the CPUs, what a process waits for its helpers (blocked)
+    """The losses; with helper threads beyond the CPUs, what a process waits for its helpers (blocked)
     and what they spin (user) is wait as well."""
-    busy = max(_threads_at_work(cell, ""), _threads_at_work(cell, "reference_"))
-    if not (_runnable(cell) > _cpus(cell) and cell.average("opencv_threads") > 1 and busy > HELPED):
+    if not (_runnable(cell) > _cpus(cell) and _threads_at_work(cell) > HELPED):
         return {name: (name,) for name in LOSSES}
     helpers = ("wait", "blocked", "user")
     return {name: helpers if name == "wait" else (name,) for name in LOSSES if name not in helpers[1:]}
 
 
-def _threads_at_work(cell: Cell, whose: str) -> float:
-    cpu = cell.average(f"{whose}user_s") + cell.average(f"{whose}system_s")
-    return cpu / cell.average(f"{whose}busy_s")
+def _threads_at_work(cell: Cell) -> float:
+    """CPU seconds per busy second of a worker, here or in the reference, which has the CPUs to itself:
+    more than one thread of it was at work, OpenCV's or its own."""
+    sides = ("", "reference_")
+    cpu_s = [cell.average(f"{side}user_s") + cell.average(f"{side}system_s") for side in sides]
+    return max(cpu / cell.average(f"{side}busy_s") for cpu, side in zip(cpu_s, sides, strict=True))
 
 
 def _cpus(cell: Cell) -> float:
@@ -115,9 +117,10 @@ def _cpus(cell: Cell) -> float:
 
 def _runnable(cell: Cell) -> float:
     """Threads that want a CPU at the same time: the workers' and, if they are busy, master and manager."""
-    threads = np.nan_to_num(cell.average("opencv_threads"), nan=1.0)
+    at_work = _threads_at_work(cell)
+    threads = max(np.nan_to_num(cell.average("opencv_threads")), at_work if at_work > HELPED else 1.0)
     beside = np.nan_to_num(cell.average("outside_cpu_s")) / cell.average("wall_s")
-    return float(cell.workers * max(threads, 1.0) + (beside if beside > BESIDE else 0.0))
+    return float(cell.workers * threads + (beside if beside > BESIDE else 0.0))
 
 
 def _wait(cell: Cell, of: tuple[str, ...], _: pd.DataFrame) -> Finding:
@@ -125,7 +128,7 @@ def _wait(cell: Cell, of: tuple[str, ...], _: pd.DataFrame) -> Finding:
     if len(of) > 1:
         said = f"with their helper threads, {percent(cell.share(*of)[0])} of all worker-seconds go in waiting"
     runnable, cpus = _runnable(cell), _cpus(cell)
-    said += f": {runnable:.3g} to run on {cpus:.0f} CPUs, OpenCV threads, master and manager included"
+    said += f": {runnable:.3g} to run on {cpus:.0f} CPUs, helper threads, master and manager included"
     if TWICE * (1 - cpus / runnable) >= cell.share("wait")[0]:
         return Finding(OVERSUBSCRIBED, said, of)
     return Finding(UNDECIDED, f"{said}, too few to wait that long: another load on this machine", of)

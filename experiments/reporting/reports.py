@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.record import OK
 from experiments.reporting import figures, published, tables
 from experiments.reporting.against_itself import against_itself_table
-from experiments.reporting.ceilings import is_probe
+from experiments.reporting.ceilings import in_turns
 from experiments.reporting.contact_sheet import contact_sheet
 from experiments.reporting.diagnosis import diagnosed
 from experiments.reporting.law_cases import cases
@@ -36,7 +36,7 @@ class Report:
 
 def strong_report(trials: pd.DataFrame, results: Path) -> Report:
     name = "strong_scaling"
-    kept, note = newest_comparable(trials[~is_probe(trials)])
+    kept, note = newest_comparable(trials[~in_turns(trials)])
     made = _scaling_report(kept, strong(kept), note, name)
     found = diagnosed(trials, read_tasks(results / "tasks" / name), _title(name).capitalize())
     if not found.tables:

@@ -10,7 +10,7 @@ In this order, for the shares that the losses take of all worker-seconds P T:
    for user CPU (see `inflation`), system CPU (page faults, if these can cost that much) and
    wait (oversubscription, if it is at most TWICE the share 1 - CPUs / runnable that must wait; else
    another load is to blame).
-   Processes with OpenCV threads beyond the CPUs lose to oversubscription also what their main
+   Processes with helper threads beyond the CPUs lose to oversubscription also what their main
    thread waits for its helpers (blocked) and what these spin (user).
 
 The constants and their reasons are in `causes` and `inflation` beside this file.
