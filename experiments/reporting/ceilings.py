@@ -79,11 +79,17 @@ def _ratio(one: pd.DataFrame, here: pd.DataFrame, kind: str) -> tuple[float, flo
     base, value = one[kind].to_numpy(float), here[kind].to_numpy(float)
     if base.mean() < LEAST_SHARE * one["total"].mean():
         return (float("nan"),) * 3
-    middle = value.mean() / base.mean()
-    if min(len(base), len(value)) < 2:
+    return ratio_of_means(value, base)
+
+
+def ratio_of_means(values: Array, base: Array) -> tuple[float, float, float]:
+    """Of repetitions on both sides, with its 95 % interval from resampling them; an interval of NaN where
+    a side has one repetition only."""
+    middle = values.mean() / base.mean()
+    if min(len(base), len(values)) < 2:
         return float(middle), float("nan"), float("nan")
     random = np.random.default_rng(0)
-    low, high = np.percentile(resampled(random, value) / resampled(random, base), PERCENT)
+    low, high = np.percentile(resampled(random, values) / resampled(random, base), PERCENT)
     return float(middle), float(low), float(high)
 
 
