@@ -17,6 +17,7 @@ from augment.log import READING, STAGES, Log, Role
 from augment.pipeline import build, task_seed
 from augment.profiling import profile_first
 from augment.runtime import bind, die_with_parent, opencv_threads_in_force, os_threads
+from augment.stopwatch import time_leaves
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ class Bench:
 
     def transform(self, pixels: Pixels) -> Pixels:
         """Stage `transform`: builds the task's random transform and applies it."""
-        augmented = build(self._workload.pipeline, task_seed(self._workload.seed, *self._task))(image=pixels)
+        transform = build(self._workload.pipeline, task_seed(self._workload.seed, *self._task))
+        if self._log.recording:
+            time_leaves(transform, self._log)
+        augmented = transform(image=pixels)
         self._log.lap(TRANSFORM)
         return cast("Pixels", augmented["image"])
 

@@ -126,6 +126,12 @@ class Task:
         "file to RGB array; 0 where the master has read the image (P_1, P_Q), or an earlier task (sequential)"
     )
     transform_s: float = column("building the random transform and applying it")
+    transforms_s: str | None = column(
+        "of transform_s, the seconds of each transform applied (groups such as OneOf are none), parameters "
+        "drawn included, as JSON `{name: seconds}`; one applied several times has the sum; null in rows of "
+        "earlier versions",
+        default=None,
+    )
     send_s: float = column("handing the pixels over to the saver's queue (P_Q)")
     save_start_s: float | None = column(
         "begin of saving, seconds after the begin of the timed region", default=None

@@ -105,8 +105,8 @@ def tasks_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
     if outcome.result is None:
         return
     begin = outcome.result.begin
-    saved = {_task(entry): (number, entry) for number, entry in _entries(outcome.logs, Role.SAVER)}
-    for worker, entry in _entries(outcome.logs, Role.WORKER):
+    saved = {_task(entry): (number, entry) for number, entry, _ in _entries(outcome.logs, Role.SAVER)}
+    for worker, entry, transforms in _entries(outcome.logs, Role.WORKER):
         saver, saving = saved.get(_task(entry), (None, None))
         parts = [entry] if saving is None else [entry, saving]
         yield Task(
@@ -121,6 +121,7 @@ def tasks_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
             save_start_s=None if saving is None else float(saving["start"]) - begin,
             end_s=float(parts[-1]["end"]) - begin,
             **{f"{stage}_s": float(sum(part[stage] for part in parts)) for stage in STAGES},
+            transforms_s=_by_name(transforms),
             cpu_user_s=float(sum(part["user"] for part in parts)),
             cpu_system_s=float(sum(part["system"] for part in parts)),
             minor_faults=int(sum(part["faults"] for part in parts)),
@@ -132,13 +133,23 @@ def tasks_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
         )
 
 
-def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any]]:
-    """The finished tasks of all processes of a role, with the number of the process among the
-    workers and savers, in the order they began."""
+def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any, list[tuple[str, float]]]]:
+    """The finished tasks of all processes of a role and the transforms applied, after the number of the
+    process among the workers and savers, in the order they began."""
     workers = [one for one in logs if one.role in (Role.WORKER, Role.SAVER)]
     for number, one in enumerate(workers):
         if one.role == role:
-            yield from ((number, entry) for entry in one.done if entry["augmentation_index"] != READING)
+            for entry, transforms in zip(one.done, one.transforms, strict=False):
+                if entry["augmentation_index"] != READING:
+                    yield number, entry, transforms
+
+
+def _by_name(transforms: list[tuple[str, float]]) -> str:
+    """The seconds of each transform as JSON; of a name that occurs again, their sum."""
+    seconds: dict[str, float] = {}
+    for name, taken in transforms:
+        seconds[name] = seconds.get(name, 0.0) + taken
+    return json.dumps({name: round(total, 9) for name, total in seconds.items()})  # its clock ticks in ns
 
 
 def _task(entry: Any) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Synthetic cells, task by task, with times chosen by hand; rows are `Trial` and `Task` records."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ class Cost:
     write_s: float = 0.0  # of the busy seconds
     helpers_s: float = 0.0  # user CPU of helper threads
     faults: int = 0
+    transforms_s: Mapping[str, float] | None = None  # of the busy seconds, if they were recorded
 
     @property
     def busy_s(self) -> float:
@@ -78,6 +80,7 @@ def _task(of: Trial, cost: Cost, scale: float, number: int, worker: int, start_s
         start_s=start_s,
         read_s=cost.read_s * scale,
         transform_s=(cost.busy_s - cost.read_s - cost.write_s) * scale,
+        transforms_s=_scaled(cost.transforms_s, scale),
         send_s=0.0,
         encode_s=0.0,
         write_s=cost.write_s * scale,
@@ -87,6 +90,10 @@ def _task(of: Trial, cost: Cost, scale: float, number: int, worker: int, start_s
         minor_faults=cost.faults,
         run_queue_wait_s=cost.wait_s * scale,
     )
+
+
+def _scaled(seconds: Mapping[str, float] | None, scale: float) -> str | None:
+    return None if seconds is None else json.dumps({name: one * scale for name, one in seconds.items()})
 
 
 def probe(name: str, inflation: float, workers: int, kind: str = "user_s", **changes: Any) -> list[Cells]:

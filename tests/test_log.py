@@ -83,3 +83,32 @@ def test_entries_are_written_in_order(tmp_path: Path) -> None:
     log.leave()
     [left] = read(tmp_path)
     assert list(left.done["image_index"]) == list(range(3 * KEPT + 1))
+
+
+def test_the_transforms_of_a_task_are_kept_beside_its_entry(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = Log(tmp_path, Role.WORKER, clock=clock)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    clock.tick(2)
+    log.transformed("Blur", begin=100)
+    clock.tick(1)
+    log.transformed("Flip", begin=102)
+    log.end()
+    log.begin(0, 1)
+    log.end()
+    log.leave()
+    [left] = read(tmp_path)
+    assert left.transforms == [[("Blur", 2), ("Flip", 1)], []]
+
+
+def test_a_line_that_a_full_disk_cut_short_is_passed_over(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.WORKER)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    log.end()
+    log.leave()
+    [beside] = tmp_path.glob("*.transforms")
+    beside.write_text(beside.read_text() + '[[["Bl')
+    [left] = read(tmp_path)
+    assert left.transforms == [[]]

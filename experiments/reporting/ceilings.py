@@ -89,6 +89,17 @@ def _interval(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
     return float(1 + more / alone), float(low), float(high)
 
 
+def ratio_of_means(values: Array, base: Array) -> tuple[float, float, float]:
+    """Of repetitions on both sides, with its 95 % interval from resampling them; an interval of NaN where
+    a side has one repetition only."""
+    middle = values.mean() / base.mean()
+    if min(len(base), len(values)) < 2:
+        return float(middle), float("nan"), float("nan")
+    random = np.random.default_rng(0)
+    low, high = np.percentile(resampled(random, values) / resampled(random, base), PERCENT)
+    return float(middle), float(low), float(high)
+
+
 def resampled(random: np.random.Generator, values: Any, draws: int = DRAWS) -> Array:
     """Means of `values` (first axis: repetitions) drawn with replacement, `draws` times."""
     numbers = np.asarray(values, dtype=float)

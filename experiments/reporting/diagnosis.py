@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from experiments.reporting.pop import ledger, pops
 from experiments.reporting.scaling import SEQUENTIAL, STRONG, newest_comparable, strong
 from experiments.reporting.tables import Table, strategies
 from experiments.reporting.timeline import perfetto, timeline_figure
+from experiments.reporting.transforms import transform_inflations, transform_tables, transforms_figure
 from experiments.reporting.verdict import Verdict, verdicts
 
 PROBE_KEY = (*STRONG, "n_images", "n_augmentations")  # a probe's copies may each have as many tasks
@@ -58,26 +60,28 @@ def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis"
     judged = sorted(verdicts(made, found), key=lambda one: (not one.saving, order[one.strategy], one.workers))
     notes = [line for line in (note, _unaccounted(kept, made)) if line]
     blocks = {
-        "diagnosis": verdict_table(judged, f"{title}: what limits"),
-        "account": account_table(made, f"{title}: account of all worker-seconds"),
-        "pop": pop_table(pops(kept, tasks), points, f"{title}: POP efficiencies"),
+        "diagnosis": [verdict_table(judged, f"{title}: what limits")],
+        "account": [account_table(made, f"{title}: account of all worker-seconds")],
+        "pop": [pop_table(pops(kept, tasks), points, f"{title}: POP efficiencies")],
     }
     if len(sent := ledger(kept)):
-        blocks["ledger"] = ledger_table(sent, f"{title}: what the master sends")
-    for table in blocks.values():
-        table.notes.extend(notes)
+        blocks["ledger"] = [ledger_table(sent, f"{title}: what the master sends")]
     shown = _shown(kept, tasks)
     known, *others = sorted(set(kept["usable_cpus"]))
+    cpus = None if others else known
     charts = {
         "account": account_figure(made, f"{title}: where the worker-seconds go"),
         "ceilings": ceilings_figure(
-            points, probe_efficiencies(found), f"{title}: ceilings of this machine", None if others else known
+            points, probe_efficiencies(found), f"{title}: ceilings of this machine", cpus
         ),
         "timeline": timeline_figure(_side_by_side(shown), f"{title}: timeline"),
     }
-    return Diagnosis(
-        _words(judged, notes), {name: [table] for name, table in blocks.items()}, charts, judged, shown
-    )
+    if len(each := transform_inflations(kept, tasks)):
+        blocks["transforms"] = transform_tables(each, f"{title}: transforms")
+        charts["transforms"] = transforms_figure(each, f"{title}: transforms", cpus)
+    for table in chain(*blocks.values()):
+        table.notes.extend(notes)
+    return Diagnosis(_words(judged, notes), blocks, charts, judged, shown)
 
 
 def diagnosed(trials: pd.DataFrame, tasks: pd.DataFrame, title: str) -> Diagnosis:

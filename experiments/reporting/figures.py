@@ -35,8 +35,17 @@ STYLE: Any = {
     "svg.hashsalt": "experiments",  # the same points make the same bytes
 }
 PUBLISHED = "published (2 x Xeon Silver 4314)"
+SHARED = "P / CPUs: shared CPUs alone"
 LAWS = ["Amdahl", "USL", "Gustafson", "95 % interval beyond the fit"]
-LAST = [*LAWS, "ideal", "CPUs", "one repetition", "failed", PUBLISHED]  # in the legend, after the curves
+LAST = [
+    *LAWS,
+    "ideal",
+    SHARED,
+    "CPUs",
+    "one repetition",
+    "failed",
+    PUBLISHED,
+]  # in the legend, after the curves
 CHARTS = {  # measure: name of its chart, label of its axis
     "wall_s": ("time", "time (s)"),
     "speedup": ("speedup", "speedup"),
@@ -156,7 +165,7 @@ def _ideal(axes: Axes, measure: str, block: pd.DataFrame) -> None:
 
 
 def finish(figure: Figure, measure: str) -> None:
-    """The scale that all panels share, and one legend for them."""
+    """The scale that all panels share, and their legend."""
     first = figure.axes[0]
     first.set_ylabel(CHARTS[measure][1])
     if measure.endswith("efficiency"):
@@ -168,6 +177,11 @@ def finish(figure: Figure, measure: str) -> None:
         first.yaxis.set_major_locator(LogLocator(base, steps) if high > 4 * low else AutoLocator())
         first.yaxis.set_major_formatter("{x:g}")
         first.yaxis.set_minor_locator(NullLocator())
+    legend(figure)
+
+
+def legend(figure: Figure) -> None:
+    """One legend for all panels, what is not a curve last."""
     pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes]
     entries = {name: handle for pair in pairs for handle, name in pair}
     names = sorted(entries, key=lambda name: LAST.index(name) if name in LAST else -1)

@@ -1,0 +1,85 @@
+"""Timed transforms do what they always did, and tell of each call that was applied."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from albumentations import BasicTransform, ImageOnlyTransform
+
+from augment.log import Log, Role, read
+from augment.pipeline import build
+from augment.stopwatch import time_leaves
+from tests.test_pipeline import STUDY
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+
+
+class Half(ImageOnlyTransform):  # type: ignore[misc]
+    """As a user writes one."""
+
+    def apply(self, img: Any, **_: Any) -> Any:
+        return img // 2
+
+
+def applied(folder: Path, *declarations: dict[str, Any]) -> list[str]:
+    """The names of the transforms that one task of that pipeline was told to have applied."""
+    log = Log(folder, Role.WORKER)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    transform = build({"transforms": declarations}, seed=0)
+    time_leaves(transform, log)
+    transform(image=IMAGE)
+    log.end()
+    log.leave()
+    [left] = read(folder)
+    [task] = left.transforms
+    assert all(seconds > 0 for _, seconds in task)
+    return [name for name, _ in task]
+
+
+def one(path: str, p: float = 1, **arguments: Any) -> dict[str, Any]:
+    return {"_target_": path, "p": p, **arguments}
+
+
+def test_timing_changes_no_pixel(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.WORKER)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    for seed in range(40):  # enough to draw every transform
+        plain, timed = build(STUDY, seed), build(STUDY, seed)
+        time_leaves(timed, log)
+        np.testing.assert_array_equal(plain(image=IMAGE)["image"], timed(image=IMAGE)["image"])
+        assert plain.py_random.getstate() == timed.py_random.getstate()
+        assert plain.random_generator.bit_generator.state == timed.random_generator.bit_generator.state
+
+
+def test_leaves_are_told_and_groups_are_not(tmp_path: Path) -> None:
+    inner = one("albumentations.OneOf", transforms=[one("albumentations.VerticalFlip")])
+    outer = one("albumentations.Sequential", transforms=[inner, one("albumentations.ToGray")])
+    assert applied(tmp_path, outer) == ["VerticalFlip", "ToGray"]
+
+
+def test_what_p_decided_against_is_not_told(tmp_path: Path) -> None:
+    flips = [one("albumentations.HorizontalFlip", p=0), one("albumentations.VerticalFlip")]
+    assert applied(tmp_path, *flips) == ["VerticalFlip"]
+
+
+def test_a_transform_listed_twice_is_told_twice(tmp_path: Path) -> None:
+    flip = one("albumentations.HorizontalFlip")
+    assert applied(tmp_path, flip, flip) == ["HorizontalFlip", "HorizontalFlip"]
+
+
+def test_a_users_own_transform_is_told_by_its_name(tmp_path: Path) -> None:
+    assert applied(tmp_path, one("tests.test_stopwatch.Half")) == ["Half"]
+
+
+def test_a_transform_that_raises_names_itself(tmp_path: Path) -> None:
+    log = Log(tmp_path, Role.WORKER)
+    transform = build({"transforms": [one("albumentations.HorizontalFlip")]}, seed=0)
+    time_leaves(transform, log)
+    [leaf] = transform.transforms
+    assert isinstance(leaf, BasicTransform)
+    with pytest.raises(KeyError):
+        leaf(IMAGE)  # albumentations wants image=
+    assert repr(leaf).startswith("HorizontalFlip(")
