@@ -40,7 +40,12 @@ _ENTRY = struct.Struct("<" + "".join(ENTRY_FIELDS.values()))
 UNDER_WAY, IMAGE, AUGMENTATION = range(3)  # words of the header
 KEPT = 256  # tasks between two writes of entries
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters at the end of one serve the next
+SHORT_S, SAMPLED = (
+    5e-3,
+    8,
+)  # of shorter tasks one in SAMPLED has its transforms timed, the same ones everywhere
 TRANSFORMS = ".transforms"  # what the file beside a log ends in
+Transforms = list[tuple[str, float]]  # name, seconds
 READING = -1  # the augmentation index of an entry in which a master only reads an image
 
 
@@ -76,9 +81,11 @@ class Log:
             self._schedstat = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         self._written = _HEADER.size
         self._kept: list[tuple[Any, ...]] = []
-        self._applied: list[list[tuple[str, float]]] = []  # of the tasks in _kept
+        self._applied: list[Transforms | None] = []  # of the tasks in _kept
         self._usage, self._waited = resource.getrusage(resource.RUSAGE_SELF), self._wait_s()
         self._ended = -BACK_TO_BACK_S  # no task before the first
+        self._took = SHORT_S
+        self.timing = False  # whether the transforms of the task in hand are to be timed
 
     def ready(self, opencv_threads: int, os_threads: int) -> None:
         """Enters the header: this process begins to work now."""
@@ -99,8 +106,9 @@ class Log:
             return
         words = self._words
         words[IMAGE], words[AUGMENTATION], words[UNDER_WAY] = image_index, augmentation_index, 1
+        self.timing = self._took >= SHORT_S or augmentation_index % SAMPLED == 0
         self._laps: list[tuple[int, float]] = []
-        self._transforms: list[tuple[str, float]] = []
+        self._transforms: Transforms = []
         start = self.clock()
         if start - self._ended > BACK_TO_BACK_S:
             self._count()
@@ -122,8 +130,9 @@ class Log:
         self._count()
         laps = self._laps
         self._kept.append((self._begun, laps, self._usage, self._waited))
-        self._applied.append(self._transforms)
+        self._applied.append(self._transforms if self.timing else None)
         self._ended = laps[-1][1] if laps else self._begun[1]
+        self._took = self._ended - self._begun[1]
         self._words[UNDER_WAY] = 0
         if len(self._kept) == KEPT:
             self._write()
@@ -169,12 +178,12 @@ def _entry(begun: Any, laps: list[tuple[int, float]], after: Any, waited: float)
 class ReadLog:
     """A log as it was left: the header's fields, and the tasks done, in order, as a structured array
     with the fields of ENTRY_FIELDS (times in seconds of the writer's clock); in the same order the
-    transforms that each applied, with their seconds. Of a process that was killed the last up to KEPT
-    tasks are lacking."""
+    transforms that each applied, with their seconds, None where they were not timed. Of a process that
+    was killed the last up to KEPT tasks are lacking."""
 
     header: dict[str, Any]
     done: NDArray[np.void]
-    transforms: list[list[tuple[str, float]]]
+    transforms: list[Transforms | None]
 
     @property
     def role(self) -> Role:
@@ -204,8 +213,8 @@ def read(folder: Path) -> list[ReadLog]:
     return sorted(logs, key=lambda log: float(log.header["ready"]))
 
 
-def _transforms(beside: Path) -> list[list[tuple[str, float]]]:
+def _transforms(beside: Path) -> list[Transforms | None]:
     """What the file beside a log holds; a last line that a full disk has cut short is none."""
     whole, _, _ = beside.read_text().rpartition("\n") if beside.exists() else ("", "", "")
     tasks = [task for line in whole.splitlines() for task in json.loads(line)]
-    return [[(name, seconds) for name, seconds in task] for task in tasks]
+    return [task and [(name, seconds) for name, seconds in task] for task in tasks]

@@ -85,7 +85,7 @@ class Bench:
     def transform(self, pixels: Pixels) -> Pixels:
         """Stage `transform`: builds the task's random transform and applies it."""
         transform = build(self._workload.pipeline, task_seed(self._workload.seed, *self._task))
-        if self._log.recording:
+        if self._log.timing:
             time_leaves(transform, self._log)
         augmented = transform(image=pixels)
         self._log.lap(TRANSFORM)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from augment.log import READING, STAGES, ReadLog, Role
+from augment.log import READING, STAGES, ReadLog, Role, Transforms
 from augment.workload import Job, Workload
 from experiments import watch
 from experiments.cell import Cell
@@ -133,7 +133,7 @@ def tasks_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
         )
 
 
-def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any, list[tuple[str, float]]]]:
+def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any, Transforms | None]]:
     """The finished tasks of all processes of a role and the transforms applied, after the number of the
     process among the workers and savers, in the order they began."""
     workers = [one for one in logs if one.role in (Role.WORKER, Role.SAVER)]
@@ -144,8 +144,10 @@ def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any, list[t
                     yield number, entry, transforms
 
 
-def _by_name(transforms: list[tuple[str, float]]) -> str:
+def _by_name(transforms: Transforms | None) -> str | None:
     """The seconds of each transform as JSON; of a name that occurs again, their sum."""
+    if transforms is None:
+        return None
     seconds: dict[str, float] = {}
     for name, taken in transforms:
         seconds[name] = seconds.get(name, 0.0) + taken

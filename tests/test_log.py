@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from augment.log import KEPT, STAGES, Log, Role, read
+from augment.log import KEPT, SAMPLED, STAGES, Log, Role, read
 
 
 class HandClock:
@@ -112,3 +112,20 @@ def test_a_line_that_a_full_disk_cut_short_is_passed_over(tmp_path: Path) -> Non
     beside.write_text(beside.read_text() + '[[["Bl')
     [left] = read(tmp_path)
     assert left.transforms == [[]]
+
+
+def test_of_short_tasks_only_some_have_their_transforms_timed(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = Log(tmp_path, Role.WORKER, clock=clock)
+    log.ready(opencv_threads=1, os_threads=1)
+    timed = []
+    for number, seconds in enumerate([0.001] * (SAMPLED + 1) + [1, 1]):
+        log.begin(0, number)
+        timed.append(log.timing)
+        clock.tick(seconds)
+        log.lap(STAGES.index("transform"))
+        log.end()
+    assert timed == [True, *[False] * (SAMPLED - 1), True, False, True]
+    log.leave()
+    [left] = read(tmp_path)
+    assert [one is None for one in left.transforms] == [not one for one in timed]

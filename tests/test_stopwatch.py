@@ -34,6 +34,7 @@ def applied(folder: Path, *declarations: dict[str, Any]) -> list[str]:
     log.leave()
     [left] = read(folder)
     [task] = left.transforms
+    assert task is not None
     assert all(seconds > 0 for _, seconds in task)
     return [name for name, _ in task]
 
