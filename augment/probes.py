@@ -3,9 +3,7 @@ the image alone and loads one resource. Run as P replicas beside the strategies,
 much of that resource P processes have together."""
 
 import mmap
-import os
 import tempfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +11,6 @@ import numpy as np
 from albumentations import ImageOnlyTransform
 from numpy.typing import NDArray
 
-CACHED_BYTES = 16 * 1024  # fits the first cache of any core
 COPIED_BYTES = 96 * 1024 * 1024  # several times the last cache of most sockets
 FRESH_BYTES = 24 * 1024 * 1024  # above malloc's threshold: mapped, touched, given back
 SMALL_BYTES, LARGE_BYTES = 16 * 1024, 8 * 1024 * 1024
@@ -39,13 +36,12 @@ class Probe(ImageOnlyTransform):  # type: ignore[misc]
 
 
 class Compute(Probe):
-    """A checksum of a block that stays in the first cache: clock and SMT."""
+    """Sums that stay in the core's first cache and keep its execution units busy: clock and SMT."""
 
-    times = 4_000
-    block = os.urandom(CACHED_BYTES)
+    times = 2_500
 
     def prepared(self) -> Callable[[], object]:
-        return lambda: zlib.crc32(self.block)
+        return lambda: sum(range(1000))
 
 
 _source: list[NDArray[np.uint8]] = []

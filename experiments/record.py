@@ -139,7 +139,10 @@ class Task:
     encode_s: float = column("RGB array to file bytes")
     write_s: float = column("file bytes to a complete file under its name")
     end_s: float = column("end of the task, seconds after the begin of the timed region")
-    cpu_user_s: float = column("user CPU seconds in the task, saver's part included")
+    cpu_user_s: float = column(
+        "user CPU seconds in the task, saver's part included; tasks that follow each other within 5 ms share "
+        "this and the next three by their seconds"
+    )
     cpu_system_s: float = column("system CPU seconds in the task, saver's part included")
     minor_faults: int = column("page faults served without a disk, saver's part included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver's part included")

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from augment.log import READING, STAGES, ReadLog, Role, Transforms
+from augment.log import READING, STAGES, Role, Transforms
+from augment.log_reader import ReadLog
 from augment.workload import Job, Workload
 from experiments import watch
 from experiments.cell import Cell

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from augment import fault, log
+from augment import fault, log_reader
 from augment.pipeline import check
 from augment.processes import STARTED
 from augment.runtime import die_with_parent, os_threads
@@ -115,7 +115,7 @@ def watch_processes(logs: Path) -> None:
 
 def _report_if_dead(process: BaseProcess, logs: Path) -> None:
     """Reports a process that has ended without completing its log."""
-    left = next((one for one in log.read(logs) if one.header["pid"] == process.pid), None)
+    left = next((one for one in log_reader.read(logs) if one.header["pid"] == process.pid), None)
     if left and left.header["left"]:
         return  # asking for the status here would compete with the strategy's own asking
     status = _status(process)
@@ -136,7 +136,7 @@ def _status(process: BaseProcess) -> int | None:
     return process.exitcode
 
 
-def obituary(pid: int | None, status: int | None, left: log.ReadLog | None) -> str:
+def obituary(pid: int | None, status: int | None, left: log_reader.ReadLog | None) -> str:
     """Which process died of what and during which task, from its exit status and its log."""
     killed = status is not None and status < 0
     how = f"killed by {signal.Signals(-status).name}" if killed else f"ended early with status {status}"  # type: ignore[operator]

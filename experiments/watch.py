@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from augment import fault, log
+from augment import fault, log_reader
 from augment.runtime import Runtime
 from augment.strategies import Strategy
 from augment.workload import Job
@@ -31,7 +31,7 @@ class Outcome:
 
     result: Result | None
     error: str | None
-    logs: list[log.ReadLog]
+    logs: list[log_reader.ReadLog]
 
 
 def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
@@ -54,7 +54,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
         error = _wait(process, job.logs, timeout_s)
     finally:
         _end(process)
-    logs = log.read(job.logs)
+    logs = log_reader.read(job.logs)
     error = fault.reported(job.logs) or error
     if error is None and (process.returncode or not (folder / RESULT).exists()):
         error = _cause(process, folder, logs)
@@ -86,7 +86,7 @@ def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str
             return fault.reported(logs)
     under_way = [
         f"{one.role.name.lower()} {one.header['pid']} at task {one.unfinished_task}"
-        for one in log.read(logs)
+        for one in log_reader.read(logs)
         if one.unfinished_task
     ]
     return f"not done after trial_timeout_s={timeout_s:g}: " + ("; ".join(under_way) or "no task under way")
@@ -117,7 +117,7 @@ def _is_tracker(process: psutil.Process) -> bool:
     return False
 
 
-def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log.ReadLog]) -> str:
+def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log_reader.ReadLog]) -> str:
     """Why a trial ended that reported no fault: a signal, or the last thing it printed."""
     own = next((one for one in logs if one.header["pid"] == process.pid), None)
     if process.returncode <= 0:

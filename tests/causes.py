@@ -22,6 +22,7 @@ from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.base import master, pool
 from augment.task import bench, open_bench
 from augment.workload import Job
+from experiments.reporting.ceilings import COMPUTE, MEMORY
 from tests.planted import Planted, Sleeps
 
 BUSY_S = 0.03
@@ -165,22 +166,25 @@ class Cause:
     workers: int = 2
     opencv_threads: str = "1"
     size: str = "40x30"
+    n_augmentations: int = 16
+    probes: tuple[str, ...] = ()  # measured beside it
 
 
+USER: dict[str, Any] = {"n_augmentations": 72, "probes": (COMPUTE, MEMORY)}  # some ten per cent: look longer
 CAUSES = {
     "clean at one worker": Cause(Computes, ("inside the noise",), workers=1),
-    "compute": Cause(Computes, ("inside the noise", "clock or SMT")),
-    "memory": Cause(Streams, ("memory bandwidth or cache",)),
+    "compute": Cause(Computes, ("inside the noise", "clock or SMT"), **USER),
+    "memory": Cause(Streams, ("memory bandwidth or cache",), **USER),
     "page faults": Cause(Faults, ("page-fault churn",)),
     "sleep": Cause(Sleeps, ("blocked on storage or locks",)),
-    "disk": Cause(Syncs, ("blocked on storage or locks",)),
     "file lock": Cause(Locks, ("blocked on storage or locks",)),
+    "disk": Cause(Syncs, ("blocked on storage or locks",)),
     "serial master": Cause(Computes, ("coordination",), strategy=SerialMaster()),
-    "skewed deal": Cause(Computes, ("load imbalance",), strategy=Skewed()),
-    "four threads of its own": Cause(OwnThreads, ("oversubscription",)),
-    "many workers": Cause(Computes, ("oversubscription",), workers=8),
-    "many images in the master": Cause(
+    "large images in the master": Cause(
         Flips, ("coordination",), strategy=STRATEGIES["p1"](), size="3000x2000"
     ),
+    "skewed deal": Cause(Computes, ("load imbalance",), strategy=Skewed()),
+    "many workers": Cause(Computes, ("oversubscription",), workers=8),
     "four OpenCV threads": Cause(Threads, ("oversubscription",), opencv_threads="4"),
+    "four threads of its own": Cause(OwnThreads, ("oversubscription",)),
 }

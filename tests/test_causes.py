@@ -2,7 +2,6 @@
 CAUSES=10 pytest tests/test_causes.py (make causes) tries each so often and wants nine in ten."""
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,7 @@ def cell_of(cause: Cause) -> Cell:
         saving=False,
         repetitions=REPETITIONS,
         n_images=2,
-        n_augmentations=36,
+        n_augmentations=cause.n_augmentations,
         strategy=cause.strategy,
         dataset=Synthetic(),
         pipeline={"transforms": [{"_target_": f"{cause.transform.__module__}.{cause.transform.__name__}"}]},
@@ -46,12 +45,9 @@ def surroundings() -> Surroundings:
     return Surroundings()
 
 
-@pytest.fixture(scope="module")
-def probes(surroundings: Surroundings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The machine's probes, measured once for all causes."""
-    results = tmp_path_factory.mktemp("results")
-    keep(results, cell_of(CAUSES["compute"]).ceilings[2:], surroundings)
-    return results
+def beside(cell: Cell, cause: Cause) -> list[Cell]:
+    """The workload in turns, and the cause's probes."""
+    return [one for one in cell.ceilings[1:] if one.pipeline == cell.pipeline or one.pipeline in cause.probes]
 
 
 def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> None:
@@ -64,17 +60,12 @@ def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> No
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_a_planted_cause_is_named(
-    name: str, probes: Path, surroundings: Surroundings, tmp_path: Path
-) -> None:
+def test_a_planted_cause_is_named(name: str, surroundings: Surroundings, tmp_path: Path) -> None:
     said: Counter[str] = Counter()
     for attempt in range(TIMES):
         results = tmp_path / str(attempt)
-        results.mkdir()
-        for kind in ("trials", "tasks"):
-            shutil.copytree(probes / kind / "adhoc", results / kind / "adhoc")
         cell = cell_of(CAUSES[name])
-        keep(results, [cell.baseline, cell, *cell.ceilings[1:2]], surroundings)
+        keep(results, [cell.baseline, cell, *beside(cell, CAUSES[name])], surroundings)
         [found] = [
             verdict
             for verdict in diagnose(

@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from augment import log
+from augment import log_reader
 from augment.log import Role
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
@@ -72,7 +72,7 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
-        if any(one.unfinished_task for one in log.read(job.logs)) and victims(job, role):
+        if any(one.unfinished_task for one in log_reader.read(job.logs)) and victims(job, role):
             time.sleep(wait_s)
             os.kill(rng.choice(victims(job, role)), signal.SIGKILL)
             return
@@ -80,7 +80,7 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
 
 
 def victims(job: Job, role: Role) -> list[int]:
-    those = [one for one in log.read(job.logs) if one.role is role]
+    those = [one for one in log_reader.read(job.logs) if one.role is role]
     return [one.header["pid"] for one in [one for one in those if one.unfinished_task] or those]
 
 

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from augment.log import KEPT, SAMPLED, STAGES, Log, Role, read
+import pytest
+
+from augment.counters import Counters
+from augment.log import KEPT, SAMPLED, STAGES, Log, Role
+from augment.log_reader import read
 
 
 class HandClock:
@@ -95,7 +99,7 @@ def test_the_transforms_of_a_task_are_kept_beside_its_entry(tmp_path: Path) -> N
     clock.tick(1)
     log.transformed("Flip", begin=102)
     log.end()
-    log.begin(0, 1)
+    log.begin(0, SAMPLED)
     log.end()
     log.leave()
     [left] = read(tmp_path)
@@ -129,3 +133,24 @@ def test_of_short_tasks_only_some_have_their_transforms_timed(tmp_path: Path) ->
     log.leave()
     [left] = read(tmp_path)
     assert [one is None for one in left.transforms] == [not one for one in timed]
+
+
+def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counters say 6 seconds of user CPU whenever they are read, and 5 faults."""
+    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0))
+    clock = HandClock()
+    log = Log(tmp_path, Role.WORKER, clock=clock)
+    log.ready(1, 1)
+    for pause_s, took_s in [(1, 0.003), (0, 0.001), (0, 0.004), (0, 0.001), (1, 0.002)]:
+        clock.tick(pause_s)
+        log.begin(0, 0)
+        clock.tick(took_s)
+        log.lap(STAGES.index("transform"))
+        log.end()
+    log.leave()
+    [left] = read(tmp_path)
+    shared = [6, 6 / 5, 24 / 5]  # the first, after a pause, by itself; then two that are 5 ms together
+    assert list(left.done["user"]) == pytest.approx([*shared, 6 / 5, 6]), "the fourth at the rate before it"
+    assert list(left.done["faults"]) == [5, 1, 4, 1, 5]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from albumentations import BasicTransform, ImageOnlyTransform
 
-from augment.log import Log, Role, read
+from augment.log import Log, Role
+from augment.log_reader import read
 from augment.pipeline import build
 from augment.stopwatch import time_leaves
 from tests.test_pipeline import STUDY

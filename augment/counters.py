@@ -1,0 +1,33 @@
+"""What the kernel counts of this process: CPU seconds, page faults, run-queue wait."""
+
+import os
+import resource
+from contextlib import suppress
+
+Used = tuple[float, ...]  # user and system seconds, minor faults, seconds of run-queue wait
+NOTHING: Used = (0.0, 0.0, 0.0, 0.0)
+
+
+class Counters:
+    """The counters of the calling process, all threads together but for the wait, the main thread's."""
+
+    def __init__(self) -> None:
+        self._schedstat: int | None = None
+        with suppress(FileNotFoundError):  # a kernel built without it
+            self._schedstat = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._usage, self._wait_s = resource.getrusage(resource.RUSAGE_SELF), self._waited()
+
+    def used(self) -> Used:
+        """What was used since the last call."""
+        before, wait_s = self._usage, self._wait_s
+        self._usage = after = resource.getrusage(resource.RUSAGE_SELF)
+        if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
+            self._wait_s = self._waited()  # else it never left its CPU, and cannot have waited for one
+        user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s
+
+    def _waited(self) -> float:
+        """Seconds runnable without a CPU so far (proc(5), schedstat)."""
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
