@@ -167,10 +167,15 @@ class Cause:
     opencv_threads: str = "1"
     size: str = "40x30"
     n_augmentations: int = 16
+    repetitions: int = 2
     probes: tuple[str, ...] = ()  # measured beside it
 
 
-USER: dict[str, Any] = {"n_augmentations": 72, "probes": (COMPUTE, MEMORY)}  # some ten per cent: look longer
+USER: dict[str, Any] = {
+    "n_augmentations": 48,
+    "repetitions": 3,
+    "probes": (COMPUTE, MEMORY),
+}  # some ten per cent: look longer
 CAUSES = {
     "clean at one worker": Cause(Computes, ("inside the noise",), workers=1),
     "compute": Cause(Computes, ("inside the noise", "clock or SMT"), **USER),

@@ -14,13 +14,14 @@ from experiments import store
 from experiments.cell import Cell
 from experiments.config import Config
 from experiments.measure import measure
-from experiments.reporting.diagnosis import diagnose
+from experiments.reporting.account import accounts
+from experiments.reporting.ceilings import in_turns, inflations
+from experiments.reporting.verdict import verdicts
 from experiments.surroundings import Surroundings
 from tests.causes import CAUSES, Cause
 
 TIMES = int(os.environ.get("CAUSES", "0"))
 pytestmark = pytest.mark.skipif(not TIMES, reason="minutes on a quiet machine: CAUSES=10, or make causes")
-REPETITIONS = 3
 
 
 def cell_of(cause: Cause) -> Cell:
@@ -28,7 +29,7 @@ def cell_of(cause: Cause) -> Cell:
         workers=cause.workers,
         image_size=cause.size,
         saving=False,
-        repetitions=REPETITIONS,
+        repetitions=cause.repetitions,
         n_images=2,
         n_augmentations=cause.n_augmentations,
         strategy=cause.strategy,
@@ -52,7 +53,8 @@ def beside(cell: Cell, cause: Cause) -> list[Cell]:
 
 def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> None:
     """Measures the cells in rounds, as `interleave=true` does."""
-    rounds = [[measure(cell, surroundings, range(n, n + 1)) for cell in cells] for n in range(REPETITIONS)]
+    times = range(cells[0].config.repetitions)
+    rounds = [[measure(cell, surroundings, range(n, n + 1)) for cell in cells] for n in times]
     for cell, repetitions in zip(cells, zip(*rounds, strict=True), strict=True):
         trials = [trial for one in repetitions for trial in one.trials]
         tasks = [task for one in repetitions for task in one.tasks]
@@ -66,13 +68,12 @@ def test_a_planted_cause_is_named(name: str, surroundings: Surroundings, tmp_pat
         results = tmp_path / str(attempt)
         cell = cell_of(CAUSES[name])
         keep(results, [cell.baseline, cell, *beside(cell, CAUSES[name])], surroundings)
-        [found] = [
-            verdict
-            for verdict in diagnose(
-                store.read_trials(results / "trials"), store.read_tasks(results / "tasks")
-            ).verdicts
-            if verdict.strategy == cell.strategy
-        ]
+        trials, tasks = store.read_trials(results / "trials"), store.read_tasks(results / "tasks")
+        found = next(
+            one
+            for one in verdicts(accounts(trials[~in_turns(trials)], tasks), inflations(trials, tasks))
+            if one.strategy == cell.strategy
+        )
         said[found.cause] += 1
         print(f"\n{name}: {found.sentence()} ({found.order})")
     named = sum(count for cause, count in said.items() if cause.startswith(CAUSES[name].named))
