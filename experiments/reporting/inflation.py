@@ -19,7 +19,7 @@ from experiments.reporting.losses import WIDTH, Cell
 
 MEMORY_BOUND, CLOCK, UNDECIDED = "memory bandwidth or cache", "clock or SMT", "not decided"
 SURE = 0.9
-EXPLAINS = 1 / 3  # of the inflation: what explains less is not its cause
+EXPLAINS = 1 / 5  # of the inflation: what explains less is not its cause; no probe is as greedy as some work
 LEAST_SPREAD = 0.01  # standard deviation: what a probe has in common with any work is no closer
 
 Array = npt.NDArray[np.float64]
