@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from experiments.reporting.account import PARTS
 from experiments.reporting.ceilings import PROBES, REPLICAS
-from experiments.reporting.figures import GREY, STYLE, finish, look
+from experiments.reporting.figures import GREY, STYLE, finish, look, worker_axis
 from experiments.reporting.scaling import SEQUENTIAL
 from experiments.reporting.tables import label, strategies
 
@@ -100,12 +100,7 @@ def ceilings_figure(
             else:
                 _curve(axes, own, label(strategy), linewidth=1.6, markersize=5, **look(strategy))
         axes.axhline(100, color=GREY, linewidth=1)
-        if usable_cpus is not None:
-            axes.axvline(usable_cpus, color=GREY, linestyle=":", linewidth=1.5, label="CPUs")
-        counts = sorted({*points["workers"], *probes["workers"]})
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(counts, [str(count) for count in counts])
-        axes.set_xlabel("workers")
+        worker_axis(axes, {*points["workers"], *probes["workers"]}, usable_cpus)
     finish(figure, "efficiency")
     return figure
 

@@ -86,14 +86,18 @@ def _chart(measure: str, points: pd.DataFrame, title: str, other: pd.DataFrame, 
         for strategy in strategies(block):
             curve = block[block["strategy"] == strategy]
             _curve(axes, measure, curve, label(strategy), **look(strategy))
-        if cpus is not None:
-            axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label="CPUs")
-        counts = sorted({*points["workers"], *other["workers"]})
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(counts, [str(count) for count in counts])
-        axes.set_xlabel("workers")
+        worker_axis(axes, {*points["workers"], *other["workers"]}, cpus)
     finish(figure, measure)
     return figure
+
+
+def worker_axis(axes: Axes, counts: set[int], cpus: int | None) -> None:
+    """Workers in powers of two, with the machine's CPUs marked where they are known."""
+    if cpus is not None:
+        axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label="CPUs")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
+    axes.set_xlabel("workers")
 
 
 @mpl.rc_context(STYLE)
