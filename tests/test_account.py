@@ -138,6 +138,8 @@ def test_the_ledger_of_what_the_master_sends() -> None:
     assert (p1["chunk"], pq["chunk"]) == (2, 3)
     assert (p1["sent_bytes_per_task"], p1["images_per_chunk"], pq["images_per_chunk"]) == (4000, 1.0, 1.5)
     assert p1["feeder_share"] == pytest.approx(0.5 / 0.6)
+    asked, _ = frames(cell("p1", 2, strategy_options='{"chunk": "1"}', **sent))
+    assert set(ledger(asked)["chunk"]) == {1}
 
 
 def test_inflation_of_a_probe_and_its_efficiency() -> None:

@@ -11,6 +11,7 @@ by the clock, as POP has it: waiting for a CPU or a disk inside a stage counts a
 Computation Scaling. The account tells these apart. All ratios: 1.0 is 100 %.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
@@ -73,7 +74,8 @@ def ledger(trials: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for trial in sent.to_dict("records"):
         processes = trial["workers"] - (0 if pd.isna(trial["savers"]) else int(trial["savers"]))
-        chunk = ceil(trial["tasks"] / (CHUNKS * processes))
+        asked = json.loads(trial["strategy_options"]).get("chunk", "auto")
+        chunk = ceil(trial["tasks"] / (CHUNKS * processes)) if asked == "auto" else int(asked)
         rows.append(
             {name: trial[name] for name in ("saving", "strategy", "workers", "cell", "repetition")}
             | {
