@@ -1,7 +1,6 @@
-"""How a process of a trial tells why it cannot go on. The first fault of the
-most weight is the cause; the file `fault`
-beside the logs holds it, and whoever watches the trial ends the rest of it. The file has its room
-before the trial begins, so that a full disk can be reported too."""
+"""How a process of a trial tells why it cannot go on. The first fault of the most weight is the
+cause; the file `fault` beside the logs holds it, and whoever watches the trial ends the rest of it.
+The file has its room before the trial begins, so that a full disk can be reported too."""
 
 import fcntl
 from enum import IntEnum

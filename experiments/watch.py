@@ -55,7 +55,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     finally:
         _end(process)
     logs = log_reader.read(job.logs)
-    error = fault.reported(job.logs) or error
+    error = error or fault.reported(job.logs)  # what is reported after the wait may be of `_end`'s making
     if error is None and (process.returncode or not (folder / RESULT).exists()):
         error = _cause(process, folder, logs)
     result = None if error else Result(**json.loads((folder / RESULT).read_text()))

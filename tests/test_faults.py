@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from augment import log_reader
+from augment import fault, log_reader
 from augment.log import Role
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
@@ -67,21 +67,26 @@ def alive(pid: int) -> bool:
 
 
 def strike(job: Job, role: Role, rng: random.Random) -> None:
-    """SIGKILLs a random process of that role at a random moment of the trial, rather one with a task in
-    hand than one that waits for the others."""
+    """SIGKILLs a random process of that role at a random moment of the trial; a worker is held still
+    first, to see that it has a task in hand."""
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
         if any(one.unfinished_task for one in log_reader.read(job.logs)) and victims(job, role):
             time.sleep(wait_s)
-            os.kill(rng.choice(victims(job, role)), signal.SIGKILL)
-            return
+            pid = rng.choice(victims(job, role))
+            os.kill(pid, signal.SIGSTOP)
+            if role is not Role.WORKER or pid in victims(job, role, with_task=True):
+                os.kill(pid, signal.SIGKILL)
+                return
+            os.kill(pid, signal.SIGCONT)
+            wait_s = 0
         time.sleep(0.01)
 
 
-def victims(job: Job, role: Role) -> list[int]:
+def victims(job: Job, role: Role, with_task: bool = False) -> list[int]:
     those = [one for one in log_reader.read(job.logs) if one.role is role]
-    return [one.header["pid"] for one in [one for one in those if one.unfinished_task] or those]
+    return [one.header["pid"] for one in those if one.unfinished_task or not with_task]
 
 
 def ends(name: str, job: Job, told: str) -> watch.Outcome:
@@ -153,6 +158,21 @@ class TestInATransform:
         job = small_job(small_disk, self.workers(name), n_augmentations=60)
         ends(name, job, "no space left on device")
         tried("the disk is full for everything", name)
+
+
+def test_a_worker_that_the_watcher_kills_is_not_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a family that is being ended, the one that looks after the others may be the last to go."""
+    job = small_job(tmp_path, 3, pipeline=pipeline(Raises))
+    end = watch._end
+
+    def slowly(process: "subprocess.Popen[bytes]") -> None:
+        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Weight.KILLED)
+        end(process)
+
+    monkeypatch.setattr(watch, "_end", slowly)
+    ends("turns", job, "RuntimeError: planted fault; worker")
 
 
 @pytest.fixture
