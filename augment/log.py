@@ -40,7 +40,9 @@ SHORT_S = 5e-3  # what is dear to read is read that often at most: of shorter ta
 SAMPLED = 8  # and one in so many, the same ones in every process, has its transforms timed
 TRANSFORMS = ".transforms"  # what the file beside a log ends in
 Transforms = list[tuple[str, float]]  # name, seconds
-READING = -1  # the augmentation index of an entry in which a master only reads an image
+# Augmentation indices of entries that are no task: a master only reads an image; a probe runs, and so
+# for each of them, PROBING - 0, PROBING - 1, …
+READING, PROBING = -1, -2
 
 
 class Role(IntEnum):
@@ -73,12 +75,12 @@ class Log:
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
         self._written = HEADER.size
-        self._kept: list[tuple[tuple[int, int], float, list[tuple[int, float]]]] = []
-        self._applied: list[Transforms | None] = []  # of the tasks in _kept
+        self._kept: list[list[float]] = []  # image, augmentation, start; then for each lap its stage and end
+        self._applied: dict[int, Transforms] = {}  # of the tasks in _kept whose transforms were timed
         self._batches: list[tuple[int, Used | None]] = []  # of the tasks in _kept: how many, what they took
         self._rates = NOTHING
-        self._open, self._open_s = 0, 0.0  # tasks done since the counters were read
-        self._ended = -BACK_TO_BACK_S  # no task before the first
+        self._closed = 0  # tasks in _kept before those done since the counters were read
+        self._counted = self._ended = -SHORT_S  # when that was, and when the last task ended
         self._took = SHORT_S
         self.timing = False  # whether the transforms of the task in hand are to be timed
         self._counters = Counters()
@@ -102,65 +104,64 @@ class Log:
             return
         words = self._words
         words[IMAGE], words[AUGMENTATION], words[UNDER_WAY] = image_index, augmentation_index, 1
-        self.timing = self._took >= SHORT_S or augmentation_index % SAMPLED == 0
-        self._laps: list[tuple[int, float]] = []
-        self._transforms: Transforms = []
-        self._task, self._start = (image_index, augmentation_index), self.clock()
-        self._paused = self._start - self._ended > BACK_TO_BACK_S
-        if self._paused:
+        self.timing = timing = self._took >= SHORT_S or augmentation_index % SAMPLED == 0
+        if timing:
+            self._applied[len(self._kept)] = []
+        start = self.clock()
+        self._entry = [image_index, augmentation_index, start]
+        self._paused = paused = start - self._ended > BACK_TO_BACK_S
+        if paused:
             self._close(None)
             self._counters.used()
 
     def lap(self, stage: int) -> None:
         """The time since the last lap was spent in that stage (an index into STAGES)."""
         if self.recording:
-            self._laps.append((stage, self.clock()))
+            self._entry += (stage, self.clock())
 
     def transformed(self, name: str, begin: float) -> None:
         """A transform of that name was applied, from `begin` until now."""
-        self._transforms.append((name, self.clock() - begin))
+        self._applied[len(self._kept)].append((name, self.clock() - begin))
 
     def end(self) -> None:
         """The task is done."""
         if not self.recording:
             return
-        laps = self._laps
-        self._kept.append((self._task, self._start, laps))
-        self._applied.append(self._transforms if self.timing else None)
-        self._ended = laps[-1][1] if laps else self._start
-        self._took = self._ended - self._start
-        self._open += 1
-        self._open_s += self._took
-        if self._paused or self._open_s >= SHORT_S:
+        entry = self._entry
+        self._kept.append(entry)
+        self._ended = ended = entry[-1]
+        self._took = ended - entry[2]
+        if self._paused or ended - self._counted >= SHORT_S:
             self._close(self._counters.used())
+            self._counted = ended
         self._words[UNDER_WAY] = 0
         if len(self._kept) == KEPT:
             self._write()
 
     def _close(self, counted: Used | None) -> None:
         """The open tasks took what was counted; None: what tasks like those before them take."""
-        if self._open:
-            self._batches.append((self._open, counted))
-            self._open, self._open_s = 0, 0.0
+        if size := len(self._kept) - self._closed:
+            self._batches.append((size, counted))
+            self._closed += size
 
     def _write(self) -> None:
         if not self._kept:
             return
-        if self._open:
-            self._close(self._counters.used())
+        self._close(self._counters.used())
         with open(self._beside, "a", encoding="ascii") as beside:
-            beside.write(json.dumps(self._applied) + "\n")
+            beside.write(json.dumps([self._applied.get(number) for number in range(len(self._kept))]) + "\n")
         data = b"".join(ENTRY.pack(*entry) for entry in self._entries())
         os.posix_fallocate(self._file, self._written, len(data))
         self._written += os.pwrite(self._file, data, self._written)
         for done in (self._kept, self._applied, self._batches):
             done.clear()
+        self._closed = 0
 
     def _entries(self) -> Iterator[list[float]]:
         """The values of ENTRY_FIELDS for each task kept."""
         kept = iter(self._kept)
         for size, counted in self._batches:
-            timed = [_timed(*one) for one in islice(kept, size)]
+            timed = [_timed(one) for one in islice(kept, size)]
             total_s = sum(sum(stages) for _, stages in timed)
             if counted and total_s:
                 self._rates = tuple(value / total_s for value in counted)
@@ -172,12 +173,10 @@ class Log:
                 yield [*beginning, *stages, user, system, faults - before, wait]
 
 
-def _timed(
-    task: tuple[int, int], start: float, laps: list[tuple[int, float]]
-) -> tuple[list[float], list[float]]:
+def _timed(entry: list[float]) -> tuple[list[float], list[float]]:
     """The first values of ENTRY_FIELDS for a task that is done, and its stages' seconds."""
-    stages, last = [0.0] * len(STAGES), start
-    for stage, now in laps:
-        stages[stage] += now - last
+    stages, last = [0.0] * len(STAGES), entry[2]
+    for stage, now in zip(entry[3::2], entry[4::2], strict=True):
+        stages[int(stage)] += now - last
         last = now
-    return [*task, start, last], stages
+    return [*entry[:3], last], stages

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from albumentations import Compose
 
 CLASS = "_target_"
-PROBES = {  # pipelines that are one probe of the machine
-    "probe_compute": "augment.probes.Compute",
-    "probe_memory": "augment.probes.Memory",
-    "probe_pages": "augment.probes.Pages",
-    "probe_small_files": "augment.probes.SmallFiles",
-    "probe_large_files": "augment.probes.LargeFiles",
-}
 
 
 class PipelineError(KnobError):

@@ -1,101 +1,78 @@
-"""What the machine itself gives, measured as any pipeline is: each probe is a transform that leaves
-the image alone and loads one resource. Run as P replicas beside the strategies, a probe tells how
-much of that resource P processes have together."""
+"""What the machine itself gives: each probe loads one of its resources for some ten milliseconds.
+
+`strategy=turns` runs them between the tasks of the workload, alone and in all workers together, and so
+tells how much of that resource several processes have together. PROBES is the one list."""
 
 import mmap
 import tempfile
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-from albumentations import ImageOnlyTransform
-from numpy.typing import NDArray
+Load = Callable[[], object]
 
 COPIED_BYTES = 96 * 1024 * 1024  # several times the last cache of most sockets
 FRESH_BYTES = 24 * 1024 * 1024  # above malloc's threshold: mapped, touched, given back
-SMALL_BYTES, LARGE_BYTES = 16 * 1024, 8 * 1024 * 1024
+SMALL_BYTES, SMALL_FILES = 16 * 1024, 100
+LARGE_BYTES, LARGE_FILES = 8 * 1024 * 1024, 2
 
 
-class Probe(ImageOnlyTransform):  # type: ignore[misc]
-    """Runs `load` some times, so that one task takes some tens of milliseconds."""
-
-    times = 1
-
-    def __init__(self, p: float = 1.0) -> None:
-        super().__init__(p=p)
-        self._load = self.prepared()
-
-    def prepared(self) -> Callable[[], object]:
-        """The kernel, with what it needs made beforehand."""
-        raise NotImplementedError
-
-    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
-        for _time in range(self.times):
-            self._load()
-        return img
-
-
-class Compute(Probe):
+def compute() -> Load:
     """Sums that stay in the core's first cache and keep its execution units busy: clock and SMT."""
 
-    times = 2_500
+    def add() -> None:
+        for _time in range(1000):
+            sum(range(1000))
 
-    def prepared(self) -> Callable[[], object]:
-        return lambda: sum(range(1000))
-
-
-_arrays: list[NDArray[np.float64]] = []
+    return add
 
 
-class Memory(Probe):
+def memory() -> Load:
     """A scaled copy far larger than the last cache, between arrays that were touched before: bandwidth.
     Scaled, so that no copying instruction goes past the caches and spares itself a third of the traffic."""
+    import numpy as np
 
-    times = 3
-
-    def prepared(self) -> Callable[[], object]:
-        if not _arrays:  # once per process, not once per task
-            _arrays.extend(np.ones(COPIED_BYTES // 16) for _ in range(2))
-        target, source = _arrays
-        return lambda: np.multiply(source, 1.5, out=target)
+    target, source = (np.ones(COPIED_BYTES // 16) for _ in range(2))
+    return lambda: np.multiply(source, 1.5, out=target)
 
 
-class Pages(Probe):
+def pages() -> Load:
     """Fresh pages, each touched once and given back: the kernel's page-fault path."""
+    import numpy as np
 
-    times = 2
+    def touch() -> None:
+        with mmap.mmap(-1, FRESH_BYTES) as fresh:
+            each = np.frombuffer(fresh, np.uint8)[:: mmap.PAGESIZE]
+            each[:] = 1
+            del each  # a map cannot be given back while it is looked at
 
-    def prepared(self) -> Callable[[], object]:
-        def touch() -> None:
-            with mmap.mmap(-1, FRESH_BYTES) as fresh:
-                pages = np.frombuffer(fresh, np.uint8)[:: mmap.PAGESIZE]
-                pages[:] = 1
-                del pages  # a map cannot be given back while it is looked at
-
-        return touch
+    return touch
 
 
-class _Files(Probe):
-    size_bytes = 0
+def small_files() -> Load:
+    """Many small files, made and removed: the file system's locks."""
+    return _files(SMALL_FILES, SMALL_BYTES)
 
-    def prepared(self) -> Callable[[], object]:
-        block = bytes(self.size_bytes)
 
-        def write() -> None:
+def large_files() -> Load:
+    """Large files, made and removed: the page cache and the disk behind it."""
+    return _files(LARGE_FILES, LARGE_BYTES)
+
+
+def _files(times: int, size_bytes: int) -> Load:
+    block = bytes(size_bytes)
+
+    def write() -> None:
+        for _time in range(times):
             with tempfile.NamedTemporaryFile(prefix="probe-") as file:
                 file.write(block)
                 file.flush()
 
-        return write
+    return write
 
 
-class SmallFiles(_Files):
-    """Many small files, made and removed: the file system's locks."""
-
-    size_bytes, times = SMALL_BYTES, 400
-
-
-class LargeFiles(_Files):
-    """Large files, made and removed: the page cache and the disk behind it."""
-
-    size_bytes, times = LARGE_BYTES, 12
+PROBES: dict[str, Callable[[], Load]] = {  # each makes its load, with what that needs prepared
+    "compute": compute,
+    "memory": memory,
+    "pages": pages,
+    "small_files": small_files,
+    "large_files": large_files,
+}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
     from augment.log import Log
@@ -14,29 +14,30 @@ if TYPE_CHECKING:
 def time_leaves(group: BaseCompose, log: Log) -> None:
     """Has every transform below `group` that is no group itself timed; what it draws and what it does
     to pixels stay the same."""
-    for part in group.transforms:
-        if timed := _timed(part.__class__, log):
-            part.__class__ = timed
-        else:
-            time_leaves(part, log)
-
-
-@cache
-def _timed(kind: Any, log: Log) -> type | None:
-    """The class `kind` with its calls timed; None where it is one of groups."""
     from albumentations import BasicTransform
 
-    if not issubclass(kind, BasicTransform):
-        return None
-    call, name, clock = kind.__call__, kind.__name__, log.clock
+    parts = list(group.transforms)
+    for place, part in enumerate(parts):
+        if isinstance(part, BasicTransform):
+            parts[place] = Timed(part, log)
+        else:
+            time_leaves(part, log)
+    group.transforms = parts
 
-    @wraps(kind, updated=())  # messages name the class that the user knows
-    class Timed(kind):  # type: ignore[misc]
-        def __call__(self, *args: Any, **data: Any) -> Any:
-            begin = clock()
-            made = call(self, *args, **data)
-            if self.params:  # albumentations leaves them empty where p decided against the transform
-                log.transformed(name, begin)
-            return made
 
-    return Timed
+class Timed:
+    """A transform whose calls are timed, and in all else that transform. (Not of a class derived from its:
+    CPython specialises code for the classes that it meets, and untimed calls would be slower for it.)"""
+
+    def __init__(self, transform: BasicTransform, log: Log) -> None:
+        self._transform, self._log = transform, log
+
+    def __call__(self, *args: Any, **data: Any) -> Any:
+        begin = self._log.clock()
+        made = self._transform(*args, **data)
+        if self._transform.params:  # albumentations leaves them empty where p decided against the transform
+            self._log.transformed(type(self._transform).__name__, begin)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transform, name)

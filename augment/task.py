@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from augment.probes import Load
+
     Pixels = NDArray[np.uint8]
 
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
@@ -90,6 +92,11 @@ class Bench:
         augmented = transform(image=pixels)
         self._log.lap(TRANSFORM)
         return cast("Pixels", augmented["image"])
+
+    def probe(self, load: Load) -> None:
+        """No stage of an augmentation: loads the machine to see what it gives."""
+        load()
+        self._log.lap(TRANSFORM)
 
     def send(self, queue: Any, item: object) -> None:
         """Stage `send`: hands something over to another process."""

@@ -11,15 +11,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from augment.dataset import DATASETS
 from augment.knob import KnobError
-from augment.pipeline import CLASS, PROBES
 from augment.strategies import STRATEGIES
 from experiments.config import Config
-from experiments.machine import usable_cpus
 
 BASELINE, CEILING, IN_TURNS = "sequential", "replicas", "turns"
-PROBE_TASKS = 24  # rounds of a probe: one run alone, one in each process together
 DETERMINING = (
     *("workers", "image_size", "saving", "repetitions", "n_images", "n_augmentations", "seed"),
     *("scratch_dir", "output_dir", "trace", "profile", "on_bad_image", "max_image_pixels"),
@@ -63,29 +59,14 @@ class Cell:
 
     @property
     def ceilings(self) -> list[Cell]:
-        """What no strategy can beat at this cell's worker count: replicas of the same workload; and in
-        turns, alone and together, that workload and the machine's probes."""
-        replicas, turns = self._with(CEILING), self._with(IN_TURNS)
-        return [replicas, *([] if turns.obstacle else [turns, *map(turns._probe, PROBES)])]
+        """What no strategy can beat at this cell's worker count: replicas of the same workload; and that
+        workload and the machine's probes in turns, alone and together."""
+        both = self._with(CEILING), self._with(IN_TURNS)
+        return [one for one in both if not one.obstacle]
 
     def _with(self, strategy: str, **changes: Any) -> Cell:
         config = replace(self.config, strategy=STRATEGIES[strategy](), **changes)
         return replace(self, config=config, strategy=strategy)
-
-    def _probe(self, name: str) -> Cell:
-        """This cell with a probe for its work."""
-        each = PROBE_TASKS if self.config.workers <= usable_cpus() else PROBE_TASKS // 3
-        config = replace(
-            self.config,
-            n_images=1,
-            n_augmentations=each * (self.config.workers + 1),
-            image_size="10x10",
-            saving=False,
-            output_dir=None,
-            dataset=DATASETS["synthetic"](),
-            pipeline={"transforms": [{CLASS: PROBES[name]}]},
-        )
-        return replace(self, config=config, dataset="synthetic", pipeline=name)
 
     @property
     def label(self) -> str:
@@ -93,8 +74,7 @@ class Cell:
         size = self.config.image_size or "native"
         options = "".join(f"-{key}{value}" for key, value in self.strategy_options.items() if value != "auto")
         saving = "saving" if self.config.saving else "nosaving"
-        work = f"{self.pipeline}-" if self.pipeline in PROBES else ""
-        return f"{work}{self.strategy}{options}-{self.config.workers}w-{size}-{saving}"
+        return f"{self.strategy}{options}-{self.config.workers}w-{size}-{saving}"
 
     @property
     def strategy_options(self) -> dict[str, Any]:

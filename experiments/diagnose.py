@@ -14,7 +14,7 @@ from experiments.reporting.diagnosis import Diagnosis, diagnose
 from experiments.reporting.render import text
 from experiments.reporting.reports import Report
 from experiments.reporting.scaling import NoTrialsError
-from experiments.store import read_tasks, read_trials
+from experiments.store import read_probes, read_tasks, read_trials
 
 
 def write_traces(made: Diagnosis, folder: Path) -> list[Path]:
@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name, results = chosen.experiment, chosen.results
     try:
         trials, tasks = read_trials(results / "trials" / name), read_tasks(results / "tasks" / name)
-        made = diagnose(trials, tasks, name.replace("_", " ").capitalize())
+        probes = read_probes(results / "probes" / name)
+        made = diagnose(trials, tasks, probes, name.replace("_", " ").capitalize())
     except NoTrialsError:
         missing = f"{results / 'trials' / name}: no trials"
         raise SystemExit(f"{missing}; `python run.py -m experiment={name}` makes them") from None

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from experiments.record import Task, Trial
+from experiments.record import Probe, Record, Task, Trial
 from experiments.store import schema
 
 README = Path(__file__).resolve().parent.parent / "results" / "README.md"
@@ -18,7 +18,7 @@ Generated from `experiments/record.py` by `make schema`; do not edit.
   `pl.read_parquet("results/trials/strong_scaling")` or DuckDB
   `SELECT * FROM 'results/trials/strong_scaling/*.parquet'`.
 - `tasks/<experiment>/*.parquet`: a row per task of the trials that were `ok`, joined by `cell` and
-  `repetition`.
+  `repetition`. `probes/<experiment>/*.parquet`: the machine's probes, run between the tasks of `turns`.
 - `tables/`, `figures/`: rebuilt from these by `make figures`. `profiles/`: made by `make profile`.
 - `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine.
 
@@ -28,10 +28,10 @@ Times are seconds, memory is bytes, unrounded; `?` marks columns that may be nul
 
 def document() -> str:
     """The text of results/README.md."""
-    return "\n".join([INTRODUCTION, _table("Trials", Trial), _table("Tasks", Task)])
+    return "\n".join([INTRODUCTION, _table("Trials", Trial), _table("Tasks", Task), _table("Probes", Probe)])
 
 
-def _table(title: str, record: type[Trial] | type[Task]) -> str:
+def _table(title: str, record: type[Record]) -> str:
     types = schema(record)
     lines = [f"## {title}", "", "| column | type | meaning |", "| --- | --- | --- |"]
     for one in fields(record):

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from experiments import kernel, preflight, watch
 from experiments.cell import Cell
 from experiments.cell_files import inspected, output_place
 from experiments.inputs import Inspected
-from experiments.record import FAILED, NOT_APPLICABLE, OK, Task, Trial
-from experiments.rows import known_columns, measured_columns, row, tasks_of
+from experiments.record import FAILED, NOT_APPLICABLE, OK, Probe, Task, Trial
+from experiments.rows import known_columns, measured_columns, probes_of, row, tasks_of
 from experiments.scratch import scratch
 from experiments.surroundings import Surroundings
 
@@ -29,10 +29,11 @@ class Measured:
     """Records of one cell, a trial for each repetition."""
 
     trials: list[Trial]
-    tasks: list[Task]
+    tasks: list[Task] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
 
     def __add__(self, later: Measured) -> Measured:
-        return Measured(self.trials + later.trials, self.tasks + later.tasks)
+        return Measured(self.trials + later.trials, self.tasks + later.tasks, self.probes + later.probes)
 
     @property
     def marked(self) -> list[Trial]:
@@ -45,17 +46,16 @@ def measure(cell: Cell, surroundings: Surroundings, repetitions: range) -> Measu
     """Measures repetitions of a cell. Whatever goes wrong becomes a failed trial with its reason."""
     known = known_columns(cell, surroundings.columns, surroundings.key(cell))
     if cell.obstacle:
-        return Measured([row(known, 0, status=NOT_APPLICABLE, error=cell.obstacle)], [])
+        return Measured([row(known, 0, status=NOT_APPLICABLE, error=cell.obstacle)])
     findings = surroundings.findings + preflight.cell_findings(cell)
     try:
         place = output_place(cell)
         inputs = inspected(cell, place)
         findings += _shortages(cell, inputs, place)
     except (KnobError, OSError) as error:
-        return Measured([row(known, 0, status=FAILED, error=error_line(error))], [])
+        return Measured([row(known, 0, status=FAILED, error=error_line(error))])
     known |= _input_columns(inputs, cell)
-    both = [_trial(cell, inputs, known, number, findings) for number in repetitions]
-    return Measured([trial for trial, _ in both], [task for _, tasks in both for task in tasks])
+    return sum((_trial(cell, inputs, known, number, findings) for number in repetitions), Measured([]))
 
 
 def _shortages(cell: Cell, inputs: Inspected, place: Path) -> list[str]:
@@ -67,17 +67,18 @@ def _shortages(cell: Cell, inputs: Inspected, place: Path) -> list[str]:
 
 def _trial(
     cell: Cell, inputs: Inspected, known: dict[str, Any], repetition: int, findings: list[str]
-) -> tuple[Trial, list[Task]]:
+) -> Measured:
     started_at, before_s = datetime.now(UTC), kernel.kernel_s()
     try:
         measured, outcome = _watched(cell, inputs)
     except OSError as error:  # no room for the trial's own files
-        return row(known, repetition, started_at=started_at, status=FAILED, error=error_line(error)), []
+        failed = row(known, repetition, started_at=started_at, status=FAILED, error=error_line(error))
+        return Measured([failed])
     after_s = kernel.kernel_s()
     warnings = [*findings, *_threads_at_fork(outcome), *kernel.findings(before_s, after_s)]
     moment = {"started_at": started_at, "kernel_before_s": before_s, "kernel_after_s": after_s}
     trial = row(known, repetition, warnings=_lines(warnings), **moment, **measured)
-    return trial, list(tasks_of(trial, outcome))
+    return Measured([trial], list(tasks_of(trial, outcome)), list(probes_of(trial, outcome)))
 
 
 def _watched(cell: Cell, inputs: Inspected) -> tuple[dict[str, Any], watch.Outcome]:

@@ -1,5 +1,5 @@
 """The frozen records of what was measured: names, units, types. The parquet schema,
-`results/README.md` and every reader derive from these two classes."""
+`results/README.md` and every reader derive from these classes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,3 +154,22 @@ class Task:
     saver_run_queue_wait_s: float | None = column(
         "of run_queue_wait_s, the part of such a saver", default=None
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One run of a probe of the machine by one process, between the tasks of a trial (`turns`)."""
+
+    experiment: str = column("as in trials")
+    cell: str = column("as in trials")
+    repetition: int = column("as in trials")
+    probe: str = column("which probe: a name in `augment/probes.py`")
+    worker: int = column("which process ran it: 0, 1, … as in tasks")
+    start_s: float = column("begin, seconds after the begin of the timed region")
+    end_s: float = column("end, seconds after the begin of the timed region")
+    cpu_user_s: float = column("user CPU seconds in it")
+    cpu_system_s: float = column("system CPU seconds in it")
+    minor_faults: int = column("page faults served without a disk")
+
+
+Record = Trial | Task | Probe

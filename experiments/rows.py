@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from augment.log import READING, STAGES, Role, Transforms
+from augment.log import PROBING, STAGES, Role, Transforms
 from augment.log_reader import ReadLog
+from augment.probes import PROBES
 from augment.workload import Job, Workload
 from experiments import watch
 from experiments.cell import Cell
-from experiments.record import FAILED, OK, Task, Trial
+from experiments.record import FAILED, OK, Probe, Task, Trial
 
 
 def row(known: dict[str, Any], repetition: int, **rest: Any) -> Trial:
@@ -137,12 +138,36 @@ def tasks_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Task]:
 def _entries(logs: list[ReadLog], role: Role) -> Iterable[tuple[int, Any, Transforms | None]]:
     """The finished tasks of all processes of a role and the transforms applied, after the number of the
     process among the workers and savers, in the order they began."""
-    workers = [one for one in logs if one.role in (Role.WORKER, Role.SAVER)]
-    for number, one in enumerate(workers):
+    for number, one in _numbered(logs):
         if one.role == role:
             for entry, transforms in zip(one.done, one.transforms, strict=False):
-                if entry["augmentation_index"] != READING:
+                if entry["augmentation_index"] >= 0:
                     yield number, entry, transforms
+
+
+def _numbered(logs: list[ReadLog]) -> Iterable[tuple[int, ReadLog]]:
+    return enumerate(one for one in logs if one.role in (Role.WORKER, Role.SAVER))
+
+
+def probes_of(trial: Trial, outcome: watch.Outcome) -> Iterable[Probe]:
+    """What the probes that ran between the tasks of a trial took, none of a failed one."""
+    if outcome.result is None:
+        return
+    names, begin = tuple(PROBES), outcome.result.begin
+    for worker, one in _numbered(outcome.logs):
+        for entry in one.done[one.done["augmentation_index"] <= PROBING]:
+            yield Probe(
+                experiment=trial.experiment,
+                cell=trial.cell,
+                repetition=trial.repetition,
+                probe=names[PROBING - int(entry["augmentation_index"])],
+                worker=worker,
+                start_s=float(entry["start"]) - begin,
+                end_s=float(entry["end"]) - begin,
+                cpu_user_s=float(entry["user"]),
+                cpu_system_s=float(entry["system"]),
+                minor_faults=int(entry["faults"]),
+            )
 
 
 def _by_name(transforms: Transforms | None) -> str | None:

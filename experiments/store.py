@@ -12,7 +12,7 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args
 
-from experiments.record import FAILED, OK, Task, Trial
+from experiments.record import FAILED, OK, Probe, Record, Task, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ class StoreError(OSError):
     """Results that cannot be written or read: one line with the file and the cause."""
 
 
-def schema(record: type[Trial] | type[Task]) -> "pa.Schema":
+def schema(record: type[Record]) -> "pa.Schema":
     """The parquet schema of a record: its fields' names, types and nullability."""
     import pyarrow as pa
 
@@ -44,9 +44,15 @@ def schema(record: type[Trial] | type[Task]) -> "pa.Schema":
 
 
 def write(
-    results: Path, name: str, trials: Sequence[Trial], tasks: Sequence[Task], own: Path | None = None
+    results: Path,
+    name: str,
+    trials: Sequence[Trial],
+    tasks: Sequence[Task] = (),
+    probes: Sequence[Probe] = (),
+    own: Path | None = None,
 ) -> Path:
-    """Writes a cell's tasks and then, which makes it count, its trials; returns the latter file.
+    """Writes a cell's tasks, its probes if it ran any, and then, which makes it count, its trials; returns
+    the latter file.
 
     An earlier file of that name gives way when its cell failed or is not complete, or when it is
     this sweep's `own`; any other stays, and the new one gets the time in its name. Raises StoreError."""
@@ -56,12 +62,14 @@ def write(
     elif not _replaceable(results / folder / f"{name}.parquet"):
         name = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     _write(results / "tasks" / trials[0].experiment / f"{name}.parquet", Task, tasks)
+    if probes:
+        _write(results / "probes" / trials[0].experiment / f"{name}.parquet", Probe, probes)
     path = results / folder / f"{name}.parquet"
     _write(path, Trial, trials)
     return path
 
 
-def _write(path: Path, record: type[Trial] | type[Task], rows: Sequence[Trial] | Sequence[Task]) -> None:
+def _write(path: Path, record: type[Record], rows: Sequence[Record]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,7 +135,7 @@ def read_trials(folder: Path) -> "pd.DataFrame":
     return _read(folder, Trial)
 
 
-def _read(folder: Path, record: type[Trial] | type[Task]) -> "pd.DataFrame":
+def _read(folder: Path, record: type[Record]) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -145,6 +153,11 @@ def _read(folder: Path, record: type[Trial] | type[Task]) -> "pd.DataFrame":
 def read_tasks(folder: Path) -> "pd.DataFrame":
     """All tasks below a folder as one table, a row per task, as read_trials() does."""
     return _read(folder, Task)
+
+
+def read_probes(folder: Path) -> "pd.DataFrame":
+    """All runs of probes below a folder as one table, as read_trials() does."""
+    return _read(folder, Probe)
 
 
 def _as_records(table: "pa.Table", wanted: "pa.Schema") -> "pa.Table":

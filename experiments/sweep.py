@@ -87,7 +87,8 @@ def measure_some(
             return None
         rows = measure(cell, surroundings, repetitions)
         rows = kept.rows + rows if kept else rows
-        return Kept(rows, store.write(results, name, rows.marked, rows.tasks, kept.path if kept else None))
+        own = kept.path if kept else None
+        return Kept(rows, store.write(results, name, rows.marked, rows.tasks, rows.probes, own))
 
 
 def _with_own_outputs(cells: list[Cell]) -> list[Cell]:

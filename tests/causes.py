@@ -22,7 +22,6 @@ from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.base import master, pool
 from augment.task import bench, open_bench
 from augment.workload import Job
-from experiments.reporting.ceilings import COMPUTE, MEMORY
 from tests.planted import Planted, Sleeps
 
 BUSY_S = 0.03
@@ -168,14 +167,9 @@ class Cause:
     size: str = "40x30"
     n_augmentations: int = 16
     repetitions: int = 2
-    probes: tuple[str, ...] = ()  # measured beside it
 
 
-USER: dict[str, Any] = {
-    "n_augmentations": 48,
-    "repetitions": 3,
-    "probes": (COMPUTE, MEMORY),
-}  # some ten per cent: look longer
+USER: dict[str, Any] = {"n_augmentations": 48, "repetitions": 3}  # some ten per cent: look longer
 CAUSES = {
     "clean at one worker": Cause(Computes, ("inside the noise",), workers=1),
     "compute": Cause(Computes, ("inside the noise", "clock or SMT"), **USER),

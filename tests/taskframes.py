@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 
-from experiments.record import Task, Trial
+from experiments.record import Probe, Task, Trial
 from tests.frames import trial
 
-Cells = tuple[list[Trial], list[Task]]
+Cells = tuple[list[Trial], list[Task], list[Probe]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def cell(
         one = trial(strategy, workers, wall_s, repetition=repetition, **{**common, **measured, **changes})
         trials.append(one)
         rows += [_task(one, cost, scale, *where) for where in made]
-    return trials, rows
+    return trials, rows, []
 
 
 def _task(of: Trial, cost: Cost, scale: float, number: int, worker: int, start_s: float) -> Task:
@@ -96,30 +96,23 @@ def _scaled(seconds: Mapping[str, float] | None, scale: float) -> str | None:
     return None if seconds is None else json.dumps({name: one * scale for name, one in seconds.items()})
 
 
-def probe(name: str, inflation: float, workers: int, kind: str = "user_s", **changes: Any) -> list[Cells]:
-    """A probe in turns, where a task in full company takes `inflation` times as long as one alone."""
-    options: dict[str, Any] = {
-        "pipeline": f"probe_{name}",
-        "pipeline_digest": name,
-        "cell": f"{name}{workers}",
-    }
-    return [turns(inflation, workers, kind, **(options | changes))]
-
-
 def turns(
     inflation: float,
     workers: int,
     kind: str = "user_s",
     rounds: int = 12,
     scales: Sequence[float] = (1.0, 1.01, 0.99),
+    probes: Mapping[str, float] | None = None,
     **changes: Any,
 ) -> Cells:
-    """A cell whose workers are at work alone and together by turns; the machine's speed, the same for both,
-    is another in each round."""
+    """A cell whose workers are at work alone and together by turns, and after each round the `probes` that
+    inflate as told; the machine's speed, the same for all, is another in each round."""
     tasks = rounds * (workers + 1)
     options = {"tasks": tasks, "scales": scales, **changes}
-    trials, rows = cell("turns", workers, replace(Cost(user_s=0.0), **{kind: 0.1}), **options)  # type: ignore[arg-type]
-    made, at = [], 0.0
+    trials, rows, _ = cell("turns", workers, replace(Cost(user_s=0.0), **{kind: 0.1}), **options)  # type: ignore[arg-type]
+    made: list[Task] = []
+    ran: list[Probe] = []
+    at = 0.0
     for number, row in enumerate(rows):
         turn, part = divmod(number % tasks, workers + 1)
         at = 0.0 if number % tasks == 0 else at
@@ -128,7 +121,19 @@ def turns(
         worker = part - 1 if part else turn % workers
         made.append(_stretched(row, factor, worker, at))
         at += row.transform_s * factor if part in (0, workers) else 0.0
-    return trials, made
+        for name, own in (probes or {}).items() if part == workers else ():
+            ran += _run(row, name, turn % workers, at, 0.1 * speed)
+            at += 0.1 * speed
+            for one in range(workers):
+                ran += _run(row, name, one, at, 0.1 * speed * own)
+            at += 0.1 * speed * own
+    return trials, made, ran
+
+
+def _run(of: Task, name: str, worker: int, start_s: float, cpu_user_s: float) -> list[Probe]:
+    trial = {"experiment": of.experiment, "cell": of.cell, "repetition": of.repetition}
+    times = {"start_s": start_s, "end_s": start_s + cpu_user_s, "cpu_user_s": cpu_user_s}
+    return [Probe(**trial, **times, probe=name, worker=worker, cpu_system_s=0.0, minor_faults=0)]  # type: ignore[arg-type]
 
 
 def _stretched(row: Task, factor: float, worker: int, start_s: float) -> Task:
@@ -139,5 +144,11 @@ def _stretched(row: Task, factor: float, worker: int, start_s: float) -> Task:
 
 def frames(*cells: Cells) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Trials and tasks as they come out of parquet."""
-    trials = pd.DataFrame([asdict(one) for made, _ in cells for one in made])
-    return trials, pd.DataFrame([asdict(one) for _, made in cells for one in made])
+    trials = pd.DataFrame([asdict(one) for made, *_ in cells for one in made])
+    return trials, pd.DataFrame([asdict(one) for _, made, *_ in cells for one in made])
+
+
+def probes_of(*cells: Cells) -> pd.DataFrame:
+    """Their runs of probes as they come out of parquet."""
+    names = [one.name for one in fields(Probe)]
+    return pd.DataFrame([asdict(one) for _, _, ran in cells for one in ran], columns=names)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from experiments.record import FAILED, Task
 from experiments.reporting.account import PARTS, AccountError, account, accounts
-from experiments.reporting.ceilings import WORKLOAD, inflation, inflations, probe_efficiencies
-from experiments.reporting.company import others_at_work
+from experiments.reporting.ceilings import inflation, inflations, probe_efficiencies
+from experiments.reporting.company import WORKLOAD, others_at_work
 from experiments.reporting.costs import stays
 from experiments.reporting.losses import LOSSES, losses
 from experiments.reporting.pop import images_per_chunk, ledger, pop
 from tests.frames import trial
-from tests.taskframes import Cost, cell, frames, probe, turns
+from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 
 ONCE = (1.0,)
 REFERENCE = cell("sequential", 1, Cost(user_s=0.08, system_s=0.02, faults=10), scales=ONCE)
@@ -64,9 +64,10 @@ def test_a_task_with_a_saver_stays_in_two_processes() -> None:
 
 def test_sending_to_a_saver_is_coordination_and_no_blocking() -> None:
     one = trial("pq", 2, 3.0, cell="q", tasks=1, saving=False, opencv_threads=1)
-    queue = (
+    queue: Cells = (
         [replace(one, cpu_user_s=1.0, cpu_system_s=0.2, kernel_before_s=1.0, kernel_after_s=1.0)],
         [queued(1)],
+        [],
     )
     trials, tasks = frames(REFERENCE, queue)
     row = accounts(trials, tasks).query("strategy == 'pq'")
@@ -106,7 +107,7 @@ def test_tasks_that_do_not_fit_the_trial_are_refused_by_the_name_of_its_cell() -
 
 
 def test_a_trial_that_failed_or_has_no_reference_has_no_account() -> None:
-    trials, tasks = frames(HERE, cell("p2", 2, saving=True), ([trial("p2", 4, None, status=FAILED)], []))
+    trials, tasks = frames(HERE, cell("p2", 2, saving=True), ([trial("p2", 4, None, status=FAILED)], [], []))
     assert accounts(trials, tasks).empty
     trials, tasks = frames(REFERENCE, HERE, cell("p2", 2, saving=True))
     assert list(accounts(trials, tasks)["strategy"]) == ["sequential", "p1"]
@@ -144,14 +145,14 @@ def test_the_ledger_of_what_the_master_sends() -> None:
 
 def test_inflation_of_a_probe_and_its_efficiency() -> None:
     """Though the machine's speed differs from round to round by half."""
-    trials, tasks = frames(*probe("memory", 1.6, 4))
-    found = inflations(trials, tasks)
-    of = inflation(found, "probe_memory", 4, "user")
+    made = turns(1.0, 4, probes={"memory": 1.6})
+    found = inflations(*frames(made), probes_of(made))
+    of = inflation(found, "memory", 4, "user")
     assert of is not None
-    assert of[0] == pytest.approx(1.6, rel=0.02)
-    assert 1.5 < of[1] < 1.6 < of[2] < 1.7
-    assert inflation(found, "probe_memory", 4, "system") is None
-    efficiency = probe_efficiencies(found).set_index("workers")["efficiency"]
+    assert of.value == pytest.approx(1.6, rel=0.02)
+    assert 1.5 < of.low < 1.6 < of.high < 1.7
+    assert inflation(found, "memory", 4, "system") is None
+    efficiency = probe_efficiencies(found, saving=False).set_index("workers")["efficiency"]
     assert dict(efficiency) == pytest.approx({1: 1.0, 4: 1 / 1.6}, rel=0.02)
 
 
@@ -162,10 +163,10 @@ def test_the_workloads_inflation_is_told_though_its_tasks_differ() -> None:
         number = table["image_index"] * 12 + table["augmentation_index"]
         for name in ("transform_s", "cpu_user_s"):
             table[name] *= number % 5 + 1
-    found = inflations(pd.concat([trials, sequential]), pd.concat([tasks, reference]))
+    found = inflations(pd.concat([trials, sequential]), pd.concat([tasks, reference]), probes_of())
     of = inflation(found, WORKLOAD, 2, "user")
     assert of is not None
-    assert of[0] == pytest.approx(1.3, rel=0.02)
+    assert of.value == pytest.approx(1.3, rel=0.02)
 
 
 @pytest.mark.parametrize(

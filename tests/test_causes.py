@@ -13,9 +13,9 @@ from augment.runtime import Runtime
 from experiments import store
 from experiments.cell import Cell
 from experiments.config import Config
-from experiments.measure import measure
+from experiments.measure import Measured, measure
 from experiments.reporting.account import accounts
-from experiments.reporting.ceilings import in_turns, inflations
+from experiments.reporting.ceilings import TURNS, in_turns, inflations
 from experiments.reporting.verdict import verdicts
 from experiments.surroundings import Surroundings
 from tests.causes import CAUSES, Cause
@@ -46,9 +46,9 @@ def surroundings() -> Surroundings:
     return Surroundings()
 
 
-def beside(cell: Cell, cause: Cause) -> list[Cell]:
-    """The workload in turns, and the cause's probes."""
-    return [one for one in cell.ceilings[1:] if one.pipeline == cell.pipeline or one.pipeline in cause.probes]
+def in_turns_of(cell: Cell) -> list[Cell]:
+    """The workload and the probes in turns; nothing for one worker."""
+    return [one for one in cell.ceilings if one.strategy == TURNS]
 
 
 def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> None:
@@ -56,9 +56,8 @@ def keep(results: Path, cells: Sequence[Cell], surroundings: Surroundings) -> No
     times = range(cells[0].config.repetitions)
     rounds = [[measure(cell, surroundings, range(n, n + 1)) for cell in cells] for n in times]
     for cell, repetitions in zip(cells, zip(*rounds, strict=True), strict=True):
-        trials = [trial for one in repetitions for trial in one.trials]
-        tasks = [task for one in repetitions for task in one.tasks]
-        store.write(results, surroundings.name(cell), trials, tasks)
+        whole = sum(repetitions, Measured([]))
+        store.write(results, surroundings.name(cell), whole.trials, whole.tasks, whole.probes)
 
 
 @pytest.mark.parametrize("name", CAUSES)
@@ -67,13 +66,11 @@ def test_a_planted_cause_is_named(name: str, surroundings: Surroundings, tmp_pat
     for attempt in range(TIMES):
         results = tmp_path / str(attempt)
         cell = cell_of(CAUSES[name])
-        keep(results, [cell.baseline, cell, *beside(cell, CAUSES[name])], surroundings)
+        keep(results, [cell.baseline, cell, *in_turns_of(cell)], surroundings)
         trials, tasks = store.read_trials(results / "trials"), store.read_tasks(results / "tasks")
-        found = next(
-            one
-            for one in verdicts(accounts(trials[~in_turns(trials)], tasks), inflations(trials, tasks))
-            if one.strategy == cell.strategy
-        )
+        company = inflations(trials, tasks, store.read_probes(results / "probes"))
+        judged = verdicts(accounts(trials[~in_turns(trials)], tasks), company)
+        found = next(one for one in judged if one.strategy == cell.strategy)
         said[found.cause] += 1
         print(f"\n{name}: {found.sentence()} ({found.order})")
     named = sum(count for cause, count in said.items() if cause.startswith(CAUSES[name].named))

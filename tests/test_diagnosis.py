@@ -16,7 +16,7 @@ from experiments.reporting.render import FORMATS, text
 from experiments.reporting.reports import strong_report
 from experiments.reporting.scaling import NoTrialsError
 from experiments.reporting.timeline import perfetto, spans
-from tests.taskframes import Cells, Cost, cell, frames, probe
+from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 
 SENT: dict[str, Any] = {"master_sent_bytes": 2_400_000, "master_threads_cpu_s": 0.1}
 MADE: list[Cells] = [
@@ -24,15 +24,15 @@ MADE: list[Cells] = [
     cell("p1", 2, Cost(user_s=0.09, write_s=0.02), startup_s=0.4, saving=True, **SENT),
     cell("p2", 2, Cost(user_s=0.11, read_s=0.02), saving=True),
     cell("replicas", 2, Cost(), saving=True),
-    *probe("compute", 1.0, 2),
-    *probe("memory", 1.3, 2),
+    turns(1.1, 2, rounds=4, probes={"compute": 1.0, "memory": 1.3}, saving=True),
 ]
 TRIALS, TASKS = frames(*MADE)
+PROBES = probes_of(*MADE)
 
 
 @pytest.fixture(scope="module")
 def found() -> Diagnosis:
-    return diagnose(TRIALS, TASKS, "Strong scaling")
+    return diagnose(TRIALS, TASKS, PROBES, "Strong scaling")
 
 
 def test_a_diagnosis_has_every_table_in_every_format(found: Diagnosis) -> None:
@@ -85,19 +85,19 @@ def test_a_saver_of_its_own_has_its_stages_in_its_own_row() -> None:
 
 
 def test_what_cannot_be_diagnosed_says_why() -> None:
-    assert "no sequential reference" in diagnose(*frames(MADE[1])).text
-    lost = diagnosed(TRIALS, TASKS.iloc[1:], "t")
+    assert "no sequential reference" in diagnose(*frames(MADE[1]), PROBES).text
+    lost = diagnosed(TRIALS, TASKS.iloc[1:], PROBES, "t")
     assert lost.text.startswith("No account: sequential at 1 workers, cell ")
     with pytest.raises(NoTrialsError):
-        diagnose(*frames(*probe("compute", 1.0, 2)))
+        diagnose(TRIALS.iloc[:0], TASKS, PROBES)
     untraced = TASKS[TASKS["cell"] != MADE[2][0][0].cell]
-    assert "Note: no account of p2 at 2: no recorded tasks" in diagnose(TRIALS, untraced).text
+    assert "Note: no account of p2 at 2: no recorded tasks" in diagnose(TRIALS, untraced, PROBES).text
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    for number, (trials, tasks) in enumerate(MADE):
-        store.write(tmp_path, f"cell{number}", trials, tasks)
+    for number, measured in enumerate(MADE):
+        store.write(tmp_path, f"cell{number}", *measured)
     return tmp_path
 
 

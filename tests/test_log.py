@@ -143,7 +143,7 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
     clock = HandClock()
     log = Log(tmp_path, Role.WORKER, clock=clock)
     log.ready(1, 1)
-    for pause_s, took_s in [(1, 0.003), (0, 0.001), (0, 0.004), (0, 0.001), (1, 0.002)]:
+    for pause_s, took_s in [(1, 0.003), (0, 0.001), (0, 0.005), (0, 0.001), (1, 0.002)]:
         clock.tick(pause_s)
         log.begin(0, 0)
         clock.tick(took_s)
@@ -151,6 +151,6 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
         log.end()
     log.leave()
     [left] = read(tmp_path)
-    shared = [6, 6 / 5, 24 / 5]  # the first, after a pause, by itself; then two that are 5 ms together
-    assert list(left.done["user"]) == pytest.approx([*shared, 6 / 5, 6]), "the fourth at the rate before it"
+    shared = [6, 6 / 6, 30 / 6]  # the first, after a pause, by itself; then two that are over 5 ms together
+    assert list(left.done["user"]) == pytest.approx([*shared, 6 / 6, 6]), "the fourth at the rate before it"
     assert list(left.done["faults"]) == [5, 1, 4, 1, 5]

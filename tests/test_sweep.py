@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from augment.log import STAGES
+from augment.probes import PROBES
 from experiments.watch import ROOT
 from tests.test_cli import command
 
@@ -42,6 +43,18 @@ def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
     assert (ok["outputs"] == 12).all()
     assert (ok["wall_s"] > 0).all()
     assert (ok["oversubscribed"] == (ok["workers"] > ok["usable_cpus"])).all()
+
+
+def test_ceilings_bring_replicas_and_turns_with_every_probe_in_every_round(tmp_path: Path) -> None:
+    """Twelve tasks on two workers are four rounds: one of them alone, both together, the next one alone."""
+    words = ("strategy=p2", "workers=2", "protocol=smoke", "baseline=true", "ceilings=true")
+    assert command(*words, cwd=tmp_path).returncode == 0
+    assert set(trials(tmp_path)["strategy"]) == {"sequential", "p2", "replicas", "turns"}
+    tasks = pd.read_parquet(tmp_path / "results" / "tasks" / "adhoc")
+    assert (tasks.groupby("cell").size() == 12).all(), "a probe is no task"
+    probes = pd.read_parquet(tmp_path / "results" / "probes" / "adhoc")
+    assert dict(probes.groupby("probe").size()) == dict.fromkeys(PROBES, 4 * 3)
+    assert (probes["end_s"] > probes["start_s"]).all()
 
 
 def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.reporting.diagnosis import diagnose
 from experiments.reporting.transforms import transform_inflations, transform_tables, transforms_figure
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.taskframes import Cells, Cost, cell, frames, probes_of
 
 
 def spent(blur_s: float, flip_s: float) -> Cost:
@@ -72,8 +72,8 @@ def test_the_chart_has_a_panel_per_transform_and_what_sharing_the_cpus_forces() 
 
 
 def test_rows_of_earlier_versions_have_a_diagnosis_without_transforms() -> None:
-    new = diagnose(*frames(REFERENCE, cell("replicas", 2, spent(0.04, 0.01))))
+    new = diagnose(*frames(REFERENCE, cell("replicas", 2, spent(0.04, 0.01))), probes_of())
     assert "transforms" in {*new.tables} & {*new.figures}
-    old = diagnose(*frames(cell("sequential", 1), cell("replicas", 2)))
+    old = diagnose(*frames(cell("sequential", 1), cell("replicas", 2)), probes_of())
     assert "account" in old.tables
     assert "transforms" not in {*old.tables, *old.figures}

@@ -17,7 +17,7 @@ from experiments.reporting.causes import (
 from experiments.reporting.ceilings import in_turns, inflations
 from experiments.reporting.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
 from experiments.reporting.verdict import Verdict, verdicts
-from tests.taskframes import Cells, Cost, cell, frames, probe
+from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 
 CLEAN = Cost(user_s=0.1)
 SEQUENTIAL = cell("sequential", 1, CLEAN)
@@ -27,12 +27,9 @@ def judged(*made: Cells) -> Verdict:
     """The verdict on the cell that comes last."""
     trials, tasks = frames(*made)
     last = made[-1][0][0]
-    found = verdicts(accounts(trials[~in_turns(trials)], tasks), inflations(trials, tasks))
+    company = inflations(trials, tasks, probes_of(*made))
+    found = verdicts(accounts(trials[~in_turns(trials)], tasks), company)
     return next(one for one in found if (one.strategy, one.workers) == (last.strategy, last.workers))
-
-
-def probes(compute: float, memory: float, workers: int = 2) -> list[Cells]:
-    return [*probe("compute", compute, workers), *probe("memory", memory, workers)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -85,7 +82,8 @@ def test_a_planted_cause_is_named(cause: str, cost: Cost, more: dict[str, Any]) 
 def test_user_cpu_goes_with_the_probe_that_inflates_alike(
     compute: float, memory: float, inflated: float, cause: str
 ) -> None:
-    found = judged(SEQUENTIAL, *probes(compute, memory), cell("p1", 2, Cost(user_s=0.1 * inflated)))
+    company = turns(inflated, 2, rounds=4, probes={"compute": compute, "memory": memory})
+    found = judged(SEQUENTIAL, company, cell("p1", 2, Cost(user_s=0.1 * inflated)))
     assert found.cause == cause
     assert f"{inflated:.2f} times the reference's user CPU" in found.evidence
 
@@ -143,4 +141,7 @@ def test_a_single_repetition_has_no_interval_and_still_a_verdict() -> None:
 def test_run_queue_wait_that_was_not_recorded_decides_nothing_of_blocking() -> None:
     trials, tasks = frames(SEQUENTIAL, cell("p2", 2, Cost(wait_s=0.08)))
     made = accounts(trials, tasks.assign(run_queue_wait_s=None))
-    assert [one.cause for one in verdicts(made, inflations(trials, tasks))] == [UNDECIDED, NOISE_ONLY]
+    assert [one.cause for one in verdicts(made, inflations(trials, tasks, probes_of()))] == [
+        UNDECIDED,
+        NOISE_ONLY,
+    ]

@@ -77,13 +77,13 @@ def leading_loss(cell: Cell, inflations: pd.DataFrame) -> Finding:
     groups = _groups(cell)
     drawn = pd.DataFrame({name: cell.draws[list(of)].sum(axis=1) for name, of in groups.items()})
     first, second = sorted(groups, key=lambda name: -drawn[name].mean())[:2]
-    if (drawn[first] >= drawn[second]).mean() < LEADS:
-        return Finding(
-            UNDECIDED,
-            f"{_named(cell, first)} and {_named(cell, second)} lose about as much",
-            groups[first] + groups[second],
-        )
     of = groups[first]
+    if (drawn[first] >= drawn[second]).mean() < LEADS:
+        both = of + groups[second]
+        said = f"{_named(cell, first)} and {_named(cell, second)} lose about as much"
+        if cell.share(*of)[0] <= NOISE:
+            return Finding(NOISE_ONLY, f"{said}, and neither of them more than {percent(NOISE)}", both)
+        return Finding(UNDECIDED, said, both)
     if first == "user":
         return Finding(*inflation_cause(cell, inflations), of)
     rules = {"wait": _wait, "system": _system, "blocked": _blocked, "coordination": _coordination}
@@ -139,7 +139,7 @@ def _system(cell: Cell, of: tuple[str, ...], inflations: pd.DataFrame) -> Findin
     said += _faults(cell)
     if not _faults_cost_that(cell):
         return Finding(UNDECIDED, f"{said}: too few to be its cause", of)
-    probe = inflation(inflations, PAGES, cell.workers, "system")
+    probe = inflation(inflations, PAGES, cell.workers, "system", cell.saving)
     own = cell.average("system_s") / max(cell.average("reference_system_s"), 1e-9)
     more = cell.average("faults") / max(cell.average("reference_faults"), 1.0)
     if probe and more < 1 + ALIKE * (own - 1) and probe[0] < 1 + ALIKE * (own - 1):

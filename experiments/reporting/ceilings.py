@@ -3,68 +3,81 @@
 What `replicas` lose is the machine's; what a strategy loses below them is the strategy's. What a task
 costs in company of all others over what it costs alone is its inflation: in user CPU, in system CPU,
 or by the clock (see `company`).
+
+Probes run between the workload's turns, a fraction of a second from them: on virtual machines two CPUs may
+be two cores in one second and two threads of one core in the next, and what tells a cause must have met
+the same machine.
 """
 
-from typing import Any, cast
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from experiments.record import OK
-from experiments.reporting.company import KINDS, rounds, solve
+from experiments.reporting.company import KINDS, WORKLOAD, rounds, solve
 from experiments.reporting.scaling import SEQUENTIAL
 
 REPLICAS, TURNS = "replicas", "turns"
-PREFIX = "probe_"
-COMPUTE, MEMORY, PAGES = "probe_compute", "probe_memory", "probe_pages"
-PROBES = {  # pipeline: what it is called
+COMPUTE, MEMORY, PAGES = "compute", "memory", "pages"
+PROBES = {  # name in augment.probes: what it is called
     COMPUTE: "compute in the core's caches",
     MEMORY: "memory copy",
     PAGES: "fresh pages",
-    "probe_small_files": "small files",
-    "probe_large_files": "large files",
+    "small_files": "small files",
+    "large_files": "large files",
 }
-WORKLOAD = "workload"  # the experiment's own tasks, in turns
 DRAWS = 1000
+TRIAL = ["cell", "repetition"]
 PERCENT = (2.5, 97.5)
 LEAST_SHARE = 0.05  # of a task's seconds: what takes less tells nothing when it inflates
 LEAST_ROUNDS = 4
-COLUMNS = ["probe", "saving", "workers", "repetitions", "kind", "value", "low", "high"]
+COLUMNS = ["probe", "saving", "workers", "kind", "value", "low", "high", "draws"]
 
 Array = npt.NDArray[np.float64]
+Sums = Sequence[pd.DataFrame]  # of `company.rounds`, a table per trial
 
 
-def is_probe(trials: pd.DataFrame) -> "pd.Series[bool]":
-    """Which trials run a probe and not the workload."""
-    return trials["pipeline"].str.startswith(PREFIX)
+class Inflation(NamedTuple):
+    """What company costs: 1 is nothing. The draws of all that ran in the same trials belong together,
+    number by number: what befell a round befell each of them in it."""
+
+    value: float
+    low: float
+    high: float
+    draws: Array
 
 
 def in_turns(trials: pd.DataFrame) -> "pd.Series[bool]":
     """Which trials tell what company costs, and nothing of a strategy."""
-    return is_probe(trials) | (trials["strategy"] == TURNS)
+    return trials["strategy"] == TURNS
 
 
-def inflations(trials: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
+def inflations(trials: pd.DataFrame, tasks: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
     """Per probe (or WORKLOAD), saving flag, worker count and kind (`user`, `system`, `wall`) the
-    inflation of a task in company and its 95 % interval from resampled rounds. NaN where a task alone
-    takes next to nothing of that kind, or where there are too few rounds.
+    inflation of a task in company, its 95 % interval and the draws of that, from resampled trials and of
+    each resampled rounds. NaN where a task alone takes next to nothing of that kind, or where there are too
+    few rounds.
 
     The workload's tasks differ, and each is measured by the sequential reference's seconds for it."""
-    ok = trials[trials["status"] == OK].reset_index(drop=True)
-    by_trial = dict(list(tasks.groupby(["cell", "repetition"])))
-    sequential = ok[~is_probe(ok) & (ok["strategy"] == SEQUENTIAL)]
-    probe = ok["pipeline"].where(is_probe(ok), WORKLOAD)
+    ok = trials[trials["status"] == OK]
+    by_trial, probes_by_trial = dict(list(tasks.groupby(TRIAL))), dict(list(probes.groupby(TRIAL)))
+    sequential = ok[ok["strategy"] == SEQUENTIAL]
     rows = []
-    for point, block in ok[ok["strategy"] == TURNS].groupby([probe, "saving", "workers"]):
-        name, saving, workers = cast("tuple[str, bool, int]", point)
-        reference = None
-        if name == WORKLOAD:
-            reference = _of(sequential[sequential["saving"] == saving], by_trial)
-        found = [rounds(by_trial[key], workers, reference) for key in _keys(block) if key in by_trial]
-        if found:
-            sums = pd.concat(found, ignore_index=True)
-            rows += [[name, saving, workers, len(found), kind, *_interval(sums, kind)] for kind in KINDS]
+    for point, block in ok[in_turns(ok)].groupby(["saving", "workers"]):
+        saving, workers = cast("tuple[bool, int]", point)
+        reference = _of(sequential[sequential["saving"] == saving], by_trial)
+        found = [
+            rounds(by_trial[key], probes_by_trial.get(key, probes.iloc[:0]), workers, reference)
+            for key in _keys(block)
+            if key in by_trial
+        ]
+        for name in dict.fromkeys(chain(*found)):
+            sums = [one[name] for one in found if name in one]
+            rows += [[name, saving, workers, kind, *_inflation(sums, kind)] for kind in KINDS]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -72,21 +85,32 @@ def _keys(trials: pd.DataFrame) -> list[tuple[Any, Any]]:
     return list(zip(trials["cell"], trials["repetition"], strict=True))
 
 
-def _of(trials: pd.DataFrame, by_trial: dict[Any, pd.DataFrame]) -> pd.DataFrame:
-    """The tasks of these trials; none where none was recorded."""
+def _of(trials: pd.DataFrame, by_trial: dict[Any, pd.DataFrame]) -> pd.DataFrame | None:
+    """The tasks of these trials; None where none was recorded."""
     found = [by_trial[key] for key in _keys(trials) if key in by_trial]
-    return pd.concat(found, ignore_index=True) if found else next(iter(by_trial.values())).iloc[:0]
+    return pd.concat(found, ignore_index=True) if found else None
 
 
-def _interval(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
+def _inflation(sums: Sums, kind: str) -> Inflation:
+    rows = pd.concat(sums)
     alone, more = solve(rows.sum(), kind)
     alone_wall, _ = solve(rows.sum(), "wall")
-    if len(rows) < LEAST_ROUNDS or not alone > LEAST_SHARE * alone_wall:
-        return (float("nan"),) * 3
-    drawn = resampled(np.random.default_rng(0), rows)
+    if (rows["weight"] > 0).sum() < LEAST_ROUNDS or not alone > LEAST_SHARE * alone_wall:
+        return Inflation(*(float("nan"),) * 3, np.full(DRAWS, np.nan))
+    drawn = _drawn(sums)
     draws_alone, draws_more = solve(dict(zip(rows.columns, drawn.T, strict=True)), kind)
-    low, high = np.percentile(1 + draws_more / draws_alone, PERCENT)
-    return float(1 + more / alone), float(low), float(high)
+    draws: Array = 1 + draws_more / draws_alone
+    low, high = np.percentile(draws, PERCENT)
+    return Inflation(float(1 + more / alone), float(low), float(high), draws)
+
+
+def _drawn(sums: Sums) -> Array:
+    """Means of a round in resampled rounds of resampled trials; the same of them whatever the sums are of."""
+    random = np.random.default_rng(0)
+    each = np.stack([resampled(random, rows) for rows in sums])
+    trials = random.integers(len(sums), size=(DRAWS, len(sums)))
+    drawn: Array = each[trials, np.arange(DRAWS)[:, None]].mean(axis=1)
+    return drawn
 
 
 def ratio_of_means(values: Array, base: Array) -> tuple[float, float, float]:
@@ -109,20 +133,19 @@ def resampled(random: np.random.Generator, values: Any, draws: int = DRAWS) -> A
 
 def inflation(
     found: pd.DataFrame, probe: str, workers: int, kind: str, saving: bool = False
-) -> tuple[float, float, float] | None:
-    """An inflation at `workers`, low and high; None where it was not measured there."""
+) -> Inflation | None:
+    """An inflation at `workers`; None where it was not measured there."""
     here = (found["probe"] == probe) & (found["workers"] == workers) & (found["kind"] == kind)
     row = found[here & (found["saving"] == saving)]
     if row.empty or pd.isna(row["value"].iloc[0]):
         return None
-    value, low, high = (float(row[name].iloc[0]) for name in ("value", "low", "high"))
-    return value, low, high
+    return Inflation(*(row[name].iloc[0] for name in Inflation._fields))
 
 
-def probe_efficiencies(found: pd.DataFrame) -> pd.DataFrame:
+def probe_efficiencies(found: pd.DataFrame, saving: bool) -> pd.DataFrame:
     """Per probe and worker count, from one on, the efficiency 1 / inflation by the clock, `_min` and
     `_max`."""
-    wall = found[(found["kind"] == "wall") & (found["probe"] != WORKLOAD)]
+    wall = found[(found["kind"] == "wall") & (found["probe"] != WORKLOAD) & (found["saving"] == saving)]
     several = pd.DataFrame(
         {
             "probe": wall["probe"],

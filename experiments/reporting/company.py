@@ -18,31 +18,56 @@ from experiments.reporting.costs import STAGES, stays
 ALONE = 0.25  # of the others at work, at most
 KINDS = {"user": "user_s", "system": "system_s", "wall": "busy_s"}  # of cost: column of `stays`
 WEIGHTS = ("weight", "weight_c", "weight_cc")
+SUMS = (*WEIGHTS, *KINDS, *(f"{kind}_c" for kind in KINDS))
+WORKLOAD = "workload"  # the experiment's own tasks, in turns
+PROBE_COLUMNS = {  # of a run of a probe: of a stay
+    "worker": "process",
+    "start_s": "begin_s",
+    "cpu_user_s": "user_s",
+    "cpu_system_s": "system_s",
+}
 READ, *WORKED = (f"{stage}_s" for stage in STAGES)
 TASK = ["image_index", "augmentation_index"]
 
 Array = npt.NDArray[np.float64]
 
 
-def rounds(tasks: pd.DataFrame, workers: int, reference_tasks: pd.DataFrame | None = None) -> pd.DataFrame:
-    """What least squares need of one trial, one row per round (a turn alone and the next of all): sums of
-    WEIGHTS, w, w c and w c², and for each of KINDS of the cost, reading left out, and of `{kind}_c`,
-    cost x c.
+def rounds(
+    tasks: pd.DataFrame, probes: pd.DataFrame, workers: int, reference_tasks: pd.DataFrame | None = None
+) -> dict[str, pd.DataFrame]:
+    """What least squares need of one trial, for WORKLOAD and for each probe that ran in it: a row per round
+    (a turn alone, that of all, and then the probes'), the same rounds for each. Sums of WEIGHTS, w, w c and
+    w c², and for each of KINDS of the cost, reading left out, and of `{kind}_c`, cost x c.
 
     The weight is the reference's seconds for the same task; 1 where all tasks are the same work and
-    there is no reference. The first task of each process, which warms it up, is left out."""
-    each = stays(tasks).reset_index(drop=True)
+    there is no reference. The first round, which warms the processes up, is left out."""
+    stay = stays(tasks).reset_index(drop=True)
+    worked = 1 - stay[READ] / stay["busy_s"].where(stay["busy_s"] > 0, np.inf)
+    stay[list(KINDS.values())] = stay[list(KINDS.values())].mul(worked, axis=0)
+    terms = {WORKLOAD: _terms(stay, workers, _weights(tasks, reference_tasks))}
+    for name, runs in probes.groupby("probe"):
+        each = runs.rename(columns=PROBE_COLUMNS).reset_index(drop=True)
+        each["busy_s"] = each["end_s"] - each["begin_s"]
+        terms[str(name)] = _terms(each, workers, np.ones(len(each)))
+    own = terms[WORKLOAD]
+    begins = own["begin_s"][own["alone"] & ~own["alone"].shift(fill_value=False)].to_numpy()
+    later = pd.RangeIndex(2, len(begins) + 1)
+    return {
+        name: block.groupby(np.searchsorted(begins, block["begin_s"], side="right"))[list(SUMS)]
+        .sum()
+        .reindex(later, fill_value=0.0)
+        for name, block in terms.items()
+    }
+
+
+def _terms(each: pd.DataFrame, workers: int, weight: Array) -> pd.DataFrame:
+    """SUMS of each single stay, in the order they began, when that was, and which had the machine alone."""
     company = others_at_work(each) / (workers - 1)
-    worked = 1 - each[READ] / each["busy_s"].where(each["busy_s"] > 0, np.inf)
-    weight = _weights(tasks, reference_tasks)
     terms: dict[str, Any] = {"weight": weight, "weight_c": weight * company, "weight_cc": weight * company**2}
     for kind, column in KINDS.items():
-        terms |= {kind: each[column] * worked, f"{kind}_c": each[column] * worked * company}
-    ordered = pd.DataFrame(terms | {"company": company, "begin_s": each["begin_s"]}).sort_values("begin_s")
-    ordered = ordered[each["process"].loc[ordered.index].duplicated()]
-    alone = ordered["company"] <= ALONE
-    number = (alone & ~alone.shift(fill_value=False)).cumsum()
-    return ordered.groupby(number.to_numpy())[list(terms)].sum().reset_index(drop=True)
+        terms |= {kind: each[column], f"{kind}_c": each[column] * company}
+    moments = {"alone": company <= ALONE, "begin_s": each["begin_s"]}
+    return pd.DataFrame(terms | moments).sort_values("begin_s")
 
 
 def solve(sums: Any, kind: str) -> tuple[Array, Array]:

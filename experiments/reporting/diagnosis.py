@@ -10,17 +10,15 @@ from matplotlib.figure import Figure
 
 from experiments.record import OK
 from experiments.reporting.account import KEY, AccountError, accounts
-from experiments.reporting.ceilings import in_turns, inflations, is_probe, probe_efficiencies
+from experiments.reporting.ceilings import in_turns, inflations
 from experiments.reporting.diagnosis_figures import account_figure, ceilings_figure
 from experiments.reporting.diagnosis_tables import account_table, ledger_table, pop_table, verdict_table
 from experiments.reporting.pop import ledger, pops
-from experiments.reporting.scaling import SEQUENTIAL, STRONG, newest_comparable, strong
+from experiments.reporting.scaling import SEQUENTIAL, newest_comparable, strong
 from experiments.reporting.tables import Table, strategies
 from experiments.reporting.timeline import perfetto, timeline_figure
 from experiments.reporting.transforms import transform_inflations, transform_tables, transforms_figure
 from experiments.reporting.verdict import Verdict, verdicts
-
-PROBE_KEY = (*STRONG, "n_images", "n_augmentations")  # a probe's copies may each have as many tasks
 
 
 @dataclass(frozen=True)
@@ -40,22 +38,20 @@ class Diagnosis:
             yield name, perfetto(tasks, name)
 
 
-def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis") -> Diagnosis:
-    """What limits each strategy of a strong-scaling sweep, with the probes that are among its trials.
+def diagnose(
+    trials: pd.DataFrame, tasks: pd.DataFrame, probes: pd.DataFrame, title: str = "Diagnosis"
+) -> Diagnosis:
+    """What limits each strategy of a strong-scaling sweep, with the probes that ran in its turns.
 
-    Raises NoTrialsError if there is nothing but probes, AccountError where tasks do not fit."""
-    workload, note = newest_comparable(trials[~is_probe(trials)])
+    Raises NoTrialsError if there are no trials, AccountError where tasks do not fit."""
+    workload, note = newest_comparable(trials)
     kept = workload[~in_turns(workload)]
-    probes = [
-        newest_comparable(block, PROBE_KEY)[0] for _, block in trials[is_probe(trials)].groupby("pipeline")
-    ]
-    probes = [block[block["machine"] == kept["machine"].iloc[0]] for block in probes]
     made = accounts(kept, tasks)
     if made.empty:
         return Diagnosis(
             "No account: no sequential reference with recorded tasks (trace=true) was measured.\n"
         )
-    points, found = strong(kept), inflations(pd.concat([workload, *probes], ignore_index=True), tasks)
+    points, found = strong(kept), inflations(workload, tasks, probes)
     order = {name: place for place, name in enumerate(strategies(kept))}
     judged = sorted(verdicts(made, found), key=lambda one: (not one.saving, order[one.strategy], one.workers))
     notes = [line for line in (note, _unaccounted(kept, made)) if line]
@@ -71,9 +67,7 @@ def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis"
     cpus = None if others else known
     charts = {
         "account": account_figure(made, f"{title}: where the worker-seconds go"),
-        "ceilings": ceilings_figure(
-            points, probe_efficiencies(found), f"{title}: ceilings of this machine", cpus
-        ),
+        "ceilings": ceilings_figure(points, found, f"{title}: ceilings of this machine", cpus),
         "timeline": timeline_figure(_side_by_side(shown), f"{title}: timeline"),
     }
     if len(each := transform_inflations(kept, tasks)):
@@ -84,10 +78,10 @@ def diagnose(trials: pd.DataFrame, tasks: pd.DataFrame, title: str = "Diagnosis"
     return Diagnosis(_words(judged, notes), blocks, charts, judged, shown)
 
 
-def diagnosed(trials: pd.DataFrame, tasks: pd.DataFrame, title: str) -> Diagnosis:
+def diagnosed(trials: pd.DataFrame, tasks: pd.DataFrame, probes: pd.DataFrame, title: str) -> Diagnosis:
     """A diagnosis for a report that stands without one: tasks that do not fit become its words."""
     try:
-        return diagnose(trials, tasks, title)
+        return diagnose(trials, tasks, probes, title)
     except AccountError as error:
         return Diagnosis(f"No account: {error}.")
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from experiments.reporting.account import PARTS
-from experiments.reporting.ceilings import PROBES, REPLICAS
+from experiments.reporting.ceilings import PROBES, REPLICAS, probe_efficiencies
 from experiments.reporting.figures import GREY, STYLE, finish, look, worker_axis
 from experiments.reporting.scaling import SEQUENTIAL
 from experiments.reporting.tables import label, strategies
@@ -76,17 +76,17 @@ def _stacks(axes: Axes, accounts: pd.DataFrame) -> None:
 
 @mpl.rc_context(STYLE)
 def ceilings_figure(
-    points: pd.DataFrame, probes: pd.DataFrame, title: str, usable_cpus: int | None = None
+    points: pd.DataFrame, inflations: pd.DataFrame, title: str, usable_cpus: int | None = None
 ) -> Figure:
     """Efficiency against workers: the strategies (points of `strong`) below `replicas`, the machine's
-    ceiling, and the probes (`probe_efficiencies`), dashed, that say what the machine runs short of."""
+    ceiling, and the probes (of `ceilings.inflations`), dashed, that say what the machine runs short of."""
     flags = sorted(set(points["saving"]), reverse=True)
     figure = Figure(figsize=(0.6 + 4.2 * len(flags), 4.9), layout="constrained")
     figure.suptitle(title)
     row = figure.subplots(1, len(flags), sharey=True, squeeze=False)[0]
     for axes, flag in zip(row, flags, strict=True):
         axes.set_title("saving" if flag else "no saving", fontsize=10)
-        for probe, block in probes.groupby("probe"):
+        for probe, block in probe_efficiencies(inflations, flag).groupby("probe"):
             name = str(probe)
             style = {"color": PROBE_COLORS[name], "marker": PROBE_MARKERS[name], "linestyle": "--"}
             _curve(axes, block, f"probe: {PROBES[name]}", linewidth=1.0, markersize=4, **style)
@@ -100,7 +100,7 @@ def ceilings_figure(
             else:
                 _curve(axes, own, label(strategy), linewidth=1.6, markersize=5, **look(strategy))
         axes.axhline(100, color=GREY, linewidth=1)
-        worker_axis(axes, {*points["workers"], *probes["workers"]}, usable_cpus)
+        worker_axis(axes, {*points["workers"], *inflations["workers"]}, usable_cpus)
     finish(figure, "efficiency")
     return figure
 

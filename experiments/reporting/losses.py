@@ -19,14 +19,15 @@ import numpy as np
 import pandas as pd
 
 from experiments.reporting.account import COORDINATION, EXTRAS
-from experiments.reporting.ceilings import DRAWS, PERCENT, WORKLOAD, inflation, resampled
+from experiments.reporting.ceilings import DRAWS, PERCENT, Inflation, inflation, resampled
+from experiments.reporting.company import WORKLOAD
 from experiments.reporting.scaling import SEQUENTIAL
 
 LOSSES = ("imbalance", "coordination", "user", "system", "wait", "blocked")
 WHOLE = ("whole_system", "whole_blocked")
 SHIFT = 0.03  # standard deviation of a run's level that repetitions do not show (see difference.FLOOR)
-WIDTH = 2 * 1.96  # standard deviations in a 95 % interval
 AGREE = 2.0
+ALONE = Inflation(1.0, 1.0, 1.0, np.ones(DRAWS))  # what company costs where there is none
 _ROW = ("total_s", "reference_s", "inflating_s", *LOSSES, "drift", *WHOLE)
 
 
@@ -61,8 +62,6 @@ class Cell:
     accounts: pd.DataFrame  # of its repetitions
     mean: pd.Series  # LOSSES, total_s, reference_s, inflating_s
     draws: pd.DataFrame  # the same, resampled; the mean alone where nothing was repeated
-    shift: float  # standard deviation of the logarithm of user CPU here over that of the reference
-    in_turns: tuple[float, float, float] | None  # inflation of user CPU in company, low, high
 
     @property
     def saving(self) -> bool:
@@ -94,11 +93,6 @@ class Cell:
         """Whether run-queue wait was recorded; where it was not, it counts as blocked."""
         return bool(self.accounts["wait_known"].all())
 
-    @property
-    def user_inflation(self) -> "pd.Series[float]":
-        """Draws of the user CPU of the same work over the reference's."""
-        return 1 + self.draws["user"] / self.draws["inflating_s"]
-
 
 def cells(accounts: pd.DataFrame, inflations: pd.DataFrame) -> list[Cell]:
     """Every point of the accounts, sequential included, with its own repetitions resampled and those
@@ -113,8 +107,8 @@ def cells(accounts: pd.DataFrame, inflations: pd.DataFrame) -> list[Cell]:
         clock = np.nan_to_num(np.log(own["kernel_s"].mean() / sequential["kernel_s"].mean()))
         shift = float(np.sqrt(level**2 * (1 / len(own) + 1 / len(sequential)) + clock**2))
         in_turns = inflation(inflations, WORKLOAD, workers, "user", saving)
-        _tell_drift(mean, draws, shift, (1.0, 1.0, 1.0) if workers == 1 else in_turns)
-        found.append(Cell(own, mean, draws, shift, in_turns))
+        _tell_drift(mean, draws, shift, ALONE if workers == 1 else in_turns)
+        found.append(Cell(own, mean, draws))
     return found
 
 
@@ -127,9 +121,7 @@ def unsteadiness(accounts: pd.DataFrame) -> float:
     return max(SHIFT, float(np.sqrt((apart**2).sum() / freedom))) if freedom else SHIFT
 
 
-def _tell_drift(
-    mean: pd.Series, draws: pd.DataFrame, shift: float, in_turns: tuple[float, float, float] | None
-) -> None:
+def _tell_drift(mean: pd.Series, draws: pd.DataFrame, shift: float, in_turns: Inflation | None) -> None:
     """Spreads the draws of the extra user CPU, and moves what is drift of it there."""
     random = np.random.default_rng(1)
     inflating_s = float(mean["inflating_s"])
@@ -138,15 +130,14 @@ def _tell_drift(
         draws["user"] += deviation * random.normal(size=len(draws))
     if in_turns is None or not deviation:
         return
-    value, low, high = in_turns
-    other, other_deviation = inflating_s * (value - 1), inflating_s * (high - low) / WIDTH
+    other, other_deviation = inflating_s * (in_turns.value - 1), inflating_s * float(in_turns.draws.std())
     if abs(own - other) > AGREE * np.hypot(deviation, other_deviation):
         return
     weight = deviation**2 / (deviation**2 + other_deviation**2)
     mean["user"] = own + weight * (other - own)
     mean["drift"] = own - mean["user"]
     if len(draws) > 1:
-        drawn = other + other_deviation * random.normal(size=len(draws))
+        drawn = inflating_s * (in_turns.draws - 1)
         user = draws["user"] + weight * (drawn - draws["user"])
         draws["drift"], draws["user"] = draws["user"] - user, user
 

@@ -21,7 +21,7 @@ from experiments.reporting.profiles import profile_table
 from experiments.reporting.scaling import SAVERS, WEAK, newest_comparable, strong, weak
 from experiments.reporting.toggle_figure import toggles_figure
 from experiments.reporting.toggles import comparable, toggles_table
-from experiments.store import read_tasks
+from experiments.store import read_probes, read_tasks
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
@@ -38,7 +38,8 @@ def strong_report(trials: pd.DataFrame, results: Path) -> Report:
     name = "strong_scaling"
     kept, note = newest_comparable(trials[~in_turns(trials)])
     made = _scaling_report(kept, strong(kept), note, name)
-    found = diagnosed(trials, read_tasks(results / "tasks" / name), _title(name).capitalize())
+    tasks, probes = read_tasks(results / "tasks" / name), read_probes(results / "probes" / name)
+    found = diagnosed(trials, tasks, probes, _title(name).capitalize())
     if not found.tables:
         made.tables["table"][-1].notes.append(found.text)
     return Report(made.tables | found.tables, made.figures | found.figures)

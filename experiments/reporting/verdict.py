@@ -6,7 +6,8 @@ In this order, for the shares that the losses take of all worker-seconds P T:
    fresh pages, the reference's part included, takes OF_WORK of P T and TWICE the leading loss.
 2. *inside the noise*: the loss, the machine's drift left out (see `losses`), or the low end of its
    interval, is not above NOISE.
-3. The largest loss, if it leads in LEADS of the draws; else *not decided*. It is a cause by itself but
+3. The largest loss, if it leads in LEADS of the draws; else *not decided*, and *inside the noise* if
+   it is itself not above NOISE. It is a cause by itself but
    for user CPU (see `inflation`), system CPU (page faults, if these can cost that much) and
    wait (oversubscription, if it is at most TWICE the share 1 - CPUs / runnable that must wait; else
    another load is to blame).
