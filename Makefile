@@ -67,7 +67,7 @@ against-itself: $(READY)  ## How often does identical code claim to differ from 
 	@$(call sweep,against_itself)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
-	@$(call sweep,overhead)
+	@$(PY) -m experiments.overhead
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)

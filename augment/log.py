@@ -1,24 +1,23 @@
 """Each process's own log of its tasks, and the only clock in this package.
 
-A log is a small file: a memory-mapped header about the process and the task it has in hand, then one
-entry per task. Beside it is a file of JSON lines with the transforms that each task applied. The header
-survives a SIGKILL of its writer, so that whoever watches a trial can tell on which task a process died.
-augment.log_reader gives a log back as NumPy arrays."""
+A log is a small file: a memory-mapped header about the process and the task it has in hand, then blocks
+of tasks as they were kept. The header survives a SIGKILL of its writer, so that whoever watches a trial
+can tell on which task a process died. What the tasks took is worked out by augment.log_reader, when
+nothing is timed any more."""
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
+import pickle
 import resource
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
-from itertools import islice
 from pathlib import Path
 
-from augment.counters import NOTHING, Counters, Used
+from augment.counters import Counters, Used
 
 HEADER_FIELDS = {
     **dict.fromkeys(("under_way", "image_index", "augmentation_index"), "q"),  # the task in hand
@@ -26,20 +25,17 @@ HEADER_FIELDS = {
     **dict.fromkeys(("opencv_threads", "os_threads", "peak_rss_bytes"), "q"),
 }
 STAGES = ("read", "transform", "send", "encode", "write")
-ENTRY_FIELDS = (
-    {"image_index": "q", "augmentation_index": "q", "start": "d", "end": "d"}
-    | dict.fromkeys(STAGES, "d")
-    | {"user": "d", "system": "d", "faults": "q", "wait": "d"}
-)
 HEADER = struct.Struct("<" + "".join(HEADER_FIELDS.values()))
-ENTRY = struct.Struct("<" + "".join(ENTRY_FIELDS.values()))
+LENGTH = struct.Struct("<q")  # of a block's pickle, before it
 UNDER_WAY, IMAGE, AUGMENTATION = range(3)  # words of the header
-KEPT = 256  # tasks between two writes of entries
+KEPT = 256  # tasks in a block
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read in one serve the next
 SHORT_S = 5e-3  # what is dear to read is read that often at most: of shorter tasks several share counters,
-SAMPLED = 8  # and one in so many, the same ones in every process, has its transforms timed
-TRANSFORMS = ".transforms"  # what the file beside a log ends in
+SAMPLED = 16  # and one in so many, the same ones in every process, has its transforms timed
 Transforms = list[tuple[str, float]]  # name, seconds
+Kept = list[float]  # a task: image, augmentation, start; then for each lap its stage and its end
+Batch = tuple[int, Used | None]  # so many tasks took that together; None: what those before them take
+Block = tuple[list[Kept], list[Batch], dict[int, Transforms]]  # the last: of which task, by its place
 # Augmentation indices of entries that are no task: a master only reads an image; a probe runs, and so
 # for each of them, PROBING - 0, PROBING - 1, …
 READING, PROBING = -1, -2
@@ -69,16 +65,14 @@ class Log:
         self.role, self.recording, self.clock = role, recording, clock
         path = folder / f"{os.getpid()}.log"
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._beside = path.with_suffix(TRANSFORMS)
         # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, HEADER.size)
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
         self._written = HEADER.size
-        self._kept: list[list[float]] = []  # image, augmentation, start; then for each lap its stage and end
-        self._applied: dict[int, Transforms] = {}  # of the tasks in _kept whose transforms were timed
-        self._batches: list[tuple[int, Used | None]] = []  # of the tasks in _kept: how many, what they took
-        self._rates = NOTHING
+        self._kept: list[Kept] = []
+        self._batches: list[Batch] = []
+        self._applied: dict[int, Transforms] = {}
         self._closed = 0  # tasks in _kept before those done since the counters were read
         self._counted = self._ended = -SHORT_S  # when that was, and when the last task ended
         self._took = SHORT_S
@@ -148,35 +142,12 @@ class Log:
         if not self._kept:
             return
         self._close(self._counters.used())
-        with open(self._beside, "a", encoding="ascii") as beside:
-            beside.write(json.dumps([self._applied.get(number) for number in range(len(self._kept))]) + "\n")
-        data = b"".join(ENTRY.pack(*entry) for entry in self._entries())
-        os.posix_fallocate(self._file, self._written, len(data))
-        self._written += os.pwrite(self._file, data, self._written)
-        for done in (self._kept, self._applied, self._batches):
+        block: Block = self._kept, self._batches, self._applied
+        data = pickle.dumps(block, pickle.HIGHEST_PROTOCOL)
+        os.posix_fallocate(self._file, self._written, LENGTH.size + len(data))
+        os.pwrite(self._file, data, self._written + LENGTH.size)
+        os.pwrite(self._file, LENGTH.pack(len(data)), self._written)  # last: now the block is whole
+        self._written += LENGTH.size + len(data)
+        for done in block:
             done.clear()
         self._closed = 0
-
-    def _entries(self) -> Iterator[list[float]]:
-        """The values of ENTRY_FIELDS for each task kept."""
-        kept = iter(self._kept)
-        for size, counted in self._batches:
-            timed = [_timed(one) for one in islice(kept, size)]
-            total_s = sum(sum(stages) for _, stages in timed)
-            if counted and total_s:
-                self._rates = tuple(value / total_s for value in counted)
-            faults, owed = 0, 0.0
-            for beginning, stages in timed:
-                user, system, fault_rate, wait = (rate * sum(stages) for rate in self._rates)
-                owed += fault_rate
-                faults, before = round(owed), faults
-                yield [*beginning, *stages, user, system, faults - before, wait]
-
-
-def _timed(entry: list[float]) -> tuple[list[float], list[float]]:
-    """The first values of ENTRY_FIELDS for a task that is done, and its stages' seconds."""
-    stages, last = [0.0] * len(STAGES), entry[2]
-    for stage, now in zip(entry[3::2], entry[4::2], strict=True):
-        stages[int(stage)] += now - last
-        last = now
-    return [*entry[:3], last], stages

@@ -12,7 +12,7 @@ Load = Callable[[], object]
 COPIED_BYTES = 96 * 1024 * 1024  # several times the last cache of most sockets
 FRESH_BYTES = 24 * 1024 * 1024  # above malloc's threshold: mapped, touched, given back
 SMALL_BYTES, SMALL_FILES = 16 * 1024, 100
-LARGE_BYTES, LARGE_FILES = 8 * 1024 * 1024, 2
+LARGE_BYTES, LARGE_FILES = 8 * 1024 * 1024, 4
 
 
 def compute() -> Load:

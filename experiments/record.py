@@ -129,7 +129,7 @@ class Task:
     transforms_s: str | None = column(
         "of transform_s, the seconds of each transform applied (groups such as OneOf are none), parameters "
         "drawn included, as JSON `{name: seconds}`; one applied several times has the sum; null where they "
-        "were not timed: of tasks under 5 ms every eighth augmentation is",
+        "were not timed: of tasks under 5 ms every sixteenth augmentation is",
         default=None,
     )
     send_s: float = column("handing the pixels over to the saver's queue (P_Q)")

@@ -106,16 +106,18 @@ def test_the_transforms_of_a_task_are_kept_beside_its_entry(tmp_path: Path) -> N
     assert left.transforms == [[("Blur", 2), ("Flip", 1)], []]
 
 
-def test_a_line_that_a_full_disk_cut_short_is_passed_over(tmp_path: Path) -> None:
+def test_a_block_that_was_not_completed_is_passed_over(tmp_path: Path) -> None:
     log = Log(tmp_path, Role.WORKER)
     log.ready(1, 1)
-    log.begin(0, 0)
-    log.end()
+    for number in range(KEPT + 1):
+        log.begin(number, 0)
+        log.end()
+    [path] = tmp_path.glob("*.log")
+    whole = path.stat().st_size
     log.leave()
-    [beside] = tmp_path.glob("*.transforms")
-    beside.write_text(beside.read_text() + '[[["Bl')
+    path.write_bytes(path.read_bytes()[:whole] + bytes(100))  # room was made, and then it was killed
     [left] = read(tmp_path)
-    assert left.transforms == [[]]
+    assert len(left.done) == len(left.transforms) == KEPT
 
 
 def test_of_short_tasks_only_some_have_their_transforms_timed(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def _take_turns(job: Job, number: int, dealt: list[list[Tasks]], barrier: Barrie
         barrier.wait()
         replica.work(together[number])
         for index, load in enumerate(loads):
-            for runs in (mine, True):
+            order = (mine, True) if turn % 2 else (True, mine)  # who comes second finds things in place
+            for runs in order:
                 barrier.wait()
                 if runs:
                     _probe(index, load)

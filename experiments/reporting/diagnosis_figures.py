@@ -102,6 +102,10 @@ def ceilings_figure(
         axes.axhline(100, color=GREY, linewidth=1)
         worker_axis(axes, {*points["workers"], *inflations["workers"]}, usable_cpus)
     finish(figure, "efficiency")
+    middles = [value for axes in row for curve in axes.containers for value in curve[0].get_ydata()]
+    row[0].set_ylim(
+        top=1.1 * max(100, *middles)
+    )  # a bar may leave the chart: one probe's bad luck hides none
     return figure
 
 

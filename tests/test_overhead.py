@@ -1,0 +1,30 @@
+"""What recording costs: numbers from pairs, and the command that measures them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.overhead import main
+from experiments.reporting.overhead import overhead
+
+
+def test_the_cost_is_the_median_of_the_pairs_however_fast_the_machine_is() -> None:
+    unrecorded_s = pd.Series([1.0, 2.0, 1.5, 1.0, 3.0])
+    pairs = pd.DataFrame({"saving": True, "unrecorded_s": unrecorded_s, "recorded_s": 1.02 * unrecorded_s})
+    pairs.loc[4, "recorded_s"] = 9.0  # somebody else was at work
+    [row] = overhead(pairs).to_dict("records")
+    assert (row["pairs"], row["task_s"]) == (5, 1.5)
+    assert row["cost"] == pytest.approx(0.02)
+    assert row["cost_s"] == pytest.approx(0.03)
+
+
+def test_the_command_measures_both_and_leaves_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--pairs", "2", "--results", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert "Recording on light, 500x500 pixels" in shown
+    data = pd.read_csv(tmp_path / "tables" / "overhead" / "table.csv")
+    assert list(data["saving"]) == [True, False]
+    assert (data["task_s"] > 0).all()
