@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from augment.strategies import STRATEGIES
 from experiments.config import Config
 
 BASELINE, CEILING, IN_TURNS = "sequential", "replicas", "turns"
+UNTOUCHED = "none"  # the toggle that changes no policy
 DETERMINING = (
     *("workers", "image_size", "saving", "repetitions", "n_images", "n_augmentations", "seed"),
     *("scratch_dir", "output_dir", "trace", "profile", "on_bad_image", "max_image_pixels"),
@@ -32,7 +33,7 @@ class Cell:
     strategy: str
     dataset: str
     pipeline: str
-    toggle: str = "none"
+    toggle: str = UNTOUCHED
 
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:
@@ -118,12 +119,15 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def with_companions(cells: Iterable[Cell]) -> list[Cell]:
+def with_companions(cells: Sequence[Cell]) -> list[Cell]:
     """The cells, each once; before the first of each workload its sequential one where a cell asks for
-    a baseline, and before the first of each worker count the ceilings where one asks for them."""
+    a baseline, and before the first of each worker count the ceilings where one asks for them. Where
+    policies are toggled and one cell is untouched, its baseline is that of all."""
     wanted: dict[str, Cell] = {}
+    untouched = any(cell.toggle == UNTOUCHED for cell in cells)
     for cell in cells:
-        companions = [cell.baseline] if cell.config.baseline else []
+        own = cell.toggle == UNTOUCHED or not untouched
+        companions = [cell.baseline] if cell.config.baseline and own else []
         companions += cell.ceilings if cell.config.ceilings else []
         for one in [*companions, cell]:
             wanted.setdefault(digest_of(one.determinants()), one)

@@ -92,6 +92,18 @@ def test_rerun_keeps_both(tmp_path: Path) -> None:
     assert len(trials(tmp_path)) == 2
 
 
+def test_toggles_share_the_untouched_baseline(tmp_path: Path) -> None:
+    words = ("experiment=toggles", "toggle=none,allocator,chunk_1", "protocol=smoke", "repetitions=1")
+    assert command(*words, cwd=tmp_path).returncode == 0
+    rows = trials(tmp_path, "toggles")
+    assert sorted(zip(rows["strategy"], rows["toggle"], strict=True)) == [
+        ("p2", "allocator"),
+        ("p2", "chunk_1"),
+        ("p2", "none"),
+        ("sequential", "none"),
+    ]
+
+
 def test_a_baseline_is_added_once_for_each_workload(tmp_path: Path) -> None:
     words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "baseline=true")
     command(*words, cwd=tmp_path)
