@@ -156,6 +156,17 @@ def test_inflation_of_a_probe_and_its_efficiency() -> None:
     assert dict(efficiency) == pytest.approx({1: 1.0, 4: 1 / 1.6}, rel=0.02)
 
 
+def test_an_inflation_of_nothing_is_unknown() -> None:
+    """The kernel counts system CPU by ticks: of short runs a whole trial may have none."""
+    made = turns(1.0, 2, "system_s")
+    trials, tasks = frames(made)
+    found = inflations(trials, tasks, probes_of(made))
+    assert inflation(found, WORKLOAD, 2, "system") is not None
+    tasks.loc[tasks["repetition"] == 1, "cpu_system_s"] = 0.0
+    found = inflations(trials, tasks, probes_of(made))
+    assert inflation(found, WORKLOAD, 2, "system") is None
+
+
 def test_the_workloads_inflation_is_told_though_its_tasks_differ() -> None:
     trials, tasks = frames(turns(1.3, 2))
     sequential, reference = frames(cell("sequential", 1, tasks=36))

@@ -51,6 +51,9 @@ class Inflation(NamedTuple):
     draws: Array
 
 
+UNKNOWN = Inflation(*(float("nan"),) * 3, np.full(DRAWS, np.nan))
+
+
 def in_turns(trials: pd.DataFrame) -> "pd.Series[bool]":
     """Which trials tell what company costs, and nothing of a strategy."""
     return trials["strategy"] == TURNS
@@ -59,8 +62,8 @@ def in_turns(trials: pd.DataFrame) -> "pd.Series[bool]":
 def inflations(trials: pd.DataFrame, tasks: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
     """Per probe (or WORKLOAD), saving flag, worker count and kind (`user`, `system`, `wall`) the
     inflation of a task in company, its 95 % interval and the draws of that, from resampled trials and of
-    each resampled rounds. NaN where a task alone takes next to nothing of that kind, or where there are too
-    few rounds.
+    each resampled rounds. NaN where a task alone takes next to nothing of that kind, in the mean or
+    in any draw, or where there are too few rounds.
 
     The workload's tasks differ, and each is measured by the sequential reference's seconds for it."""
     ok = trials[trials["status"] == OK]
@@ -96,9 +99,11 @@ def _inflation(sums: Sums, kind: str) -> Inflation:
     alone, more = solve(rows.sum(), kind)
     alone_wall, _ = solve(rows.sum(), "wall")
     if (rows["weight"] > 0).sum() < LEAST_ROUNDS or not alone > LEAST_SHARE * alone_wall:
-        return Inflation(*(float("nan"),) * 3, np.full(DRAWS, np.nan))
+        return UNKNOWN
     drawn = _drawn(sums)
     draws_alone, draws_more = solve(dict(zip(rows.columns, drawn.T, strict=True)), kind)
+    if not (draws_alone > 0).all():
+        return UNKNOWN
     draws: Array = 1 + draws_more / draws_alone
     low, high = np.percentile(draws, PERCENT)
     return Inflation(float(1 + more / alone), float(low), float(high), draws)
