@@ -23,9 +23,10 @@ from augment import fault, log_reader
 from augment.log import Role
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
+from augment.task import decode
 from augment.workload import Job
 from experiments import watch
-from experiments.scratch import remove_abandoned
+from experiments.scratch import remove_abandoned, scratch
 from experiments.watch import ROOT
 from tests.conftest import tried
 from tests.jobs import run, small_job
@@ -101,18 +102,22 @@ def ends(name: str, job: Job, told: str) -> watch.Outcome:
 @pytest.mark.parametrize("attempt", range(TIMES))
 @pytest.mark.parametrize(("name", "role"), VICTIMS, ids=lambda value: getattr(value, "name", value))
 def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
+    """Outputs go where a sweep's do, to a scratch folder: a file that was being written goes with it, and
+    what has its name is whole."""
     workers = 1 if name == "sequential" else 3
-    job = small_job(tmp_path, workers, n_augmentations=60, pipeline=pipeline(Sleeps))
-    rng = random.Random(f"{name} {role} {attempt}")
-    killer = threading.Thread(target=strike, args=(job, role, rng))
-    killer.start()
-    outcome = ends(name, job, "killed by SIGKILL")
-    killer.join()
+    with scratch(tmp_path) as output:
+        job = small_job(tmp_path, workers, n_augmentations=60, pipeline=pipeline(Sleeps), output=output)
+        rng = random.Random(f"{name} {role} {attempt}")
+        killer = threading.Thread(target=strike, args=(job, role, rng))
+        killer.start()
+        outcome = ends(name, job, "killed by SIGKILL")
+        killer.join()
+        assert all(decode(path).size for path in output.glob("aug_*"))
     assert outcome.error
     assert f": {role.name.lower()} " in outcome.error
     if role is Role.WORKER:
         assert "at task (" in outcome.error
-    assert not list((tmp_path / "out").glob(".*.part"))
+    assert not list(tmp_path.rglob("*.part"))
     tried(f"kill -9 of a {role.name.lower()}", name)
 
 
