@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pairs", type=int, default=200, help="two or more")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
     chosen = parser.parse_args(arguments)
+    if chosen.pairs < 2:
+        parser.error(f"--pairs {chosen.pairs}: must be 2 or more, or there is no interval")
     measured = []
     for saving in (True, False):
         with scratch(Path(tempfile.gettempdir())) as folder:

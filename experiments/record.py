@@ -110,13 +110,19 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """One augmentation of one image, stage by stage. Times are seconds of wall clock;
-    a stage that the strategy does not have in a task is 0."""
+class OfTrial:
+    """What joins a record to its trial."""
 
     experiment: str = column("as in trials")
     cell: str = column("as in trials")
     repetition: int = column("as in trials")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(OfTrial):
+    """One augmentation of one image, stage by stage. Times are seconds of wall clock;
+    a stage that the strategy does not have in a task is 0."""
+
     image_index: int = column("which image of the dataset")
     augmentation_index: int = column("which augmentation of that image")
     worker: int = column("which process transformed it: 0, 1, … in the order they began")
@@ -157,12 +163,9 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(OfTrial):
     """One run of a probe of the machine by one process, between the tasks of a trial (`turns`)."""
 
-    experiment: str = column("as in trials")
-    cell: str = column("as in trials")
-    repetition: int = column("as in trials")
     probe: str = column("which probe: a name in `augment/probes.py`")
     worker: int = column("which process ran it: 0, 1, … as in tasks")
     start_s: float = column("begin, seconds after the begin of the timed region")

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augment import probes
 from experiments.record import FAILED, Task
+from experiments.reporting import ceilings
 from experiments.reporting.account import PARTS, AccountError, account, accounts
 from experiments.reporting.ceilings import inflation, inflations, probe_efficiencies
 from experiments.reporting.company import WORKLOAD, others_at_work
@@ -141,6 +143,10 @@ def test_the_ledger_of_what_the_master_sends() -> None:
     assert p1["feeder_share"] == pytest.approx(0.5 / 0.6)
     asked, _ = frames(cell("p1", 2, strategy_options='{"chunk": "1"}', **sent))
     assert set(ledger(asked)["chunk"]) == {1}
+
+
+def test_every_probe_has_a_name_in_the_charts() -> None:
+    assert list(ceilings.PROBES) == list(probes.PROBES)
 
 
 def test_inflation_of_a_probe_and_its_efficiency() -> None:

@@ -19,6 +19,12 @@ def test_the_cost_is_the_median_of_the_pairs_however_fast_the_machine_is() -> No
     assert row["cost_s"] == pytest.approx(0.03)
 
 
+def test_one_pair_is_too_few(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--pairs", "1"])
+    assert "--pairs 1: must be 2 or more" in capsys.readouterr().err
+
+
 def test_the_command_measures_both_and_leaves_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
