@@ -55,7 +55,7 @@ saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figur
 
 diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (adds to strong-scaling)
 	@$(PY) run.py experiment=strong_scaling protocol=$(PROTOCOL) ceilings=true workers=2,4,16 $(ARGS); swept=$$?; \
-	$(PY) -m experiments.diagnose; diagnosed=$$?; exit $$((swept ? swept : diagnosed))
+	$(PY) -m experiments.report.diagnose; diagnosed=$$?; exit $$((swept ? swept : diagnosed))
 
 toggles: $(READY)  ## One policy changed at a time: which gives time back?
 	@$(call sweep,toggles)
@@ -67,7 +67,7 @@ against-itself: $(READY)  ## How often does identical code claim to differ from 
 	@$(call sweep,against_itself)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
-	@$(PY) -m experiments.overhead
+	@$(PY) -m experiments.measure.recording_cost
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)
@@ -79,7 +79,7 @@ figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(PY) -m experiments.report
 
 schema: $(READY)  ## Generate results/README.md from the records
-	$(PY) -m experiments.document
+	$(PY) -m experiments.records.document
 
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \

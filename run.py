@@ -9,8 +9,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from experiments import cli, sweep
-from experiments.cell import Cell
+from experiments import cli
+from experiments.measure import sweep
+from experiments.plan.cell import Cell
 
 composed: list[tuple[DictConfig, dict[str, str]]] = []
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from errno import ENOTSUP
 from pathlib import Path
 
-from augment.knob import KnobError, knob
-from augment.processes import START_METHODS
+from augment.option import KnobError, knob
+from augment.recording.processes import START_METHODS
 
 ALLOCATORS, PINS, HUGE_PAGES = ("default", "retain"), ("none", "compact", "scatter"), ("default", "madvise")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h

@@ -19,13 +19,13 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from augment.dataset import DATASETS
-from augment.knob import REQUIRED, KnobError
+from augment.datasets import DATASETS
+from augment.option import REQUIRED, KnobError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from experiments.config import Config, register
-from experiments.scratch import scratch
-from experiments.store import StoreError
+from experiments.measure.scratch import scratch
+from experiments.plan.options import Config, register
+from experiments.records.store import StoreError
 
 USAGE_ERROR = 2
 

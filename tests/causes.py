@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.log import Role
-from augment.processes import context
+from augment.recording.log import Role
+from augment.recording.processes import context
 from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.base import master, pool
-from augment.task import bench, open_bench
+from augment.task_runner import bench, open_bench
 from augment.workload import Job
 from tests.planted import Planted, Sleeps
 

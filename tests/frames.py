@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.record import OK, Trial
+from experiments.records.schema import OK, Trial
 
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
 

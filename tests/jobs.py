@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from augment.dataset.synthetic import Synthetic
+from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime
 from augment.strategies import Strategy
 from augment.workload import Job, Workload
-from experiments import watch
+from experiments.measure import supervisor as watch
 
 FLIP = {"transforms": [{"_target_": "albumentations.HorizontalFlip", "p": 0.5}]}
 VARIED = {

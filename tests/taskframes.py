@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.record import Probe, Task, Trial
+from experiments.records.schema import Probe, Task, Trial
 from tests.frames import trial
 
 Cells = tuple[list[Trial], list[Task], list[Probe]]

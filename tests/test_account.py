@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augment import probes
-from experiments.record import FAILED, Task
-from experiments.reporting import ceilings
-from experiments.reporting.account import PARTS, AccountError, account, accounts
-from experiments.reporting.ceilings import inflation, inflations, probe_efficiencies
-from experiments.reporting.company import WORKLOAD, others_at_work
-from experiments.reporting.costs import stays
-from experiments.reporting.losses import LOSSES, losses
-from experiments.reporting.pop import images_per_chunk, ledger, pop
+from augment.strategies.instruments import probes
+from experiments.analysis import ceilings
+from experiments.analysis.account import PARTS, AccountError, account, accounts
+from experiments.analysis.ceilings import inflation, inflations, probe_efficiencies
+from experiments.analysis.company import WORKLOAD, others_at_work
+from experiments.analysis.costs import stays
+from experiments.analysis.losses import LOSSES, losses
+from experiments.analysis.pop import images_per_chunk, ledger, pop
+from experiments.records.schema import FAILED, Task
 from tests.frames import trial
 from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 

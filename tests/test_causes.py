@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from augment.dataset.synthetic import Synthetic
+from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime
-from experiments import store
-from experiments.cell import Cell
-from experiments.config import Config
-from experiments.measure import Measured, measure
-from experiments.reporting.account import accounts
-from experiments.reporting.ceilings import TURNS, in_turns, inflations
-from experiments.reporting.verdict import verdicts
-from experiments.surroundings import Surroundings
+from experiments.analysis.account import accounts
+from experiments.analysis.ceilings import TURNS, in_turns, inflations
+from experiments.analysis.verdict import verdicts
+from experiments.measure.repetitions import Measured, measure
+from experiments.measure.surroundings import Surroundings
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
+from experiments.records import store
 from tests.causes import CAUSES, Cause
 
 TIMES = int(os.environ.get("CAUSES", "0"))

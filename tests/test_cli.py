@@ -8,13 +8,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from augment.dataset import DATASETS
+from augment.datasets import DATASETS
 from augment.pipeline import check
 from augment.strategies import STRATEGIES
-from experiments import cli
-from experiments.cell import Cell
-from experiments.config import weak_scaling_size
-from experiments.watch import ROOT
+from experiments import ROOT, cli
+from experiments.plan.cell import Cell
+from experiments.plan.options import weak_scaling_size
 
 FILES = sorted(path.relative_to(ROOT / "conf") for path in (ROOT / "conf").glob("*/*.yaml"))
 

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments import store
-from experiments.compare import NothingToCompareError, compare, main, surroundings
-from experiments.record import FAILED, Trial
-from experiments.reporting.difference import FLOOR, LEVEL, change, verdict
+from experiments.analysis.compare import NothingToCompareError, compare, main, surroundings
+from experiments.analysis.statistics import FLOOR, LEVEL, change, verdict
+from experiments.records import store
+from experiments.records.schema import FAILED, Trial
 from tests.frames import BEGIN, frame, repeated, trial
 
 RUNS = 20_000

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augment import pixels
-from augment.dataset import DATASETS, Dataset
-from augment.dataset.base import DatasetError
-from augment.dataset.folder import Folder
-from augment.dataset.photos import PHOTOS, Photos, photo_folder
-from augment.dataset.synthetic import Synthetic
+from augment.datasets import DATASETS, Dataset, pixels
+from augment.datasets.base import DatasetError
+from augment.datasets.folder import Folder
+from augment.datasets.photos import PHOTOS, Photos, photo_folder
+from augment.datasets.synthetic import Synthetic
 from augment.workload import Workload
 
 relaxed = settings(deadline=None, max_examples=40)
@@ -106,7 +105,7 @@ def test_two_sweeps_that_make_the_same_at_once_agree(tmp_path: Path, monkeypatch
 
 def test_importing_datasets_imports_no_library() -> None:
     code = (
-        "import sys, augment.dataset; print({'numpy', 'cv2', 'skimage', 'albumentations'} & {*sys.modules})"
+        "import sys, augment.datasets; print({'numpy', 'cv2', 'skimage', 'albumentations'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -228,7 +227,7 @@ def test_a_smaller_photo_is_mirrored_not_stretched(have: int, want: int) -> None
 
 def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder in (None, tmp_path):
-        monkeypatch.setattr("augment.dataset.photos.photo_folder", lambda folder=folder: folder)
+        monkeypatch.setattr("augment.datasets.photos.photo_folder", lambda folder=folder: folder)
         with pytest.raises(DatasetError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
             Photos().check()
 

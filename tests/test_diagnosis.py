@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from experiments import store
-from experiments.diagnose import main
-from experiments.reporting.account import PARTS, accounts
-from experiments.reporting.diagnosis import Diagnosis, diagnose, diagnosed
-from experiments.reporting.diagnosis_figures import account_figure
-from experiments.reporting.render import FORMATS, text
-from experiments.reporting.reports import strong_report
-from experiments.reporting.scaling import NoTrialsError
-from experiments.reporting.timeline import perfetto, spans
+from experiments.analysis.account import PARTS, accounts
+from experiments.analysis.scaling import NoTrialsError
+from experiments.records import store
+from experiments.report.diagnose import main
+from experiments.report.diagnosis import Diagnosis, diagnose, diagnosed
+from experiments.report.diagnosis_figures import account_figure
+from experiments.report.render import FORMATS, text
+from experiments.report.reports import strong_report
+from experiments.report.timeline import perfetto, spans
 from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 
 SENT: dict[str, Any] = {"master_sent_bytes": 2_400_000, "master_threads_cpu_s": 0.1}

@@ -19,15 +19,15 @@ import pandas as pd
 import psutil
 import pytest
 
-from augment import fault, log_reader
-from augment.log import Role
+from augment.recording import fault, log_reader
+from augment.recording.log import Role
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from augment.task import decode
+from augment.task_runner import decode
 from augment.workload import Job
-from experiments import watch
-from experiments.scratch import remove_abandoned, scratch
-from experiments.watch import ROOT
+from experiments import ROOT
+from experiments.measure import supervisor as watch
+from experiments.measure.scratch import remove_abandoned, scratch
 from tests.conftest import tried
 from tests.jobs import run, small_job
 from tests.planted import Hangs, Leaves, Raises, Sleeps, pipeline

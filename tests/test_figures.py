@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from experiments.record import FAILED
-from experiments.reporting import published
-from experiments.reporting.contact_sheet import contact_sheet
-from experiments.reporting.figures import PUBLISHED, look, save, savers_figure, scaling_figures
-from experiments.reporting.scaling import SAVERS, NoTrialsError, strong, weak
+from experiments.analysis import published
+from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, weak
+from experiments.records.schema import FAILED
+from experiments.report.contact_sheet import contact_sheet
+from experiments.report.style import PUBLISHED, look, save, savers_figure, scaling_figures
 from tests.frames import frame, repeated, trial
 
 TRIALS = frame(

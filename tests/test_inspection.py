@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from augment.inspection import inspect
-from augment.pixels import Pixels, noise
-from augment.task import ImageError, decode
-from experiments import inputs, inspector
-from experiments.inputs import Inspected, name_problem, usable
+from augment.datasets.pixels import Pixels, noise
+from augment.task_runner import ImageError, decode
+from experiments import ROOT
+from experiments.inputs import inspector
+from experiments.inputs import vetting as inputs
+from experiments.inputs.inspection import inspect
+from experiments.inputs.vetting import Inspected, name_problem, usable
 
-ROOT = Path(inspector.__file__).parent.parent
 NOTHING = '{"transforms": []}'
 MOST = 70_000
 WIDTH, HEIGHT = 32, 24
@@ -317,7 +318,8 @@ def test_outputs_need_names_that_a_file_may_have(tmp_path: Path) -> None:
 
 PLANTED = """
 import ctypes, os, sys, time
-from experiments import inspector
+from experiments import ROOT
+from experiments.inputs import inspector
 
 def planted(path, most_pixels):
     match path.stem:
@@ -390,7 +392,7 @@ def test_an_interruption_leaves_no_process(planted: Path, monkeypatch: pytest.Mo
 def test_a_killed_parent_leaves_no_process(tmp_path: Path) -> None:
     os.mkfifo(ready := tmp_path / "ready")
     code = (
-        "import sys, pathlib, time; from experiments.inspector import Inspector\n"
+        "import sys, pathlib, time; from experiments.inputs.inspector import Inspector\n"
         "one = Inspector(9, '', 9); one.give(0, pathlib.Path('a'))\n"
         "open(sys.argv[1], 'w').write(str(one._process.pid)); time.sleep(60)"
     )

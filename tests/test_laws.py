@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from experiments.record import FAILED, Trial
-from experiments.reporting import published, reports
-from experiments.reporting.figures import look
-from experiments.reporting.law_cases import Case, cases, relative_spread
-from experiments.reporting.law_figures import laws_figure
-from experiments.reporting.law_tables import law_tables
-from experiments.reporting.laws import AMDAHL, GUSTAFSON, USL, Fit, Law, extrapolate, fit, karp_flatt
-from experiments.reporting.render import FORMATS, text
-from experiments.reporting.scaling import strong, weak
+from experiments.analysis import published
+from experiments.analysis.law_cases import Case, cases, relative_spread
+from experiments.analysis.laws import AMDAHL, GUSTAFSON, USL, Fit, Law, extrapolate, fit, karp_flatt
+from experiments.analysis.scaling import strong, weak
+from experiments.records.schema import FAILED, Trial
+from experiments.report import reports
+from experiments.report.law_figures import laws_figure
+from experiments.report.law_tables import law_tables
+from experiments.report.render import FORMATS, text
+from experiments.report.style import look
 from tests.frames import frame, repeated, trial
 
 COUNTS = [2, 4, 8, 16, 32]

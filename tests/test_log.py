@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from augment.counters import Counters
-from augment.log import KEPT, SAMPLED, STAGES, Log, Role
-from augment.log_reader import read
+from augment.recording.counters import Counters
+from augment.recording.log import KEPT, SAMPLED, STAGES, Log, Role
+from augment.recording.log_reader import read
 
 
 class HandClock:

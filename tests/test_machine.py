@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import machine
+from experiments.host import environment as machine
 from tests.files import put
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.overhead import main
-from experiments.reporting.overhead import overhead
+from experiments.measure.recording_cost import main
+from experiments.report.overhead import overhead
 
 
 def test_the_cost_is_the_median_of_the_pairs_however_fast_the_machine_is() -> None:

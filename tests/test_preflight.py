@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
-from augment.dataset.synthetic import Synthetic
+from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES
-from experiments import machine, preflight, resources
-from experiments.cell import Cell
-from experiments.config import Config
-from experiments.preflight import cell_findings, machine_findings, needed, shortages
-from experiments.resources import Resources, available
+from experiments.host import environment as machine
+from experiments.host import limits as resources
+from experiments.host.limits import Resources, available
+from experiments.measure import preflight
+from experiments.measure.preflight import cell_findings, machine_findings, needed, shortages
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
 from tests.files import put
 
 GIB = 2**30

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import provenance
+from experiments.host import provenance
 from tests.files import put
 
 
@@ -24,7 +24,7 @@ def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tm
 def test_a_commit_is_marked_when_a_tracked_file_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
 
     def git(*words: str) -> str:
         person = ["-c", "user.name=a", "-c", "user.email=a@b"]
@@ -54,7 +54,7 @@ def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.
         raise subprocess.TimeoutExpired("git", timeout)
 
     (tmp_path / ".git").mkdir()
-    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
     monkeypatch.setattr(subprocess, "run", hang)
     assert provenance.git_commit() is None
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reporting import published
+from experiments.analysis import published
 
 
 def test_the_slips_are_the_twelve_speedups_without_saving() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.record import FAILED, NOT_APPLICABLE, Trial
-from experiments.reporting.scaling import SAVERS, WEAK, NoTrialsError, newest_comparable, strong, weak
+from experiments.analysis.scaling import SAVERS, WEAK, NoTrialsError, newest_comparable, strong, weak
+from experiments.records.schema import FAILED, NOT_APPLICABLE, Trial
 from tests.frames import BEGIN, frame, repeated, trial
 
 SECONDS = st.floats(0.001, 1e5)

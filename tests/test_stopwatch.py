@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from albumentations import ImageOnlyTransform
 
-from augment.log import Log, Role
-from augment.log_reader import read
 from augment.pipeline import build
-from augment.stopwatch import time_leaves
+from augment.recording.log import Log, Role
+from augment.recording.log_reader import read
+from augment.recording.transform_timer import time_leaves
 from tests.test_pipeline import STUDY
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)

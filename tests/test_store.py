@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from experiments import store
-from experiments.document import README, document
-from experiments.record import FAILED, NOT_APPLICABLE, OK, Task, Trial
-from experiments.rows import outputs_digest
+from experiments.measure.rows import outputs_digest
+from experiments.records import store
+from experiments.records.document import README, document
+from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, Task, Trial
 from tests.frames import trial
 
 

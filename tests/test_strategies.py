@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.log import PROBING, READING, Role
+from augment.recording.log import PROBING, READING, Role
 from augment.strategies import STRATEGIES
 from augment.strategies.queue import PQ
 from tests.jobs import contents, run, small_job

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from augment.log import STAGES
-from augment.probes import PROBES
-from experiments.watch import ROOT
+from augment.recording.log import STAGES
+from augment.strategies.instruments.probes import PROBES
+from experiments import ROOT
 from tests.test_cli import command
 
 NINE = ("-m", "workers=1,2,4", "strategy=p1,p2,pq", "protocol=smoke")

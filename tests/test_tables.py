@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import report
-from experiments.record import FAILED, NOT_APPLICABLE, Trial
-from experiments.reporting import reports
-from experiments.reporting.render import FORMATS, text
-from experiments.reporting.scaling import SAVERS, strong, weak
-from experiments.reporting.tables import (
+from experiments.analysis.scaling import SAVERS, strong, weak
+from experiments.records.schema import FAILED, NOT_APPLICABLE, Trial
+from experiments.report import __main__ as report
+from experiments.report import reports
+from experiments.report.render import FORMATS, text
+from experiments.report.tables import (
     Table,
     cells_table,
     environment_table,

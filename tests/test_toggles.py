@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from experiments.record import FAILED, Trial
-from experiments.report import main
-from experiments.reporting.figures import look
-from experiments.reporting.render import text
-from experiments.reporting.scaling import NoTrialsError
-from experiments.reporting.toggle_figure import AXIS, toggles_figure
-from experiments.reporting.toggles import comparable, recovered, toggles_table
+from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.toggles import comparable, recovered, toggles_table
+from experiments.records.schema import FAILED, Trial
+from experiments.report.__main__ import main
+from experiments.report.render import text
+from experiments.report.style import look
+from experiments.report.toggle_figure import AXIS, toggles_figure
 from tests.frames import BEGIN, frame, trial
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from experiments.reporting.diagnosis import diagnose
-from experiments.reporting.transforms import transform_inflations, transform_tables, transforms_figure
+from experiments.report.diagnosis import diagnose
+from experiments.report.transforms import transform_inflations, transform_tables, transforms_figure
 from tests.taskframes import Cells, Cost, cell, frames, probes_of
 
 

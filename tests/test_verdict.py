@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.reporting.account import accounts
-from experiments.reporting.causes import (
+from experiments.analysis.account import accounts
+from experiments.analysis.causes import (
     BLOCKED,
     COORDINATION,
     IMBALANCE,
@@ -14,9 +14,9 @@ from experiments.reporting.causes import (
     OVERSUBSCRIBED,
     PAGE_FAULTS,
 )
-from experiments.reporting.ceilings import in_turns, inflations
-from experiments.reporting.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
-from experiments.reporting.verdict import Verdict, verdicts
+from experiments.analysis.ceilings import in_turns, inflations
+from experiments.analysis.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
+from experiments.analysis.verdict import Verdict, verdicts
 from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
 
 CLEAN = Cost(user_s=0.1)

@@ -2,11 +2,11 @@
 the reports derive from it. A new one is one file here and its line below."""
 
 from augment.strategies.base import Strategy
+from augment.strategies.instruments.replicas import Replicas
+from augment.strategies.instruments.turns import Turns
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
-from augment.strategies.replicas import Replicas
 from augment.strategies.sequential import Sequential
-from augment.strategies.turns import Turns
 
 __all__ = ["STRATEGIES", "Strategy"]
 

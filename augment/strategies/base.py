@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 
-from augment.knob import KnobError
-from augment.log import Role
-from augment.processes import context
-from augment.task import Bench, open_bench
+from augment.option import KnobError
+from augment.recording.log import Role
+from augment.recording.processes import context
+from augment.task_runner import Bench, open_bench
 from augment.workload import Job
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from augment.knob import knob
+from augment.option import knob
 from augment.strategies.base import Strategy, check_chunk, chunk_size, master, pool
-from augment.task import bench
+from augment.task_runner import bench
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.task import Pixels
+    from augment.task_runner import Pixels
 
 
 @dataclass

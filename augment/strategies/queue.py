@@ -11,16 +11,16 @@ from multiprocessing.managers import SyncManager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from augment.knob import KnobError, knob
-from augment.log import Role
-from augment.processes import context
+from augment.option import KnobError, knob
+from augment.recording.log import Role
+from augment.recording.processes import context
 from augment.strategies.base import PROCESS_BYTES, Strategy, check_chunk, chunk_size, master, pool
 from augment.strategies.pool import sent_bytes
-from augment.task import bench, open_bench
+from augment.task_runner import bench, open_bench
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.task import Pixels
+    from augment.task_runner import Pixels
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from augment.log import Role
+from augment.recording.log import Role
 from augment.strategies.base import Strategy
-from augment.task import Bench
+from augment.task_runner import Bench
 from augment.workload import Job
 
 

@@ -1,0 +1,37 @@
+"""The contract of a dataset, and how it names what cannot work."""
+
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from augment.option import KnobError
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+class DatasetError(KnobError):
+    """Images that cannot be had: one line that names the knob, its value and what would be right."""
+
+
+class Dataset(Protocol):
+    """What every dataset offers."""
+
+    own_size: ClassVar[bool]
+    """Whether the images always keep the size they have, so that `image_size` does not apply."""
+
+    def check(self) -> None:
+        """Raise DatasetError, in a moment and writing nothing, when these knobs cannot work."""
+
+    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
+        """The input files in order, the missing ones made in `cache`. Raises DatasetError.
+
+        Without `n_images`, all there are; without `size`, each image at its own.
+        """
+
+
+def size_text(size: Size | None) -> str:
+    return "native" if size is None else f"{size[0]}x{size[1]}"
+
+
+def shown(path: str | Path) -> str:
+    """`path` on one line that every terminal can print, whatever bytes it is made of."""
+    return text if (text := str(path)).isprintable() else ascii(text)

@@ -1,0 +1,43 @@
+"""Which transforms of a task took how long: the leaves of its pipeline tell the log of their calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from albumentations import BasicTransform
+    from albumentations.core.composition import BaseCompose
+
+    from augment.recording.log import Log
+
+
+def time_leaves(group: BaseCompose, log: Log) -> None:
+    """Has every transform below `group` that is no group itself timed; what it draws and what it does
+    to pixels stay the same."""
+    from albumentations import BasicTransform
+
+    parts = list(group.transforms)
+    for place, part in enumerate(parts):
+        if isinstance(part, BasicTransform):
+            parts[place] = Timed(part, log)
+        else:
+            time_leaves(part, log)
+    group.transforms = parts
+
+
+class Timed:
+    """A transform whose calls are timed, and in all else that transform. (Not of a class derived from its:
+    CPython specialises code for the classes that it meets, and untimed calls would be slower for it.)"""
+
+    def __init__(self, transform: BasicTransform, log: Log) -> None:
+        self._transform, self._log = transform, log
+
+    def __call__(self, *args: Any, **data: Any) -> Any:
+        begin = self._log.clock()
+        made = self._transform(*args, **data)
+        if self._transform.params:  # albumentations leaves them empty where p decided against the transform
+            self._log.transformed(type(self._transform).__name__, begin)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transform, name)

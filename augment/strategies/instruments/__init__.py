@@ -1,0 +1,1 @@
+"""Strategies that measure the machine instead of being fast."""

@@ -1,0 +1,1 @@
+"""From records to numbers: frames to frames, nothing measured, nothing drawn."""

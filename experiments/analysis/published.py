@@ -1,0 +1,87 @@
+"""The published study's printed tables, in the shape of trials, and what is wrong in them.
+
+Source: T. Botarelli, "Image Augmentation with Python Multiprocessing", Università degli Studi
+di Firenze, 23/04/2025. Its raw seconds are right; twelve printed speedups are not.
+"""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments import ROOT
+from experiments.analysis.scaling import SEQUENTIAL, STRONG, WEAK, strong, weak
+from experiments.records.schema import NOT_APPLICABLE, OK
+
+FOLDER = ROOT / "results" / "published"
+SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
+POINTS = {"strong_scaling": (strong, STRONG), "weak_scaling": (weak, WEAK)}
+REPETITIONS = 2  # each printed time is the mean of two executions; neither is printed
+SECONDS_DIGIT = 0.01
+PRINTED = (  # quantity, column of the printed figure, its unit, its last digit
+    ("speedup", "printed_speedup", 1.0, 0.01),
+    ("efficiency", "printed_efficiency_percent", 0.01, 0.01),
+)
+
+
+class Slip(NamedTuple):
+    """A printed figure that does not follow from the printed seconds."""
+
+    experiment: str
+    saving: bool
+    strategy: str
+    workers: int
+    quantity: str
+    printed: float
+    right: float
+
+    def sentence(self) -> str:
+        """A footnote of one line."""
+        where = f"{self.quantity} of {self.strategy} at {self.workers} workers"
+        return f"slip: {where}, printed {self.printed:.2f}; the seconds give {self.right:.2f}."
+
+
+def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed cell, with the
+    columns that `scaling` reads. P_Q without saving, a dash in the study, is `not_applicable`."""
+    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, repetition=0)
+    if "image_size" in printed:
+        size = printed["image_size"].str.split("x", expand=True).astype("int64")
+        printed = printed.assign(width=size[0], height=size[1])
+    dashes = printed[printed["saving"] & (printed["strategy"] == "pq")]
+    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "repetition", "width", "height"])]
+    dashes = dashes.assign(saving=False, status=NOT_APPLICABLE)
+    return pd.concat([printed, dashes], ignore_index=True)
+
+
+def points(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
+    """The points that `strong` or `weak` makes of the printed seconds; the spread, unprinted, is NaN."""
+    made = POINTS[experiment][0](trials(experiment, folder))
+    unknown = [name for name in made.columns if name.endswith(("_min", "_max"))]
+    made[unknown] = float("nan")
+    made["repetitions"] = made["repetitions"] * REPETITIONS
+    return made
+
+
+def slips(folder: Path = FOLDER) -> list[Slip]:
+    """The printed speedups and efficiencies that contradict the printed seconds.
+
+    Printed digits bound a figure, not fix it: T(1), T(P) and the figure itself each stand for a
+    range of half a last digit to either side, and a slip is a figure whose range does not meet the
+    range that the seconds allow. So neither direction of rounding has to be assumed (5.69 for
+    82.07 s / 14.41 s = 5.695 is no slip).
+    """
+    found = []
+    for experiment, (make, key) in POINTS.items():
+        printed = trials(experiment, folder)
+        base_s = printed[printed["strategy"] == SEQUENTIAL].set_index("saving")["wall_s"]
+        made = make(printed).drop(columns=["status", "wall_s"])
+        for row in printed.merge(made, on=list(key)).to_dict("records"):
+            cell = (experiment, row["saving"], row["strategy"], row["workers"])
+            slack = SECONDS_DIGIT / 2 * (1 / base_s[row["saving"]] + 1 / row["wall_s"])
+            for quantity, column, unit, digit in PRINTED:
+                shown, right = row.get(column, math.nan) * unit, row.get(quantity, math.nan)
+                if abs(shown - right) > digit / 2 + right * slack:
+                    found.append(Slip(*cell, quantity, shown, right))
+    return found

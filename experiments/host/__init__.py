@@ -1,0 +1,1 @@
+"""What the machine is: environment, limits, calibration, provenance."""

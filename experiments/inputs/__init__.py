@@ -1,0 +1,1 @@
+"""Which of a user's files are images that can be augmented."""

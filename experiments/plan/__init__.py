@@ -1,0 +1,1 @@
+"""What to measure: options, cells, and what is measured beside them."""

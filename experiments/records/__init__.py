@@ -1,0 +1,1 @@
+"""The parquet wall: what was measured, written once."""

@@ -1,0 +1,1 @@
+"""What each experiment shows, one file per section."""

@@ -1,1 +1,0 @@
-"""From rows to tables, charts and words. Reads what `experiments.store` gives, never runs a strategy."""
