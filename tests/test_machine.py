@@ -169,8 +169,8 @@ def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyP
 
 def test_describing_the_machine_imports_none_of_the_libraries() -> None:
     code = (
-        "import sys; from experiments import machine, provenance;"
-        "machine.environment(); provenance.versions();"
+        "import sys; from experiments.host import environment, provenance;"
+        "environment.environment(); provenance.versions();"
         "print({'numpy', 'cv2', 'albumentations', 'hydra', 'pandas', 'pyarrow'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
