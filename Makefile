@@ -15,7 +15,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose toggles causes against-itself overhead profile reliability figures schema lock clean
+.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose ablation causes against-itself overhead profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,8 @@ diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (
 	@$(PY) run.py experiment=strong_scaling protocol=$(PROTOCOL) ceilings=true workers=2,4,16 $(ARGS); swept=$$?; \
 	$(PY) -m experiments.report.diagnose; diagnosed=$$?; exit $$((swept ? swept : diagnosed))
 
-toggles: $(READY)  ## One policy changed at a time: which gives time back?
-	@$(call sweep,toggles)
+ablation: $(READY)  ## One policy changed at a time: which gives time back?
+	@$(call sweep,ablation)
 
 causes: $(READY)  ## Is each planted cause named? (ten tries of each, half an hour)
 	CAUSES=10 $(PY) -m pytest tests/test_causes.py

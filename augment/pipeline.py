@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from augment.option import KnobError
+from augment.option import OptionError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CLASS = "_target_"
 
 
-class PipelineError(KnobError):
+class PipelineError(OptionError):
     """A pipeline's declaration does not make a transform."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from errno import ENOTSUP
 from pathlib import Path
 
-from augment.option import KnobError, knob
+from augment.option import OptionError, option
 from augment.recording.processes import START_METHODS
 
 ALLOCATORS, PINS, HUGE_PAGES = ("default", "retain"), ("none", "compact", "scatter"), ("default", "madvise")
@@ -24,21 +24,21 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 class Runtime:
     """One policy for every process of a trial, master included."""
 
-    opencv_threads: str = knob(
+    opencv_threads: str = option(
         "OpenCV threads in every process: a number, or all (one per CPU); the study has 1", "1"
     )
-    start_method: str = knob(f"how processes are started: {', '.join(START_METHODS)}", "fork")
+    start_method: str = option(f"how processes are started: {', '.join(START_METHODS)}", "fork")
 
-    allocator: str = knob(
+    allocator: str = option(
         "glibc's malloc: default, or retain (large arrays are kept, not unmapped each time)", "default"
     )
-    pin: str = knob(
+    pin: str = option(
         "workers bound to one CPU each: none, compact (neighbours first) or scatter (spread out)", "none"
     )
-    huge_pages: str = knob("transparent huge pages for malloc: default, or madvise (asked for)", "default")
+    huge_pages: str = option("transparent huge pages for malloc: default, or madvise (asked for)", "default")
 
     def check(self) -> None:
-        """Raises KnobError naming the knob that is out of range."""
+        """Raises OptionError naming the option that is out of range."""
         choices = {
             "start_method": START_METHODS,
             "allocator": ALLOCATORS,
@@ -47,11 +47,11 @@ class Runtime:
         }
         for name, allowed in choices.items():
             if (value := getattr(self, name)) not in allowed:
-                raise KnobError(f"runtime.{name}={value}: choose one of {', '.join(allowed)}")
+                raise OptionError(f"runtime.{name}={value}: choose one of {', '.join(allowed)}")
         if self.opencv_threads != "all" and not (
             self.opencv_threads.isdecimal() and int(self.opencv_threads) > 0
         ):
-            raise KnobError(
+            raise OptionError(
                 f"runtime.opencv_threads={self.opencv_threads}: must be a number, 1 or more, or all"
             )
 

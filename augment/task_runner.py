@@ -11,7 +11,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.option import KnobError
+from augment.option import OptionError
 from augment.pipeline import build, task_seed
 from augment.recording import fault
 from augment.recording.log import READING, STAGES, Log, Role
@@ -122,7 +122,9 @@ def error_line(error: BaseException) -> str:
         return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
     text = " ".join(str(error).split())
     return (
-        text if isinstance(error, ImageError | OutputError | KnobError) else f"{type(error).__name__}: {text}"
+        text
+        if isinstance(error, ImageError | OutputError | OptionError)
+        else f"{type(error).__name__}: {text}"
     )
 
 

@@ -1,4 +1,4 @@
-"""How the command line speaks to people: a help page derived from the knobs, errors on one line."""
+"""How the command line speaks to people: a help page derived from the options, errors on one line."""
 
 import atexit
 import difflib
@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from augment.datasets import DATASETS
-from augment.option import REQUIRED, KnobError
+from augment.option import REQUIRED, OptionError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure.scratch import scratch
@@ -45,7 +45,7 @@ def prepare() -> None:
     register()
     OmegaConf.register_new_resolver("leftovers", _leftovers, use_cache=True, replace=True)
     page = {"app_name": "augment", "header": HEADER, "footer": "", "template": _help_page()}
-    ConfigStore.instance().store(group="hydra/help", name="knobs", node=page)
+    ConfigStore.instance().store(group="hydra/help", name="options", node=page)
 
 
 def _leftovers() -> str:
@@ -59,28 +59,28 @@ def _help_page() -> str:
     sections = [
         HEADER,
         "Choices\n$APP_CONFIG_GROUPS",
-        "Knobs (knob=value), with their defaults",
-        _knobs("", Config),
+        "Options (option=value), with their defaults",
+        _options("", Config),
     ]
     sections += [
-        f"Of strategy={name}\n{knobs}"
+        f"Of strategy={name}\n{options}"
         for name, kind in STRATEGIES.items()
-        if (knobs := _knobs("strategy.", kind))
+        if (options := _options("strategy.", kind))
     ]
     sections += [
-        f"Of dataset={name}\n{knobs}"
+        f"Of dataset={name}\n{options}"
         for name, kind in DATASETS.items()
-        if (knobs := _knobs("dataset.", kind))
+        if (options := _options("dataset.", kind))
     ]
-    sections += ["Of runtime\n" + _knobs("runtime.", Runtime)]
+    sections += ["Of runtime\n" + _options("runtime.", Runtime)]
     sections += [
         '--cfg job prints the composed cell; eval "$$(python run.py -sc install=bash)" completes with Tab.'
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _knobs(prefix: str, kind: Any) -> str:
-    """A line for each knob of a dataclass that is a plain value."""
+def _options(prefix: str, kind: Any) -> str:
+    """A line for each option of a dataclass that is a plain value."""
     lines = []
     for declared in fields(kind):
         default = declared.default
@@ -91,8 +91,8 @@ def _knobs(prefix: str, kind: Any) -> str:
     return "\n".join(lines)
 
 
-def knob_names() -> list[str]:
-    """Every knob that a command line can name, groups and dotted names included."""
+def option_names() -> list[str]:
+    """Every option that a command line can name, groups and dotted names included."""
     names = [declared.name for declared in fields(Config)] + ["protocol", "experiment"]
     for prefix, kinds in (
         ("strategy", STRATEGIES.values()),
@@ -110,7 +110,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise SystemExit(_fail(explain(error))) from error
-    except (KnobError, StoreError) as error:
+    except (OptionError, StoreError) as error:
         raise SystemExit(_fail(str(error))) from error
 
 
@@ -140,7 +140,7 @@ def _fail(line: str) -> int:
 def explain(error: Exception) -> str:
     """One line for people from what Hydra or OmegaConf say in several."""
     text = f"{error}\n{error.__cause__ or ''}"
-    if match := re.search(r"KnobError raised while resolving interpolation: (.*)", text):
+    if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
     if match := re.search(r"Could not find '([\w/]+)/([^/']*)'", text):
         options = re.search(r"Available options in '[^']+':\n((?:\t.*\n?)*)", text)
@@ -160,8 +160,8 @@ def explain(error: Exception) -> str:
 
 
 def _unknown(name: str) -> str:
-    known = knob_names()
+    known = option_names()
     if name in known:
-        return f"{name}: not a knob of the {name.split('.')[0]} that is chosen"
+        return f"{name}: not an option of the {name.split('.')[0]} that is chosen"
     close = difflib.get_close_matches(name, known, n=1)
-    return f"{name}: no such knob; " + (f"did you mean {close[0]}?" if close else "--help lists them")
+    return f"{name}: no such option; " + (f"did you mean {close[0]}?" if close else "--help lists them")

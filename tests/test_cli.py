@@ -27,7 +27,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("wrkers=2", "wrkers: no such knob; did you mean workers?"),
+        ("wrkers=2", "wrkers: no such option; did you mean workers?"),
         ("workers=0", "workers=0: must be 1 or more"),
         ("workers=two", "workers: Value 'two'"),
         ("image_size=12", "image_size=12: must be WIDTHxHEIGHT in pixels, like 2000x1000"),
@@ -37,7 +37,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("dataset=folder", "dataset.path: required"),
         ("-m workers=1,2,0", "workers=0: must be 1 or more"),
         ("workers=1,2", "workers=1,2: several values are a sweep, which needs -m"),
-        ("+extra=1", "extra: no such knob"),
+        ("+extra=1", "extra: no such option"),
         ("strategy=pq strategy.savers=some", "strategy.savers=some: must be a number"),
         ("runtime.start_method=clone", "runtime.start_method=clone: choose one of fork, spawn, forkserver"),
         ("runtime.opencv_threads=0", "runtime.opencv_threads=0: must be a number"),
@@ -48,7 +48,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("results_dir=/proc/none protocol=smoke", "results_dir=/proc/none"),
     ],
 )
-def test_a_wrong_command_ends_with_one_line_that_names_the_knob(
+def test_a_wrong_command_ends_with_one_line_that_names_the_option(
     words: str, told: str, tmp_path: Path
 ) -> None:
     ended = command(*words.split(), cwd=tmp_path)
@@ -59,10 +59,10 @@ def test_a_wrong_command_ends_with_one_line_that_names_the_knob(
     assert list(tmp_path.iterdir()) == [], "it has written nothing"
 
 
-def test_help_explains_every_knob_without_heavy_imports(tmp_path: Path) -> None:
+def test_help_explains_every_option_without_heavy_imports(tmp_path: Path) -> None:
     ended = command("--help", cwd=tmp_path)
     assert ended.returncode == 0
-    for name in cli.knob_names():
+    for name in cli.option_names():
         assert name in ended.stdout
     listing = (
         "import runpy, sys\n"

@@ -26,8 +26,8 @@ IMAGE = 2000 * 1000 * 3
 PAPER = [(2000, 1000)] * 10
 
 
-def cell(strategy: str = "p2", workers: int = 2, **knobs: Any) -> Cell:
-    config = Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **knobs)
+def cell(strategy: str = "p2", workers: int = 2, **options: Any) -> Cell:
+    config = Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **options)
     return Cell(config, "strong_scaling", "paper", strategy, "synthetic", "study")
 
 

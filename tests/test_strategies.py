@@ -15,7 +15,7 @@ CASES = [
     for name, kind in STRATEGIES.items()
     for workers in (1, 2, 3)
     for saving in (True, False)
-    if kind().obstacle(workers, saving) is None
+    if kind().not_applicable(workers, saving) is None
 ]
 
 
@@ -105,7 +105,7 @@ def test_savers_are_the_studys(workers: int) -> None:
 
 
 def test_what_does_not_apply_says_why() -> None:
-    assert "saving=false" in str(PQ().obstacle(4, saving=False))
-    assert "workers=1" in str(PQ().obstacle(1, saving=True))
-    assert "workers=3" in str(PQ(savers="3").obstacle(3, saving=True))
-    assert "workers=2" in str(STRATEGIES["sequential"]().obstacle(2, saving=True))
+    assert "saving=false" in str(PQ().not_applicable(4, saving=False))
+    assert "workers=1" in str(PQ().not_applicable(1, saving=True))
+    assert "workers=3" in str(PQ(savers="3").not_applicable(3, saving=True))
+    assert "workers=2" in str(STRATEGIES["sequential"]().not_applicable(2, saving=True))

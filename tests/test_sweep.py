@@ -92,11 +92,11 @@ def test_rerun_keeps_both(tmp_path: Path) -> None:
     assert len(trials(tmp_path)) == 2
 
 
-def test_toggles_share_the_untouched_baseline(tmp_path: Path) -> None:
-    words = ("experiment=toggles", "toggle=none,allocator,chunk_1", "protocol=smoke", "repetitions=1")
+def test_ablations_share_the_untouched_baseline(tmp_path: Path) -> None:
+    words = ("experiment=ablation", "ablation=none,allocator,chunk_1", "protocol=smoke", "repetitions=1")
     assert command(*words, cwd=tmp_path).returncode == 0
-    rows = trials(tmp_path, "toggles")
-    assert sorted(zip(rows["strategy"], rows["toggle"], strict=True)) == [
+    rows = trials(tmp_path, "ablation")
+    assert sorted(zip(rows["strategy"], rows["ablation"], strict=True)) == [
         ("p2", "allocator"),
         ("p2", "chunk_1"),
         ("p2", "none"),

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from augment.option import KnobError
+from augment.option import OptionError
 
 Size = tuple[int, int]  # width, height in pixels
 
 
-class DatasetError(KnobError):
-    """Images that cannot be had: one line that names the knob, its value and what would be right."""
+class DatasetError(OptionError):
+    """Images that cannot be had: one line that names the option, its value and what would be right."""
 
 
 class Dataset(Protocol):
@@ -19,7 +19,7 @@ class Dataset(Protocol):
     """Whether the images always keep the size they have, so that `image_size` does not apply."""
 
     def check(self) -> None:
-        """Raise DatasetError, in a moment and writing nothing, when these knobs cannot work."""
+        """Raise DatasetError, in a moment and writing nothing, when these options cannot work."""
 
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
         """The input files in order, the missing ones made in `cache`. Raises DatasetError.

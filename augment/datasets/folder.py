@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from augment.datasets.base import DatasetError, Size, shown, size_text
-from augment.option import knob
+from augment.option import option
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
 
@@ -23,7 +23,7 @@ class Folder:
 
     own_size: ClassVar[bool] = True
 
-    path: str = knob("folder of .jpg, .jpeg and .png images")
+    path: str = option("folder of .jpg, .jpeg and .png images")
 
     def check(self) -> None:
         self._images()

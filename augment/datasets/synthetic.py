@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from augment.datasets.base import DatasetError, Size, shown, size_text
 from augment.datasets.cache import cached
-from augment.option import knob
+from augment.option import option
 
 PATTERNS = ("checkerboard", "noise", "photo_like")
 FORMATS = ("jpg", "png")
@@ -18,8 +18,8 @@ class Synthetic:
 
     own_size: ClassVar[bool] = False
 
-    pattern: str = knob("checkerboard (the study's 10 x 10 boards), noise or photo_like", "checkerboard")
-    format: str = knob("file format of inputs and so of outputs: jpg or png", "jpg")
+    pattern: str = option("checkerboard (the study's 10 x 10 boards), noise or photo_like", "checkerboard")
+    format: str = option("file format of inputs and so of outputs: jpg or png", "jpg")
 
     def check(self) -> None:
         _one_of("dataset.pattern", self.pattern, PATTERNS)
@@ -46,6 +46,6 @@ class Synthetic:
         return cached(cache, f"synthetic-{self.pattern}-{self.format}", names, size, seed, make)
 
 
-def _one_of(knob_name: str, value: str, choices: tuple[str, ...]) -> None:
+def _one_of(option_name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise DatasetError(f"{knob_name}={shown(value)}: unknown; give one of {', '.join(choices)}")
+        raise DatasetError(f"{option_name}={shown(value)}: unknown; give one of {', '.join(choices)}")

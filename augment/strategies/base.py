@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 
-from augment.option import KnobError
+from augment.option import OptionError
 from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.task_runner import Bench, open_bench
@@ -19,14 +19,14 @@ WORKING_COPIES = 16  # of its image in a transforming worker: 12 on average, 28 
 
 @dataclass
 class Strategy(ABC):
-    """How `job.workers` processes carry a workload out. A strategy's fields are its knobs on the
+    """How `job.workers` processes carry a workload out. A strategy's fields are its options on the
     command line; it differs from the others in how tasks and pixels travel, and in nothing else."""
 
     def check(self) -> None:
-        """Raises KnobError where one of its knobs cannot work."""
+        """Raises OptionError where one of its options cannot work."""
         return None
 
-    def obstacle(self, workers: int, saving: bool) -> str | None:
+    def not_applicable(self, workers: int, saving: bool) -> str | None:
         """Why this strategy does not apply to these settings; None where it does."""
         return None
 
@@ -45,14 +45,14 @@ class Strategy(ABC):
 
 
 def chunk_size(chunk: str) -> int | None:
-    """What Pool takes for a chunk knob: None lets it divide the tasks by four times its processes."""
+    """What Pool takes for a chunk option: None lets it divide the tasks by four times its processes."""
     return None if chunk == "auto" else int(chunk)
 
 
 def check_chunk(chunk: str) -> None:
-    """Raises KnobError for a chunk that is neither a number nor auto."""
+    """Raises OptionError for a chunk that is neither a number nor auto."""
     if chunk != "auto" and not (chunk.isdecimal() and int(chunk) > 0):
-        raise KnobError(f"strategy.chunk={chunk}: must be a number, 1 or more, or auto")
+        raise OptionError(f"strategy.chunk={chunk}: must be a number, 1 or more, or auto")
 
 
 @contextmanager

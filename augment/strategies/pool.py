@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from augment.option import knob
+from augment.option import option
 from augment.strategies.base import Strategy, check_chunk, chunk_size, master, pool
 from augment.task_runner import bench
 from augment.workload import Job
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class PoolStrategy(Strategy):
     """What P_1 and P_2 share: how many tasks a worker is sent at a time."""
 
-    chunk: str = knob(
+    chunk: str = option(
         "tasks sent to a worker at a time: a number, or auto, Pool's default (the study's)", "auto"
     )
 

@@ -11,7 +11,7 @@ from multiprocessing.managers import SyncManager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from augment.option import KnobError, knob
+from augment.option import OptionError, option
 from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.strategies.base import PROCESS_BYTES, Strategy, check_chunk, chunk_size, master, pool
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 class PQ(Strategy):
     """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
 
-    savers: str = knob(
+    savers: str = option(
         "how many of the workers only save: a number, or auto: max(1, ceil(sqrt(workers)) - 1)",
         "auto",
     )
 
-    chunk: str = knob(
+    chunk: str = option(
         "tasks sent to a worker at a time: a number, or auto, Pool's default (the study's)", "auto"
     )
 
     def check(self) -> None:
         check_chunk(self.chunk)
         if self.savers != "auto" and not (self.savers.isdecimal() and int(self.savers) > 0):
-            raise KnobError(f"strategy.savers={self.savers}: must be a number, 1 or more, or auto")
+            raise OptionError(f"strategy.savers={self.savers}: must be a number, 1 or more, or auto")
 
-    def obstacle(self, workers: int, saving: bool) -> str | None:
+    def not_applicable(self, workers: int, saving: bool) -> str | None:
         if not saving:
             return "pq is a way of saving: saving=false does not apply"
         savers = self.savers_of(workers)

@@ -12,7 +12,7 @@ from augment.workload import Job
 class Sequential(Strategy):
     """One process reads an image, makes all its augmentations, goes on to the next."""
 
-    def obstacle(self, workers: int, saving: bool) -> str | None:
+    def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers == 1 else f"sequential is one process: workers={workers} does not apply"
 
     def run(self, job: Job) -> None:

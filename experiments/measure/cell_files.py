@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from augment.option import KnobError
+from augment.option import OptionError
 from augment.workload import Workload
 from experiments.inputs.vetting import Inspected, usable
 from experiments.plan.cell import Cell
@@ -32,7 +32,7 @@ def input_files(cell: Cell) -> list[Path]:
 
 def inspected(cell: Cell, place: Path) -> Inspected:
     """The inputs, with their sizes; those that are no usable images are left out if the cell skips
-    them. Raises KnobError that names every one of them if it does not, or if none remains."""
+    them. Raises OptionError that names every one of them if it does not, or if none remains."""
     files, config = tuple(input_files(cell)), cell.config
     if size := config.size():  # made at that size by the suite itself
         return Inspected(files, (size,) * len(files), {})
@@ -42,9 +42,9 @@ def inspected(cell: Cell, place: Path) -> Inspected:
     )
     listed = "; ".join(f"{name!r}: {reason}" for name, reason in found.bad.items())
     if not found.good:
-        raise KnobError(f"dataset: none of {len(files)} files is a usable image: {listed}")
+        raise OptionError(f"dataset: none of {len(files)} files is a usable image: {listed}")
     if found.bad and config.on_bad_image == "fail":
-        raise KnobError(
+        raise OptionError(
             f"on_bad_image=fail: {len(found.bad)} of {len(files)} files are no usable images: {listed}"
         )
     return found

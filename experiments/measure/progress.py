@@ -47,18 +47,20 @@ class Progress:
     def end(self, cell: Cell, repetitions: range, measured: bool, elapsed_s: float) -> None:
         """Some repetitions are done, unless the cell was in the results already."""
         self._waiting[cell] -= len(repetitions)
-        if measured and not cell.obstacle:
+        if measured and not cell.not_applicable:
             self._elapsed_s += elapsed_s
             self._work += len(repetitions) * self._work_of(cell)
         if self._work:
             self._bar.set_postfix_str(f"about {_minutes(self.rest_s())} to go", refresh=False)
-        if self._waiting[cell] <= 0 or cell.obstacle:
+        if self._waiting[cell] <= 0 or cell.not_applicable:
             self._bar.update()
 
     def rest_s(self) -> float:
         """Seconds that the waiting trials will take, at the pace of those that were measured."""
         waiting = sum(
-            max(0, left) * self._work_of(cell) for cell, left in self._waiting.items() if not cell.obstacle
+            max(0, left) * self._work_of(cell)
+            for cell, left in self._waiting.items()
+            if not cell.not_applicable
         )
         return self._elapsed_s * waiting / self._work
 

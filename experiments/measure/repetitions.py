@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from augment.option import KnobError
+from augment.option import OptionError
 from augment.task_runner import error_line
 from augment.workload import Job, Workload
 from experiments.host import calibration as kernel
@@ -47,14 +47,14 @@ class Measured:
 def measure(cell: Cell, surroundings: Surroundings, repetitions: range) -> Measured:
     """Measures repetitions of a cell. Whatever goes wrong becomes a failed trial with its reason."""
     known = known_columns(cell, surroundings.columns, surroundings.key(cell))
-    if cell.obstacle:
-        return Measured([row(known, 0, status=NOT_APPLICABLE, error=cell.obstacle)])
+    if cell.not_applicable:
+        return Measured([row(known, 0, status=NOT_APPLICABLE, error=cell.not_applicable)])
     findings = surroundings.findings + preflight.cell_findings(cell)
     try:
         place = output_place(cell)
         inputs = inspected(cell, place)
         findings += _shortages(cell, inputs, place)
-    except (KnobError, OSError) as error:
+    except (OptionError, OSError) as error:
         return Measured([row(known, 0, status=FAILED, error=error_line(error))])
     known |= _input_columns(inputs, cell)
     return sum((_trial(cell, inputs, known, number, findings) for number in repetitions), Measured([]))
@@ -63,7 +63,7 @@ def measure(cell: Cell, surroundings: Surroundings, repetitions: range) -> Measu
 def _shortages(cell: Cell, inputs: Inspected, place: Path) -> list[str]:
     lacking = preflight.shortages(cell, inputs.sizes, [path.suffix for path in inputs.good], place)
     if lacking and cell.config.on_shortage == "refuse":
-        raise KnobError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
+        raise OptionError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
     return lacking
 
 

@@ -32,7 +32,7 @@ def known_columns(cell: Cell, surroundings: dict[str, Any], key: str) -> dict[st
         {name: getattr(config, name) for name in names}
         | {
             name: getattr(cell, name)
-            for name in ("experiment", "strategy", "dataset", "pipeline", "protocol", "toggle")
+            for name in ("experiment", "strategy", "dataset", "pipeline", "protocol", "ablation")
         }
         | {
             "cell": key,

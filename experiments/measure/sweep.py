@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from augment import pipeline
-from augment.option import KnobError
+from augment.option import OptionError
 from experiments.measure.cell_files import input_files, planned_outputs
 from experiments.measure.progress import Progress
 from experiments.measure.repetitions import Measured, measure
@@ -22,7 +22,7 @@ ALREADY = "already measured"
 
 def run(cells: Sequence[Cell]) -> int:
     """Measures every cell that is not in the results yet and prints what came of them; returns the
-    exit status, 1 when a cell failed. Raises KnobError, before anything is measured or written,
+    exit status, 1 when a cell failed. Raises OptionError, before anything is measured or written,
     when a cell cannot work."""
     cells = _with_own_outputs(with_companions(cells))
     check(cells)
@@ -52,18 +52,18 @@ def schedule(cells: Sequence[Cell]) -> list[tuple[Cell, range]]:
         (cell, range(number, number + 1))
         for number in range(most)
         for cell in cells
-        if number < (1 if cell.obstacle else cell.config.repetitions)
+        if number < (1 if cell.not_applicable else cell.config.repetitions)
     ]
 
 
 def check(cells: Sequence[Cell]) -> None:
-    """Raises KnobError for the first cell that cannot work."""
+    """Raises OptionError for the first cell that cannot work."""
     for cell in cells:
         cell.config.check()
     for declaration in {cell.pipeline_digest: cell.config.pipeline for cell in cells}.values():
         pipeline.check(declaration)
     for cell in cells:
-        if cell.config.output_dir and not cell.obstacle:
+        if cell.config.output_dir and not cell.not_applicable:
             _check_outputs(cell, Path(cell.config.output_dir).expanduser().absolute())
 
 
@@ -106,12 +106,12 @@ def _with_own_outputs(cells: list[Cell]) -> list[Cell]:
 def _check_outputs(cell: Cell, output_dir: Path) -> None:
     inputs = input_files(cell)
     if output_dir.resolve() in {path.parent.resolve() for path in inputs}:
-        raise KnobError(f"output_dir={cell.config.output_dir}: holds the inputs; give another folder")
+        raise OptionError(f"output_dir={cell.config.output_dir}: holds the inputs; give another folder")
     if output_dir.exists() and not output_dir.is_dir():
-        raise KnobError(f"output_dir={cell.config.output_dir}: not a folder")
+        raise OptionError(f"output_dir={cell.config.output_dir}: not a folder")
     taken = [name for name in planned_outputs(cell, inputs) if (output_dir / name).exists()]
     if taken and not cell.config.overwrite:
-        raise KnobError(
+        raise OptionError(
             f"output_dir={cell.config.output_dir}: {len(taken)} files of these names are there, such as "
             f"{taken[0]!a}; give another folder or overwrite=true"
         )

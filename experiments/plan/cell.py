@@ -11,12 +11,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from augment.option import KnobError
+from augment.option import OptionError
 from augment.strategies import STRATEGIES
 from experiments.plan.options import Config
 
 BASELINE, CEILING, IN_TURNS = "sequential", "replicas", "turns"
-UNTOUCHED = "none"  # the toggle that changes no policy
+UNTOUCHED = "none"  # the ablation that changes no policy
 DETERMINING = (
     *("workers", "image_size", "saving", "repetitions", "n_images", "n_augmentations", "seed"),
     *("scratch_dir", "output_dir", "trace", "profile", "on_bad_image", "max_image_pixels"),
@@ -33,7 +33,7 @@ class Cell:
     strategy: str
     dataset: str
     pipeline: str
-    toggle: str = UNTOUCHED
+    ablation: str = UNTOUCHED
 
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:
@@ -41,17 +41,17 @@ class Cell:
         for node in (composed, composed.strategy, composed.dataset, composed.runtime):
             kind: Any = OmegaConf.get_type(node)
             for key in set(node) - {declared.name for declared in fields(kind)}:
-                raise KnobError(f"{key}: no such knob; --help lists them")
+                raise OptionError(f"{key}: no such option; --help lists them")
         config = OmegaConf.to_object(composed)
         assert isinstance(config, Config)
-        names = ("experiment", "protocol", "strategy", "dataset", "pipeline", "toggle")
+        names = ("experiment", "protocol", "strategy", "dataset", "pipeline", "ablation")
         return cls(config, **{name: str(choices[name]) for name in names})
 
     @property
-    def obstacle(self) -> str | None:
+    def not_applicable(self) -> str | None:
         """Why the strategy does not apply to this cell; None where it does."""
-        obstacle: str | None = self.config.strategy.obstacle(self.config.workers, self.config.saving)
-        return obstacle
+        reason: str | None = self.config.strategy.not_applicable(self.config.workers, self.config.saving)
+        return reason
 
     @property
     def baseline(self) -> Cell:
@@ -63,7 +63,7 @@ class Cell:
         """What no strategy can beat at this cell's worker count: replicas of the same workload; and that
         workload and the machine's probes in turns, alone and together."""
         both = self._with(CEILING), self._with(IN_TURNS)
-        return [one for one in both if not one.obstacle]
+        return [one for one in both if not one.not_applicable]
 
     def _with(self, strategy: str, **changes: Any) -> Cell:
         config = replace(self.config, strategy=STRATEGIES[strategy](), **changes)
@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def dataset_options(self) -> dict[str, Any]:
-        """The dataset's knobs; a path is made absolute, so that it means one folder only."""
+        """The dataset's options; a path is made absolute, so that it means one folder only."""
         options = asdict(self.config.dataset)
         return options | (
             {"path": str(Path(options["path"]).expanduser().absolute())} if "path" in options else {}
@@ -108,7 +108,7 @@ class Cell:
     def _inputs_state(self) -> list[tuple[str, int, int]] | None:
         """What tells a folder's images from those it had before: name, size and time of each."""
         if not self.config.dataset.own_size:
-            return None  # made by the suite, the same for the same knobs
+            return None  # made by the suite, the same for the same options
         files = self.config.dataset.files(self.config.n_images, None, self.config.seed, Path())
         states = [(path.name, path.lstat()) for path in files]
         return [(name, state.st_size, state.st_mtime_ns) for name, state in states]
@@ -122,11 +122,11 @@ def digest_of(value: Any) -> str:
 def with_companions(cells: Sequence[Cell]) -> list[Cell]:
     """The cells, each once; before the first of each workload its sequential one where a cell asks for
     a baseline, and before the first of each worker count the ceilings where one asks for them. Where
-    policies are toggled and one cell is untouched, its baseline is that of all."""
+    policies are ablated and one cell is untouched, its baseline is that of all."""
     wanted: dict[str, Cell] = {}
-    untouched = any(cell.toggle == UNTOUCHED for cell in cells)
+    untouched = any(cell.ablation == UNTOUCHED for cell in cells)
     for cell in cells:
-        own = cell.toggle == UNTOUCHED or not untouched
+        own = cell.ablation == UNTOUCHED or not untouched
         companions = [cell.baseline] if cell.config.baseline and own else []
         companions += cell.ceilings if cell.config.ceilings else []
         for one in [*companions, cell]:

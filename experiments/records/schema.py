@@ -26,11 +26,11 @@ class Trial:
     warnings: str | None = column("what may have spoilt the measurement, one finding a line", default=None)
 
     strategy: str = column("how the processes carry the workload out")
-    strategy_options: str = column("the strategy's own knobs, as JSON")
+    strategy_options: str = column("the strategy's own options, as JSON")
     workers: int = column("processes that work: for P_Q transforming and saving ones together")
     savers: int | None = column("how many of the workers only save (P_Q); null where none does", default=None)
     dataset: str = column("where the images come from")
-    dataset_options: str = column("the dataset's own knobs, as JSON")
+    dataset_options: str = column("the dataset's own options, as JSON")
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
     pipeline_digest: str = column("SHA-256 of the pipeline's declaration as JSON")
     width: int | None = column("image width in pixels; null where the images differ in size", default=None)
@@ -54,7 +54,7 @@ class Trial:
     trace: bool = column("whether tasks were recorded")
     profile: bool = column("whether cProfile was on, which distorts the times")
     runtime: str = column("the runtime policy asked for, as JSON")
-    toggle: str | None = column("the one policy changed, in an experiment that toggles them", default=None)
+    ablation: str | None = column("the one policy changed, in an experiment that ablation them", default=None)
     scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's", default=None)
 
     wall_s: float | None = column(

@@ -9,21 +9,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis import published
+from experiments.analysis.ablation import ablation_table, comparable
 from experiments.analysis.ceilings import in_turns
 from experiments.analysis.law_cases import cases
 from experiments.analysis.scaling import SAVERS, WEAK, newest_comparable, strong, weak
-from experiments.analysis.toggles import comparable, toggles_table
 from experiments.records.schema import OK
 from experiments.records.store import read_probes, read_tasks
 from experiments.report import style as figures
 from experiments.report import tables
+from experiments.report.ablation_figure import ablation_figure
 from experiments.report.contact_sheet import contact_sheet
 from experiments.report.diagnosis import diagnosed
 from experiments.report.law_figures import laws_figure
 from experiments.report.law_tables import law_tables
 from experiments.report.profiles import profile_table
 from experiments.report.sections.against_itself import against_itself_table
-from experiments.report.toggle_figure import toggles_figure
 
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
@@ -115,12 +115,12 @@ def profile_report(trials: pd.DataFrame, results: Path) -> Report:
     return Report(made)
 
 
-def toggles_report(trials: pd.DataFrame, results: Path) -> Report:
+def ablation_report(trials: pd.DataFrame, results: Path) -> Report:
     """What each policy, changed alone, gives back."""
     kept, note = comparable(trials)
-    table = toggles_table(kept)
+    table = ablation_table(kept)
     table.notes.extend([note] if note else [])
-    chart = toggles_figure(table.data, "What each policy gives back")
+    chart = ablation_figure(table.data, "What each policy gives back")
     return Report({"table": [table], "environment": [_environment(kept)]}, {"time_given_back": chart})
 
 
@@ -136,7 +136,7 @@ REPORTS: dict[str, Callable[[pd.DataFrame, Path], Report]] = {
     "validation": validation_report,
     "saver_tuning": savers_report,
     "profile": profile_report,
-    "toggles": toggles_report,
+    "ablation": ablation_report,
     "against_itself": against_itself_report,
 }
 

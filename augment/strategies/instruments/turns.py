@@ -35,7 +35,7 @@ class Turns(Strategy):
         """Also what each worker's probe of the memory copies."""
         return super().memory_bytes(workers, image_bytes, n_augmentations) + workers * COPIED_BYTES
 
-    def obstacle(self, workers: int, saving: bool) -> str | None:
+    def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers > 1 else "turns compares one worker with several: workers=1 does not apply"
 
     def run(self, job: Job) -> None:

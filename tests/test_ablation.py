@@ -10,27 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
+from experiments.analysis.ablation import ablation_table, comparable, recovered
 from experiments.analysis.scaling import NoTrialsError
-from experiments.analysis.toggles import comparable, recovered, toggles_table
 from experiments.records.schema import FAILED, Trial
 from experiments.report.__main__ import main
+from experiments.report.ablation_figure import AXIS, ablation_figure
 from experiments.report.render import text
 from experiments.report.style import look
-from experiments.report.toggle_figure import AXIS, toggles_figure
 from tests.frames import BEGIN, frame, trial
 
 
 def rounds(
-    toggle: str, walls_s: list[float], strategy: str = "p2", workers: int = 2, **changes: Any
+    ablation: str, walls_s: list[float], strategy: str = "p2", workers: int = 2, **changes: Any
 ) -> list[Trial]:
     return [
-        trial(strategy, workers, wall_s, toggle=toggle, repetition=number, **changes)
+        trial(strategy, workers, wall_s, ablation=ablation, repetition=number, **changes)
         for number, wall_s in enumerate(walls_s)
     ]
 
 
-def sequential(*walls_s: float, toggle: str = "none", **changes: Any) -> list[Trial]:
-    return rounds(toggle, list(walls_s), "sequential", 1, **changes)
+def sequential(*walls_s: float, ablation: str = "none", **changes: Any) -> list[Trial]:
+    return rounds(ablation, list(walls_s), "sequential", 1, **changes)
 
 
 def test_gains_are_paired_by_round_so_that_drift_cancels() -> None:
@@ -46,7 +46,7 @@ def test_efficiency_recovered_is_the_paired_difference_against_the_untouched_seq
     trials = frame(
         # what a policy does to the sequential time changes nothing
         sequential(8.0, 9.0, 6.0)
-        + sequential(1.0, 1.0, 1.0, toggle="allocator")
+        + sequential(1.0, 1.0, 1.0, ablation="allocator")
         + rounds("none", [8.0, 9.0, 10.0])  # efficiencies 0.5, 0.5, 0.3
         + rounds("allocator", [5.0, 5.0, 5.0])  # 0.8, 0.9, 0.6
     )
@@ -73,7 +73,7 @@ def test_rows_are_ranked_by_efficiency_recovered_across_points() -> None:
         + rounds("spawn", [8.0, 8.0], workers=8)  # 0.25: more of the time, less of the efficiency
     )
     data = recovered(trials)
-    assert list(data["toggle"]) == ["tmpfs", "spawn"]
+    assert list(data["ablation"]) == ["tmpfs", "spawn"]
     assert list(data["efficiency_recovered"]) == pytest.approx([0.2, 0.125])
     assert list(data["time_recovered"]) == pytest.approx([0.2, 0.5])
 
@@ -85,14 +85,14 @@ def test_without_a_baseline_the_time_ranks_and_noise_is_called_no_difference() -
         + rounds("tmpfs", [0.9, 1.1, 1.0, 1.02])
         + rounds("allocator", [0.5, 0.51, 0.5, 0.49])
     )
-    table = toggles_table(trials)
+    table = ablation_table(trials)
     assert [row[4] for row in table.rows] == ["allocator", "tmpfs"]
     assert [row[6:9] for row in table.rows] == [["-", "-", "-"]] * 2
     assert [row[-1] for row in table.rows] == ["gives time back", "no difference"]
 
 
 def test_one_round_has_no_interval_and_decides_nothing() -> None:
-    table = toggles_table(frame([*sequential(8.0), *rounds("none", [8.0]), *rounds("tmpfs", [5.0])]))
+    table = ablation_table(frame([*sequential(8.0), *rounds("none", [8.0]), *rounds("tmpfs", [5.0])]))
     assert table.rows[0][5:] == [
         *("1", "50.0%", "80.0%", "+30.0 (-)", "+38% (-)"),
         "not decided: one round",
@@ -101,11 +101,11 @@ def test_one_round_has_no_interval_and_decides_nothing() -> None:
 
 
 def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
-    failed = trial("p2", 2, None, toggle="tmpfs", repetition=2, status=FAILED)
+    failed = trial("p2", 2, None, ablation="tmpfs", repetition=2, status=FAILED)
     trials = frame([*rounds("none", [8.0, 8.0, 80.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
     [one] = recovered(trials).to_dict("records")
     assert (one["rounds"], one["time_recovered"]) == (2, pytest.approx(0.5))
-    assert toggles_table(trials).notes[-1] == "tmpfs with P_2 at 2 workers: failed."
+    assert ablation_table(trials).notes[-1] == "tmpfs with P_2 at 2 workers: failed."
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
     [
         rounds("allocator", [1.0]),
         rounds("none", [1.0]),
-        [*rounds("none", [1.0]), trial("p2", 2, 1.0, toggle="allocator", repetition=1)],
-        [trial("p2", 2, None, toggle="none", status=FAILED)],
+        [*rounds("none", [1.0]), trial("p2", 2, 1.0, ablation="allocator", repetition=1)],
+        [trial("p2", 2, None, ablation="none", status=FAILED)],
     ],
-    ids=["none untouched", "no toggle", "no round with both", "all failed"],
+    ids=["none untouched", "no ablation", "no round with both", "all failed"],
 )
 def test_without_a_pair_there_is_nothing_to_say(trials: list[Trial]) -> None:
-    with pytest.raises(NoTrialsError, match="toggle=none"):
+    with pytest.raises(NoTrialsError, match="ablation=none"):
         recovered(frame(trials))
 
 
@@ -150,7 +150,7 @@ POINTS = recovered(
 
 @pytest.fixture(scope="module")
 def panels() -> dict[str, Axes]:
-    return {axes.get_title(): axes for axes in toggles_figure(POINTS, "Toggles").axes}
+    return {axes.get_title(): axes for axes in ablation_figure(POINTS, "Ablations").axes}
 
 
 def dots(axes: Axes) -> PathCollection:
@@ -165,7 +165,7 @@ def test_each_point_has_a_panel_in_the_colour_of_its_strategy(panels: dict[str, 
     assert list(panels.values())[-1].get_xlabel() == AXIS
 
 
-def test_the_toggle_that_gives_most_back_is_on_top_at_its_per_cent(panels: dict[str, Axes]) -> None:
+def test_the_ablation_that_gives_most_back_is_on_top_at_its_per_cent(panels: dict[str, Axes]) -> None:
     axes = panels["P_2, 2 workers, saving, study"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["allocator", "tmpfs"]
     bottom, top = axes.get_ylim()
@@ -182,24 +182,24 @@ def test_what_is_off_the_scale_is_named_at_its_edge(panels: dict[str, Axes]) -> 
 
 
 def test_the_legend_names_the_interval_and_single_rounds() -> None:
-    entries = toggles_figure(POINTS, "Toggles").legends[0].get_texts()
+    entries = ablation_figure(POINTS, "Ablations").legends[0].get_texts()
     assert {entry.get_text() for entry in entries} == {"mean, 95 % interval", "one round"}
 
 
 def test_the_report_writes_the_chart(tmp_path: Path) -> None:
-    folder = tmp_path / "trials" / "toggles"
+    folder = tmp_path / "trials" / "ablation"
     folder.mkdir(parents=True)
     frame([*rounds("none", [8.0], cell="1"), *rounds("tmpfs", [4.0], cell="2")]).to_parquet(
         folder / "c.parquet"
     )
-    main(["--results", str(tmp_path), "--experiment", "toggles"])
-    charts = sorted(path.name for path in (tmp_path / "figures" / "toggles").iterdir())
+    main(["--results", str(tmp_path), "--experiment", "ablation"])
+    charts = sorted(path.name for path in (tmp_path / "figures" / "ablation").iterdir())
     assert charts == ["time_given_back.png", "time_given_back.svg"]
 
 
 def test_a_report_of_nothing_to_hold_against_ends_in_one_line(tmp_path: Path) -> None:
-    folder = tmp_path / "trials" / "toggles"
+    folder = tmp_path / "trials" / "ablation"
     folder.mkdir(parents=True)
     frame(rounds("none", [8.0])).to_parquet(folder / "c.parquet")
-    with pytest.raises(SystemExit, match=r"toggles: no round with toggle=none"):
-        main(["--results", str(tmp_path), "--experiment", "toggles"])
+    with pytest.raises(SystemExit, match=r"ablation: no round with ablation=none"):
+        main(["--results", str(tmp_path), "--experiment", "ablation"])

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.toggles import LEVEL, POINT
+from experiments.analysis.ablation import LEVEL, POINT
 from experiments.report.style import GREY, STYLE, look
 from experiments.report.tables import label, strategies
 
@@ -18,8 +18,8 @@ LEAST_PERCENT = -100.0
 
 
 @mpl.rc_context(STYLE)
-def toggles_figure(data: pd.DataFrame, title: str) -> Figure:
-    """A panel per point of `recovered`, in each the toggles by the time they give back."""
+def ablation_figure(data: pd.DataFrame, title: str) -> Figure:
+    """A panel per point of `recovered`, in each the ablation by the time they give back."""
     points: list[Any] = list(data.sort_values("time_recovered", ascending=False).groupby(POINT))
     order = strategies(data)
     points.sort(key=lambda point: (order.index(point[0][0]), *point[0][1:]))
@@ -59,7 +59,7 @@ def _panel(axes: Axes, block: pd.DataFrame, color: str, marker: str) -> None:
         axes.plot(0.02, rank, "<", color=color, transform=edge)
         text = axes.text(0.06, rank, f"−{-middle[rank]:.0f} %", color=color, va="center", transform=edge)
         text.set_bbox({"color": "white", "pad": 1})
-    axes.set_yticks(ranks, block["toggle"])
+    axes.set_yticks(ranks, block["ablation"])
     axes.set_ylim(len(block) - 0.5, -0.5)
 
 

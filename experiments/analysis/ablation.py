@@ -1,4 +1,4 @@
-"""Proof by toggles: what each policy gives back, changed one at a time in rounds."""
+"""Proof by ablation: what each policy gives back, changed one at a time in rounds."""
 
 import math
 
@@ -11,7 +11,7 @@ from experiments.report.tables import DASH, Table, label, plain_table
 
 NONE = "none"
 LEVEL = 0.95
-TOGGLES = ("saving", "strategy", "workers", "toggle", "runtime")  # what tells its cells apart
+ABLATIONS = ("saving", "strategy", "workers", "ablation", "runtime")  # what tells its cells apart
 SIDES = ("without", "with")  # the policy
 POINT = ["strategy", "workers", "saving", "pipeline"]
 NOTES = (
@@ -26,23 +26,23 @@ NOTES = (
 def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
     """The trials that may stand in one table, of every pipeline as it was declared last, and one line
     on what was left out."""
-    each = [newest_comparable(block, TOGGLES) for _, block in trials.groupby("pipeline")]
+    each = [newest_comparable(block, ABLATIONS) for _, block in trials.groupby("pipeline")]
     blocks, notes = zip(*each, strict=True)
-    kept, note = newest_comparable(pd.concat(blocks), (*TOGGLES, "pipeline", "pipeline_digest"))
+    kept, note = newest_comparable(pd.concat(blocks), (*ABLATIONS, "pipeline", "pipeline_digest"))
     return kept, "; ".join(filter(None, [*notes, note])) or None
 
 
 def recovered(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per point and toggle, the most recovered first: `rounds`, `efficiency_without` and
+    """One row per point and ablation, the most recovered first: `rounds`, `efficiency_without` and
     `efficiency_with` the policy (1.0 is 100 %), `efficiency_recovered`, their difference, and
     `time_recovered` (share of the time without), both with `_low` and `_high`. An interval is NaN after
     one round, an efficiency without a sequential baseline. Raises NoTrialsError."""
     rows = []
-    for key, block in _rounds(trials).groupby([*POINT, "toggle"]):
+    for key, block in _rounds(trials).groupby([*POINT, "ablation"]):
         without, with_it = (block["sequential_s"] / block["workers"] / block[f"{side}_s"] for side in SIDES)
         times = _interval("time_recovered", (block["without_s"] / block["with_s"]).map(math.log))
         rows.append(
-            dict(zip([*POINT, "toggle"], key, strict=True))
+            dict(zip([*POINT, "ablation"], key, strict=True))
             | {"rounds": len(block), "efficiency_without": without.mean(), "efficiency_with": with_it.mean()}
             | _interval("efficiency_recovered", with_it - without)
             | {name: -math.expm1(-gain) for name, gain in times.items()}
@@ -52,20 +52,20 @@ def recovered(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rounds(trials: pd.DataFrame) -> pd.DataFrame:
-    """A row per round, point and toggle: seconds without the policy, with it, and of the sequential
+    """A row per round, point and ablation: seconds without the policy, with it, and of the sequential
     baseline without it."""
     measured = trials[trials["status"] == OK]
     alone = measured["strategy"] == SEQUENTIAL
-    times = measured[~alone].pivot_table(index=[*POINT, "repetition"], columns="toggle", values="wall_s")
+    times = measured[~alone].pivot_table(index=[*POINT, "repetition"], columns="ablation", values="wall_s")
     policies = (
         times.reindex(columns=[*times.columns.union([NONE])])
         .rename(columns={NONE: "without_s"})
-        .melt("without_s", var_name="toggle", value_name="with_s", ignore_index=False)
+        .melt("without_s", var_name="ablation", value_name="with_s", ignore_index=False)
         .dropna()
     )
     if policies.empty:
-        raise NoTrialsError("no round with toggle=none and another to hold against it: run `make toggles`")
-    untouched = measured[alone & (measured["toggle"] == NONE)]
+        raise NoTrialsError("no round with ablation=none and another to hold against it: run `make ablation`")
+    untouched = measured[alone & (measured["ablation"] == NONE)]
     baseline_s = untouched.groupby(["saving", "pipeline", "repetition"])["wall_s"].mean()
     return policies.join(baseline_s.rename("sequential_s")).reset_index()
 
@@ -79,17 +79,17 @@ def _interval(name: str, values: "pd.Series[float]") -> dict[str, float]:
     return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
 
 
-def toggles_table(trials: pd.DataFrame) -> Table:
-    """The toggles by the efficiency they recover, with the word that the interval of the time allows."""
+def ablation_table(trials: pd.DataFrame) -> Table:
+    """The ablation by the efficiency they recover, with the word that the interval of the time allows."""
     data = recovered(trials)
-    shown = data[[*POINT, "toggle", "rounds"]].copy()
+    shown = data[[*POINT, "ablation", "rounds"]].copy()
     for side in SIDES:
         shown[f"efficiency {side}"] = [_text(value, ".1%") for value in data[f"efficiency_{side}"]]
     shown["efficiency recovered (points)"] = _spans(100 * data.filter(like="efficiency_recovered"), "+.1f")
     shown["time given back"] = _spans(data.filter(like="time_recovered"), "+.0%")
     ends = zip(data["time_recovered_low"], data["time_recovered_high"], strict=True)
     shown["so"] = [_word(low, high) for low, high in ends]
-    return plain_table("Toggles", data, [*NOTES, *_unmeasured(trials)], shown)
+    return plain_table("Ablations", data, [*NOTES, *_unmeasured(trials)], shown)
 
 
 def _spans(intervals: pd.DataFrame, form: str) -> list[str]:
@@ -113,8 +113,8 @@ def _word(low: float, high: float) -> str:
 
 def _unmeasured(trials: pd.DataFrame) -> list[str]:
     """A line for each cell with a trial that is in no mean."""
-    missing = trials[trials["status"] != OK].drop_duplicates([*POINT, "toggle", "status"])
+    missing = trials[trials["status"] != OK].drop_duplicates([*POINT, "ablation", "status"])
     return [
-        f"{one['toggle']} with {label(one['strategy'])} at {one['workers']} workers: {one['status']}."
+        f"{one['ablation']} with {label(one['strategy'])} at {one['workers']} workers: {one['status']}."
         for one in missing.to_dict("records")
     ]
