@@ -9,13 +9,18 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.installed
 
-# Runs the sweep, reports also what a sweep with failed cells measured, and keeps the sweep's exit code.
-sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
-	$(PY) -m experiments.report --experiment $(1); reported=$$?; \
+, := ,
+RESULTS := $(or $(patsubst results_dir=%,%,$(lastword $(filter results_dir=%,$(ARGS)))),results)
+report   = $(PY) -m experiments.report --results $(RESULTS)
+
+# Runs experiment $(1) with the overrides $(2), reports also what a sweep with failed cells measured, and
+# keeps the sweep's exit code.
+sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(2) $(ARGS); swept=$$?; \
+	$(report) --experiment $(1); reported=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test check strong-scaling weak-scaling validation saver-tuning diagnose ablation causes against-itself overhead profile reliability figures schema lock clean
+.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose ablation causes against-itself overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,13 +38,17 @@ $(READY): requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-test: $(READY)  ## Run the tests
+test: $(READY)  ## Run the tests, but for the slow ones (minutes)
+	$(PY) -m pytest -n auto -m "not slow"
+
+test-all: $(READY)  ## Run all tests
 	$(PY) -m pytest -n auto
 
-check: $(READY)  ## Check format, style and types
+check: $(READY)  ## Check format, style, types and which module imports which
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
 
 strong-scaling: $(READY)  ## The same work on more workers: measure, tables, figures
 	@$(call sweep,strong_scaling)
@@ -54,8 +63,7 @@ saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figur
 	@$(call sweep,saver_tuning)
 
 diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (adds to strong-scaling)
-	@$(PY) run.py experiment=strong_scaling protocol=$(PROTOCOL) ceilings=true workers=2,4,16 $(ARGS); swept=$$?; \
-	$(PY) -m experiments.report.diagnose; diagnosed=$$?; exit $$((swept ? swept : diagnosed))
+	@$(call sweep,strong_scaling,ceilings=true workers=2$(,)4$(,)16)
 
 ablation: $(READY)  ## One policy changed at a time: which gives time back?
 	@$(call sweep,ablation)
@@ -67,7 +75,11 @@ against-itself: $(READY)  ## How often does identical code claim to differ from 
 	@$(call sweep,against_itself)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
-	@$(PY) -m experiments.measure.recording_cost
+	@$(PY) -m experiments.measure.recording_cost --results $(RESULTS)
+	@$(report) --experiment overhead
+
+bounds: $(READY)  ## Memory and time for a trial of a million tasks, against their bounds
+	@$(PY) -m tests.bounds
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)
@@ -76,7 +88,7 @@ reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
-	$(PY) -m experiments.report
+	$(report)
 
 schema: $(READY)  ## Generate results/README.md from the records
 	$(PY) -m experiments.records.document

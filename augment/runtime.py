@@ -6,66 +6,94 @@ import multiprocessing
 import os
 import re
 import signal
-from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from errno import ENOTSUP
+from itertools import groupby
 from pathlib import Path
 
-from augment.option import OptionError, option
-from augment.recording.processes import START_METHODS
+from augment.option import option
+from augment.recording.processes import StartMethod
 
-ALLOCATORS, PINS, HUGE_PAGES = ("default", "retain"), ("none", "compact", "scatter"), ("default", "madvise")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RETAINED_BYTES = (1 << 30, 32 << 20)
+PROBED_BYTES = 8 << 20  # some huge pages
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of numeric libraries
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Allocator(StrEnum):
+    """What glibc's malloc does with large arrays that are freed."""
+
+    default = "default"
+    retain = "retain"
+
+
+class Pin(StrEnum):
+    """Which CPUs the workers are bound to, one each."""
+
+    none = "none"
+    compact = "compact"
+    scatter = "scatter"
+
+
+class HugePages(StrEnum):
+    """Whether malloc asks for transparent huge pages."""
+
+    default = "default"
+    madvise = "madvise"
 
 
 @dataclass
 class Runtime:
     """One policy for every process of a trial, master included."""
 
-    opencv_threads: str = option(
-        "OpenCV threads in every process: a number, or all (one per CPU); the study has 1", "1"
+    opencv_threads: int | None = option(
+        "OpenCV threads in every process; null: one per CPU; the study has 1", 1, minimum=1
     )
-    start_method: str = option(f"how processes are started: {', '.join(START_METHODS)}", "fork")
-
-    allocator: str = option(
-        "glibc's malloc: default, or retain (large arrays are kept, not unmapped each time)", "default"
+    start_method: StartMethod = option("how processes are started", StartMethod.fork)
+    allocator: Allocator = option(
+        "glibc's malloc: default, or retain (large arrays are kept, not unmapped each time)",
+        Allocator.default,
     )
-    pin: str = option(
-        "workers bound to one CPU each: none, compact (neighbours first) or scatter (spread out)", "none"
+    pin: Pin = option(
+        "workers bound to one CPU each: compact (neighbours first) or scatter (spread out)", Pin.none
     )
-    huge_pages: str = option("transparent huge pages for malloc: default, or madvise (asked for)", "default")
-
-    def check(self) -> None:
-        """Raises OptionError naming the option that is out of range."""
-        choices = {
-            "start_method": START_METHODS,
-            "allocator": ALLOCATORS,
-            "pin": PINS,
-            "huge_pages": HUGE_PAGES,
-        }
-        for name, allowed in choices.items():
-            if (value := getattr(self, name)) not in allowed:
-                raise OptionError(f"runtime.{name}={value}: choose one of {', '.join(allowed)}")
-        if self.opencv_threads != "all" and not (
-            self.opencv_threads.isdecimal() and int(self.opencv_threads) > 0
-        ):
-            raise OptionError(
-                f"runtime.opencv_threads={self.opencv_threads}: must be a number, 1 or more, or all"
-            )
+    huge_pages: HugePages = option(
+        "transparent huge pages for malloc: default, or madvise (asked for)", HugePages.default
+    )
 
     def apply(self) -> None:
         """Puts the policy in force in this process. Raises OSError where the system refuses it."""
         import cv2
 
-        cv2.setNumThreads(cv2.getNumberOfCPUs() if self.opencv_threads == "all" else int(self.opencv_threads))
-        if self.allocator == "retain":
+        cv2.setNumThreads(self.opencv_threads or cv2.getNumberOfCPUs())
+        if self.allocator is Allocator.retain:
             retain_memory()
+
+    def huge_page_bytes(self) -> int:
+        """How much of an array that malloc has just made lies on huge pages; 0 where none were asked for.
+        (NumPy asks for them itself for its arrays of 4 MiB or more: they say nothing of malloc.)"""
+        if self.huge_pages == "default":
+            return 0
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+        libc.malloc_trim(0)  # else the array may be an old one, and on the pages of a parent
+        before = _anonymous_huge_bytes()
+        array = libc.malloc(PROBED_BYTES)
+        ctypes.memset(array, 1, PROBED_BYTES)
+        grown = _anonymous_huge_bytes() - before
+        libc.free(array)
+        return max(grown, 0)
 
     def environment(self) -> dict[str, str]:
         """What has to be in the environment before a process starts."""
-        return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if self.huge_pages == "madvise" else {}
+        return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if self.huge_pages is HugePages.madvise else {}
+
+
+def _anonymous_huge_bytes() -> int:
+    kilobytes = re.search(r"AnonHugePages:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text())
+    return int(kilobytes[1]) * 1024 if kilobytes else 0  # a kernel without huge pages says nothing
 
 
 def retain_memory() -> None:
@@ -78,27 +106,27 @@ def retain_memory() -> None:
     raise OSError(ENOTSUP, "runtime.allocator=retain: this C library's mallopt refuses it")
 
 
-def bind(pin: str, number: int) -> None:
+def bind(pin: Pin, number: int) -> None:
     """Binds this process, the job's worker `number`, to one of the CPUs that it may use: `compact`
     fills the threads of a core and the cores of a socket first, `scatter` the sockets and cores."""
-    places = sorted(os.sched_getaffinity(0), key=lambda cpu: _place(cpu, scatter=pin == "scatter"))
-    os.sched_setaffinity(0, {places[number % len(places)]})
+    cores = groupby(sorted(os.sched_getaffinity(0), key=_core), key=_core)
+    places = [
+        (thread, core, package, cpu)
+        for (package, core), threads in cores
+        for thread, cpu in enumerate(threads)
+    ]
+    if pin is Pin.scatter:
+        places.sort()
+    os.sched_setaffinity(0, {places[number % len(places)][-1]})
 
 
-def _place(cpu: int, scatter: bool) -> tuple[int, ...]:
+def _core(cpu: int) -> tuple[int, ...]:
+    """Package and core of a CPU; where a container hides them all are alike."""
     topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-
-    def number(name: str) -> int:
-        with suppress(OSError, ValueError):  # not every container shows it: then all are alike
-            return int((topology / name).read_text())
-        return 0
-
-    package, core = number("physical_package_id"), number("core_id")
-    siblings: list[int] = []
-    with suppress(OSError):
-        siblings = [int(one) for one in re.findall(r"\d+", (topology / "thread_siblings_list").read_text())]
-    thread = siblings.index(cpu) if cpu in siblings else 0
-    return (thread, core, package, cpu) if scatter else (package, core, thread, cpu)
+    try:
+        return tuple(int((topology / name).read_text()) for name in ("physical_package_id", "core_id"))
+    except (OSError, ValueError):
+        return 0, 0
 
 
 def die_with_parent() -> None:

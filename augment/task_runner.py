@@ -1,53 +1,43 @@
-"""One task, stage by stage: read, transform, encode and write exist here and only here."""
+"""One process at work on a job: its tasks stage by stage, with its log kept."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EMFILE
+from cProfile import Profile
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.option import OptionError
+from augment.image_io import decode, encode, error_line, write
 from augment.pipeline import build, task_seed
 from augment.recording import fault
-from augment.recording.log import READING, STAGES, Log, Role
-from augment.recording.profiling import profile_first
+from augment.recording.log import READING, STAGES, Role
+from augment.recording.log_writer import Log
 from augment.recording.transform_timer import time_leaves
-from augment.runtime import bind, die_with_parent, opencv_threads_in_force, os_threads
+from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force, os_threads
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from augment.image_io import Pixels
     from augment.strategies.instruments.probes import Load
-
-    Pixels = NDArray[np.uint8]
 
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
 
-class ImageError(ValueError):
-    """A file that cannot be read as an image."""
-
-
-class OutputError(OSError):
-    """An augmented image that cannot be encoded or written."""
-
-
-class Bench:
+class TaskRunner:
     """One process at work on a job: the stages of its tasks, with its log kept."""
 
     def __init__(self, job: Job, role: Role) -> None:
+        if job.runtime.pin is not Pin.none and role in (Role.WORKER, Role.SAVER):
+            bind(job.runtime.pin, next(number for number in count() if _claim(job.logs / f"{number}.number")))
         job.runtime.apply()
         self._workload = job.workload
         self._logs = job.logs
         self._log = Log(job.logs, role, recording=job.trace)
-        self._log.ready(opencv_threads_in_force(), os_threads())
+        self._log.ready(opencv_threads_in_force(), os_threads(), job.runtime.huge_page_bytes())
         self._task = (0, 0)
 
     def leave(self) -> None:
@@ -55,7 +45,7 @@ class Bench:
         self._log.leave()
 
     @contextmanager
-    def task(self, image_index: int, augmentation_index: int) -> Iterator[Bench]:
+    def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
         """Everything done inside belongs to this task. A task that fails is reported as
         the trial's fault and stays unfinished in the log."""
         self._task = (image_index, augmentation_index)
@@ -114,93 +104,36 @@ class Bench:
         self._log.lap(WRITE)
 
 
-def error_line(error: BaseException) -> str:
-    """An exception on one line: our own errors as they are, the system's with their cause first,
-    others with their type."""
-    if isinstance(error, OSError) and error.strerror:
-        hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
-        return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
-    text = " ".join(str(error).split())
-    return (
-        text
-        if isinstance(error, ImageError | OutputError | OptionError)
-        else f"{type(error).__name__}: {text}"
-    )
+_runner: TaskRunner | None = None
 
 
-_bench: Bench | None = None
-
-
-def open_bench(job: Job, role: Role) -> None:
+def open_task_runner(job: Job, role: Role) -> None:
     """Makes this process one of the job's: dies with its parent, keeps a log, obeys the runtime
     policy. Every process that a strategy starts calls this first."""
-    global _bench
+    global _runner
     die_with_parent()
     try:
-        if job.runtime.pin != "none" and role in (Role.WORKER, Role.SAVER):
-            bind(job.runtime.pin, _next_number(job.logs))
-        _bench = Bench(job, role)
+        _runner = TaskRunner(job, role)
     except Exception as error:
         fault.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
         raise
-    Finalize(None, _bench.leave, exitpriority=10)
-    if job.profiles and role is Role.WORKER:
-        profile_first(job.profiles, "worker")
+    Finalize(None, _runner.leave, exitpriority=10)
+    if job.profiles and role is Role.WORKER and _claim(path := job.profiles / "worker.pstats"):
+        profile = Profile()
+        Finalize(None, profile.dump_stats, (path,), exitpriority=20)
+        profile.enable()
 
 
-def _next_number(logs: Path) -> int:
-    """0, 1, … for the processes of a job that ask, each its own."""
-    for number in count():
-        with suppress(FileExistsError):
-            (logs / f"{number}.number").touch(exist_ok=False)
-            return number
-    raise AssertionError("count() does not end")
+def task_runner() -> TaskRunner:
+    """The runner that this process has opened."""
+    if _runner is None:
+        raise RuntimeError("no runner in this process: start it with open_task_runner as its initializer")
+    return _runner
 
 
-def bench() -> Bench:
-    """The bench that this process has opened."""
-    if _bench is None:
-        raise RuntimeError("no bench in this process: start it with open_bench as its initializer")
-    return _bench
-
-
-def decode(path: Path) -> Pixels:
-    """The image in a file, height × width × 3, uint8, RGB. Raises ImageError."""
-    import cv2
-    import numpy as np
-
-    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name that a file may have
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is not None:
-            return cast("Pixels", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    except cv2.error as error:  # more pixels than OpenCV allows, or than there is memory for
-        raise ImageError(f"{path}: OpenCV cannot decode it: {error.err}") from error
-    raise ImageError(f"{path}: OpenCV cannot decode it")
-
-
-def encode(pixels: Pixels, name: str) -> Pixels:
-    """The bytes of an RGB image in the format of the name's extension. Raises OutputError."""
-    import cv2
-
-    try:
-        done, encoded = cv2.imencode(Path(name).suffix.lower(), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-    except cv2.error as error:
-        raise OutputError(f"{name}: cannot be encoded: {error.err}") from error
-    if not done:
-        raise OutputError(f"{name}: cannot be encoded")
-    return cast("Pixels", encoded)
-
-
-def write(folder: Path, name: str, encoded: Pixels) -> None:
-    """Writes aside and renames, so that a file under its name is whole. Raises OutputError with
-    the file and the cause."""
-    aside = folder / f".{os.getpid()}.part"
-    try:
-        with open(aside, "wb") as file:
-            file.write(encoded.data)
-        os.replace(aside, folder / name)
-    except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            aside.unlink(missing_ok=True)
-        raise OutputError(f"{(error.strerror or str(error)).lower()}: {name} cannot be written") from error
+def _claim(path: Path) -> bool:
+    """Makes an empty file; False where another process was first."""
+    with suppress(FileExistsError):
+        path.touch(exist_ok=False)
+        return True
+    return False

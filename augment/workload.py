@@ -32,6 +32,10 @@ class Workload:
         stem, _, extension = self.inputs[image_index].name.rpartition(".")
         return f"aug_{stem}_{augmentation_index:06d}.{extension}"
 
+    def output_names(self) -> list[str]:
+        """The names of all outputs, in the order of the tasks."""
+        return [self.output_name(*task) for task in self.tasks()]
+
 
 @dataclass(frozen=True)
 class Job:

@@ -1,140 +1,113 @@
 """How the command line speaks to people: a help page derived from the options, errors on one line."""
 
-import atexit
 import difflib
 import os
 import re
-import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import fields, is_dataclass
-from pathlib import Path
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from enum import Enum
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from augment.datasets import DATASETS
 from augment.option import REQUIRED, OptionError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from experiments.measure.scratch import scratch
+from experiments import ROOT
+from experiments.measure.jobs import interruptions
+from experiments.measure.sweep import CellFailedError
 from experiments.plan.options import Config, register
 from experiments.records.store import StoreError
 
-USAGE_ERROR = 2
-
+CELL_FAILED, USAGE_ERROR = 1, 2
+TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+KINDS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
+DECLARED: list[tuple[str, tuple[str, type]]] = [  # heading, prefix on the command line, dataclass
+    ("Options (option=value), with their defaults", ("", Config)),
+    *((f"Of {group}={name}", (f"{group}.", kind)) for group in KINDS for name, kind in KINDS[group].items()),
+    ("Of runtime", ("runtime.", Runtime)),
+]
 HEADER = """\
 How far does image augmentation scale on this machine, with which strategy, and what stops it?
 
   python run.py strategy=p2 workers=4 image_size=2000x1000 saving=true repetitions=2
   python run.py -m workers=1,2,4,8 strategy=p1,p2,pq          one cell for each combination
-  python run.py -m experiment=strong_scaling protocol=paper   a sweep by name
-"""
+  python run.py -m experiment=strong_scaling protocol=paper   a sweep by name"""
+FOOTER = '--cfg job prints the composed cell; eval "$$(python run.py -sc install=bash)" completes with Tab.'
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs what `hydra.main` returned; ends with status 2 for a wrong command, 1 for a failed cell."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to plain_errors() unprinted
+    sys.path.append(os.getcwd())  # a pipeline may name a class of the user's own
+    folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))  # for a launcher's jobs
+    prepare()
+    with interruptions(), plain_errors():
+        main()
 
 
 def prepare() -> None:
-    """Registers everything that Hydra needs to know of this program. Call before `hydra.main`."""
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # its exceptions come to plain_errors() unprinted
-    sys.path.append(os.getcwd())  # a pipeline may name a class of the user's own
+    """Makes the options and their help page known to Hydra."""
     register()
-    OmegaConf.register_new_resolver("leftovers", _leftovers, use_cache=True, replace=True)
-    page = {"app_name": "augment", "header": HEADER, "footer": "", "template": _help_page()}
+    page = {"app_name": "augment", "header": HEADER, "footer": FOOTER, "template": help_page()}
     ConfigStore.instance().store(group="hydra/help", name="options", node=page)
 
 
-def _leftovers() -> str:
-    """Where Hydra puts the multirun.yaml that it insists on writing: gone when the program ends."""
-    folder = ExitStack()
-    atexit.register(folder.close)
-    return str(folder.enter_context(scratch(Path(tempfile.gettempdir()))))
+def help_page() -> str:
+    """Every choice and option, from the files in conf/ and the declarations."""
+    groups = {folder.name: sorted(folder.glob("*.yaml")) for folder in sorted((ROOT / "conf").iterdir())}
+    lists = {name: ", ".join(file.stem for file in files) for name, files in groups.items() if files}
+    choices = [f"  {name:12} {names}" for name, names in lists.items()]
+    sections = [[HEADER], ["Choices (group=choice)", *choices]]
+    sections += [[heading, *lines] for heading, kind in DECLARED if (lines := list(_option_lines(*kind)))]
+    return "\n\n".join("\n".join(lines) for lines in [*sections, [FOOTER]]) + "\n"
 
 
-def _help_page() -> str:
-    sections = [
-        HEADER,
-        "Choices\n$APP_CONFIG_GROUPS",
-        "Options (option=value), with their defaults",
-        _options("", Config),
-    ]
-    sections += [
-        f"Of strategy={name}\n{options}"
-        for name, kind in STRATEGIES.items()
-        if (options := _options("strategy.", kind))
-    ]
-    sections += [
-        f"Of dataset={name}\n{options}"
-        for name, kind in DATASETS.items()
-        if (options := _options("dataset.", kind))
-    ]
-    sections += ["Of runtime\n" + _options("runtime.", Runtime)]
-    sections += [
-        '--cfg job prints the composed cell; eval "$$(python run.py -sc install=bash)" completes with Tab.'
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _options(prefix: str, kind: Any) -> str:
-    """A line for each option of a dataclass that is a plain value."""
-    lines = []
+def _option_lines(prefix: str, kind: Any) -> Iterator[str]:
+    """A line for each option of a dataclass: default, sentence, and what may be given."""
     for declared in fields(kind):
-        default = declared.default
-        if not isinstance(default, bool | int | float | str | None) or declared.type is Any:
-            continue
-        shown = "required" if default == REQUIRED else "null" if default is None else str(default).lower()
-        lines.append(f"  {prefix + declared.name:24} {shown:12} {declared.metadata['doc']}")
-    return "\n".join(lines)
+        if "doc" in declared.metadata:
+            name, default, unit = prefix + declared.name, declared.default, declared.metadata["unit"]
+            shown = "null" if default is None else "…" if default == REQUIRED else str(default).lower()
+            minimum = declared.metadata["minimum"]
+            bound = "" if minimum is None else f"{minimum:g} or more"
+            given = ", ".join(filter(None, [values(option_types()[name]), unit, bound]))
+            yield f"  {f'{name}={shown}':32} {declared.metadata['doc']} ({given})"
 
 
-def option_names() -> list[str]:
-    """Every option that a command line can name, groups and dotted names included."""
-    names = [declared.name for declared in fields(Config)] + ["protocol", "experiment"]
-    for prefix, kinds in (
-        ("strategy", STRATEGIES.values()),
-        ("dataset", DATASETS.values()),
-        ("runtime", [Runtime]),
-    ):
-        names += [f"{prefix}.{part.name}" for kind in kinds if is_dataclass(kind) for part in fields(kind)]
-    return names
+def option_types() -> dict[str, Any]:
+    """Every option that a command line can name, dotted where it is of a group, with its type."""
+    kinds = [(prefix, kind, get_type_hints(kind)) for _, (prefix, kind) in DECLARED]
+    return {prefix + part.name: hints[part.name] for prefix, kind, hints in kinds for part in fields(kind)}
+
+
+def values(hint: Any) -> str:
+    """What an option of a type takes: `an integer or null`, `one of fork, spawn, forkserver`."""
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return f"one of {', '.join(member.name for member in hint)}"
+    return " or ".join(TYPES.get(kind, "a choice") for kind in get_args(hint) or (hint,))
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Ends the program with one line and status 2 when the command line is at fault, or a folder it names."""
+    """Ends the program with one line: with status 2 when the command is at fault, or a folder it names,
+    with status 1 when a cell failed."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise SystemExit(_fail(explain(error))) from error
-    except (OptionError, StoreError) as error:
-        raise SystemExit(_fail(str(error))) from error
-
-
-@contextmanager
-def interruptions() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the trial under way and then the program, with the status that shells
-    expect and a word on how to go on."""
-    received = [signal.SIGINT]
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        received[:] = [signal.Signals(number)]
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise SystemExit(128 + received[0]) from None
-
-
-def _fail(line: str) -> int:
-    print(f"error: {line}", file=sys.stderr)
-    return USAGE_ERROR
+    except (HydraException, OmegaConfBaseException, OptionError, StoreError) as error:
+        is_plain = isinstance(error, OptionError | StoreError)
+        print(f"error: {error if is_plain else explain(error)}", file=sys.stderr)
+        raise SystemExit(USAGE_ERROR) from error
+    except CellFailedError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise SystemExit(CELL_FAILED) from error
 
 
 def explain(error: Exception) -> str:
@@ -143,24 +116,30 @@ def explain(error: Exception) -> str:
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
     if match := re.search(r"Could not find '([\w/]+)/([^/']*)'", text):
-        options = re.search(r"Available options in '[^']+':\n((?:\t.*\n?)*)", text)
-        choices = (
-            f"choose one of {', '.join(options[1].split())}" if options else "--help lists what there is"
-        )
-        return f"{match[1]}={match[2]}: no such {match[1]}; {choices}"
+        listed = re.search(r"Available options in .*\n((?:\t.*\n?)*)", text)
+        names = [name for name in listed[1].split() if not name.startswith("base_")] if listed else []
+        advice = f"choose one of {', '.join(names)}" if names else "--help lists what there is"
+        return f"{match[1]}={match[2]}: no such {match[1]}; {advice}"
+    if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
+        bases = ", ".join(f"base_{name}" for name in KINDS.get(match[2], {}))
+        advice = f"class and options come from defaults: [{bases}], one of these" if bases else "see --help"
+        return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):
         return _unknown(match[1] or match[2])
     if match := re.search(r"missing mandatory value: .*\n\s*full_key: (\S+)", text):
         return f"{match[1]}: required; give {match[1]}=…"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{match[1]}: several values are a sweep, which needs -m"
+    match = re.search(r"Error merging override ([^\s=]+)=(.*)", text)
+    if match and match[1] in option_types():
+        return f"{match[1]}={match[2]}: must be {values(option_types()[match[1]])}"
     if match := re.search(r"(.*)\n\s*full_key: (\S+)", text):
         return f"{match[2]}: {match[1].strip()}"
     return " ".join(text.split())
 
 
 def _unknown(name: str) -> str:
-    known = option_names()
+    known = [*option_types(), "protocol", "ablation", "experiment"]
     if name in known:
         return f"{name}: not an option of the {name.split('.')[0]} that is chosen"
     close = difflib.get_close_matches(name, known, n=1)

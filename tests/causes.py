@@ -20,7 +20,7 @@ from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.base import master, pool
-from augment.task_runner import bench, open_bench
+from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 from tests.planted import Planted, Sleeps
 
@@ -145,12 +145,12 @@ class Skewed(Strategy):
 
 
 def _augment(task: tuple[int, int]) -> None:
-    with bench().task(*task) as here:
+    with task_runner().task(*task) as here:
         here.save(here.transform(here.read()))
 
 
 def _augment_all(job: Job, tasks: list[tuple[int, int]]) -> None:
-    open_bench(job, Role.WORKER)
+    open_task_runner(job, Role.WORKER)
     for task in tasks:
         _augment(task)
 
@@ -163,7 +163,7 @@ class Cause:
     named: tuple[str, ...]
     strategy: Strategy = field(default_factory=STRATEGIES["p2"])
     workers: int = 2
-    opencv_threads: str = "1"
+    opencv_threads: int = 1
     size: str = "40x30"
     n_augmentations: int = 16
     repetitions: int = 2
@@ -184,6 +184,6 @@ CAUSES = {
     ),
     "skewed deal": Cause(Computes, ("load imbalance",), strategy=Skewed()),
     "many workers": Cause(Computes, ("oversubscription",), workers=8),
-    "four OpenCV threads": Cause(Threads, ("oversubscription",), opencv_threads="4"),
+    "four OpenCV threads": Cause(Threads, ("oversubscription",), opencv_threads=4),
     "four threads of its own": Cause(OwnThreads, ("oversubscription",)),
 }

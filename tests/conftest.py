@@ -1,15 +1,65 @@
-"""Counts the faults that the tests have tried, for the README's reliability table."""
+"""What several test files share: commands run in the process, and a count of the faults that were tried for
+the README's reliability table."""
 
+import logging
 import os
+import runpy
+import sys
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
+
+from experiments import ROOT
 
 # The same examples in every run where nobody is there to look into a new one.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+RunPy = Callable[..., Ended]
+
+
+@pytest.fixture
+def run_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunPy:
+    """Runs `python run.py WORDS` in this process, from an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("PYTHONPATH", "HYDRA_FULL_ERROR"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["run.py", *words])
+        GlobalHydra.instance().clear()
+        try:
+            runpy.run_path(str(ROOT / "run.py"), run_name="__main__")
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            for handler in set(root.handlers) - set(handlers):
+                root.removeHandler(handler)
+                handler.close()
+        return Ended(status, *capsys.readouterr())
+
+    return run
+
 
 FAULTS: Counter[str] = Counter()
 

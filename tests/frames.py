@@ -1,32 +1,41 @@
-"""Synthetic trials with times chosen by hand; rows are `Trial` records, so that names stay in step."""
+"""Synthetic trials with times chosen by hand: rows of the table `trials`."""
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from experiments.records.schema import OK, Trial
+from experiments.records.schema import OK, TRIALS, identity, schema
 
+Row = dict[str, Any]
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
+_numbers = count()
 
 
-def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> Trial:
-    """One trial; its cell is a hash of what the changes and arguments say about the configuration."""
-    values: dict[str, Any] = {
+def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> Row:
+    """A trial with every column; what is not given is null or as most trials have it."""
+    values: Row = {column.name: None for column in TRIALS} | {
+        "trial_id": f"{next(_numbers):032x}",
         "experiment": "strong_scaling",
+        "sweep": "s",
+        "round": 0,
         "repetition": 0,
         "started_at": BEGIN,
         "status": OK,
         "strategy": strategy,
         "strategy_options": "{}",
         "workers": workers,
+        "runtime": "{}",
+        "ablation": "none",
         "dataset": "synthetic",
         "dataset_options": "{}",
         "pipeline": "study",
         "pipeline_digest": "a" * 64,
+        "files": 10,
+        "inputs_digest": "b" * 64,
         "width": 2000,
         "height": 1000,
         "n_images": 10,
@@ -36,9 +45,11 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "saving": True,
         "protocol": "paper",
         "repetitions": 2,
+        "order_seed": 0,
         "trace": False,
         "profile": False,
-        "runtime": "{}",
+        "side_by_side": False,
+        "max_image_pixels": 100_000_000,
         "wall_s": wall_s,
         "machine": "m1",
         "usable_cpus": 8,
@@ -49,27 +60,25 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "numpy_version": "2.0.0",
         "opencv_version": "4.10.0",
         "albumentations_version": "1.4.0",
-        "git_commit": None,
-    } | changes
-    told = ("strategy", "strategy_options", "workers", "width", "height", "saving", "seed", "repetitions")
-    values.setdefault("cell", hashlib.sha256(repr([values[name] for name in told]).encode()).hexdigest())
-    return Trial(**values)
+    }
+    values |= changes
+    return values | {"cell": changes.get("cell", identity(values))}
 
 
-def frame(trials: Iterable[Trial]) -> pd.DataFrame:
-    """The trials as they come out of parquet."""
-    return pd.DataFrame([asdict(one) for one in trials])
-
-
-def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> list[Trial]:
-    """A cell with a trial for each of `walls_s`, a minute apart."""
+def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> list[Row]:
+    """A cell with a trial for each of `walls_s`, one a round, a minute apart from `started_at` on."""
+    begin = changes.pop("started_at", BEGIN)
+    rounds = (
+        {"round": number, "repetition": number, "started_at": begin + timedelta(minutes=number)}
+        for number in range(len(walls_s))
+    )
     return [
-        trial(
-            strategy,
-            workers,
-            wall_s,
-            repetition=repetition,
-            **{"started_at": BEGIN + timedelta(minutes=repetition)} | changes,
-        )
-        for repetition, wall_s in enumerate(walls_s)
+        trial(strategy, workers, wall_s, **(when | changes))
+        for wall_s, when in zip(walls_s, rounds, strict=True)
     ]
+
+
+def frame(rows: Iterable[Row], table: str = "trials") -> pd.DataFrame:
+    """Rows of one of TABLES as they come out of parquet."""
+    result: pd.DataFrame = pa.Table.from_pylist(list(rows), schema(table)).to_pandas()
+    return result

@@ -1,13 +1,13 @@
-"""Small jobs for the tests, and how to run them as the suite does: in a fresh, watched process."""
+"""Small jobs for the tests, and how to run them as the suite does: in a fresh, supervised process."""
 
 from pathlib import Path
 from typing import Any
 
-from augment.datasets.synthetic import Synthetic
+from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.runtime import Runtime
 from augment.strategies import Strategy
 from augment.workload import Job, Workload
-from experiments.measure import supervisor as watch
+from experiments.measure import supervisor
 
 FLIP = {"transforms": [{"_target_": "albumentations.HorizontalFlip", "p": 0.5}]}
 VARIED = {
@@ -20,7 +20,7 @@ VARIED = {
 
 
 def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) -> tuple[Path, ...]:
-    return tuple(Synthetic("noise", "png").files(n_images, size, seed=1, cache=folder / "cache"))
+    return tuple(Synthetic(Pattern.noise, Format.png).files(n_images, size, seed=1, cache=folder / "cache"))
 
 
 def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -> Job:
@@ -38,8 +38,8 @@ def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -
     return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
 
 
-def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> watch.Outcome:
-    return watch.run(strategy, job, job.logs.parent, timeout_s)
+def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> supervisor.Outcome:
+    return supervisor.run(strategy, job, job.logs.parent, timeout_s)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,45 +1,33 @@
-"""What a policy gives back, from pairs measured in the same round, in numbers and in a chart."""
+"""What a policy gives back, from pairs measured in the same round of a sweep."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
-from matplotlib.colors import to_hex
 
-from experiments.analysis.ablation import ablation_table, comparable, recovered
+from experiments.analysis.ablation import comparable, recovered
 from experiments.analysis.scaling import NoTrialsError
-from experiments.records.schema import FAILED, Trial
-from experiments.report.__main__ import main
-from experiments.report.ablation_figure import AXIS, ablation_figure
-from experiments.report.render import text
-from experiments.report.style import look
-from tests.frames import BEGIN, frame, trial
+from experiments.records.schema import FAILED
+from tests.frames import BEGIN, Row, frame, repeated, trial
 
 
 def rounds(
     ablation: str, walls_s: list[float], strategy: str = "p2", workers: int = 2, **changes: Any
-) -> list[Trial]:
-    return [
-        trial(strategy, workers, wall_s, ablation=ablation, repetition=number, **changes)
-        for number, wall_s in enumerate(walls_s)
-    ]
+) -> list[Row]:
+    return repeated(strategy, workers, *walls_s, ablation=ablation, **changes)
 
 
-def sequential(*walls_s: float, ablation: str = "none", **changes: Any) -> list[Trial]:
+def sequential(*walls_s: float, ablation: str = "none", **changes: Any) -> list[Row]:
     return rounds(ablation, list(walls_s), "sequential", 1, **changes)
 
 
 def test_gains_are_paired_by_round_so_that_drift_cancels() -> None:
     drifting = [1.0, 1.5, 2.0, 1.2]
     trials = frame(rounds("none", drifting) + rounds("allocator", [wall_s / 2 for wall_s in drifting]))
-    [one] = recovered(trials).to_dict("records")
-    found = [one[f"time_recovered{end}"] for end in ("", "_low", "_high")]
-    assert found == pytest.approx([0.5, 0.5, 0.5])
-    assert one["rounds"] == 4
+    [row] = recovered(trials).to_dict("records")
+    interval = [row[f"time_recovered{end}"] for end in ("", "_low", "_high")]
+    assert interval == pytest.approx([0.5, 0.5, 0.5])
+    assert row["rounds"] == 4
 
 
 def test_efficiency_recovered_is_the_paired_difference_against_the_untouched_sequential_time() -> None:
@@ -50,12 +38,12 @@ def test_efficiency_recovered_is_the_paired_difference_against_the_untouched_seq
         + rounds("none", [8.0, 9.0, 10.0])  # efficiencies 0.5, 0.5, 0.3
         + rounds("allocator", [5.0, 5.0, 5.0])  # 0.8, 0.9, 0.6
     )
-    [one] = recovered(trials).to_dict("records")
-    assert one["efficiency_without"] == pytest.approx(1.3 / 3)
-    assert one["efficiency_with"] == pytest.approx(2.3 / 3)
+    [row] = recovered(trials).to_dict("records")
+    assert row["efficiency_without"] == pytest.approx(1.3 / 3)
+    assert row["efficiency_with"] == pytest.approx(2.3 / 3)
     # differences 0.3, 0.4, 0.3: standard error 1/30, t for two degrees of freedom 4.30265
-    found = [one[f"efficiency_recovered{end}"] for end in ("", "_low", "_high")]
-    assert found == pytest.approx([1 / 3, 1 / 3 - 4.30265 / 30, 1 / 3 + 4.30265 / 30], abs=1e-6)
+    interval = [row[f"efficiency_recovered{end}"] for end in ("", "_low", "_high")]
+    assert interval == pytest.approx([1 / 3, 1 / 3 - 4.30265 / 30, 1 / 3 + 4.30265 / 30], abs=1e-6)
 
 
 def test_a_baseline_of_another_workload_is_no_reference() -> None:
@@ -78,34 +66,47 @@ def test_rows_are_ranked_by_efficiency_recovered_across_points() -> None:
     assert list(data["time_recovered"]) == pytest.approx([0.2, 0.5])
 
 
-def test_without_a_baseline_the_time_ranks_and_noise_is_called_no_difference() -> None:
+def test_without_a_baseline_the_time_ranks_and_the_interval_of_noise_holds_nothing() -> None:
     none = [1.0, 1.0, 1.0, 1.0]
     trials = frame(
         rounds("none", none)
         + rounds("tmpfs", [0.9, 1.1, 1.0, 1.02])
         + rounds("allocator", [0.5, 0.51, 0.5, 0.49])
     )
-    table = ablation_table(trials)
-    assert [row[4] for row in table.rows] == ["allocator", "tmpfs"]
-    assert [row[6:9] for row in table.rows] == [["-", "-", "-"]] * 2
-    assert [row[-1] for row in table.rows] == ["gives time back", "no difference"]
+    data = recovered(trials)
+    assert list(data["ablation"]) == ["allocator", "tmpfs"]
+    assert data.filter(like="efficiency").isna().all(axis=None)
+    allocator, tmpfs = data.to_dict("records")
+    assert allocator["time_recovered_low"] > 0
+    assert tmpfs["time_recovered_low"] < 0 < tmpfs["time_recovered_high"]
 
 
-def test_one_round_has_no_interval_and_decides_nothing() -> None:
-    table = ablation_table(frame([*sequential(8.0), *rounds("none", [8.0]), *rounds("tmpfs", [5.0])]))
-    assert table.rows[0][5:] == [
-        *("1", "50.0%", "80.0%", "+30.0 (-)", "+38% (-)"),
-        "not decided: one round",
-    ]
-    assert "nan" not in text(table)
+def test_one_round_has_no_interval() -> None:
+    trials = frame([*sequential(8.0), *rounds("none", [8.0]), *rounds("tmpfs", [5.0])])
+    [row] = recovered(trials).to_dict("records")
+    numbers = [row[name] for name in ("efficiency_without", "efficiency_with", "time_recovered")]
+    assert numbers == pytest.approx([0.5, 0.8, 0.375])
+    assert all(
+        row[f"{name}_low"] != row[f"{name}_low"] for name in ("efficiency_recovered", "time_recovered")
+    )
+
+
+def test_pairs_are_of_one_sweep_and_the_baseline_of_a_round_is_the_mean_of_its_trials() -> None:
+    other: dict[str, Any] = {"sweep": "other"}
+    baseline = [*sequential(7.0, round=0), *sequential(9.0, round=0), *sequential(80.0, **other)]
+    trials = frame(
+        [*baseline, *rounds("none", [8.0]), *rounds("tmpfs", [4.0]), *rounds("tmpfs", [1.0], **other)]
+    )
+    [row] = recovered(trials).to_dict("records")
+    assert (row["rounds"], row["efficiency_without"]) == (1, 0.5)
+    assert row["time_recovered"] == pytest.approx(0.5)
 
 
 def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
-    failed = trial("p2", 2, None, ablation="tmpfs", repetition=2, status=FAILED)
+    failed = trial("p2", 2, None, ablation="tmpfs", round=2, status=FAILED)
     trials = frame([*rounds("none", [8.0, 8.0, 80.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
-    [one] = recovered(trials).to_dict("records")
-    assert (one["rounds"], one["time_recovered"]) == (2, pytest.approx(0.5))
-    assert ablation_table(trials).notes[-1] == "tmpfs with P_2 at 2 workers: failed."
+    [row] = recovered(trials).to_dict("records")
+    assert (row["rounds"], row["time_recovered"]) == (2, pytest.approx(0.5))
 
 
 @pytest.mark.parametrize(
@@ -113,93 +114,45 @@ def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
     [
         rounds("allocator", [1.0]),
         rounds("none", [1.0]),
-        [*rounds("none", [1.0]), trial("p2", 2, 1.0, ablation="allocator", repetition=1)],
+        [*rounds("none", [1.0]), trial("p2", 2, 1.0, ablation="allocator", round=1)],
         [trial("p2", 2, None, ablation="none", status=FAILED)],
     ],
     ids=["none untouched", "no ablation", "no round with both", "all failed"],
 )
-def test_without_a_pair_there_is_nothing_to_say(trials: list[Trial]) -> None:
+def test_without_a_pair_there_is_nothing_to_say(trials: list[Row]) -> None:
     with pytest.raises(NoTrialsError, match="ablation=none"):
         recovered(frame(trials))
 
 
-def test_every_pipeline_is_kept_as_it_was_declared_last() -> None:
-    later: dict[str, Any] = {"started_at": BEGIN + timedelta(hours=1), "pipeline": "light"}
-    trials = frame(
-        rounds("none", [8.0], cell="1")
-        + rounds("tmpfs", [4.0], cell="2")
-        + rounds("none", [9.0], cell="3", pipeline="light", pipeline_digest="old")
-        + rounds("none", [3.0], cell="4", pipeline_digest="new", **later)
-        + rounds("tmpfs", [2.0], cell="5", pipeline_digest="new", **later)
-    )
-    kept, note = comparable(trials)
-    assert sorted(kept["cell"]) == ["1", "2", "4", "5"]
-    assert note == "1 trial left out that differ from the newest in pipeline_digest"
+def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
+    later: dict[str, Any] = {"started_at": BEGIN + timedelta(hours=1)}
+    changed = {"runtime": "new", **later}
+    light: dict[str, Any] = {"pipeline": "light", "pipeline_digest": "light"}
+    rows = [
+        *rounds("none", [8.0], **light),
+        *rounds("spawn", [4.0], **light, runtime="spawn"),
+        *rounds("none", [9.0], pipeline_digest="old"),
+        *rounds("none", [3.0], **later),
+        *rounds("tmpfs", [2.0], output_file_system="tmpfs /tmp", strategy_options='{"chunk": 1}'),
+        *rounds("tmpfs", [2.0], output_file_system="tmpfs /dev/shm", **changed),
+        *rounds("tmpfs", [1.0], output_file_system="tmpfs /dev/shm", **changed),
+    ]
+    kept, notes = comparable(frame(rows))
+    assert set(kept["trial_id"]) == {rows[place]["trial_id"] for place in (0, 1, 3, 5, 6)}
+    assert notes == [
+        "1 trial left out, unlike the newest in pipeline_digest",
+        "1 trial left out, unlike the newest in runtime",
+    ]
 
 
-POINTS = recovered(
-    frame(
-        rounds("none", [8.0, 8.0])
-        + rounds("tmpfs", [8.0, 8.0])
-        + rounds("allocator", [6.0, 6.0])
-        + rounds("none", [8.0], "p1", 4)
-        + rounds("spawn", [24.0], "p1", 4)  # thrice the time
-    )
-)
+def test_an_ablation_measured_with_other_code_is_left_out() -> None:
+    old = rounds("tmpfs", [4.0], code_digest="old")
+    new = rounds("none", [8.0], started_at=BEGIN + timedelta(hours=1))
+    kept, notes = comparable(frame([*old, *new]))
+    assert list(kept["ablation"]) == ["none"]
+    assert notes == ["1 trial left out, unlike the newest in code_digest"]
 
 
-@pytest.fixture(scope="module")
-def panels() -> dict[str, Axes]:
-    return {axes.get_title(): axes for axes in ablation_figure(POINTS, "Ablations").axes}
-
-
-def dots(axes: Axes) -> PathCollection:
-    (found,) = (one for one in axes.collections if isinstance(one, PathCollection))
-    return found
-
-
-def test_each_point_has_a_panel_in_the_colour_of_its_strategy(panels: dict[str, Axes]) -> None:
-    assert list(panels) == ["P_1, 4 workers, saving, study", "P_2, 2 workers, saving, study"]
-    edges: list[Any] = [dots(axes).get_edgecolor() for axes in panels.values()]
-    assert [to_hex(edge[0]) for edge in edges] == [look(name)["color"].lower() for name in ("p1", "p2")]
-    assert list(panels.values())[-1].get_xlabel() == AXIS
-
-
-def test_the_ablation_that_gives_most_back_is_on_top_at_its_per_cent(panels: dict[str, Axes]) -> None:
-    axes = panels["P_2, 2 workers, saving, study"]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["allocator", "tmpfs"]
-    bottom, top = axes.get_ylim()
-    assert bottom > top, "the first is the uppermost"
-    places: Any = dots(axes).get_offsets()
-    assert [float(x) for x, _ in places] == pytest.approx([25.0, 0.0])
-    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [0, 0], "the zero line"
-
-
-def test_what_is_off_the_scale_is_named_at_its_edge(panels: dict[str, Axes]) -> None:
-    axes = panels["P_1, 4 workers, saving, study"]
-    assert axes.get_xlim()[0] == -100
-    assert [note.get_text() for note in axes.texts] == ["−200 %"]
-
-
-def test_the_legend_names_the_interval_and_single_rounds() -> None:
-    entries = ablation_figure(POINTS, "Ablations").legends[0].get_texts()
-    assert {entry.get_text() for entry in entries} == {"mean, 95 % interval", "one round"}
-
-
-def test_the_report_writes_the_chart(tmp_path: Path) -> None:
-    folder = tmp_path / "trials" / "ablation"
-    folder.mkdir(parents=True)
-    frame([*rounds("none", [8.0], cell="1"), *rounds("tmpfs", [4.0], cell="2")]).to_parquet(
-        folder / "c.parquet"
-    )
-    main(["--results", str(tmp_path), "--experiment", "ablation"])
-    charts = sorted(path.name for path in (tmp_path / "figures" / "ablation").iterdir())
-    assert charts == ["time_given_back.png", "time_given_back.svg"]
-
-
-def test_a_report_of_nothing_to_hold_against_ends_in_one_line(tmp_path: Path) -> None:
-    folder = tmp_path / "trials" / "ablation"
-    folder.mkdir(parents=True)
-    frame(rounds("none", [8.0])).to_parquet(folder / "c.parquet")
-    with pytest.raises(SystemExit, match=r"ablation: no round with ablation=none"):
-        main(["--results", str(tmp_path), "--experiment", "ablation"])
+def test_no_trials_are_an_error_of_one_line() -> None:
+    with pytest.raises(NoTrialsError, match="no trials to report"):
+        comparable(frame(rounds("none", [8.0])).iloc[:0])

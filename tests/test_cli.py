@@ -1,130 +1,191 @@
 """The command line as people type it, right and wrong."""
 
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
+from augment.recording.processes import StartMethod
 from augment.strategies import STRATEGIES
 from experiments import ROOT, cli
+from experiments.measure.jobs import cell_of
 from experiments.plan.cell import Cell
 from experiments.plan.options import weak_scaling_size
+from tests.commands import command, interpreter
+from tests.conftest import Ended
 
-FILES = sorted(path.relative_to(ROOT / "conf") for path in (ROOT / "conf").glob("*/*.yaml"))
-
-
-def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *words], cwd=cwd, capture_output=True, text=True, timeout=60
-    )
+RunPy = Callable[..., Ended]
+Composed = Callable[..., Cell]
+FILES = sorted(
+    path.relative_to(ROOT / "conf")
+    for path in (ROOT / "conf").glob("*/*.yaml")
+    if path.parent.name != "hydra"
+)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("wrkers=2", "wrkers: no such option; did you mean workers?"),
         ("workers=0", "workers=0: must be 1 or more"),
-        ("workers=two", "workers: Value 'two'"),
+        ("workers=two", "workers=two: must be an integer"),
+        ("workers=null", "workers=null: must be an integer"),
+        ("saving=perhaps", "saving=perhaps: must be true or false"),
         ("image_size=12", "image_size=12: must be WIDTHxHEIGHT in pixels, like 2000x1000"),
         ("image_size=5x5", "image_size=5x5: a side must be 10 to 30000 pixels"),
-        ("strategy=p9", "strategy=p9: no such strategy; choose one of p1, p2, pq"),
+        (
+            "strategy=p9",
+            "strategy=p9: no such strategy; choose one of p1, p2, pq, replicas, sequential, turns",
+        ),
+        ("strategy.savers=2", "strategy.savers: not an option of the strategy that is chosen"),
         ("dataset=folder dataset.path=/nowhere", "dataset.path=/nowhere: no such folder"),
-        ("dataset=folder", "dataset.path: required"),
+        ("dataset=folder", "dataset.path: required; give dataset.path=…"),
         ("-m workers=1,2,0", "workers=0: must be 1 or more"),
+        ("-m workers=1,two", "workers=two: must be an integer"),
         ("workers=1,2", "workers=1,2: several values are a sweep, which needs -m"),
-        ("+extra=1", "extra: no such option"),
-        ("strategy=pq strategy.savers=some", "strategy.savers=some: must be a number"),
-        ("runtime.start_method=clone", "runtime.start_method=clone: choose one of fork, spawn, forkserver"),
-        ("runtime.opencv_threads=0", "runtime.opencv_threads=0: must be a number"),
+        ("+extra=1", "extra: no such option; --help lists them"),
+        ("+strategy._target_=mine.Own", "strategy._target_: no such option; --help lists them"),
+        ("strategy=pq strategy.savers=some", "strategy.savers=some: must be an integer or null"),
+        ("runtime.start_method=clone", "runtime.start_method=clone: must be one of fork, spawn, forkserver"),
+        ("-m on_bad_image=fail,guess", "on_bad_image=guess: must be one of fail, skip"),
+        ("runtime.opencv_threads=0", "runtime.opencv_threads=0: must be 1 or more"),
         ("seed=-1", "seed=-1: must be 0 or more"),
-        ("trial_timeout_s=0", "trial_timeout_s=0.0: must be more than 0 seconds"),
+        ("trial_timeout_s=0", "trial_timeout_s=0.0: must be 0.1 or more"),
         ("saving=false output_dir=kept", "output_dir=kept: with saving=false"),
         ("experiment=weak_scaling workers=0", "workers=0: must be 1 or more"),
-        ("results_dir=/proc/none protocol=smoke", "results_dir=/proc/none"),
+        ("results_dir=/proc/none protocol=smoke", "results_dir=/proc/none: cannot be written"),
+        ("-m results_dir=/proc/none protocol=smoke", "results_dir=/proc/none: cannot be written"),
+        ("--config-dir nowhere", "Additional config directory"),
     ],
 )
 def test_a_wrong_command_ends_with_one_line_that_names_the_option(
-    words: str, told: str, tmp_path: Path
+    words: str, expected: str, run_py: RunPy, tmp_path: Path
 ) -> None:
-    ended = command(*words.split(), cwd=tmp_path)
-    assert ended.returncode == cli.USAGE_ERROR
-    assert ended.stdout == ""
-    [line] = [one for one in ended.stderr.splitlines() if not one.startswith("warning: ")]
-    assert line.startswith(f"error: {told}")
+    ended = run_py(*words.split())
+    assert (ended.status, ended.stdout) == (cli.USAGE_ERROR, "")
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"error: {expected}")
     assert list(tmp_path.iterdir()) == [], "it has written nothing"
 
 
-def test_help_explains_every_option_without_heavy_imports(tmp_path: Path) -> None:
-    ended = command("--help", cwd=tmp_path)
-    assert ended.returncode == 0
-    for name in cli.option_names():
-        assert name in ended.stdout
+def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_py: RunPy) -> None:
+    ended = run_py("--help")
+    lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
+    assert ended.status == 0
+    for name in cli.option_types():
+        group = name.partition(".")[0]
+        assert any(line.startswith((f"{name}=", f"{group} ")) for line in lines)
+    assert any(line.startswith("workers=1 ") and line.endswith("(an integer, 1 or more)") for line in lines)
+    assert any(line.startswith("trial_timeout_s=3600.0 ") and "(a number, seconds," in line for line in lines)
+    assert any(line.endswith("(one of fork, spawn, forkserver)") for line in lines)
+    assert "strategy p1, p2, pq, replicas, sequential, turns" in lines
+
+
+def test_what_an_option_takes_is_said_by_its_type() -> None:
+    assert cli.values(int | None) == "an integer or null"
+    assert cli.values(bool) == "true or false"
+    assert cli.values(StartMethod) == "one of fork, spawn, forkserver"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("strategy=pq --cfg job", "workers: 1"),
+        ("experiment=strong_scaling --cfg hydra", "workers: 2,4,8,16,32,64"),
+        ("--info searchpath", "Config search path"),
+        ("-sc install=bash", "complete "),
+    ],
+)
+def test_hydras_own_flags_answer_and_write_nothing(
+    words: str, expected: str, run_py: RunPy, tmp_path: Path
+) -> None:
+    ended = run_py(*words.split())
+    assert (ended.status, ended.stderr) == (0, "")
+    assert expected in ended.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_sweep_from_outside_the_checkout(tmp_path: Path) -> None:
+    ended = command("-m", "workers=2,0", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (cli.USAGE_ERROR, "")
+    assert ended.stderr == "error: workers=0: must be 1 or more\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transform_of_ones_own_is_looked_for_in_the_folder_of_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Plain:\n    pass\n")
+    ended = command("pipeline.transforms=[{_target_: mine.Plain}]", cwd=tmp_path)
+    assert ended.returncode == cli.USAGE_ERROR
+    assert ended.stderr == "error: pipeline: {'_target_': 'mine.Plain'} is no albumentations transform\n"
+
+
+def test_help_needs_no_heavy_imports() -> None:
     listing = (
         "import runpy, sys\n"
         "sys.argv = ['run.py', '--help']\n"
         f"try: runpy.run_path({str(ROOT / 'run.py')!r}, run_name='__main__')\n"
-        "except SystemExit: print(*sys.modules)"
+        "finally: print(*sys.modules)"
     )
-    listed = subprocess.run([sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True)
-    modules = listed.stdout.split()
+    modules = interpreter("-c", listing, cwd=ROOT).stdout.split()
     assert "hydra" in modules
     assert not {"albumentations", "cv2", "pandas", "pyarrow", "matplotlib"} & set(modules)
 
 
-@pytest.fixture(scope="module")
-def hydra() -> object:
+@pytest.fixture
+def composed() -> Iterator[Callable[..., Cell]]:
+    """Composes the cell of some overrides from the real conf/."""
     cli.prepare()
+
+    def cell(*overrides: str) -> Cell:
+        job: Any = compose("config", overrides=list(overrides), return_hydra_config=True)
+        return cell_of(job)
+
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield
+        yield cell
 
 
-def cell_of(*overrides: str) -> Cell:
-    composed = compose("config", overrides=list(overrides), return_hydra_config=True)
-    choices = dict(composed.hydra.runtime.choices)
-    OmegaConf.set_struct(composed, False)
-    del composed["hydra"]
-    return Cell.of(composed, choices)
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_every_file_in_conf_composes_a_cell_that_works(
+    file: Path, composed: Composed, tmp_path: Path
+) -> None:
+    (tmp_path / "image.png").touch()
+    needs = [f"dataset.path={tmp_path}"] if file.stem == "folder" else []
+    cell = composed("strategy=p2", f"{file.parent}={file.stem}", *needs)
+    assert getattr(cell, str(file.parent), file.stem) == file.stem
+    cell.config.check()
+    check(cell.config.pipeline)
 
 
-@pytest.mark.usefixtures("hydra")
-class TestComposed:
-    @pytest.mark.parametrize("file", FILES, ids=str)
-    def test_every_file_in_conf_composes_a_cell_that_works(self, file: Path) -> None:
-        cell = cell_of("strategy=p2", f"{file.parent}={file.stem}")
-        assert getattr(cell, str(file.parent)) == file.stem
-        cell.config.check()
-        check(cell.config.pipeline)
-        head = (ROOT / "conf" / file).read_text().splitlines()[:3]
-        assert any("make " in line or "python run.py" in line for line in head), "headed by its command"
+@pytest.mark.parametrize("file", [*FILES, *(ROOT / "conf").glob("hydra/*/*.yaml")], ids=str)
+def test_every_file_in_conf_is_headed_by_its_command(file: Path) -> None:
+    head = (ROOT / "conf" / file).read_text().splitlines()[:3]
+    assert any("make " in line or "python run.py" in line for line in head)
 
-    @pytest.mark.parametrize("name", STRATEGIES)
-    def test_a_strategys_dataclass_is_its_schema_and_its_object(self, name: str) -> None:
-        assert type(cell_of(f"strategy={name}").config.strategy) is STRATEGIES[name]
 
-    def test_a_folder_is_taken_whole_and_at_its_own_size(self) -> None:
-        config = cell_of("dataset=folder", "dataset.path=.", "protocol=smoke").config
-        assert (config.n_images, config.image_size) == (None, None)
-        assert type(config.dataset) is DATASETS["folder"]
-        assert cell_of("dataset=folder", "dataset.path=.", "n_images=3").config.n_images == 3
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategys_dataclass_is_its_schema_and_its_object(name: str, composed: Composed) -> None:
+    assert type(composed(f"strategy={name}").config.strategy) is STRATEGIES[name]
 
-    def test_weak_scaling_derives_the_size_from_the_workers(self) -> None:
-        assert cell_of("experiment=weak_scaling", "workers=8").config.image_size == "1000x500"
 
-    def test_the_paper_protocol_is_the_studys(self) -> None:
-        config = cell_of("protocol=paper").config
-        assert (config.n_images, config.n_augmentations, config.repetitions) == (10, 100, 2)
-        assert (config.image_size, config.runtime.opencv_threads) == ("2000x1000", "1")
+def test_a_folder_is_taken_whole_and_at_its_own_size(composed: Composed) -> None:
+    config = composed("dataset=folder", "dataset.path=.", "protocol=smoke").config
+    assert (config.n_images, config.image_size) == (None, None)
+    assert type(config.dataset) is DATASETS["folder"]
+    assert composed("dataset=folder", "dataset.path=.", "n_images=3").config.n_images == 3
 
-    def test_what_determines_a_measurement_tells_cells_apart(self) -> None:
-        plain = cell_of("workers=2", "strategy=p1").determinants()
-        assert plain == cell_of("strategy=p1", "workers=2", "results_dir=elsewhere").determinants()
-        for change in ("seed=1", "strategy=p2", "pipeline=light", "dataset.pattern=noise", "saving=false"):
-            assert plain != cell_of("workers=2", "strategy=p1", change).determinants()
+
+def test_weak_scaling_derives_the_size_from_the_workers(composed: Composed) -> None:
+    assert composed("experiment=weak_scaling", "workers=8").config.image_size == "1000x500"
+
+
+def test_the_paper_protocol_is_the_studys(composed: Composed) -> None:
+    config = composed("protocol=paper").config
+    assert (config.n_images, config.n_augmentations, config.repetitions) == (10, 100, 2)
+    assert (config.image_size, config.runtime.opencv_threads) == ("2000x1000", 1)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,19 @@
 """Comparisons of two folders: hand-computed verdicts, and how often they are wrong."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.analysis.compare import NothingToCompareError, compare, main, surroundings
-from experiments.analysis.statistics import FLOOR, LEVEL, change, verdict
+from experiments.analysis.compare import NothingToCompareError, compare, environments
+from experiments.analysis.statistics import FLOOR, LEVEL, change, in_words
 from experiments.records import store
-from experiments.records.schema import FAILED, Trial
-from tests.frames import BEGIN, frame, repeated, trial
+from experiments.records.schema import FAILED
+from experiments.report.compare import main
+from tests.frames import BEGIN, Row, frame, repeated, trial
 
 RUNS = 20_000
 
@@ -74,10 +73,10 @@ def test_equal_times_leave_the_floor() -> None:
     ],
 )
 def test_verdicts_in_words(numbers: tuple[float, float, float], words: str) -> None:
-    assert verdict(*numbers) == words
+    assert in_words(*numbers) == words
 
 
-def verdicts(a: list[Trial], b: list[Trial]) -> dict[tuple[str, int], str]:
+def verdicts(a: list[Row], b: list[Row]) -> dict[tuple[str, int], str]:
     cells = compare(frame(a), frame(b))
     return {(cell["strategy"], cell["workers"]): cell["verdict"] for cell in cells.to_dict("records")}
 
@@ -99,9 +98,9 @@ def test_every_cell_of_either_side_has_its_verdict() -> None:
     }
 
 
-def test_cells_are_matched_by_their_work_not_by_code_repetitions_or_order() -> None:
-    a = repeated("p1", 2, 10.0, 10.0, code_digest="1", cell="a")
-    b = repeated("p1", 2, 10.0, 10.0, 10.0, code_digest="2", cell="b", repetitions=3)
+def test_cells_are_paired_by_their_work_not_by_code_machine_repetitions_or_order() -> None:
+    a = repeated("p1", 2, 10.0, 10.0, code_digest="1", machine="m1")
+    b = repeated("p1", 2, 10.0, 10.0, 10.0, code_digest="2", machine="m2", repetitions=3)
     assert len(compare(frame(a), frame(b[::-1]))) == 1
 
     other = repeated("p1", 2, 10.0, 10.0, runtime='{"start_method": "spawn"}')
@@ -109,62 +108,93 @@ def test_cells_are_matched_by_their_work_not_by_code_repetitions_or_order() -> N
         compare(frame(a), frame(other))
 
 
-def test_sizes_that_differ_or_are_unknown_match_themselves() -> None:
-    native = [*repeated("p1", 2, 9.0, 9.0, width=None, height=None), *repeated("p1", 2, 5.0, 5.0)]
-    only_native = repeated("p1", 2, 9.0, 9.0, width=None, height=None)
+def test_untouched_code_is_not_called_slower_for_trials_in_memory_beside_those_on_disk() -> None:
+    memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}', "ablation": "tmpfs"}
+    disk = {"output_file_system": "ext4 /"}
+    a = frame([*repeated("p2", 2, 10.0, 10.0, **disk), *repeated("p2", 2, 5.0, 5.0, **memory)])
+    b = frame([*repeated("p2", 2, 5.0, 5.0, **memory), *repeated("p2", 2, 10.0, 10.0, **disk)])
 
-    found = compare(frame(native), frame(only_native))
-
-    assert set(found["verdict"]) == {"no difference (-8 to +8 %)", "only in A"}
+    assert set(compare(a, b)["verdict"]) == {"no difference (-8 to +8 %)"}
 
 
-def test_of_a_cell_measured_twice_the_newer_counts() -> None:
-    later = [replace(one, started_at=BEGIN + timedelta(days=1)) for one in repeated("p1", 2, 5.0, 5.0)]
-    newer = [replace(one, cell="newer", code_digest="newer") for one in later]
+def test_sizes_that_differ_pair_with_themselves() -> None:
+    native = {"width": None, "height": None, "inputs_digest": "native"}
+    both = [*repeated("p1", 2, 9.0, 9.0, **native), *repeated("p1", 2, 5.0, 5.0)]
 
-    assert verdicts([*newer, *repeated("p1", 2, 9.0, 9.0)], newer) == {
-        ("p1", 2): "no difference (-8 to +8 %)"
+    result = compare(frame(both), frame(repeated("p1", 2, 9.0, 9.0, **native)))
+
+    assert set(result["verdict"]) == {"no difference (-8 to +8 %)", "only in A"}
+
+
+def test_a_trial_that_failed_before_its_inputs_were_known_is_of_the_cell_it_agrees_with() -> None:
+    early = trial("p1", 2, None, status=FAILED, inputs_digest=None, width=None, height=None)
+    measured = repeated("p1", 2, 9.0, 9.0)
+
+    assert verdicts([early, *measured], measured) == {("p1", 2): "no difference (-8 to +8 %)"}
+    assert verdicts([*measured, *repeated("p2", 2, 1.0, 1.0)], [early, *repeated("p2", 2, 1.0, 1.0)]) == {
+        ("p1", 2): "not measured in B",
+        ("p2", 2): "no difference (-8 to +8 %)",
     }
+
+
+def test_of_each_side_the_newest_code_counts_and_all_its_trials() -> None:
+    later = BEGIN + timedelta(days=1)
+    newer = repeated("p1", 2, 4.0, 5.0, code_digest="newer", started_at=later)
+    rerun = repeated("p1", 2, 6.25, code_digest="newer", sweep="rerun", started_at=later)
+    result = compare(
+        frame([*newer, *rerun, *repeated("p1", 2, 9.0, 9.0)]), frame(repeated("p1", 2, 5.0, 5.0))
+    )
+
+    assert (result["repetitions_a"].item(), result["wall_s_a"].item()) == (3, pytest.approx(5.0))
 
 
 def test_the_drift_of_the_kernel_widens_the_interval() -> None:
     a, b = frame(repeated("p1", 2, 10.0, 10.0)), frame(repeated("p1", 2, 11.5, 11.5))
     assert compare(a, b)["verdict"][0] == "B is slower by 15 % (6 to 25 %)"
 
-    kernel = pd.DataFrame({"kernel_before_s": [1.0, 1.0], "kernel_after_s": [1.0, None]})
-    slower = b.drop(columns=list(kernel), errors="ignore").join(1.1 * kernel)
-    found = compare(a.drop(columns=list(kernel), errors="ignore").join(kernel), slower)
-    assert found["verdict"][0] == "no difference (-3 to +37 %)"  # 1.15 exp(±0.08) 1.1**±1 - 1
+    kernel = {"kernel_before_s": 1.0, "kernel_after_s": 1.0}
+    slower = {name: 1.1 * seconds for name, seconds in kernel.items()}
+    result = compare(a.assign(**kernel), b.assign(**slower))
+    assert result["verdict"][0] == "no difference (-3 to +37 %)"  # 1.15 exp(±0.08) 1.1**±1 - 1
 
 
 def test_what_differs_between_the_sides_is_said() -> None:
     a, b = frame([trial("p1", 2, 1.0)]), frame([trial("p1", 2, 1.0, machine="m2", numpy_version="2.1.0")])
 
-    assert surroundings(a, a) == "A and B: same machine, code and versions."
-    assert surroundings(a, b) == (
+    assert environments(a, a) == "A and B: same machine, code and versions."
+    assert environments(a, b) == (
         "A and B differ: a difference may be the machine's: machine m1 / m2; numpy_version 2.0.0 / 2.1.0."
     )
 
 
+def written(folder: Path, rows: list[Row]) -> Path:
+    for row in rows:
+        store.write(folder, "label", row, {})
+    return folder
+
+
 def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store.write(tmp_path / "a", "one", repeated("p1", 2, 10.0, 10.0), [])
-    store.write(tmp_path / "b", "one", repeated("p1", 2, 5.0, 5.0), [])
+    a = written(tmp_path / "a", [*repeated("p1", 2, 10.0, 10.0), *repeated("p1", 2, 5.0, 5.0, seed=1)])
+    b = written(tmp_path / "b", repeated("p1", 2, 5.0, 5.0))
 
-    main([str(tmp_path / "a"), str(tmp_path / "b" / "trials")])
+    main([str(a), str(b / "trials")])
 
-    title, header, _, names, row, _, *notes = capsys.readouterr().out.splitlines()
+    title, environment, _, names, _, *rows, _, note = capsys.readouterr().out.splitlines()
     assert title == f"B against A: A is {tmp_path}/a, B is {tmp_path}/b/trials"
-    assert names.split() == ["saving", "strategy", "workers", "A", "(s)", "B", "(s)", "verdict"]
-    assert row.split(maxsplit=5) == ["True", "p1", "2", "10.00", "5.00", "B is faster by 50 % (46 to 54 %)"]
-    assert header == "A and B: same machine, code and versions."
-    assert len(notes) == 1
+    assert environment == "A and B: same machine, code and versions."
+    assert names.split() == ["strategy", "workers", "saving", "seed", "A", "(s)", "B", "(s)", "verdict"]
+    assert [row.split(maxsplit=6) for row in rows if row] == [
+        ["p1", "2", "True", "0", "10.00", "5.00", "B is faster by 50 % (46 to 54 %)"],
+        ["p1", "2", "True", "1", "5.00", "-", "only in A"],
+    ]
+    assert note.startswith("Per cent of A's time")
 
 
 def test_errors_take_one_line(tmp_path: Path) -> None:
-    store.write(tmp_path / "a", "one", repeated("p1", 2, 10.0), [])
-    store.write(tmp_path / "b", "one", repeated("p1", 4, 10.0), [])
+    a = written(tmp_path / "a", repeated("p1", 2, 10.0))
+    b = written(tmp_path / "b", repeated("p1", 4, 10.0))
 
     with pytest.raises(SystemExit, match=r"none: no trials$"):
-        main([str(tmp_path / "a"), str(tmp_path / "none")])
+        main([str(a), str(tmp_path / "none")])
     with pytest.raises(SystemExit, match=r"/a, .*/b: no cell was measured in both$"):
-        main([str(tmp_path / "a"), str(tmp_path / "b")])
+        main([str(a), str(b)])

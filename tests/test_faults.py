@@ -12,36 +12,49 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 
+from augment.image_io import decode
 from augment.recording import fault, log_reader
 from augment.recording.log import Role
+from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from augment.task_runner import decode
 from augment.workload import Job
 from experiments import ROOT
-from experiments.measure import supervisor as watch
+from experiments.measure import supervisor
 from experiments.measure.scratch import remove_abandoned, scratch
+from tests.commands import command
 from tests.conftest import tried
 from tests.jobs import run, small_job
 from tests.planted import Hangs, Leaves, Raises, Sleeps, pipeline
-from tests.test_cli import command
 
 TIMES = int(os.environ.get("FAULTS", "1"))
 PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and the test fails
+
+
+def slow_but_for(*quick: str) -> Callable[[str], Sequence[pytest.MarkDecorator]]:
+    """The marks of a strategy: every strategy is tried by `make test-all`, these by `make test` too."""
+    return lambda name: [] if name in quick else [pytest.mark.slow]
+
+
 ROLES = {
     "sequential": (Role.WORKER,),
     "p1": (Role.MASTER, Role.WORKER),
     "p2": (Role.MASTER, Role.WORKER),
     "pq": (Role.MASTER, Role.WORKER, Role.SAVER, Role.MANAGER),
 }
-VICTIMS = [(name, role) for name in STRATEGIES for role in ROLES.get(name, (Role.WORKER,))]
+VICTIMS = [
+    pytest.param(name, role, marks=slow_but_for("p2", "pq")(name), id=f"{name}-{role.name}")
+    for name in STRATEGIES
+    for role in ROLES.get(name, (Role.WORKER,))
+]
+EACH = [pytest.param(name, marks=slow_but_for("sequential", "pq")(name)) for name in STRATEGIES]
 
 
 @pytest.fixture(autouse=True)
@@ -54,10 +67,11 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     remove_abandoned(place)  # as the next sweep does for one that was killed
     assert list(place.iterdir()) == []
     place.rmdir()
-    deadline = time.monotonic() + 10  # other tests may run beside this one
-    while set(Path("/dev/shm").iterdir()) - shared and time.monotonic() < deadline:
+    left, deadline = set(Path("/dev/shm").iterdir()) - shared, time.monotonic() + PATIENCE_S
+    while left and time.monotonic() < deadline:  # those of tests beside this one go when they end
         time.sleep(0.1)
-    assert set(Path("/dev/shm").iterdir()) <= shared
+        left &= set(Path("/dev/shm").iterdir())
+    assert not left
     for process in psutil.process_iter(["cmdline", "status"]):
         words = " ".join(process.info["cmdline"] or [])
         assert not (str(place) in words or f"trial {tmp_path}" in words) or process.info["status"] == "zombie"
@@ -73,7 +87,7 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
-        if any(one.unfinished_task for one in log_reader.read(job.logs)) and victims(job, role):
+        if any(header.unfinished_task for header in log_reader.headers(job.logs)) and victims(job, role):
             time.sleep(wait_s)
             pid = rng.choice(victims(job, role))
             os.kill(pid, signal.SIGSTOP)
@@ -86,21 +100,21 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
 
 
 def victims(job: Job, role: Role, with_task: bool = False) -> list[int]:
-    those = [one for one in log_reader.read(job.logs) if one.role is role]
-    return [one.header["pid"] for one in those if one.unfinished_task or not with_task]
+    those = [header for header in log_reader.headers(job.logs) if header.role is role]
+    return [header.pid for header in those if header.unfinished_task or not with_task]
 
 
-def ends(name: str, job: Job, told: str) -> watch.Outcome:
+def ends(name: str, job: Job, expected: str) -> supervisor.Outcome:
     outcome = run(STRATEGIES[name](), job, PATIENCE_S)
     assert outcome.error is not None
-    assert told in outcome.error, outcome.error
+    assert expected in outcome.error, outcome.error
     assert "\n" not in outcome.error
-    assert not any(alive(one.header["pid"]) for one in outcome.logs)
+    assert not any(alive(log.header.pid) for log in outcome.logs)
     return outcome
 
 
 @pytest.mark.parametrize("attempt", range(TIMES))
-@pytest.mark.parametrize(("name", "role"), VICTIMS, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("name", "role"), VICTIMS)
 def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
     """Outputs go where a sweep's do, to a scratch folder: a file that was being written goes with it, and
     what has its name is whole."""
@@ -121,9 +135,10 @@ def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
     tried(f"kill -9 of a {role.name.lower()}", name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: Path) -> None:
-    runtime = Runtime(start_method=method)
+    runtime = Runtime(start_method=StartMethod(method))
     job = small_job(tmp_path, 3, n_augmentations=60, pipeline=pipeline(Sleeps), runtime=runtime)
     killer = threading.Thread(target=strike, args=(job, Role.WORKER, random.Random(method)))
     killer.start()
@@ -131,7 +146,7 @@ def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: P
     killer.join()
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", EACH)
 class TestInATransform:
     workers = staticmethod(lambda name: 1 if name == "sequential" else 3)
 
@@ -145,11 +160,12 @@ class TestInATransform:
         ends(name, job, "ended early with status 0: worker")
         tried("a worker exits", name)
 
+    @pytest.mark.slow
     def test_hangs(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
-        outcome = run(STRATEGIES[name](), job, timeout_s=10)  # time enough to begin on a busy machine
+        outcome = run(STRATEGIES[name](), job, timeout_s=4)  # time enough to begin on a busy machine
         assert outcome.error
-        assert outcome.error.startswith("not done after trial_timeout_s=10: worker")
+        assert outcome.error.startswith("not done after trial_timeout_s=4: worker")
         assert "at task (0, 0)" in outcome.error
         tried("a transform hangs", name)
 
@@ -165,18 +181,18 @@ class TestInATransform:
         tried("the disk is full for everything", name)
 
 
-def test_a_worker_that_the_watcher_kills_is_not_the_cause(
+def test_a_worker_that_the_supervisor_kills_is_not_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a family that is being ended, the one that looks after the others may be the last to go."""
     job = small_job(tmp_path, 3, pipeline=pipeline(Raises))
-    end = watch._end
+    end = supervisor._end
 
     def slowly(process: "subprocess.Popen[bytes]") -> None:
-        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Weight.KILLED)
+        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.KILLED)
         end(process)
 
-    monkeypatch.setattr(watch, "_end", slowly)
+    monkeypatch.setattr(supervisor, "_end", slowly)
     ends("turns", job, "RuntimeError: planted fault; worker")
 
 
@@ -209,7 +225,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, 
     return rows(folder)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda stop: stop.name)
+@pytest.mark.parametrize(
+    "stop",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+    ids=lambda stop: stop.name,
+)
 def test_a_stopped_sweep_goes_on_where_it_was(
     stop: signal.Signals, undisturbed: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
@@ -223,16 +247,17 @@ def test_a_stopped_sweep_goes_on_where_it_was(
         )
         time.sleep(rng.uniform(0.3, 5))
         sweep.send_signal(stop)
-        _, said = sweep.communicate()
+        _, printed = sweep.communicate()
         if sweep.returncode == 128 + stop:
-            assert b"the same command goes on where it stopped" in said
+            assert b"the same command goes on where it stopped" in printed
         else:  # done before, or killed before it had begun to measure
-            assert sweep.returncode in (0, -stop), said
+            assert sweep.returncode in (0, -stop), printed
         tried(f"{stop.name} of the sweep", "all")
     assert command(*SWEEP, cwd=tmp_path).returncode == 0
     assert rows(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_lose_and_double_nothing(
     undisturbed: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
@@ -270,7 +295,7 @@ def test_a_trial_that_loses_its_sweep_ends(tmp_path: Path) -> None:
     assert left == []
 
 
-def test_few_open_files_are_told(tmp_path: Path) -> None:
+def test_few_open_files_are_reported(tmp_path: Path) -> None:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 

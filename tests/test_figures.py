@@ -7,37 +7,47 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, weak
 from experiments.records.schema import FAILED
-from experiments.report.contact_sheet import contact_sheet
-from experiments.report.style import PUBLISHED, look, save, savers_figure, scaling_figures
+from experiments.report.sections.savers import savers_figure
+from experiments.report.sections.scaling import scaling_figure
+from experiments.report.sections.validation import contact_sheet
+from experiments.report.style import GREY, PUBLISHED, look, save
 from tests.frames import frame, repeated, trial
 
 TRIALS = frame(
-    trial_of
+    row
     for saving in (True, False)
-    for trial_of in [
+    for row in [
         *repeated("sequential", 1, 9.0, 11.0, saving=saving),
         *repeated("p1", 2, 5.0, 7.0, saving=saving),
         trial("p1", 4, 3.0, saving=saving),
         *repeated("p2", 2, 5.0, 6.0, saving=saving),
         trial("p2", 4, None, status=FAILED, saving=saving),
-        *repeated("claim", 4, 2.5, 2.6, saving=saving),
+        *repeated("replicas", 4, 2.5, 2.6, saving=saving),
     ]
 )
+MEASURES = ["wall_s", "speedup", "efficiency"]
+
+
+def chart(measure: str = "wall_s") -> Figure:
+    """Of TRIALS, beside the study's points and on 8 CPUs."""
+    study = published.points("strong_scaling")
+    return scaling_figure(measure, strong(TRIALS), "Strong scaling", study, cpus=8)
 
 
 @pytest.fixture(scope="module")
 def charts() -> dict[str, Figure]:
-    return scaling_figures(
-        strong(TRIALS), "Strong scaling", published.points("strong_scaling"), usable_cpus=8
-    )
+    return {measure: chart(measure) for measure in MEASURES}
 
 
 def line(axes: Axes, name: str) -> Line2D:
@@ -54,8 +64,7 @@ def heights(axes: Axes, name: str) -> list[float]:
     return [float(y) for y in np.asarray(line(axes, name).get_ydata())]
 
 
-def test_strong_scaling_has_a_chart_of_each_measure_with_two_panels(charts: dict[str, Figure]) -> None:
-    assert list(charts) == ["time", "speedup", "efficiency"]
+def test_every_chart_has_a_panel_for_saving_and_one_for_no_saving(charts: dict[str, Figure]) -> None:
     for figure in charts.values():
         assert [axes.get_title() for axes in figure.axes] == ["saving", "no saving"]
 
@@ -63,12 +72,12 @@ def test_strong_scaling_has_a_chart_of_each_measure_with_two_panels(charts: dict
 def test_axes_are_labelled_with_units(charts: dict[str, Figure]) -> None:
     labels = {name: figure.axes[0].get_ylabel() for name, figure in charts.items()}
 
-    assert labels == {"time": "time (s)", "speedup": "speedup", "efficiency": "efficiency (%)"}
+    assert labels == {"wall_s": "time (s)", "speedup": "speedup", "efficiency": "efficiency (%)"}
     assert {axes.get_xlabel() for figure in charts.values() for axes in figure.axes} == {"workers"}
 
 
 def test_workers_are_integers_on_a_binary_axis(charts: dict[str, Figure]) -> None:
-    axes = charts["time"].axes[0]
+    axes = charts["wall_s"].axes[0]
 
     assert axes.get_xscale() == "log"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "4", "8", "16", "32", "64"]
@@ -77,7 +86,7 @@ def test_workers_are_integers_on_a_binary_axis(charts: dict[str, Figure]) -> Non
 
 @pytest.mark.parametrize(
     ("chart", "ideal"),
-    [("time", [10.0, 5.0, 2.5]), ("speedup", [1.0, 2.0, 4.0]), ("efficiency", [100.0, 100.0, 100.0])],
+    [("wall_s", [10.0, 5.0, 2.5]), ("speedup", [1.0, 2.0, 4.0]), ("efficiency", [100.0, 100.0, 100.0])],
 )
 def test_the_ideal_line_is_there(charts: dict[str, Figure], chart: str, ideal: list[float]) -> None:
     for axes in charts[chart].axes:
@@ -90,16 +99,31 @@ def test_points_lie_where_the_numbers_are(charts: dict[str, Figure]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "name"), [("sequential", "sequential"), ("p1", "P_1"), ("p2", "P_2"), ("claim", "claim")]
+    ("strategy", "name"),
+    [("sequential", "sequential"), ("p1", "P_1"), ("p2", "P_2"), ("replicas", "replicas")],
 )
 def test_a_strategy_has_one_colour_in_all_charts(charts: dict[str, Figure], strategy: str, name: str) -> None:
-    found = {to_hex(line(axes, name).get_color()) for figure in charts.values() for axes in figure.axes}
+    colors = {to_hex(line(axes, name).get_color()) for figure in charts.values() for axes in figure.axes}
 
-    assert found == {look(strategy)["color"].lower()}
+    assert colors == {look(strategy)["color"].lower()}
 
 
-def test_the_study_s_strategies_have_colours_of_their_own() -> None:
-    assert len({look(name)["color"] for name in ("sequential", "p1", "pq", "p2", "claim")}) == 5
+def test_every_strategy_has_a_colour_of_its_own_and_one_of_another_version_is_grey() -> None:
+    assert len({look(name)["color"] for name in STRATEGIES}) == len(STRATEGIES)
+    assert look("p1") == {"color": STRATEGIES["p1"].color, "marker": STRATEGIES["p1"].marker}
+    assert look("claim")["color"] == GREY
+
+
+def test_the_bars_reach_from_the_shortest_to_the_longest_repetition(charts: dict[str, Figure]) -> None:
+    (bars,) = [
+        container
+        for container in charts["wall_s"].axes[0].containers
+        if isinstance(container, ErrorbarContainer) and container.get_label() == "P_1"
+    ]
+    (segments,) = bars.lines[2]
+    ends: Any = segments.get_segments()
+
+    assert [[float(y) for _, y in segment] for segment in ends] == [[5.0, 7.0], [3.0, 3.0]]
 
 
 def test_single_repetitions_failures_cpus_and_the_study_are_in_the_legend(charts: dict[str, Figure]) -> None:
@@ -108,15 +132,26 @@ def test_single_repetitions_failures_cpus_and_the_study_are_in_the_legend(charts
         assert names[-5:] == ["ideal", "CPUs", "one repetition", "failed", PUBLISHED]
 
 
-def test_weak_scaling_has_its_own_measures() -> None:
-    rows = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
+@pytest.mark.parametrize("flags", [(True,), (True, False)])
+def test_the_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
+    points = strong(TRIALS[TRIALS["saving"].isin(flags)])
+    figure = scaling_figure("speedup", points, "T", published.points("strong_scaling"), cpus=8)
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    box = figure.legends[0].get_window_extent()
 
-    assert list(scaling_figures(weak(frame(rows)), "Weak")) == ["time", "efficiency", "normalised_efficiency"]
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+
+
+def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
+    rows = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
+    figure = scaling_figure("normalised_efficiency", weak(frame(rows)), "Weak")
+
+    assert figure.axes[0].get_ylabel() == "work-normalised efficiency (%)"
 
 
 def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
     rows = [trial("pq", workers, 6.0 / savers, savers=savers) for workers in (4, 8) for savers in (1, 2)]
-    (axes,) = savers_figure(strong(frame(rows), SAVERS), "Savers").axes
+    (axes,) = savers_figure(strong(frame(rows), SAVERS)).axes
 
     assert heights(axes, "8 workers") == [6.0, 3.0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")
@@ -125,23 +160,21 @@ def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
 def test_nothing_to_draw_is_an_error_of_one_line() -> None:
     points = strong(frame([trial("pq", 1, None, status="not_applicable")]))
     with pytest.raises(NoTrialsError, match="nothing to draw"):
-        scaling_figures(points, "Strong scaling")
+        scaling_figure("wall_s", points, "Strong scaling")
 
 
 def test_the_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
-    first, second = (
-        save(scaling_figures(strong(TRIALS), "Strong scaling")["time"], tmp_path / name)
-        for name in ("a", "b")
-    )
+    first, second = (save(chart(), tmp_path / name) for name in ("a", "b"))
 
     assert [path.suffix for path in first] == [".png", ".svg"]
-    assert all(path.stat().st_size > 1000 for path in first)
     assert first[1].read_bytes() == second[1].read_bytes()
+    with Image.open(first[0]) as png:
+        assert png.width > 1400, "sharp when printed"
 
 
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
-    scaling_figures(strong(TRIALS), "Strong scaling")
+    chart()
 
     assert dict(mpl.rcParams) == before
 
@@ -162,12 +195,13 @@ def images(tmp_path: Path) -> list[Path]:
 def test_a_contact_sheet_shows_each_original_beside_its_augmentations(
     images: list[Path], tmp_path: Path
 ) -> None:
-    figure = contact_sheet(images, tmp_path, most=2)
+    figure = contact_sheet(images, tmp_path, limit=2)
 
     assert [axes.get_title() for axes in figure.axes[:3]] == ["original", "0", "1"]
     assert len(figure.axes) == 6
     assert max(axes.images[0].get_size()[1] for axes in figure.axes) <= 400
     assert figure.get_suptitle() == "2 of 2 images, 2 of 3 augmentations each"
+    assert [path.suffix for path in save(figure, tmp_path / "sheet")] == [".png"], "photos make no good SVG"
 
 
 def test_an_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:

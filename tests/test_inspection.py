@@ -1,5 +1,6 @@
 """A folder of odd files: each is read as Pillow reads it or listed with its reason; none does harm."""
 
+import ctypes
 import io
 import os
 import signal
@@ -19,16 +20,16 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pebble import ProcessPool
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from augment.datasets.pixels import Pixels, noise
-from augment.task_runner import ImageError, decode
+from augment.image_io import ImageError, decode
 from experiments import ROOT
-from experiments.inputs import inspector
-from experiments.inputs import vetting as inputs
+from experiments.inputs import decoder_processes, inspection, vetting
 from experiments.inputs.inspection import inspect
-from experiments.inputs.vetting import Inspected, name_problem, usable
+from experiments.inputs.vetting import Vetted, name_problem, size_or_reason, usable
 
 NOTHING = '{"transforms": []}'
 MOST = 70_000
@@ -78,6 +79,12 @@ JPEG, PNG = saved(PICTURE, "JPEG"), saved(PICTURE)
 DETAILED = saved(Image.fromarray(noise(64, 64, np.random.default_rng(0))), "JPEG")
 ANOTHER = [Image.new("RGB", PICTURE.size, "red")]
 CMYK = saved(PICTURE.convert("CMYK"), "JPEG", quality=95)
+
+
+@pytest.fixture(autouse=True)
+def pillow_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the children that decode."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
 
 
 # Augmented rightly: the pixels are those of Pillow's own conversion
@@ -248,19 +255,23 @@ def test_what_may_not_be_read_is_listed(tmp_path: Path) -> None:
         inspect(path, MOST)
 
 
-def test_the_limit_on_pixels_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+def test_the_limit_on_pixels_is_exact(tmp_path: Path) -> None:
     (path := tmp_path / "a.png").write_bytes(PNG)
     assert inspect(path, WIDTH * HEIGHT) == (WIDTH, HEIGHT)
-    assert Image.MAX_IMAGE_PIXELS == 1
     with pytest.raises(ImageError, match=r"^32x24 pixels are more than max_image_pixels=767$"):
         inspect(path, WIDTH * HEIGHT - 1)
+
+
+def test_pillows_own_limit_on_pixels_does_not_count(tmp_path: Path) -> None:
+    side = 14_000  # more than twice Image.MAX_IMAGE_PIXELS, which Pillow refuses to open
+    (path := tmp_path / "a.png").write_bytes(png_of_size(side, side))
+    assert usable([path], side * side).bad["a.png"].startswith("truncated")
 
 
 # A folder
 
 
-def looked_into(folder: Path, **options: Any) -> Inspected:
+def vetted(folder: Path, **options: Any) -> Vetted:
     return usable(sorted(folder.iterdir()), MOST, **options)
 
 
@@ -269,13 +280,11 @@ def test_every_file_is_good_or_bad_and_the_good_stay_in_order(tmp_path: Path) ->
         (tmp_path / name).write_bytes(content)
     for name, (make, _) in BAD.items():
         make(tmp_path / name)
-    inspected = looked_into(tmp_path)
-    assert [file.name for file in inspected.good] == sorted(GOOD)
-    assert [(size[1], size[0]) for size in inspected.sizes] == [
-        decode(file).shape[:2] for file in inspected.good
-    ]
-    assert sorted(inspected.bad) == sorted({*BAD} - {"gone.jpg"})
-    for name, reason in inspected.bad.items():
+    files = vetted(tmp_path)
+    assert [file.name for file in files.good] == sorted(GOOD)
+    assert [(size[1], size[0]) for size in files.sizes] == [decode(file).shape[:2] for file in files.good]
+    assert sorted(files.bad) == sorted({*BAD} - {"gone.jpg"})
+    for name, reason in files.bad.items():
         assert reason.startswith(BAD[name][1])
 
 
@@ -286,13 +295,13 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     for name in NAMES:
         (tmp_path / name).write_bytes(PNG)
         (tmp_path / f"bad {name}").touch()
-    inspected = looked_into(tmp_path)
-    assert {file.name for file in inspected.good} == {*NAMES}
-    assert inspected.bad == {f"bad {name}": "empty" for name in NAMES}
+    files = vetted(tmp_path)
+    assert {file.name for file in files.good} == {*NAMES}
+    assert files.bad == {f"bad {name}": "empty" for name in NAMES}
 
 
-def test_no_files_need_no_child() -> None:
-    assert usable([], MOST) == Inspected((), (), {})
+def test_no_files_are_no_error() -> None:
+    assert usable([], MOST) == Vetted((), (), {})
 
 
 def test_a_relative_path_is_one_of_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,57 +318,68 @@ def test_outputs_need_names_that_a_file_may_have(tmp_path: Path) -> None:
     assert name_problem(too_long, None, 1) is None
     for file in (fits, too_long):
         file.write_bytes(PNG)
-    inspected = looked_into(tmp_path, output=tmp_path)
-    assert inspected.good == (fits,)
-    assert inspected.bad == {too_long.name: "name too long for its augmentations"}
+    files = vetted(tmp_path, output=tmp_path)
+    assert files.good == (fits,)
+    assert files.bad == {too_long.name: "name too long for its augmentations"}
 
 
 # Files that harm the process that decodes them
 
-PLANTED = """
-import ctypes, os, sys, time
-from experiments import ROOT
-from experiments.inputs import inspector
 
-def planted(path, most_pixels):
+def harmful_inspect(path: Path, most_pixels: int) -> tuple[int, int]:
     match path.stem:
-        case "crash": ctypes.string_at(0)
-        case "exit": print("last words", file=sys.stderr, flush=True); os._exit(3)
-        case "hang": time.sleep(60)
-        case "greedy": bytearray(1 << 34)
+        case "crash":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(3)
+        case "hang":
+            time.sleep(60)
+        case "greedy":
+            bytearray(1 << 34)
     return inspect(path, most_pixels)
 
-inspect, inspector.inspect = inspector.inspect, planted
-inspector.main(*map(int, sys.argv[1:4]), sys.argv[4])
-"""
+
+def vet_with_harm(*arguments: Any) -> Any:
+    """In the child, where no fixture reaches."""
+    inspection.inspect = harmful_inspect
+    return size_or_reason(*arguments)
 
 
-@pytest.fixture
-def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with files at which a child comes to harm; the good ones are 1.png … 9.png."""
-    monkeypatch.setattr(inspector, "CHILD", ("-c", PLANTED))
-    for name in (*"123456789", "crash", "exit", "greedy"):
+def running_children() -> list[psutil.Process]:
+    """All but multiprocessing's resource tracker, which ends with this process."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_harmful_file_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    for name in (*"123456789", "crash", "exit", "greedy", "hang"):
         (tmp_path / f"{name}.png").write_bytes(PNG)
-    return tmp_path
-
-
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_a_harmful_file_costs_no_other(planted: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr(inputs, "_how_many", lambda *_: at_once)
-    (planted / "hang.png").write_bytes(PNG)
-    inspected = looked_into(planted, limit_s=1)
-    assert [file.stem for file in inspected.good] == [*"123456789"]
-    assert inspected.bad == {
+    monkeypatch.setattr(vetting, "size_or_reason", vet_with_harm)
+    monkeypatch.setattr(decoder_processes, "usable_cpus", lambda: processes)
+    monkeypatch.setattr(decoder_processes, "FILES_PER_PROCESS", 4)
+    monkeypatch.setattr(decoder_processes, "FILES_AHEAD", 2)
+    files = vetted(tmp_path, limit_s=2)
+    assert [file.stem for file in files.good] == [*"123456789"]
+    assert files.bad == {
         "crash.png": "kills the decoder: SIGSEGV",
-        "exit.png": "kills the decoder: status 3: last words",
+        "exit.png": "kills the decoder: status 3",
         "greedy.png": f"needs more memory than an image of max_image_pixels={MOST}",
-        "hang.png": "not decoded within 1 s",
+        "hang.png": "not decoded within 2 s",
     }
-    assert children() == []
+    assert running_children() == []
+
+
+def start_slowly(most_pixels: int) -> None:
+    time.sleep(1.5)
+
+
+def test_the_time_limit_does_not_count_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_processes, "_prepare", start_slowly)
+    (path := tmp_path / "a.png").write_bytes(PNG)
+    assert usable([path], MOST, limit_s=1).good == (path,)
 
 
 def test_a_small_picture_in_a_huge_file_takes_no_memory(tmp_path: Path) -> None:
@@ -378,92 +398,99 @@ def test_the_memory_suffices_for_the_hungriest_picture(tmp_path: Path) -> None:
     assert usable([path], side * side).good == (path,)
 
 
-def test_an_interruption_leaves_no_process(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        assert children() != []
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(inputs, "wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        looked_into(planted)
-    assert children() == []
+def test_a_worker_of_joblib_can_vet(tmp_path: Path) -> None:
+    (path := tmp_path / "a.png").write_bytes(PNG)
+    loky = pytest.importorskip("loky")  # what joblib starts its workers with
+    with loky.ProcessPoolExecutor(1) as executor:
+        assert executor.submit(usable, [path], MOST).result().good == (path,)
 
 
-def test_a_killed_parent_leaves_no_process(tmp_path: Path) -> None:
-    os.mkfifo(ready := tmp_path / "ready")
-    code = (
-        "import sys, pathlib, time; from experiments.inputs.inspector import Inspector\n"
-        "one = Inspector(9, '', 9); one.give(0, pathlib.Path('a'))\n"
-        "open(sys.argv[1], 'w').write(str(one._process.pid)); time.sleep(60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(ready)], cwd=ROOT) as parent:
-        child = psutil.Process(int(ready.read_text()))
-        parent.kill()
-    deadline = time.monotonic() + 5
-    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+def report_and_hang(file: Path, *_: object) -> None:
+    file.write_text("decoding")
+    time.sleep(60)
 
 
-@pytest.mark.parametrize(
-    ("code", "cause"),
-    [
-        ("raise SystemExit('no cv2')", "status 1: no cv2"),
-        ("import os; os.kill(os.getpid(), 9)", signal.SIGKILL.name),
-    ],
-)
-def test_a_child_that_cannot_start_is_an_error_of_its_own(
-    code: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inspector, "CHILD", ("-c", code))
-    with pytest.raises(
-        RuntimeError, match=f"^images cannot be inspected: the process for it failed: {cause}$"
-    ):
+VETTING_WITHOUT_END = """
+import sys, pathlib
+from experiments.inputs import vetting
+from tests.test_inspection import report_and_hang
+vetting.size_or_reason = report_and_hang
+vetting.usable([pathlib.Path(sys.argv[1])], 9)
+"""
+
+
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("moment", ["starting", "decoding"])
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_its_parent(moment: str, ended_by: signal.Signals, tmp_path: Path) -> None:
+    os.mkfifo(decoding := tmp_path / "decoding")
+    command = [sys.executable, "-c", VETTING_WITHOUT_END, str(decoding)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        children = psutil.Process(parent.pid).children
+        if moment == "decoding":
+            assert decoding.read_text() == "decoding"
+        else:
+            wait_until(lambda: len(children()) == 2)
+        family = children()  # with the resource tracker
+        assert len(family) == 2
+        if ended_by == signal.SIGINT:
+            os.killpg(parent.pid, ended_by)  # as a terminal does on Ctrl-C
+        else:
+            parent.send_signal(ended_by)
+        assert parent.stderr is not None
+        tracebacks = parent.stderr.read().count("Traceback")
+    wait_until(lambda: all(map(has_ended, family)))
+    assert parent.returncode == -ended_by
+    if ended_by == signal.SIGINT:
+        assert tracebacks == 1  # the parent's own
+
+
+def refuse_to_start(most_pixels: int) -> None:
+    raise SystemExit("no cv2")
+
+
+def test_processes_that_do_not_start_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoder_processes, "_prepare", refuse_to_start)
+    with pytest.raises(RuntimeError, match=r"^images cannot be vetted, the processes for it fail: "):
         usable([tmp_path / "a.png"], MOST)
-    assert children() == []
+    assert running_children() == []
 
 
 # Damage of every kind
 
 
 @pytest.fixture(scope="module")
-def one_inspector() -> Iterator[inspector.Inspector]:
-    one = inspector.Inspector(MOST, NOTHING, limit_s=10)
-    yield one
-    one.end()
+def pool() -> Iterator[ProcessPool]:
+    with decoder_processes.process_pool(1, MOST) as pool:
+        yield pool
 
 
-positions = st.floats(0, 1, exclude_max=True)
+ORIGINALS = [DETAILED, JPEG, PNG, CMYK, GOOD["palette-alpha.png"], GOOD["animated.png"], GOOD["exif6.jpg"]]
 damages = st.lists(
-    st.one_of(
-        st.tuples(st.just("flip"), positions, st.integers(1, 255)),
-        st.tuples(st.just("cut"), positions, st.integers(1, 64)),
-        st.tuples(st.just("end"), positions, st.just(0)),
-        st.tuples(st.just("insert"), positions, st.binary(min_size=1, max_size=9)),
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),  # position, of the length
+        st.sampled_from([0, 1, 9, 64, 1 << 20]),  # bytes removed
+        st.binary(max_size=9),  # inserted
     ),
     min_size=1,
     max_size=6,
 )
-ORIGINALS = [DETAILED, JPEG, PNG, CMYK, GOOD["palette-alpha.png"], GOOD["animated.png"], GOOD["exif6.jpg"]]
-
-
-def damaged(content: bytes, damage: list[tuple[str, float, Any]]) -> bytes:
-    for kind, position, how in damage:
-        at = int(position * len(content))
-        match kind:
-            case "flip" if content:
-                content = content[:at] + bytes([content[at] ^ how]) + content[at + 1 :]
-            case "cut":
-                content = content[:at] + content[at + how :]
-            case "end":
-                content = content[:at]
-            case "insert":
-                content = content[:at] + how + content[at:]
-    return content
 
 
 @given(original=st.sampled_from(ORIGINALS), damage=damages)
-@example(original=PNG, damage=[("end", 0.0, 0)])
+@example(original=PNG, damage=[(0.0, 1 << 20, b"")])
 @settings(
     deadline=None,
     max_examples=500,
@@ -472,27 +499,28 @@ def damaged(content: bytes, damage: list[tuple[str, float, Any]]) -> bytes:
 )
 def test_damage_neither_crashes_nor_hangs_nor_escapes(
     original: bytes,
-    damage: list[tuple[str, float, Any]],
-    one_inspector: inspector.Inspector,
+    damage: list[tuple[float, int, bytes]],
+    pool: ProcessPool,
     tmp_path: Path,
 ) -> None:
-    (path := tmp_path / "a.jpg").write_bytes(damaged(original, damage))
-    one_inspector.give(0, path)
-    one_inspector.pipe.poll(10)
-    verdict = one_inspector.collect()
-    if isinstance(verdict, str):
-        assert verdict
-        assert verdict.isprintable()
-        assert not verdict.startswith(("kills", "not decoded"))
+    content = original
+    for position, removed, inserted in damage:
+        start = int(position * len(content))
+        content = content[:start] + inserted + content[start + removed :]
+    (path := tmp_path / "a.jpg").write_bytes(content)
+    outcome = pool.schedule(size_or_reason, (path, MOST, NOTHING), timeout=10).result()
+    if isinstance(outcome, str):
+        assert outcome
+        assert outcome.isprintable()
     else:
         pixels: Pixels = decode(path)
-        assert (pixels.shape[1], pixels.shape[0]) == verdict
+        assert (pixels.shape[1], pixels.shape[0]) == outcome
 
 
 def test_an_image_too_small_for_the_pipeline_is_listed(tmp_path: Path) -> None:
     for name, size in (("tiny.png", (4, 4)), ("enough.png", (5, 5))):
         Image.new("RGB", size).save(tmp_path / name)
     pipeline = '{"transforms": [{"_target_": "albumentations.GridDistortion", "p": 0.1}]}'
-    found = usable([tmp_path / "tiny.png", tmp_path / "enough.png"], MOST, pipeline=pipeline)
-    assert found.good == (tmp_path / "enough.png",)
-    assert found.bad["tiny.png"].startswith("4x4 pixels are too small for GridDistortion: ")
+    files = usable([tmp_path / "tiny.png", tmp_path / "enough.png"], MOST, pipeline=pipeline)
+    assert files.good == (tmp_path / "enough.png",)
+    assert files.bad["tiny.png"].startswith("4x4 pixels are too small for GridDistortion: ")

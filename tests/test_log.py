@@ -1,140 +1,187 @@
 """A process's log, its clock ticked by hand."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from augment.recording.counters import Counters
-from augment.recording.log import KEPT, SAMPLED, STAGES, Log, Role
-from augment.recording.log_reader import read
-
-
-class HandClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
+from augment.recording.log import SAMPLED, Role, is_sampled
+from augment.recording.log_reader import headers, read
+from augment.recording.log_writer import BLOCK_TASKS, Log
+from tests.logs import HandClock, do_task, ready_log
 
 
 def test_laps_fill_the_stages(tmp_path: Path) -> None:
     clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, clock=clock)
-    log.ready(opencv_threads=1, os_threads=3)
-    log.begin(4, 5)
-    clock.tick(2)
-    log.lap(STAGES.index("read"))
-    clock.tick(3)
-    log.lap(STAGES.index("transform"))
-    log.end()
+    log = ready_log(tmp_path, clock)
+    do_task(log, clock, (4, 5), read=2, transform=3)
     clock.tick(1)
     log.leave()
 
-    [left] = read(tmp_path)
-    assert left.role is Role.WORKER
-    assert left.header["ready"] == 100
-    assert left.header["left"] == 106
-    assert left.header["os_threads"] == 3
-    [entry] = left.done
-    assert (entry["image_index"], entry["augmentation_index"]) == (4, 5)
-    assert (entry["start"], entry["end"], entry["read"], entry["transform"], entry["write"]) == (
-        100,
-        105,
-        2,
-        3,
-        0,
-    )
-    assert left.unfinished_task is None
+    [process] = read(tmp_path)
+    header = process.header
+    assert (header.role, header.os_threads, header.ready, header.ended) == (Role.WORKER, 3, 100, 106)
+    assert header.unfinished_task is None
+    [task] = process.tasks[
+        ["image_index", "augmentation_index", "start", "end", "read", "transform", "write"]
+    ]
+    assert task.tolist() == (4, 5, 100, 105, 2, 3, 0)
+
+
+def test_a_stage_that_comes_twice_has_the_sum(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    log.begin(0, 0)
+    for stage in (0, 1, 0):
+        clock.tick(1)
+        log.lap(stage)
+    log.end()
+    log.leave()
+    [process] = read(tmp_path)
+    assert process.tasks[["read", "transform"]].tolist() == [(2, 1)]
 
 
 def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.SAVER)
-    log.ready(1, 1)
+    log = ready_log(tmp_path, HandClock(), Role.SAVER)
     log.begin(0, 1)
     log.end()
     log.begin(2, 7)
-    [left] = read(tmp_path)  # as if the process had been killed here
-    assert left.unfinished_task == (2, 7)
-    assert left.header["left"] == 0
+    [header] = headers(tmp_path)  # as if the process had been killed here
+    assert header.unfinished_task == (2, 7)
+    assert header.ended == 0
 
 
-def test_without_entries_only_the_header_is_kept(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.WORKER, recording=False)
-    log.ready(1, 1)
-    log.begin(0, 0)
-    log.lap(0)
-    log.end()
+def test_a_header_says_what_its_process_used(tmp_path: Path) -> None:
+    log = ready_log(tmp_path, HandClock())
+    before = resource.getrusage(resource.RUSAGE_SELF)
     log.leave()
-    [left] = read(tmp_path)
-    assert len(left.done) == 0
-    assert left.header["peak_rss_bytes"] > 1_000_000
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    [header] = headers(tmp_path)
+    assert 0 < before.ru_utime <= header.cpu_user_s <= after.ru_utime
+    assert 0 < before.ru_stime <= header.cpu_system_s <= after.ru_stime
+    assert header.peak_rss_bytes > 1_000_000
+
+
+def test_headers_alone_are_read_from_logs_of_any_size(tmp_path: Path) -> None:
+    ready_log(tmp_path, HandClock())
+    [path] = tmp_path.glob("*.log")
+    os.truncate(path, 1 << 42)
+    assert [header.pid for header in headers(tmp_path)] == [os.getpid()]
+
+
+def test_without_recording_only_the_header_is_kept(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = Log(tmp_path, Role.WORKER, recording=False, clock=clock)
+    log.ready(1, 1)
+    do_task(log, clock, (0, 0), read=1)
+    log.leave()
+    [process] = read(tmp_path)
+    assert len(process.tasks) == len(process.samples) == 0
 
 
 def test_a_log_that_was_never_begun_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "1.log").touch()
     Log(tmp_path, Role.WORKER)
     assert read(tmp_path) == []
+    assert headers(tmp_path) == []
 
 
-def test_entries_are_written_in_order(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.WORKER)
-    log.ready(1, 1)
-    for number in range(3 * KEPT + 1):
+def test_tasks_are_kept_in_order_over_the_blocks(tmp_path: Path) -> None:
+    log = ready_log(tmp_path, HandClock())
+    for number in range(3 * BLOCK_TASKS + 1):
         log.begin(number, 0)
         log.end()
     log.leave()
-    [left] = read(tmp_path)
-    assert list(left.done["image_index"]) == list(range(3 * KEPT + 1))
+    [process] = read(tmp_path)
+    assert list(process.tasks["image_index"]) == list(range(3 * BLOCK_TASKS + 1))
 
 
-def test_the_transforms_of_a_task_are_kept_beside_its_entry(tmp_path: Path) -> None:
+def test_samples_know_their_task_and_their_name_over_the_blocks(tmp_path: Path) -> None:
     clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, clock=clock)
-    log.ready(1, 1)
-    log.begin(0, 0)
-    clock.tick(2)
-    log.transformed("Blur", begin=100)
-    clock.tick(1)
-    log.transformed("Flip", begin=102)
-    log.end()
-    log.begin(0, SAMPLED)
-    log.end()
+    log = ready_log(tmp_path, clock)
+    applied = {
+        0: ["Blur", "Flip"],
+        BLOCK_TASKS - 1: [],
+        BLOCK_TASKS: ["Größe", "Blur"],
+        BLOCK_TASKS + 9: ["Flip"],
+    }
+    for number in range(BLOCK_TASKS + 10):
+        log.begin(number, 0)
+        for seconds, name in enumerate(applied.get(number, []), 1):
+            clock.tick(seconds)
+            log.transformed(name, begin=clock.now - seconds)
+        clock.tick(1)
+        log.lap(1)
+        log.end()
     log.leave()
-    [left] = read(tmp_path)
-    assert left.transforms == [[("Blur", 2), ("Flip", 1)], []]
+    [process] = read(tmp_path)
+    samples = [
+        (int(task), process.names[name], seconds)
+        for task, name, seconds in process.samples[["task", "name", "seconds"]]
+    ]
+    assert samples == [
+        (0, "Blur", 1),
+        (0, "Flip", 2),
+        (BLOCK_TASKS, "Größe", 1),
+        (BLOCK_TASKS, "Blur", 2),
+        (BLOCK_TASKS + 9, "Flip", 1),
+    ]
+
+
+def test_the_samples_of_a_task_that_failed_belong_to_no_other(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    log.begin(0, 0)
+    log.transformed("Blur", begin=clock.now)
+    do_task(log, clock, (0, 1), transform=1)
+    log.leave()
+    [process] = read(tmp_path)
+    assert (len(process.tasks), len(process.samples)) == (1, 0)
 
 
 def test_a_block_that_was_not_completed_is_passed_over(tmp_path: Path) -> None:
-    log = Log(tmp_path, Role.WORKER)
-    log.ready(1, 1)
-    for number in range(KEPT + 1):
+    log = ready_log(tmp_path, HandClock())
+    for number in range(BLOCK_TASKS + 1):
         log.begin(number, 0)
         log.end()
     [path] = tmp_path.glob("*.log")
     whole = path.stat().st_size
     log.leave()
     path.write_bytes(path.read_bytes()[:whole] + bytes(100))  # room was made, and then it was killed
-    [left] = read(tmp_path)
-    assert len(left.done) == len(left.transforms) == KEPT
+    [process] = read(tmp_path)
+    assert len(process.tasks) == BLOCK_TASKS
 
 
-def test_of_short_tasks_only_some_have_their_transforms_timed(tmp_path: Path) -> None:
+@given(some.integers(1, 40), some.integers(1, 10))
+def test_one_task_in_sixteen_is_sampled_however_few_augmentations_an_image_has(
+    n_augmentations: int, sixteens: int
+) -> None:
+    tasks = [(image, number) for image in range(16 * sixteens) for number in range(n_augmentations)]
+    assert SAMPLED * sum(is_sampled(*task) for task in tasks) == len(tasks)
+
+
+def test_the_weights_of_timed_tasks_sum_to_the_tasks(tmp_path: Path) -> None:
+    """The first task and the one after the long first are timed; of 33 that follow short ones two are."""
     clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, clock=clock)
-    log.ready(opencv_threads=1, os_threads=1)
+    log = ready_log(tmp_path, clock)
     timed = []
-    for number, seconds in enumerate([0.001] * (SAMPLED + 1) + [1, 1]):
+    for number, seconds in enumerate([1, *[0.001] * 33, 1]):
         log.begin(0, number)
-        timed.append(log.timing)
+        if log.timing:
+            timed.append(number)
+            log.transformed("Blur", begin=clock.now)
         clock.tick(seconds)
-        log.lap(STAGES.index("transform"))
+        log.lap(1)
         log.end()
-    assert timed == [True, *[False] * (SAMPLED - 1), True, False, True]
     log.leave()
-    [left] = read(tmp_path)
-    assert [one is None for one in left.transforms] == [not one for one in timed]
+    assert timed == [0, 1, 16, 32]
+    [process] = read(tmp_path)
+    assert list(process.samples["task"]) == timed
+    assert list(process.samples["weight"]) == [1, 1, 16.5, 16.5]
 
 
 def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none(
@@ -143,16 +190,30 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
     """The counters say 6 seconds of user CPU whenever they are read, and 5 faults."""
     monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0))
     clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, clock=clock)
-    log.ready(1, 1)
-    for pause_s, took_s in [(1, 0.003), (0, 0.001), (0, 0.005), (0, 0.001), (1, 0.002)]:
+    log = ready_log(tmp_path, clock)
+    for pause_s, seconds in [(1, 0.003), (0, 0.001), (0, 0.005), (0, 0.001), (1, 0.002)]:
         clock.tick(pause_s)
-        log.begin(0, 0)
-        clock.tick(took_s)
-        log.lap(STAGES.index("transform"))
-        log.end()
+        do_task(log, clock, (0, 0), transform=seconds)
     log.leave()
-    [left] = read(tmp_path)
+    [process] = read(tmp_path)
     shared = [6, 6 / 6, 30 / 6]  # the first, after a pause, by itself; then two that are over 5 ms together
-    assert list(left.done["user"]) == pytest.approx([*shared, 6 / 6, 6]), "the fourth at the rate before it"
-    assert list(left.done["faults"]) == [5, 1, 4, 1, 5]
+    assert list(process.tasks["user"]) == pytest.approx([*shared, 6 / 6, 6]), (
+        "the fourth at the rate before it"
+    )
+    assert list(process.tasks["faults"]) == [5, 1, 4, 1, 5]
+
+
+def test_tasks_before_any_reading_of_the_counters_have_used_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading is made after the first task, but as that took no time it says nothing about rates."""
+    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0))
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    do_task(log, clock, (0, 0))
+    do_task(log, clock, (0, 1), transform=0.001)
+    clock.tick(1)
+    do_task(log, clock, (0, 2), transform=1)
+    log.leave()
+    [process] = read(tmp_path)
+    assert process.tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]

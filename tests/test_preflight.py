@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from augment.datasets.synthetic import Synthetic
+from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES
+from augment.strategies.pool import P1
 from experiments.host import environment as machine
 from experiments.host import limits as resources
 from experiments.host.limits import Resources, available
@@ -27,8 +29,7 @@ PAPER = [(2000, 1000)] * 10
 
 
 def cell(strategy: str = "p2", workers: int = 2, **options: Any) -> Cell:
-    config = Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **options)
-    return Cell(config, "strong_scaling", "paper", strategy, "synthetic", "study")
+    return Cell(Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **options))
 
 
 @pytest.fixture
@@ -95,11 +96,11 @@ def test_missing_or_tiny_shared_memory_is_found(root: Path, monkeypatch: pytest.
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
     assert cell_findings(cell(workers=8)) == []
     assert cell_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
-    oversubscribed, forked = cell_findings(cell(workers=4, runtime=Runtime(opencv_threads="all")))
+    oversubscribed, forked = cell_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
     assert oversubscribed == "oversubscribed: workers=4 with 8 OpenCV threads each on 8 usable CPUs"
     assert forked == "a fork does not copy OpenCV's threads and may hang: runtime.start_method=spawn"
-    assert cell_findings(cell(workers=4, runtime=Runtime("2", "spawn"))) == []
-    assert cell_findings(cell("sequential", 1, runtime=Runtime("8"))) == []
+    assert cell_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
+    assert cell_findings(cell("sequential", 1, runtime=Runtime(8))) == []
 
 
 @pytest.mark.parametrize(
@@ -182,3 +183,11 @@ def test_no_limit_of_open_files_is_a_high_one(monkeypatch: pytest.MonkeyPatch) -
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr("resource.getrlimit", lambda _: (unlimited, unlimited))
     assert resources.open_files_limit() > 1_000_000
+
+
+def test_a_chunk_that_is_asked_for_counts() -> None:
+    """100 images of 6 MB, one augmentation each: a chunk of 50 holds 50 images, twice in the master and in
+    one of the workers; four workers cannot have more than the two chunks there are."""
+    base = P1().memory_bytes(4, [IMAGE] * 100, 1)
+    default = 5 * 2 * 7 * IMAGE  # 100 / 16 tasks, rounded up, and five processes
+    assert P1(chunk=50).memory_bytes(4, [IMAGE] * 100, 1) == base - default + 2 * 2 * 50 * IMAGE

@@ -8,9 +8,9 @@ from experiments.analysis import published
 
 
 def test_the_slips_are_the_twelve_speedups_without_saving() -> None:
-    found = {(slip.strategy, slip.workers, slip.printed) for slip in published.slips()}
+    result = {(slip.strategy, slip.workers, slip.printed) for slip in published.slips()}
 
-    assert found == {
+    assert result == {
         *(
             ("p1", 2, 1.67),
             ("p1", 4, 2.99),

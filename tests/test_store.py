@@ -1,9 +1,11 @@
-"""Results on disk: whole, typed, one table."""
+"""Results on disk: whole, typed, one table, never written twice."""
 
-from dataclasses import fields
+import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -12,71 +14,117 @@ from hypothesis import strategies as some
 from experiments.measure.rows import outputs_digest
 from experiments.records import store
 from experiments.records.document import README, document
-from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, Task, Trial
+from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, PARTS, schema
 from tests.frames import trial
 
 
-def test_the_schema_is_the_records() -> None:
-    for record in (Trial, Task):
-        assert store.schema(record).names == [one.name for one in fields(record)]
-    assert not store.schema(Trial).field("status").nullable
-    assert store.schema(Trial).field("wall_s").nullable
+def written(results: Path, **changes: Any) -> Path:
+    return store.write(results, "p1-2w", trial("p1", 2, **({"wall_s": 1.5} | changes)), ())
 
 
 def test_names_that_others_rely_on() -> None:
-    trial = (
+    trials = (
         "experiment strategy workers width height saving repetition status error wall_s outputs"
-        " outputs_digest machine"
+        " outputs_digest machine trial_id sweep round"
     )
-    task = (
+    tasks = (
         "image_index augmentation_index worker start_s read_s transform_s encode_s write_s"
-        " cpu_user_s cpu_system_s minor_faults"
+        " cpu_user_s cpu_system_s minor_faults trial_id"
     )
-    assert set(trial.split()) <= {one.name for one in fields(Trial)}
-    assert set(task.split()) <= {one.name for one in fields(Task)}
+    assert set(trials.split()) <= set(schema("trials").names)
+    assert set(tasks.split()) <= set(schema("tasks").names)
+    assert not schema("trials").field("status").nullable
+    assert schema("trials").field("wall_s").nullable
 
 
-def test_a_folder_of_cells_is_one_table(tmp_path: Path) -> None:
-    for workers, status in ((1, OK), (2, FAILED), (3, NOT_APPLICABLE)):
-        one = trial("p1", workers, 1.5 if status == OK else None, status=status)
-        store.write(tmp_path, f"cell-{workers}", [one], [])
+def test_a_folder_of_trials_is_one_table(tmp_path: Path) -> None:
+    for status, wall_s in ((OK, 1.5), (FAILED, None), (NOT_APPLICABLE, None)):
+        written(tmp_path, status=status, wall_s=wall_s)
     table = pd.read_parquet(tmp_path / "trials" / "strong_scaling")
-    assert sorted(table["workers"]) == [1, 2, 3]
-    assert table["wall_s"].notna().sum() == 1
-    assert pq.read_schema(next((tmp_path / "trials" / "strong_scaling").glob("*.parquet"))) == store.schema(
-        Trial
-    )
+    assert sorted(table["status"]) == sorted([OK, FAILED, NOT_APPLICABLE])
+    assert table["trial_id"].nunique() == 3
+    for path in (tmp_path / "trials" / "strong_scaling").iterdir():
+        assert pq.read_schema(path) == schema("trials")
 
 
-def test_only_a_failed_cell_gives_way(tmp_path: Path) -> None:
-    def write(status: str) -> Path:
-        return store.write(tmp_path, "cell", [trial("p1", 2, None, status=status, repetitions=1)], [])
+def test_a_cell_s_rows_are_its_own_oldest_first(tmp_path: Path) -> None:
+    for repetition in (1, 0):
+        written(
+            tmp_path,
+            cell="a" * 16,
+            repetition=repetition,
+            started_at=pd.Timestamp(2026, 1, 1 + repetition, tz="UTC"),
+        )
+    written(tmp_path, cell="b" * 16)
+    rows = store.trials_of(tmp_path, "strong_scaling", "a" * 16)
+    assert [row["repetition"] for row in rows] == [0, 1]
+    assert store.trials_of(tmp_path, "weak_scaling", "a" * 16) == []
 
-    first = write(FAILED)
-    assert not store.finished(tmp_path, "strong_scaling", "cell")
-    assert write(OK) == first
-    assert store.finished(tmp_path, "strong_scaling", "cell")
-    assert write(OK) != first
-    assert len(pd.read_parquet(first.parent)) == 2
+
+def test_a_damaged_file_counts_nothing_is_named_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = written(tmp_path, cell="a" * 16), written(tmp_path, cell="a" * 16)
+    bad.write_bytes(b"PAR1 not any more")
+    (good.parent / "foreign.parquet").write_bytes(parquet_of({"a": [1]}))
+    assert len(store.trials_of(tmp_path, "strong_scaling", "a" * 16)) == 1
+    assert len(store.read(tmp_path / "trials", "trials")) == 1
+    told = capsys.readouterr().err
+    assert f"warning: {bad} is left out" in told
+    assert "foreign.parquet is left out: not of this suite, it has no column trial_id" in told
+    assert bad.read_bytes() == b"PAR1 not any more"
 
 
-def test_a_damaged_file_is_left_alone(tmp_path: Path) -> None:
-    path = store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], [])
-    path.write_bytes(b"PAR1 not any more")
-    assert not store.finished(tmp_path, "strong_scaling", "cell")
-    assert store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], []) != path
-    assert path.read_bytes() == b"PAR1 not any more"
-    assert store.finished(tmp_path, "strong_scaling", "cell")
+def parquet_of(columns: dict[str, list[int]]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return bytes(sink.getvalue())
+
+
+def test_what_an_earlier_version_did_not_record_is_null(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    pq.write_table(pq.read_table(path).drop_columns(["huge_page_bytes"]), path)
+    assert store.read(tmp_path, "trials")["huge_page_bytes"].isna().all()
+
+
+def test_the_parts_of_a_trial_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
+    for number in range(2):
+        row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
+        columns: dict[str, list[Any]] = {each.name: [None] for each in PARTS["probes"]}
+        columns |= {name: [0] for name in columns if not schema("probes").field(name).nullable}
+        columns |= {"trial_id": [row["trial_id"]], "probe": [f"probe {number}"]}
+        store.write(tmp_path, "p1-2w", row, [("probes", pa.table(columns, schema("probes")))])
+    parts = store.Parts(tmp_path, "strong_scaling")
+    assert list(parts.of("probes", "0" * 15 + "1", ["probe"])["probe"]) == ["probe 1"]
+    assert parts.has("probes", "0" * 16)
+    assert not parts.has("tasks", "0" * 16)
+    assert parts.of("tasks", "0" * 16).empty
+
+
+def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    folder = written(tmp_path).parent
+    (folder / f".{store.HOST}-{os.getpid()}.part").write_bytes(b"half")
+    assert len(pd.read_parquet(folder)) == 1
+    with store.turn(tmp_path):
+        assert not list(folder.glob(".*"))
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "trials").touch()
     with pytest.raises(store.StoreError, match=r"results_dir: .*trials.* cannot be written"):
-        store.write(tmp_path, "cell", [trial("p1", 2, None, status=OK, repetitions=1)], [])
+        written(tmp_path)
+    with pytest.raises(store.StoreError, match=r"^results_dir=.*/trials: cannot be written"):
+        store.prepare(tmp_path / "trials")
 
 
-def test_any_file_name_can_be_told_in_an_error(tmp_path: Path) -> None:
-    store.write(tmp_path, "cell", [trial("p1", 2, None, status=FAILED, error="bad name \udcff.jpg")], [])
+def test_a_row_without_a_column_that_every_row_has_is_no_record(tmp_path: Path) -> None:
+    with pytest.raises(store.StoreError, match="machine"):
+        written(tmp_path, machine=None)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_any_file_name_can_stand_in_an_error(tmp_path: Path) -> None:
+    written(tmp_path, status=FAILED, error="bad name \udcff.jpg")
     assert "udcff" in pd.read_parquet(tmp_path / "trials")["error"][0]
 
 
@@ -90,12 +138,3 @@ def test_the_digest_depends_on_every_file_and_on_no_order(files: dict[str, str])
 
 def test_the_readme_of_the_results_is_generated() -> None:
     assert README.read_text() == document(), "run: make schema"
-
-
-def test_a_cell_of_fewer_repetitions_than_asked_for_is_not_finished(tmp_path: Path) -> None:
-    def kept(count: int) -> bool:
-        trials = [trial("p1", 2, 1.0, repetition=number, repetitions=2) for number in range(count)]
-        store.write(tmp_path, f"cell-{count}", trials, [])
-        return store.finished(tmp_path, "strong_scaling", f"cell-{count}")
-
-    assert (kept(1), kept(2)) == (False, True)

@@ -1,13 +1,16 @@
 """The contract of a strategy, over every one in STRATEGIES: the same work, byte for byte."""
 
+from hashlib import sha256
 from math import ceil, sqrt
 from pathlib import Path
 
 import pytest
 
 from augment.recording.log import PROBING, READING, Role
+from augment.recording.processes import StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.queue import PQ
+from experiments.measure.rows import outputs_digest
 from tests.jobs import contents, run, small_job
 
 CASES = [
@@ -17,6 +20,9 @@ CASES = [
     for saving in (True, False)
     if kind().not_applicable(workers, saving) is None
 ]
+
+
+GOLDEN = "627e211266ab5312505cfca60db11ec44868a3fc37771c5df8873c6a5f8d7e0b"
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +40,16 @@ def test_the_reference_is_complete_and_random(reference: dict[str, bytes]) -> No
     assert len(set(reference.values())) > 10, "augmentations of one image differ"
 
 
+def test_a_golden_digest(tmp_path: Path) -> None:
+    """What changes it changes every augmented image: seeds, the order of draws, decoding, encoding. Of
+    transforms that compute the same on every processor; the libraries' versions are the lock's."""
+    names = ("RandomRotate90", "HorizontalFlip", "RandomBrightnessContrast", "ChannelShuffle")
+    exact = {"transforms": [{"_target_": f"albumentations.{name}"} for name in names]}
+    assert run(STRATEGIES["sequential"](), small_job(tmp_path, 1, pipeline=exact)).error is None
+    written = contents(tmp_path / "out").items()
+    assert outputs_digest((name, sha256(content).hexdigest()) for name, content in written) == GOLDEN
+
+
 @pytest.mark.parametrize(("name", "workers", "saving"), CASES)
 def test_same_bytes_every_task_once_every_process_ended(
     name: str, workers: int, saving: bool, reference: dict[str, bytes], tmp_path: Path
@@ -43,24 +59,24 @@ def test_same_bytes_every_task_once_every_process_ended(
     assert outcome.error is None
     assert contents(tmp_path / "out") == (reference if saving else {})
 
-    working = [log for log in outcome.logs if log.role in (Role.WORKER, Role.SAVER)]
+    working = [log for log in outcome.logs if log.header.role in (Role.WORKER, Role.SAVER)]
     assert len(working) == workers, "workers counts every process that works, savers too"
     transformed = [
         (int(entry["image_index"]), int(entry["augmentation_index"]))
         for log in working
-        if log.role is Role.WORKER
-        for entry in log.done[log.done["augmentation_index"] > PROBING]
+        if log.header.role is Role.WORKER
+        for entry in log.tasks[log.tasks["augmentation_index"] > PROBING]
     ]
     assert sorted(transformed) == sorted(job.workload.tasks())
-    assert all(log.header["left"] > 0 for log in outcome.logs), "each process ended of its own accord"
-    assert all(log.header["opencv_threads"] == 1 for log in outcome.logs)
+    assert all(log.header.ended > 0 for log in outcome.logs), "each process ended of its own accord"
+    assert all(log.header.opencv_threads == 1 for log in outcome.logs)
 
 
 @pytest.mark.parametrize(("name", "workers", "saving"), [case for case in CASES if case.values[1] == 2])
 def test_the_stages_of_a_task_fill_it(name: str, workers: int, saving: bool, tmp_path: Path) -> None:
     outcome = run(STRATEGIES[name](), small_job(tmp_path, workers, saving))
     for log in outcome.logs:
-        for entry in log.done:
+        for entry in log.tasks:
             stages = sum(entry[stage] for stage in ("read", "transform", "send", "encode", "write"))
             assert stages == pytest.approx(entry["end"] - entry["start"])
 
@@ -68,7 +84,11 @@ def test_the_stages_of_a_task_fill_it(name: str, workers: int, saving: bool, tmp
 def test_who_reads(tmp_path: Path) -> None:
     def reads(name: str, workers: int) -> list[tuple[str, int]]:
         outcome = run(STRATEGIES[name](), small_job(tmp_path / name, workers))
-        return [(log.role.name, int((log.done["read"] > 0).sum())) for log in outcome.logs if len(log.done)]
+        return [
+            (log.header.role.name, int((log.tasks["read"] > 0).sum()))
+            for log in outcome.logs
+            if len(log.tasks)
+        ]
 
     assert reads("sequential", 1) == [("WORKER", 3)], "once per image"
     assert ("MASTER", 3) in reads("p1", 2), "the master, once per image"
@@ -80,8 +100,8 @@ def test_who_reads(tmp_path: Path) -> None:
 
 def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
     outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2))
-    [master] = [log for log in outcome.logs if log.role is Role.MASTER]
-    assert set(master.done["augmentation_index"]) == {READING}
+    [master] = [log for log in outcome.logs if log.header.role is Role.MASTER]
+    assert set(master.tasks["augmentation_index"]) == {READING}
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -91,7 +111,9 @@ def test_other_start_methods_do_the_same_work(
 ) -> None:
     from augment.runtime import Runtime
 
-    outcome = run(STRATEGIES[name](), small_job(tmp_path, 2, runtime=Runtime(start_method=method)))
+    outcome = run(
+        STRATEGIES[name](), small_job(tmp_path, 2, runtime=Runtime(start_method=StartMethod(method)))
+    )
     assert outcome.error is None
     assert outcome.result
     assert outcome.result.start_method == method
@@ -101,11 +123,11 @@ def test_other_start_methods_do_the_same_work(
 @pytest.mark.parametrize("workers", [2, 3, 4, 5, 9, 10, 16, 17, 32, 64])
 def test_savers_are_the_studys(workers: int) -> None:
     assert PQ().savers_of(workers) == max(1, ceil(sqrt(workers)) - 1)
-    assert PQ(savers="3").savers_of(workers) == 3
+    assert PQ(savers=3).savers_of(workers) == 3
 
 
 def test_what_does_not_apply_says_why() -> None:
     assert "saving=false" in str(PQ().not_applicable(4, saving=False))
     assert "workers=1" in str(PQ().not_applicable(1, saving=True))
-    assert "workers=3" in str(PQ(savers="3").not_applicable(3, saving=True))
+    assert "workers=3" in str(PQ(savers=3).not_applicable(3, saving=True))
     assert "workers=2" in str(STRATEGIES["sequential"]().not_applicable(2, saving=True))

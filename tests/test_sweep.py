@@ -1,8 +1,5 @@
 """Whole sweeps, end to end: every cell a row, none lost, none measured twice."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +7,8 @@ import pytest
 
 from augment.recording.log import STAGES
 from augment.strategies.instruments.probes import PROBES
-from experiments import ROOT
-from tests.test_cli import command
+from tests.commands import command
+from tests.conftest import RunPy
 
 NINE = ("-m", "workers=1,2,4", "strategy=p1,p2,pq", "protocol=smoke")
 
@@ -34,7 +31,7 @@ def trials(folder: Path, experiment: str = "adhoc") -> pd.DataFrame:
 
 def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
     rows = trials(swept)
-    assert len(rows) == rows["cell"].nunique() == 9
+    assert len(rows) == rows["trial_id"].nunique() == rows["cell"].nunique() == 9
     [odd] = rows[rows["status"] != "ok"].to_dict("records")
     assert (odd["strategy"], odd["workers"], odd["status"]) == ("pq", 1, "not_applicable")
     assert "workers=1" in odd["error"]
@@ -45,13 +42,14 @@ def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
     assert (ok["oversubscribed"] == (ok["workers"] > ok["usable_cpus"])).all()
 
 
-def test_ceilings_bring_replicas_and_turns_with_every_probe_in_every_round(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_ceilings_bring_replicas_and_turns_with_every_probe_a_round(run_py: RunPy, tmp_path: Path) -> None:
     """Twelve tasks on two workers are four rounds: one of them alone, both together, the next one alone."""
     words = ("strategy=p2", "workers=2", "protocol=smoke", "baseline=true", "ceilings=true")
-    assert command(*words, cwd=tmp_path).returncode == 0
+    assert run_py(*words).status == 0
     assert set(trials(tmp_path)["strategy"]) == {"sequential", "p2", "replicas", "turns"}
     tasks = pd.read_parquet(tmp_path / "results" / "tasks" / "adhoc")
-    assert (tasks.groupby("cell").size() == 12).all(), "a probe is no task"
+    assert (tasks.groupby("trial_id").size() == 12).all(), "a probe is no task"
     probes = pd.read_parquet(tmp_path / "results" / "probes" / "adhoc")
     assert dict(probes.groupby("probe").size()) == dict.fromkeys(PROBES, 4 * 3)
     assert (probes["end_s"] > probes["start_s"]).all()
@@ -59,62 +57,55 @@ def test_ceilings_bring_replicas_and_turns_with_every_probe_in_every_round(tmp_p
 
 def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
     tasks = pd.read_parquet(swept / "results" / "tasks" / "adhoc")
-    per_cell = tasks.groupby("cell").size()
-    assert (per_cell == 12).all()
-    assert len(per_cell) == 8
+    per_trial = tasks.groupby("trial_id").size()
+    assert (per_trial == 12).all()
+    assert len(per_trial) == 8
     alone = [f"{stage}_s" for stage in STAGES if stage != "send"]  # the saver may begin before put() returns
     spent = tasks[alone].sum(axis=1)
     assert (spent <= tasks["end_s"] - tasks["start_s"] + 1e-6).all()
-    timed = tasks[tasks["transforms_s"].notna()]
-    of_transforms = timed["transforms_s"].map(lambda seconds: sum(json.loads(seconds).values()))
-    assert of_transforms.between(0, timed["transform_s"], inclusive="neither").all()
-    assert set(timed["augmentation_index"]) >= {0}
-    walls = trials(swept).set_index("cell")["wall_s"]
-    assert (tasks["end_s"] <= tasks["cell"].map(walls)).all()
+    transforms = pd.read_parquet(swept / "results" / "transforms" / "adhoc")
+    calls = transforms.merge(tasks, on=["trial_id", "image_index", "augmentation_index"], validate="m:1")
+    assert len(calls) == len(transforms) > 0
+    assert calls["seconds"].between(0, calls["transform_s"], inclusive="neither").all()
+    assert (transforms["weight"] >= 1).all()
+    walls = trials(swept).set_index("trial_id")["wall_s"]
+    assert (tasks["end_s"] <= tasks["trial_id"].map(walls)).all()
 
 
 def test_nothing_else_is_written(swept: Path) -> None:
     assert [path.name for path in swept.iterdir()] == ["results"]
-    assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {"trials", "tasks"}
+    assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {
+        "trials",
+        "tasks",
+        "transforms",
+        "hydra",
+    }
 
 
-def test_the_same_command_measures_nothing_again(swept: Path) -> None:
-    before = trials(swept)
-    ended = command(*NINE, cwd=swept)
-    assert ended.stdout.startswith("9 already measured of 9 cells")
-    pd.testing.assert_frame_equal(trials(swept), before)
-
-
-def test_rerun_keeps_both(tmp_path: Path) -> None:
-    plain = ("strategy=sequential", "protocol=smoke")
-    for words in (plain, plain, (*plain, "rerun=true"), plain):
-        assert command(*words, cwd=tmp_path).returncode == 0
-    assert len(trials(tmp_path)) == 2
-
-
-def test_ablations_share_the_untouched_baseline(tmp_path: Path) -> None:
+def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -> None:
     words = ("experiment=ablation", "ablation=none,allocator,chunk_1", "protocol=smoke", "repetitions=1")
-    assert command(*words, cwd=tmp_path).returncode == 0
+    assert run_py(*words).status == 0
     rows = trials(tmp_path, "ablation")
     assert sorted(zip(rows["strategy"], rows["ablation"], strict=True)) == [
         ("p2", "allocator"),
         ("p2", "chunk_1"),
         ("p2", "none"),
         ("sequential", "none"),
+        ("sequential", "none"),
     ]
 
 
-def test_a_baseline_is_added_once_for_each_workload(tmp_path: Path) -> None:
+def test_a_baseline_is_added_once_for_each_workload(run_py: RunPy, tmp_path: Path) -> None:
     words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "baseline=true")
-    command(*words, cwd=tmp_path)
+    run_py(*words)
     rows = trials(tmp_path)
     assert rows.value_counts(["strategy", "workers", "saving"]).to_dict() == {
-        **{("sequential", 1, saving): 1 for saving in (True, False)},
+        **{("sequential", 1, saving): 2 for saving in (True, False)},
         **{("p2", workers, saving): 1 for workers in (1, 2) for saving in (True, False)},
     }
 
 
-def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> None:
+def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(run_py: RunPy, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pipeline").mkdir(parents=True)
     (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(
         "transforms: [{_target_: own_transforms.Breaks, p: 1}]\n"
@@ -133,8 +124,8 @@ def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> Non
         "protocol=smoke",
         "pipeline=breaks,light",
     )
-    ended = command(*words, cwd=tmp_path)
-    assert ended.returncode == 1
+    ended = run_py(*words)
+    assert ended.status == 1
     assert "p2-1w-120x80-saving failed: RuntimeError: no such luck" in ended.stdout
     rows = trials(tmp_path)
     assert rows.groupby("pipeline")["status"].unique().map(list).to_dict() == {
@@ -145,49 +136,51 @@ def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(tmp_path: Path) -> Non
 
 
 class TestOutputDir:
-    def test_outputs_stay_where_told(self, tmp_path: Path) -> None:
+    def test_outputs_stay_where_told(self, run_py: RunPy, tmp_path: Path) -> None:
         words = ("strategy=p2", "workers=2", "protocol=smoke", "output_dir=kept", "repetitions=2")
-        assert command(*words, cwd=tmp_path).returncode == 0
+        assert run_py(*words).status == 0
         assert (
             len(list((tmp_path / "kept").glob("aug_*.jpg"))) == len(list((tmp_path / "kept").iterdir())) == 12
         )
 
-        again = command(*words, cwd=tmp_path)
-        assert again.returncode == 2
-        assert "output_dir=kept: 12 files of these names are there" in again.stderr
-        assert command(*words, "overwrite=true", cwd=tmp_path).returncode == 0
+        assert run_py(*words).stdout.startswith("1 already measured of 1 cells")
+        next((tmp_path / "kept").iterdir()).unlink()
+        assert "1 ok of 1 cells" in run_py(*words).stdout
+        assert len(list((tmp_path / "kept").iterdir())) == 12
 
-    def test_never_among_the_inputs(self, tmp_path: Path) -> None:
-        command("protocol=smoke", "output_dir=kept", cwd=tmp_path)
+        others = run_py(*words, "seed=1")
+        assert others.status == 2
+        assert "output_dir=kept: 12 files of these names are there" in others.stderr
+        assert run_py(*words, "seed=1", "overwrite=true").status == 0
+
+    def test_never_among_the_inputs(self, run_py: RunPy, tmp_path: Path) -> None:
+        run_py("protocol=smoke", "output_dir=kept")
         words = ("dataset=folder", "dataset.path=kept", "output_dir=kept/../kept", "n_augmentations=1")
-        ended = command(*words, cwd=tmp_path)
-        assert ended.returncode == 2
+        ended = run_py(*words)
+        assert ended.status == 2
         assert "holds the inputs" in ended.stderr
 
-    def test_cells_of_a_sweep_do_not_mix(self, tmp_path: Path) -> None:
-        command("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept", cwd=tmp_path)
+    def test_cells_of_a_sweep_do_not_mix(self, run_py: RunPy, tmp_path: Path) -> None:
+        run_py("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept")
         assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
 
 
-def test_a_folder_whose_images_changed_is_measured_again(tmp_path: Path) -> None:
-    command("protocol=smoke", "output_dir=kept", cwd=tmp_path)
+def test_a_folder_whose_images_changed_is_measured_again(run_py: RunPy, tmp_path: Path) -> None:
+    run_py("protocol=smoke", "output_dir=kept")
     words = ("dataset=folder", "dataset.path=kept", "n_augmentations=1", "repetitions=1", "pipeline=light")
-    assert "1 ok" in command(*words, cwd=tmp_path).stdout
-    assert "1 already measured" in command(*words, cwd=tmp_path).stdout
+    assert "1 ok" in run_py(*words).stdout
+    assert "1 already measured" in run_py(*words).stdout
     next((tmp_path / "kept").iterdir()).unlink()
-    assert "1 ok" in command(*words, cwd=tmp_path).stdout
+    assert "1 ok" in run_py(*words).stdout
 
 
-def test_trace_false_keeps_the_trial_and_drops_the_tasks(tmp_path: Path) -> None:
-    command("strategy=p1", "workers=2", "protocol=smoke", "trace=false", cwd=tmp_path)
+def test_trace_false_keeps_the_trial_and_drops_the_tasks(run_py: RunPy, tmp_path: Path) -> None:
+    run_py("strategy=p1", "workers=2", "protocol=smoke", "trace=false")
     [row] = trials(tmp_path).to_dict("records")
     assert (row["status"], row["outputs"]) == ("ok", 12)
-    assert len(pd.read_parquet(tmp_path / "results" / "tasks" / "adhoc")) == 0
+    assert not (tmp_path / "results" / "tasks").exists()
 
 
 def test_python_dash_m_is_not_needed() -> None:
     """`python run.py` works from another folder, too."""
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), "--cfg", "job"], cwd="/", capture_output=True, text=True
-    )
-    assert ended.returncode == 0
+    assert command("--cfg", "job", cwd=Path("/")).returncode == 0

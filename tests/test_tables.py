@@ -1,40 +1,46 @@
-"""Tables in the study's layout: what a reader sees of each kind of cell; and the report of them."""
+"""Tables in the study's layout: what a reader sees of each kind of cell."""
 
 import io
 import json
+import pstats
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from experiments.analysis.scaling import SAVERS, strong, weak
-from experiments.records.schema import FAILED, NOT_APPLICABLE, Trial
-from experiments.report import __main__ as report
-from experiments.report import reports
-from experiments.report.render import FORMATS, text
-from experiments.report.tables import (
-    Table,
-    cells_table,
-    environment_table,
-    savers_table,
-    scaling_tables,
-    strategies,
-    validation_table,
-)
-from tests.frames import frame, repeated, trial
+from experiments.analysis.scaling import strong, weak
+from experiments.records import store
+from experiments.records.schema import FAILED, NOT_APPLICABLE, schema
+from experiments.report.output import FORMATS
+from experiments.report.sections import Results
+from experiments.report.sections.profile import profile_table
+from experiments.report.sections.scaling import scaling_tables
+from experiments.report.tables import Table, plain_table
+from tests.frames import BEGIN, Row, frame, repeated, trial
+from tests.reports import shown, stored
 
 BASE = repeated("sequential", 1, 9.98, 10.02)
 
 
-def only_table(*trials: Trial, note: str | None = None) -> Table:
+def only_table(*trials: Row, notes: Sequence[str] = ()) -> Table:
     """The saving block of the strong-scaling table of these trials and the base."""
-    return scaling_tables(strong(frame([*BASE, *trials])), "Strong scaling", note)[0]
+    return scaling_tables(strong(frame([*BASE, *trials])), "Strong scaling", notes)[0]
 
 
 def row(table: Table, ranks: int) -> dict[str, str]:
     """The row of so many ranks, by column."""
-    (found,) = [line for line in table.rows if line[0] == str(ranks)]
-    return dict(zip([f"{group} {name}".strip() for group, name in table.columns], found, strict=True))
+    (texts,) = [line for line in table.rows if line[0] == str(ranks)]
+    return dict(zip([head.replace("\n", " ") for head in table.columns], texts, strict=True))
+
+
+def section_table(folder: Path, section: str, rows: list[Row]) -> Table:
+    """The table of a section of these trials."""
+    tables, _ = shown(stored(folder, trials=rows), section)
+    return tables["table"][0]
 
 
 def test_a_row_shows_ideal_time_speedup_and_efficiency() -> None:
@@ -46,7 +52,7 @@ def test_a_row_shows_ideal_time_speedup_and_efficiency() -> None:
         "sequential time (s)": "-",
         "P_1 time (s)": "6.25 ±0.05",
         "P_1 speedup": "1.60",
-        "P_1 efficiency": "80%",
+        "P_1 efficiency": "80 %",
     }
     assert "± is half the range of the repetitions; figures are of their mean." in table.notes
 
@@ -80,17 +86,19 @@ def test_a_missing_baseline_is_a_dash_with_a_footnote() -> None:
     assert any("No sequential baseline" in note for note in table.notes)
 
 
-def test_trials_that_failed_beside_good_ones_are_told() -> None:
-    table = only_table(*repeated("p1", 2, 6.2, 6.3), trial("p1", 2, None, status=FAILED, repetition=2))
+def test_a_note_counts_the_failed_trials_beside_good_ones() -> None:
+    table = only_table(*repeated("p1", 2, 6.2, 6.3), trial("p1", 2, None, status=FAILED))
 
-    assert "P_1 at 2 workers: 1 failed trial is not in its mean." in table.notes
+    assert "P_1 at 2 workers: 1 failed trial left out of its mean." in table.notes
 
 
-def test_a_new_strategy_gets_its_columns_after_the_study_s() -> None:
+def test_a_strategy_of_another_version_gets_its_columns_after_those_of_today() -> None:
     points = strong(frame([*BASE, trial("claim", 2, 4.0), trial("p2", 2, 5.0), trial("p1", 2, 5.0)]))
+    (table,) = scaling_tables(points, "Strong scaling")
 
-    assert strategies(points) == ["sequential", "p1", "p2", "claim"]
-    assert row(scaling_tables(points, "Strong scaling")[0], 2)["claim speedup"] == "2.50"
+    heads = dict.fromkeys(head.split("\n")[0] for head in table.columns[2:])
+    assert list(heads) == ["sequential", "P_1", "P_2", "claim"]
+    assert row(table, 2)["claim speedup"] == "2.50"
 
 
 def test_saving_and_no_saving_are_two_tables() -> None:
@@ -110,25 +118,26 @@ def test_weak_scaling_shows_sizes_and_the_sequential_references() -> None:
         "ideal (s)": "4.00",
         "sequential time (s)": "9.00",
         "P_1 time (s)": "5.00*",
-        "P_1 efficiency": "80%",
-        "P_1 normalised": "90%",
+        "P_1 efficiency": "80 %",
+        "P_1 normalised": "90 %",
     }
 
 
 def test_text_is_aligned_and_ends_with_the_notes() -> None:
-    lines = text(only_table(trial("p1", 2, 5.0), note="1 trial left out")).splitlines()
+    lines = only_table(trial("p1", 2, 5.0), notes=["1 trial left out"]).text().splitlines()
 
     assert lines[0] == "Strong scaling, saving"
-    assert lines[2].split() == ["sequential", "P_1"]
-    assert lines[2].index("P_1") == lines[3].index("time", lines[3].index("time") + 1)
+    assert lines[2].index("P_1") == lines[3].index("time (s)", 30) == lines[6].index("5.00*")
     assert lines[-1] == "1 trial left out"
 
 
-def test_markdown_has_as_many_cells_in_each_line() -> None:
-    table = FORMATS["md"]([environment_table('{"CPU": "a|b", "cores": "8"}')])
+def test_markdown_keeps_a_bar_in_its_cell_and_a_head_in_its_line() -> None:
+    data = pd.DataFrame({"a\nhead": ["a|b"], "value": ["8"]})
+    lines = plain_table("T", data, ["note"]).markdown().splitlines()
 
-    assert "| CPU | a\\|b |" in table
-    assert "| cores | 8 |" in table
+    assert [cell.strip() for cell in lines[2].split("|")] == ["", "a head", "value", ""]
+    assert [cell.strip() for cell in lines[4].replace("\\|", "/").split("|")] == ["", "a/b", "8", ""]
+    assert lines[-1] == "- note"
 
 
 def test_csv_is_long_and_unrounded() -> None:
@@ -138,101 +147,117 @@ def test_csv_is_long_and_unrounded() -> None:
     pd.testing.assert_frame_equal(read, points, check_dtype=False, check_exact=True)
 
 
-def test_validation_says_who_wrote_the_files_of_sequential() -> None:
+def test_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:
     digests = {"sequential": "a" * 64, "p1": "a" * 64, "p2": "b" * 64}
-    rows = [trial(name, 2, 1.0, outputs=6, outputs_digest=digest) for name, digest in digests.items()]
-    table = validation_table(frame([*rows, trial("pq", 1, None, status=NOT_APPLICABLE)]))
+    written = [
+        trial(name, 2, 1.0, experiment="validation", outputs=6, outputs_digest=digest)
+        for name, digest in digests.items()
+    ]
+    refused = trial("pq", 1, None, experiment="validation", status=NOT_APPLICABLE)
+    table = section_table(tmp_path, "validation", [*written, refused])
 
     assert {line[0]: line[-1] for line in table.rows} == {
         "sequential": "yes",
-        "p1": "yes",
-        "p2": "no",
-        "pq": "-",
+        "P_1": "yes",
+        "P_2": "no",
+        "P_Q": "-",
     }
-    assert table.rows[0][4] == "a" * 12
+    assert {line[4] for line in table.rows} == {"a" * 12, "b" * 12, "-"}
+    assert table.notes == ["No contact sheet: no cell has kept its outputs (output_dir)"]
 
 
-def test_validation_without_sequential_compares_nothing() -> None:
-    table = validation_table(frame([trial("p1", 2, 1.0, outputs=6, outputs_digest="a" * 64)]))
+def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
+    written = trial("p1", 2, 1.0, experiment="validation", outputs=6, outputs_digest="a" * 64)
+    table = section_table(tmp_path, "validation", [written])
 
     assert table.rows[0][-1] == "-"
-    assert table.notes == ["Sequential wrote nothing to compare with."]
+    assert table.notes[0] == "Sequential wrote nothing to compare with."
 
 
-def test_savers_are_tuned_by_workers() -> None:
-    rows = [trial("sequential", 1, 12.0), trial("pq", 4, 6.0, savers=1), trial("pq", 4, 4.0, savers=2)]
-    table = savers_table(strong(frame(rows), SAVERS))
-
-    assert [line[1:] for line in table.rows] == [["4", "1", "6.00*", "2.00"], ["4", "2", "4.00*", "3.00"]]
-
-
-def test_cells_are_told_apart_by_what_differs_in_them() -> None:
-    table = cells_table(frame([trial("p1", 2, 5.0, seed=1), trial("p1", 2, 6.0, seed=2)]), "adhoc")
-
-    assert [name for _, name in table.columns][-2:] == ["seed", "time (s)"]
-    assert [line[-2:] for line in table.rows] == [["1", "5.00*"], ["2", "6.00*"]]
+def tuned(workers: int, asked: int, wall_s: float | None, **changes: Any) -> Row:
+    """A trial of P_Q with so many savers asked for."""
+    options = json.dumps({"savers": asked})
+    changes = {"experiment": "saver_tuning", "strategy_options": options, "savers": asked} | changes
+    return trial("pq", workers, wall_s, **changes)
 
 
-def store(results: Path, experiment: str, *trials: Trial) -> None:
-    folder = results / "trials" / experiment
-    folder.mkdir(parents=True)
-    frame(trials).to_parquet(folder / "cell.parquet")
+def test_savers_are_tuned_by_workers(tmp_path: Path) -> None:
+    rows = [
+        trial("sequential", 1, 12.0, experiment="saver_tuning"),
+        tuned(4, 1, 6.0),
+        tuned(4, 2, 4.0),
+        # a cell that does not apply has no savers of its own
+        tuned(4, 4, None, savers=None, status=NOT_APPLICABLE),
+    ]
+
+    assert section_table(tmp_path, "savers", rows).rows == [
+        ["P_Q", "4", "1", "6.00*", "2.00"],
+        ["P_Q", "4", "2", "4.00*", "3.00"],
+        ["P_Q", "4", "4", "-", "-"],
+    ]
 
 
-def test_the_report_writes_every_table_and_figure_from_parquet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    store(tmp_path, "strong_scaling", *BASE, *repeated("p1", 2, 6.2, 6.3))
-    store(tmp_path, "adhoc", trial("p1", 2, 5.0, experiment="adhoc"))
-    report.main(["--results", str(tmp_path)])
+def test_an_experiment_of_its_own_has_a_row_for_each_cell_with_what_they_differ_in(tmp_path: Path) -> None:
+    rows = [trial("p1", 2, 5.0 + seed, experiment="mine", seed=seed) for seed in (1, 2)]
+    table = section_table(tmp_path, "cells", rows)
 
-    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
-    assert {
-        "tables/strong_scaling/table.txt",
-        "tables/strong_scaling/environment.md",
-        "figures/strong_scaling/speedup.svg",
-        "tables/adhoc/table.csv",
-        "tables/published/weak_scaling.csv",
-    } <= written
-    printed = capsys.readouterr().out
-    assert "P_1" in printed
-    assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in printed
-    assert (tmp_path / "tables/published/strong_scaling.txt").read_text(encoding="utf-8").count("slip:") == 12
+    assert table.columns[-2:] == ["seed", "time (s)"]
+    assert [line[-2:] for line in table.rows] == [["1", "6.00*"], ["2", "7.00*"]]
 
 
-def test_a_cell_that_does_not_apply_is_shown_at_the_savers_it_was_asked_for(tmp_path: Path) -> None:
-    options = json.dumps({"savers": 4})
-    refused = trial("pq", 4, None, status=NOT_APPLICABLE, strategy_options=options)
-    rows = frame([*BASE, trial("pq", 4, 5.0, savers=1, strategy_options='{"savers": "auto"}'), refused])
-    table = reports.savers_report(rows, tmp_path).tables["table"][0]
+def test_identical_code_is_compared_with_itself(tmp_path: Path) -> None:
+    walls_s = (1.0, 1.01, 0.99) * 3
+    table = section_table(tmp_path, "aa", repeated("p2", 2, *walls_s, experiment="against_itself"))
 
-    assert [line[2:] for line in table.rows] == [["1", "5.00*", "2.00"], ["4", "-", "-"]]
-
-
-def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None:
-    rows = frame([trial("sequential", 1, None, status=FAILED), trial("p1", 2, None, status=FAILED)])
-    made = reports.strong_report(rows, tmp_path)
-
-    assert row(made.tables["table"][0], 2)["P_1 time (s)"] == "failed"
-    assert made.figures == {}
+    assert table.rows == [["2", "0"]]
+    assert table.notes == ["Each compares 3 consecutive trials with the next 3 of the same cell."]
+    assert len(table.data) == 2
 
 
-def test_validation_without_pictures_says_so(tmp_path: Path) -> None:
-    rows = frame([trial("sequential", 1, 1.0, outputs=6, outputs_digest="a" * 64)])
-    made = reports.validation_report(rows, tmp_path)
+def test_the_cost_of_recording_is_of_the_pairs_of_the_newest_run(tmp_path: Path) -> None:
+    known = {"machine": "m1", "pipeline": "light", "width": 500, "height": 400, "saving": True}
+    for begin, recorded_s in (
+        (datetime(2026, 1, 1, tzinfo=UTC), 9.0),
+        (datetime(2026, 1, 2, tzinfo=UTC), 0.0102),
+    ):
+        pair = {"started_at": begin, "unrecorded_s": 0.010, "recorded_s": recorded_s}
+        table = pa.Table.from_pylist([known | pair] * 6, schema("recording_cost"))
+        store.write_table(tmp_path / "recording_cost" / "overhead" / f"{begin:%d}.parquet", table)
+    tables, _ = shown(Results(tmp_path, "overhead"), "recording cost")
 
-    assert made.figures == {}
-    assert made.tables["table"][0].notes[-1].startswith("No contact sheet: ")
+    assert tables["table"][0].title == "Recording on light, 500x400 pixels"
+    assert tables["table"][0].rows == [["yes", "6", "10.00", "2.0 (2.0 to 2.0)", "200.0"]]
 
 
-@pytest.mark.parametrize("arguments", [[], ["--experiment", "weak_scaling"]])
-def test_without_results_there_is_one_line_with_folder_and_command(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    with pytest.raises(SystemExit) as end:
-        report.main(["--results", str(tmp_path), *arguments])
+def test_a_profile_keeps_functions_of_one_name_apart(tmp_path: Path) -> None:
+    path = tmp_path / "master.pstats"
+    stats = pstats.Stats()
+    stats.stats = {  # type: ignore[attr-defined]
+        ("a/one.py", 3, "run"): (1, 1, 0.25, 0.5, {}),
+        ("b/two.py", 4, "run"): (2, 2, 0.75, 0.75, {}),
+    }
+    stats.total_tt = 1.0  # type: ignore[attr-defined]
+    stats.dump_stats(path)
+    table = profile_table(path)
 
-    message = str(end.value)
-    assert str(tmp_path / "trials") in message
-    assert "`make " in message or "`python run.py " in message
-    assert "\n" not in message
+    assert table.rows == [["2", "0.75", "0.75", "run", "two.py:4"], ["1", "0.25", "0.50", "run", "one.py:3"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "yes"), (float("nan"), "-"), (1.234, "1.23"), (None, "-")]
+)
+def test_values_become_texts(value: object, text: str) -> None:
+    data = pd.DataFrame({"value": pd.Series([value], dtype=object)})
+
+    assert plain_table("T", data).rows == [[text]]
+
+
+def test_the_newest_environment_is_shown(tmp_path: Path) -> None:
+    later = BEGIN.replace(hour=1)
+    rows = [
+        trial("p1", 2, 1.0, experiment="mine", started_at=later, environment='{"CPU": "new"}'),
+        trial("p1", 2, 1.0, experiment="mine", environment='{"CPU": "old"}'),
+    ]
+    tables, _ = shown(stored(tmp_path, trials=rows), "environment")
+
+    assert tables["environment"][0].rows == [["CPU", "new"]]

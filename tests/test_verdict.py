@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,29 +15,31 @@ from experiments.analysis.causes import (
     OVERSUBSCRIBED,
     PAGE_FAULTS,
 )
-from experiments.analysis.ceilings import in_turns, inflations
+from experiments.analysis.ceilings import inflations
 from experiments.analysis.inflation import CLOCK, MEMORY_BOUND, UNDECIDED
 from experiments.analysis.verdict import Verdict, verdicts
-from tests.taskframes import Cells, Cost, cell, frames, probes_of, turns
+from tests.taskframes import Cells, Cost, cell, frames, turns
 
 CLEAN = Cost(user_s=0.1)
 SEQUENTIAL = cell("sequential", 1, CLEAN)
 
 
-def judged(*made: Cells) -> Verdict:
+def judged(*cells: Cells) -> Verdict:
     """The verdict on the cell that comes last."""
-    trials, tasks = frames(*made)
-    last = made[-1][0][0]
-    company = inflations(trials, tasks, probes_of(*made))
-    found = verdicts(accounts(trials[~in_turns(trials)], tasks), company)
-    return next(one for one in found if (one.strategy, one.workers) == (last.strategy, last.workers))
+    trials, parts = frames(*cells)
+    last = cells[-1].trials[0]
+    judged = verdicts(accounts(trials[trials["strategy"] != "turns"], parts), inflations(trials, parts))
+    [verdict] = [
+        each for each in judged if (each.strategy, each.workers) == (last["strategy"], last["workers"])
+    ]
+    return verdict
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_a_clean_cell_is_inside_the_noise(workers: int) -> None:
-    found = judged(SEQUENTIAL, cell("p1", workers, CLEAN))
-    assert found.cause == NOISE_ONLY
-    assert abs(found.loss) < 0.01
+    verdict = judged(SEQUENTIAL, cell("p1", workers, CLEAN))
+    assert verdict.cause == NOISE_ONLY
+    assert abs(verdict.loss) < 0.01
     assert judged(SEQUENTIAL).cause == NOISE_ONLY
 
 
@@ -60,11 +63,11 @@ def test_a_clean_cell_is_inside_the_noise(workers: int) -> None:
     ],
 )
 def test_a_planted_cause_is_named(cause: str, cost: Cost, more: dict[str, Any]) -> None:
-    found = judged(SEQUENTIAL, cell("p2", 2, cost, **more))
-    assert found.cause == cause
-    assert found.low <= found.share <= found.high
-    assert found.evidence.endswith(".")
-    assert found.advice
+    verdict = judged(SEQUENTIAL, cell("p2", 2, cost, **more))
+    assert verdict.cause == cause
+    assert verdict.low <= verdict.share <= verdict.high
+    assert verdict.evidence.endswith(".")
+    assert verdict.advice
 
 
 @pytest.mark.parametrize(
@@ -83,20 +86,20 @@ def test_user_cpu_goes_with_the_probe_that_inflates_alike(
     compute: float, memory: float, inflated: float, cause: str
 ) -> None:
     company = turns(inflated, 2, rounds=4, probes={"compute": compute, "memory": memory})
-    found = judged(SEQUENTIAL, company, cell("p1", 2, Cost(user_s=0.1 * inflated)))
-    assert found.cause == cause
-    assert f"{inflated:.2f} times the reference's user CPU" in found.evidence
+    verdict = judged(SEQUENTIAL, company, cell("p1", 2, Cost(user_s=0.1 * inflated)))
+    assert verdict.cause == cause
+    assert f"{inflated:.2f} times the reference's user CPU" in verdict.evidence
 
 
 def test_more_opencv_threads_than_cpus_is_oversubscription() -> None:
     """One worker has two CPUs to itself; of two, each waits for its own helpers without one of its own."""
     threads: dict[str, Any] = {"opencv_threads": 4, "usable_cpus": 2}
     alone = cell("sequential", 1, Cost(user_s=0.06, helpers_s=0.05), **threads)
-    found = judged(
+    verdict = judged(
         alone, cell("p2", 2, Cost(user_s=0.06, helpers_s=0.06, wait_s=0.01, blocked_s=0.04), **threads)
     )
-    assert found.cause == OVERSUBSCRIBED
-    assert "8 to run on 2 CPUs" in found.evidence
+    assert verdict.cause == OVERSUBSCRIBED
+    assert "8 to run on 2 CPUs" in verdict.evidence
 
 
 @pytest.mark.parametrize(
@@ -126,22 +129,20 @@ def test_a_loss_that_repetitions_do_not_confirm_is_noise() -> None:
 
 def test_what_replicas_lose_too_is_the_machines() -> None:
     replicas = cell("replicas", 2, Cost(wait_s=0.1), usable_cpus=1)
-    found = judged(SEQUENTIAL, replicas, cell("p1", 2, Cost(wait_s=0.1), startup_s=0.3, usable_cpus=1))
-    assert found.machine_loss == pytest.approx(0.5)
-    assert "Of 60 % lost in all, replicas lose 50 % too; 10 % are the strategy's." in found.evidence
+    verdict = judged(SEQUENTIAL, replicas, cell("p1", 2, Cost(wait_s=0.1), startup_s=0.3, usable_cpus=1))
+    assert verdict.machine_loss == pytest.approx(0.5)
+    assert "Of 60 % lost in all, replicas lose 50 % too; 10 % are the strategy's." in verdict.evidence
 
 
 def test_a_single_repetition_has_no_interval_and_still_a_verdict() -> None:
-    found = judged(cell("sequential", 1, scales=(1.0,)), cell("p1", 2, startup_s=0.3, scales=(1.0,)))
-    assert found.cause == COORDINATION
-    assert pd.isna(found.low)
-    assert found.sentence().startswith(f"P_1 at 2 workers, no saving: {COORDINATION}, 33 %. The busiest")
+    verdict = judged(cell("sequential", 1, scales=(1.0,)), cell("p1", 2, startup_s=0.3, scales=(1.0,)))
+    assert verdict.cause == COORDINATION
+    assert pd.isna(verdict.low)
+    assert verdict.sentence().startswith(f"P_1 at 2 workers, no saving: {COORDINATION}, 33 %. The busiest")
 
 
 def test_run_queue_wait_that_was_not_recorded_decides_nothing_of_blocking() -> None:
-    trials, tasks = frames(SEQUENTIAL, cell("p2", 2, Cost(wait_s=0.08)))
-    made = accounts(trials, tasks.assign(run_queue_wait_s=None))
-    assert [one.cause for one in verdicts(made, inflations(trials, tasks, probes_of()))] == [
-        UNDECIDED,
-        NOISE_ONLY,
-    ]
+    trials, parts = frames(SEQUENTIAL, cell("p2", 2, Cost(wait_s=0.08)))
+    parts.tables["tasks"] = parts.tables["tasks"].assign(run_queue_wait_s=np.nan)
+    judged = verdicts(accounts(trials, parts), inflations(trials, parts))
+    assert [verdict.cause for verdict in judged] == [UNDECIDED, NOISE_ONLY]

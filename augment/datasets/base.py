@@ -1,7 +1,9 @@
 """The contract of a dataset, and how it names what cannot work."""
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from augment.option import OptionError
 
@@ -12,15 +14,18 @@ class DatasetError(OptionError):
     """Images that cannot be had: one line that names the option, its value and what would be right."""
 
 
-class Dataset(Protocol):
-    """What every dataset offers."""
+@dataclass
+class Dataset(ABC):
+    """What every dataset offers. Its fields are its options on the command line."""
 
     own_size: ClassVar[bool]
     """Whether the images always keep the size they have, so that `image_size` does not apply."""
 
     def check(self) -> None:
         """Raise DatasetError, in a moment and writing nothing, when these options cannot work."""
+        return None
 
+    @abstractmethod
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
         """The input files in order, the missing ones made in `cache`. Raises DatasetError.
 

@@ -29,10 +29,8 @@ def cached(
                 whole.rename(folder)
         except OSError as error:
             if not folder.is_dir():  # else another sweep has just made the same
-                reason = error.strerror or error
-                raise DatasetError(
-                    f"cache_dir={shown(cache)}: {reason}; give a folder to write to"
-                ) from error
+                reason = f"{error.strerror or error}; give a folder to write to"
+                raise DatasetError(f"cache_dir={shown(cache)}: {reason}") from error
         except ValueError as error:
             raise DatasetError(f"image_size={size_text(size)}: {error}; give another size") from error
     return [folder / name for name in names]

@@ -6,14 +6,14 @@ from errno import ENOENT, ENOTDIR
 from pathlib import Path
 from typing import ClassVar
 
-from augment.datasets.base import DatasetError, Size, shown, size_text
+from augment.datasets.base import Dataset, DatasetError, Size, shown, size_text
 from augment.option import option
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
 
 
 @dataclass
-class Folder:
+class Folder(Dataset):
     """The .jpg, .jpeg and .png files of one folder, not of its sub-folders, as they are.
 
     Sorted by the bytes of their names, so that an index means the same image on every machine. All
@@ -23,7 +23,8 @@ class Folder:
 
     own_size: ClassVar[bool] = True
 
-    path: str = option("folder of .jpg, .jpeg and .png images")
+    # Images count by their content, wherever they lie.
+    path: str = option("folder of .jpg, .jpeg and .png images", determines=False)
 
     def check(self) -> None:
         self._images()
@@ -47,9 +48,8 @@ class Folder:
             names = os.listdir(os.fsencode(folder))
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             reasons = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
-            reason = (
-                reasons.get(error.errno or 0, error.strerror) if isinstance(error, OSError) else "not a path"
-            )
+            number = getattr(error, "errno", 0)
+            reason = reasons.get(number, os.strerror(number)) if number else "not a path"
             raise DatasetError(f"dataset.path={shown(self.path)}: {reason}; {advice}") from error
         # A dot before the suffix is a name like any other, to which os.path.splitext does not agree.
         images = sorted(

@@ -7,14 +7,13 @@ that reason: `ihc` ("no known restrictions" is no dedication) and `motorcycle_*`
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from augment.datasets.base import DatasetError, Size
+from augment.datasets.base import Dataset, DatasetError, Size
 from augment.datasets.cache import cached
 
 
-@dataclass(frozen=True)
-class Photo:
+class Photo(NamedTuple):
     """One picture of the wheel, with where it comes from and under which licence."""
 
     name: str
@@ -36,13 +35,11 @@ PHOTOS = (
 def photo_folder() -> Path | None:
     """Where scikit-image keeps its pictures, found without importing it; None when it is not installed."""
     spec = find_spec("skimage")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0]) / "data"
+    return Path(spec.origin).with_name("data") if spec and spec.origin else None
 
 
 @dataclass
-class Photos:
+class Photos(Dataset):
     """The PHOTOS, as many as are wanted.
 
     A photo keeps its scale: when a size is asked for it is cropped about the centre, or tiled by
@@ -62,25 +59,22 @@ class Photos:
         def make(path: Path, index: int) -> None:
             from augment.datasets import pixels
 
-            repeat, photo = divmod(index, len(originals))
+            repeat, photo = divmod(index, len(PHOTOS))
             if size is None and repeat == 0:
                 pixels.write(path, originals[photo].read_bytes())
                 return
             image = pixels.rolled(pixels.load(originals[photo]), repeat, seed)
             pixels.save(path, image if size is None else pixels.fitted(image, *size))
 
-        count = len(originals) if n_images is None else n_images
-        names = [_photo_name(*divmod(index, len(originals))) for index in range(count)]
+        count = len(PHOTOS) if n_images is None else n_images
+        names = [_photo_name(*divmod(index, len(PHOTOS))) for index in range(count)]
         return cached(cache, "photos", names, size, seed, make)
 
     def _originals(self) -> list[Path]:
-        folder = photo_folder()
-        for photo in PHOTOS:
-            if folder is None or not (folder / photo.name).is_file():
-                raise DatasetError(
-                    f"dataset=photos: scikit-image's {photo.name} is missing; run make install"
-                )
-        return [Path(folder or ".", photo.name) for photo in PHOTOS]
+        paths = [(photo_folder() or Path()) / photo.name for photo in PHOTOS]
+        if missing := next((path for path in paths if not path.is_file()), None):
+            raise DatasetError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
+        return paths
 
 
 def _photo_name(repeat: int, photo: int) -> str:

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from augment.image_io import decode
 
 Pixels = NDArray[np.uint8]
 
@@ -17,15 +18,9 @@ SLOPE = 1.4
 def synthetic(pattern: str, width: int, height: int, seed: int, index: int) -> Pixels:
     """Image `index` of a synthetic dataset, drawn from `(seed, index)` alone."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-    match pattern:
-        case "checkerboard":
-            return checkerboard(width, height, index)
-        case "noise":
-            return noise(width, height, rng)
-        case "photo_like":
-            return photo_like(width, height, rng)
-        case _:
-            raise ValueError(f"no pattern is called {pattern}")
+    if pattern == "checkerboard":
+        return checkerboard(width, height, index)
+    return {"noise": noise, "photo_like": photo_like}[pattern](width, height, rng)
 
 
 def checkerboard(width: int, height: int, index: int) -> Pixels:
@@ -37,8 +32,7 @@ def checkerboard(width: int, height: int, index: int) -> Pixels:
 
 def noise(width: int, height: int, rng: np.random.Generator) -> Pixels:
     """Independent uniform values: the hardest picture to compress."""
-    pixels: Pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return pixels
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def photo_like(width: int, height: int, rng: np.random.Generator) -> Pixels:
@@ -53,8 +47,7 @@ def photo_like(width: int, height: int, rng: np.random.Generator) -> Pixels:
     planes = np.fft.irfft2(white / frequency**SLOPE, s=(height, width))
     light, warm, green = planes / np.maximum(planes.std(axis=(1, 2), keepdims=True), 1e-9)
     shades = np.stack([light - 0.4 * warm, light + 0.2 * green, light + 0.4 * warm], axis=2)
-    pixels: Pixels = np.clip(115 + 50 * shades, 0, 255).astype(np.uint8)
-    return pixels
+    return np.asarray(np.clip(115 + 50 * shades, 0, 255), np.uint8)
 
 
 def rolled(photo: Pixels, repeat: int, seed: int) -> Pixels:
@@ -81,11 +74,8 @@ def _mirrored(have: int, want: int) -> NDArray[np.intp]:
 
 
 def load(path: Path) -> Pixels:
-    """The picture in `path`. Raises OSError when there is none."""
-    pixels: Any = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise OSError(f"{path.name} is no picture")
-    return np.asarray(pixels, np.uint8)
+    """The picture in `path`. Raises ImageError when there is none."""
+    return decode(path)[:, :, ::-1]
 
 
 def save(path: Path, pixels: Pixels) -> None:

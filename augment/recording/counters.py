@@ -1,11 +1,14 @@
-"""What the kernel counts of this process: CPU seconds, page faults, run-queue wait."""
+"""What the kernel counts of this process: CPU seconds, page faults, run-queue wait, peak memory."""
 
+import math
 import os
+import re
 import resource
 from contextlib import suppress
+from pathlib import Path
 
 Used = tuple[float, ...]  # user and system seconds, minor faults, seconds of run-queue wait
-NOTHING: Used = (0.0, 0.0, 0.0, 0.0)
+UNCOUNTED: Used = (math.nan,) * 4
 
 
 class Counters:
@@ -31,3 +34,11 @@ class Counters:
         if self._schedstat is None:
             return 0.0
         return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held. (`ru_maxrss` also covers what ran in it before an exec: a
+    trial of a large parent would be as large as that.)"""
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak
+    return int(peak[1]) * 1024

@@ -1,5 +1,5 @@
-"""How a process of a trial tells why it cannot go on. The first fault of the most weight is the
-cause; the file `fault` beside the logs holds it, and whoever watches the trial ends the rest of it.
+"""How a process of a trial reports why it cannot go on. The first fault of the greatest severity is the
+cause; the file `fault` beside the logs holds it, and the supervisor then ends the rest of the trial.
 The file has its room before the trial begins, so that a full disk can be reported too."""
 
 import fcntl
@@ -15,7 +15,7 @@ def prepare(logs: Path) -> None:
     (logs / NAME).write_bytes(bytes(ROOM_BYTES))
 
 
-class Weight(IntEnum):
+class Severity(IntEnum):
     """Which of several faults explains the others."""
 
     ENDED = 1  # a process ended early: its master may have ended it for another reason
@@ -23,14 +23,14 @@ class Weight(IntEnum):
     KILLED = 3  # a signal that no part of a trial sends
 
 
-def report(logs: Path, line: str, weight: Weight = Weight.RAISED) -> None:
-    """Reports a fault, unless one that weighs as much was reported before."""
-    with open(logs / NAME, "r+b", buffering=0) as slot:
-        fcntl.lockf(slot, fcntl.LOCK_EX)
-        if weight > slot.read(1)[0]:
-            slot.seek(0)
-            slot.write(bytes([weight]) + line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - 1])
-            slot.truncate()
+def report(logs: Path, line: str, severity: Severity = Severity.RAISED) -> None:
+    """Reports a fault, unless one as severe was reported before."""
+    with open(logs / NAME, "r+b", buffering=0) as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        if severity > file.read(1)[0]:
+            file.seek(0)
+            file.write(bytes([severity]) + line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - 1])
+            file.truncate()
 
 
 def reported(logs: Path) -> str | None:

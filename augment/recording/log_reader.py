@@ -1,109 +1,134 @@
-"""The logs of a trial's processes, as those left them, and what the tasks in them took."""
+"""The logs of a trial's processes: their headers at any time, their tasks as columns when nothing runs."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from augment.recording.counters import NOTHING
-from augment.recording.log import HEADER, HEADER_FIELDS, LENGTH, STAGES, Block, Kept, Role, Transforms
+from augment.recording.log import BLOCK, HEADER, KINDS, SAMPLE, SHORT_S, STAGES, Header, Role, is_sampled
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ENTRY_FIELDS = (
+    Columns = NDArray[np.void]  # a structured array
+    Floats = NDArray[np.float64]
+
+TASK_COLUMNS = (
     {"image_index": "i8", "augmentation_index": "i8", "start": "f8", "end": "f8"}
     | dict.fromkeys(STAGES, "f8")
     | {"user": "f8", "system": "f8", "faults": "i8", "wait": "f8"}
 )
+SAMPLE_COLUMNS = {"task": "i8", "name": "i8", "seconds": "f8", "weight": "f8"}
 
 
 @dataclass(frozen=True)
-class ReadLog:
-    """A log as it was left. Its tasks are looked at when they are asked for: who watches a trial wants
-    the header only. Of a process that was killed the last up to KEPT tasks are lacking."""
+class ProcessLog:
+    """A log as its process left it. Of a process that was killed up to BLOCK_TASKS tasks are missing.
 
-    header: dict[str, Any]
-    data: bytes
+    `tasks` has the columns TASK_COLUMNS, a row for each finished task in order; times are seconds of the
+    process's clock. `samples` has SAMPLE_COLUMNS, a row for each transform that a timed task applied: the
+    row of the task, the index of its name in `names`, and how many tasks the timed one stands for."""
 
-    @cached_property
-    def done(self) -> NDArray[np.void]:
-        """The tasks done, in order, as a structured array with the fields of ENTRY_FIELDS; times in
-        seconds of the writer's clock."""
-        import numpy as np
-
-        return np.array(list(_entries(self._blocks)), np.dtype(list(ENTRY_FIELDS.items())))
-
-    @cached_property
-    def transforms(self) -> list[Transforms | None]:
-        """The transforms that each task applied, with their seconds; None where they were not timed."""
-        return [timed.get(place) for kept, _, timed in self._blocks for place in range(len(kept))]
-
-    @cached_property
-    def _blocks(self) -> list[Block]:
-        return list(_blocks(self.data))
-
-    @property
-    def role(self) -> Role:
-        return Role(self.header["role"])
-
-    @property
-    def unfinished_task(self) -> tuple[int, int] | None:
-        """The task that was under way, if the process ended in the middle of one."""
-        under_way = self.header["image_index"], self.header["augmentation_index"]
-        return under_way if self.header["under_way"] else None
+    header: Header
+    tasks: Columns
+    samples: Columns
+    names: tuple[str, ...]
 
 
-def read(folder: Path) -> list[ReadLog]:
-    """All logs of a trial whose process got as far as being ready, in the order they were."""
-    logs = []
+def headers(folder: Path) -> list[Header]:
+    """The headers of the processes of a trial that have begun to work, in the order they began."""
+    return sorted((header for _, header in _started(folder)), key=lambda header: header.ready)
+
+
+def read(folder: Path) -> list[ProcessLog]:
+    """The logs of the processes of a trial that had begun to work, in the order they began."""
+    logs = [_log(header, *_rows(path.read_bytes())) for path, header in _started(folder)]
+    return sorted(logs, key=lambda log: log.header.ready)
+
+
+def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
     for path in folder.glob("*.log"):
-        data = path.read_bytes()
-        if len(data) < HEADER.size:
-            continue  # killed between making its log and its first word in it
-        header = dict(zip(HEADER_FIELDS, HEADER.unpack_from(data), strict=True))
-        if header["ready"]:
-            logs.append(ReadLog(header, data))
-    return sorted(logs, key=lambda log: float(log.header["ready"]))
+        with open(path, "rb", buffering=0) as file:
+            data = file.read(HEADER.size)
+        if len(data) == HEADER.size:  # else it has made its log, but entered nothing yet
+            header = Header._make(HEADER.unpack(data))
+            if header.ready:
+                yield path, header._replace(role=Role(header.role))
 
 
-def _blocks(data: bytes) -> Iterator[Block]:
-    """The blocks of a log's file; one that its writer did not complete has no length."""
-    begin = HEADER.size + LENGTH.size
-    while begin <= len(data) and (length := LENGTH.unpack_from(data, begin - LENGTH.size)[0]):
-        yield cast("Block", pickle.loads(data[begin : begin + length]))
-        begin += length + LENGTH.size
+def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: Floats) -> ProcessLog:
+    import numpy as np
+
+    tasks = np.empty(len(rows), list(TASK_COLUMNS.items()))
+    for name, values in zip(TASK_COLUMNS, (*rows.T, *_shares(rows[:, 4:].sum(axis=1), batches)), strict=True):
+        tasks[name] = values
+    timed = np.empty(len(samples), list(SAMPLE_COLUMNS.items()))
+    for name, values in zip(SAMPLE, samples.T, strict=True):
+        timed[name] = values
+    timed["weight"] = _weights(tasks)[timed["task"]]
+    return ProcessLog(header, tasks, timed, tuple(names.decode().split()))
 
 
-def _entries(blocks: list[Block]) -> Iterator[tuple[float, ...]]:
-    """The values of ENTRY_FIELDS for each task. The tasks of a batch share by their seconds what the
-    counters say of it; those of one that was not counted take the rates of the batch before."""
-    rates = NOTHING
-    for kept, batches, _ in blocks:
-        tasks = iter(kept)
-        for size, counted in batches:
-            timed = [_timed(one) for one in islice(tasks, size)]
-            total_s = sum(sum(stages) for _, stages in timed)
-            if counted and total_s:
-                rates = tuple(value / total_s for value in counted)
-            faults, owed = 0, 0.0
-            for beginning, stages in timed:
-                user, system, fault_rate, wait = (rate * sum(stages) for rate in rates)
-                owed += fault_rate
-                faults, before = round(owed), faults
-                yield *beginning, *stages, user, system, faults - before, wait
+def _rows(data: bytes) -> tuple[bytes, Floats, Floats, Floats]:
+    """The names and the rows of each of KINDS in all blocks, a sample's task counted over all of them."""
+    import numpy as np
+
+    no_block = b"", *(np.empty((0, len(fields))) for fields in KINDS)
+    names, *arrays = zip(no_block, *_blocks(data), strict=True)
+    samples, batches, tasks = (np.concatenate(array) for array in arrays)
+    lengths = [len(array) for array in arrays[-1]]
+    samples[:, 0] += np.repeat(np.cumsum(lengths) - lengths, [len(array) for array in arrays[0]])
+    return b"".join(names), samples, batches, tasks
 
 
-def _timed(kept: Kept) -> tuple[Kept, list[float]]:
-    """The first values of ENTRY_FIELDS for a task that is done, and its stages' seconds."""
-    stages, last = [0.0] * len(STAGES), kept[2]
-    for stage, now in zip(kept[3::2], kept[4::2], strict=True):
-        stages[int(stage)] += now - last
-        last = now
-    return [*kept[:3], last], stages
+def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
+    """Of each complete block the new names and the rows of each of KINDS."""
+    import numpy as np
+
+    begin = HEADER.size
+    while begin + BLOCK.size <= len(data) and (sizes := BLOCK.unpack_from(data, begin))[-1]:
+        begin += BLOCK.size
+        names = data[begin : begin + sizes[0]]
+        begin += sizes[0]
+        arrays = []
+        for size, fields in zip(sizes[1:], KINDS, strict=True):
+            numbers = np.frombuffer(data, "<f8", size * len(fields), begin)
+            arrays.append(numbers.reshape(size, len(fields)))
+            begin += numbers.nbytes
+        yield names, *arrays  # type: ignore[misc]
+
+
+def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
+    """User and system seconds, faults and wait of each task: those of its batch, shared by the tasks'
+    seconds; at the rates of the last batch that was counted, if its own was not. Faults are whole."""
+    import numpy as np
+
+    sizes = batches[:, 0].astype(int)
+    batch = np.repeat(np.arange(len(sizes)), sizes)  # of each task
+    total_s = np.bincount(batch, seconds, len(sizes))
+    counted = ~np.isnan(batches[:, 1]) & (total_s > 0)
+    rates = np.zeros((len(sizes) + 1, 4))  # the last row: before any batch was counted
+    rates[:-1][counted] = batches[counted, 1:] / total_s[counted, None]
+    last_counted = np.maximum.accumulate(np.where(counted, np.arange(len(sizes)), -1))
+    user, system, faults, wait = rates[last_counted[batch]].T * seconds
+
+    first = np.cumsum(sizes) - sizes
+    owed = np.cumsum(faults)
+    owed = np.round(owed - (owed - faults)[first][batch])
+    whole = np.diff(owed, prepend=0)
+    whole[first] = owed[first]
+    return user, system, whole, wait
+
+
+def _weights(tasks: Columns) -> Floats:
+    """How many tasks each one stands for, if its transforms were timed: all that follow a long task
+    were; those that follow a short one share the number of such tasks."""
+    import numpy as np
+
+    is_short = tasks["end"] - tasks["start"] < SHORT_S
+    follows_short = np.append(False, is_short)[:-1] & (tasks["augmentation_index"] >= 0)
+    timed = follows_short & is_sampled(tasks["image_index"], tasks["augmentation_index"])
+    return np.where(follows_short, follows_short.sum() / max(timed.sum(), 1), 1.0)

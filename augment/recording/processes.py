@@ -1,55 +1,32 @@
-"""Processes that whoever watches a trial can see: every one that a strategy starts through
-`context()` is entered in `STARTED` when it is born, so that a death is noticed at once, with
-its cause. (`multiprocessing.Pool` itself waits for ever for a killed worker, cpython#96062.)"""
+"""Processes that can be watched: every one that a strategy makes through `context()` is entered in
+`PROCESSES`, so that its death is noticed at once, with the cause. (`multiprocessing.Pool` itself waits for
+ever for a killed worker, cpython#96062.)"""
 
-from multiprocessing.context import (
-    ForkContext,
-    ForkProcess,
-    ForkServerContext,
-    ForkServerProcess,
-    SpawnContext,
-    SpawnProcess,
-)
+from enum import StrEnum
+from multiprocessing import get_context
+from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
-STARTED: list[BaseProcess] = []
-
-
-class _WatchedFork(ForkProcess):
-    def start(self) -> None:
-        super().start()
-        STARTED.append(self)
+PROCESSES: list[BaseProcess] = []
 
 
-class _WatchedSpawn(SpawnProcess):
-    def start(self) -> None:
-        super().start()
-        STARTED.append(self)
+class StartMethod(StrEnum):
+    """How multiprocessing starts a process."""
+
+    fork = "fork"
+    spawn = "spawn"
+    forkserver = "forkserver"
 
 
-class _WatchedForkServer(ForkServerProcess):
-    def start(self) -> None:
-        super().start()
-        STARTED.append(self)
+def context(start_method: StartMethod) -> ForkContext:
+    """The multiprocessing context of that start method (typed as one of them), its processes watched."""
+    plain = cast("ForkContext", get_context(start_method.value))
+    watched = type(plain)()
 
+    def process(*arguments: Any, **options: Any) -> BaseProcess:
+        PROCESSES.append(created := plain.Process(*arguments, **options))
+        return created
 
-class _Fork(ForkContext):
-    Process = _WatchedFork
-
-
-class _Spawn(SpawnContext):
-    Process = _WatchedSpawn
-
-
-class _ForkServer(ForkServerContext):
-    Process = _WatchedForkServer
-
-
-_Context = ForkContext | SpawnContext | ForkServerContext
-_CONTEXTS: dict[str, type[_Context]] = {"fork": _Fork, "spawn": _Spawn, "forkserver": _ForkServer}
-START_METHODS = tuple(_CONTEXTS)
-
-
-def context(start_method: str) -> _Context:
-    """The multiprocessing context of that start method, its processes watched."""
-    return _CONTEXTS[start_method]()
+    watched.Process = process  # type: ignore[assignment, misc]
+    return watched

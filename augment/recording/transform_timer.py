@@ -1,4 +1,4 @@
-"""Which transforms of a task took how long: the leaves of its pipeline tell the log of their calls."""
+"""Which transforms of a task took how long: the leaves of its pipeline enter their calls in the log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
-    from augment.recording.log import Log
+    from augment.recording.log_writer import Log
 
 
 def time_leaves(group: BaseCompose, log: Log) -> None:
-    """Has every transform below `group` that is no group itself timed; what it draws and what it does
+    """Times every transform below `group` that is no group itself. Its random parameters and what it does
     to pixels stay the same."""
     from albumentations import BasicTransform
 
@@ -34,10 +34,10 @@ class Timed:
 
     def __call__(self, *args: Any, **data: Any) -> Any:
         begin = self._log.clock()
-        made = self._transform(*args, **data)
+        augmented = self._transform(*args, **data)
         if self._transform.params:  # albumentations leaves them empty where p decided against the transform
             self._log.transformed(type(self._transform).__name__, begin)
-        return made
+        return augmented
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transform, name)

@@ -1,5 +1,5 @@
 """STRATEGIES is the one list of strategies: the command line, the help, the contract tests and
-the reports derive from it. A new one is one file here and its line below."""
+the reports derive from it. A new one is one file here and its name below, in the order of tables."""
 
 from augment.strategies.base import Strategy
 from augment.strategies.instruments.replicas import Replicas
@@ -11,10 +11,5 @@ from augment.strategies.sequential import Sequential
 __all__ = ["STRATEGIES", "Strategy"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    "sequential": Sequential,
-    "p1": P1,
-    "p2": P2,
-    "pq": PQ,
-    "replicas": Replicas,
-    "turns": Turns,
+    strategy.name: strategy for strategy in (Sequential, P1, PQ, P2, Replicas, Turns)
 }

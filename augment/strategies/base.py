@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
+from typing import ClassVar
 
-from augment.option import OptionError
 from augment.recording.log import Role
 from augment.recording.processes import context
-from augment.task_runner import Bench, open_bench
+from augment.task_runner import TaskRunner, open_task_runner
 from augment.workload import Job
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
@@ -20,11 +20,15 @@ WORKING_COPIES = 16  # of its image in a transforming worker: 12 on average, 28 
 @dataclass
 class Strategy(ABC):
     """How `job.workers` processes carry a workload out. A strategy's fields are its options on the
-    command line; it differs from the others in how tasks and pixels travel, and in nothing else."""
+    command line; it differs from the others in how tasks and pixels travel, and in nothing else.
+    What a report needs to know of it stands on its class."""
 
-    def check(self) -> None:
-        """Raises OptionError where one of its options cannot work."""
-        return None
+    name: ClassVar[str]
+    label: ClassVar[str]  # what people call it
+    color: ClassVar[str | None] = None  # the same in every chart; None: one of the spare ones
+    marker: ClassVar[str] = "v"
+    sends_pixels: ClassVar[bool] = False  # from the master to the workers
+    instrument: ClassVar[bool] = False  # it measures the machine, not a way to be done sooner
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         """Why this strategy does not apply to these settings; None where it does."""
@@ -44,30 +48,19 @@ class Strategy(ABC):
         disk and every process started here has ended; the call is the timed region."""
 
 
-def chunk_size(chunk: str) -> int | None:
-    """What Pool takes for a chunk option: None lets it divide the tasks by four times its processes."""
-    return None if chunk == "auto" else int(chunk)
-
-
-def check_chunk(chunk: str) -> None:
-    """Raises OptionError for a chunk that is neither a number nor auto."""
-    if chunk != "auto" and not (chunk.isdecimal() and int(chunk) > 0):
-        raise OptionError(f"strategy.chunk={chunk}: must be a number, 1 or more, or auto")
-
-
 @contextmanager
-def master(job: Job) -> Iterator[Bench]:
-    """The bench of the process that calls `run`, where it only reads and deals out."""
-    bench = Bench(job, Role.MASTER)
-    yield bench
-    bench.leave()
+def master(job: Job, role: Role = Role.MASTER) -> Iterator[TaskRunner]:
+    """The runner of the process that calls `run`: a master only reads and deals out."""
+    runner = TaskRunner(job, role)
+    yield runner
+    runner.leave()
 
 
 @contextmanager
 def pool(
-    job: Job, processes: int, initializer: Callable[..., None] = open_bench, *arguments: object
+    job: Job, processes: int, initializer: Callable[..., None] = open_task_runner, *arguments: object
 ) -> Iterator[Pool]:
-    """`multiprocessing.Pool` whose processes have opened their bench; ended without haste, so that
+    """`multiprocessing.Pool` whose processes have opened their runner; ended without haste, so that
     each completes its log."""
     arguments = arguments or (Role.WORKER,)
     with context(job.runtime.start_method).Pool(processes, initializer, (job, *arguments)) as workers:

@@ -9,62 +9,58 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from multiprocessing.managers import SyncManager
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from augment.option import OptionError, option
+from augment.option import option
 from augment.recording.log import Role
 from augment.recording.processes import context
-from augment.strategies.base import PROCESS_BYTES, Strategy, check_chunk, chunk_size, master, pool
-from augment.strategies.pool import sent_bytes
-from augment.task_runner import bench, open_bench
+from augment.strategies.base import PROCESS_BYTES, master, pool
+from augment.strategies.pool import PoolStrategy, sent_bytes
+from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.task_runner import Pixels
+    from augment.image_io import Pixels
 
 
 @dataclass
-class PQ(Strategy):
+class PQ(PoolStrategy):
     """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
 
-    savers: str = option(
-        "how many of the workers only save: a number, or auto: max(1, ceil(sqrt(workers)) - 1)",
-        "auto",
-    )
+    name: ClassVar[str] = "pq"
+    label: ClassVar[str] = "P_Q"
+    color: ClassVar[str | None] = "#D55E00"
+    marker: ClassVar[str] = "s"
+    sends_pixels: ClassVar[bool] = True
 
-    chunk: str = option(
-        "tasks sent to a worker at a time: a number, or auto, Pool's default (the study's)", "auto"
+    savers: int | None = option(
+        "how many of the workers only save; null: max(1, ceil(sqrt(workers)) - 1), the study's",
+        None,
+        minimum=1,
     )
-
-    def check(self) -> None:
-        check_chunk(self.chunk)
-        if self.savers != "auto" and not (self.savers.isdecimal() and int(self.savers) > 0):
-            raise OptionError(f"strategy.savers={self.savers}: must be a number, 1 or more, or auto")
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         if not saving:
             return "pq is a way of saving: saving=false does not apply"
-        savers = self.savers_of(workers)
-        if savers < workers:
+        if (savers := self.savers_of(workers)) < workers:
             return None
         return f"pq with {savers} savers has no worker left to transform: workers={workers} does not apply"
 
     def savers_of(self, workers: int) -> int:
         """How many of the workers save; the rule is the study's."""
-        return max(1, ceil(sqrt(workers)) - 1) if self.savers == "auto" else int(self.savers)
+        return self.savers or max(1, ceil(sqrt(workers)) - 1)
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also all images in the master, what is on its way from there, and the queues' manager with
         at worst every output waiting in it: nothing bounds the queues when saving is slower."""
-        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations)
+        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations, self.chunk)
         manager = PROCESS_BYTES + n_augmentations * sum(image_bytes)
-        own = super().memory_bytes(workers, image_bytes, n_augmentations)
-        return own + sum(image_bytes) + sent + manager
+        return super().memory_bytes(workers, image_bytes, n_augmentations) + sum(image_bytes) + sent + manager
 
     def run(self, job: Job) -> None:
         n_savers = self.savers_of(job.workers)
-        with master(job) as here, _manager(job) as manager:
-            images = here.read_all()
+        with master(job) as runner, _manager(job) as manager:
+            images = runner.read_all()
             queues = [manager.Queue() for _ in range(n_savers)]
             tasks = [
                 (number % n_savers, image, augmentation, images[image])
@@ -74,7 +70,7 @@ class PQ(Strategy):
                 _savers(job, queues),
                 pool(job, job.workers - n_savers, _open_transformer, queues) as workers,
             ):
-                workers.starmap(_augment_and_send, tasks, chunk_size(self.chunk))
+                workers.starmap(_augment_and_send, tasks, self.chunk)
 
 
 @contextmanager
@@ -82,7 +78,7 @@ def _manager(job: Job) -> Iterator[SyncManager]:
     # An abstract socket: no file that could be left behind, or whose path could be too long.
     address = f"\0augment-{os.getpid()}-{token_hex(8)}"
     manager = SyncManager(address, ctx=context(job.runtime.start_method))
-    manager.start(open_bench, (job, Role.MANAGER))
+    manager.start(open_task_runner, (job, Role.MANAGER))
     with manager:
         yield manager
 
@@ -102,10 +98,10 @@ def _savers(job: Job, queues: list[Any]) -> Iterator[None]:
 
 
 def _save_until_sentinel(job: Job, queue: Any) -> None:
-    open_bench(job, Role.SAVER)
+    open_task_runner(job, Role.SAVER)
     while (item := queue.get()) is not None:
         image_index, augmentation_index, pixels = item
-        with bench().task(image_index, augmentation_index) as task:
+        with task_runner().task(image_index, augmentation_index) as task:
             task.save(pixels)
 
 
@@ -113,11 +109,11 @@ _queues: list[Any] = []
 
 
 def _open_transformer(job: Job, queues: list[Any]) -> None:
-    open_bench(job, Role.WORKER)
+    open_task_runner(job, Role.WORKER)
     _queues[:] = queues
 
 
 def _augment_and_send(saver: int, image_index: int, augmentation_index: int, pixels: Pixels) -> None:
-    with bench().task(image_index, augmentation_index) as task:
+    with task_runner().task(image_index, augmentation_index) as task:
         augmented = task.transform(pixels)
         task.send(_queues[saver], (image_index, augmentation_index, augmented))

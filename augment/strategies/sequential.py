@@ -1,10 +1,10 @@
 """The reference: one process."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from augment.recording.log import Role
-from augment.strategies.base import Strategy
-from augment.task_runner import Bench
+from augment.strategies.base import Strategy, master
 from augment.workload import Job
 
 
@@ -12,14 +12,18 @@ from augment.workload import Job
 class Sequential(Strategy):
     """One process reads an image, makes all its augmentations, goes on to the next."""
 
+    name: ClassVar[str] = "sequential"
+    label: ClassVar[str] = "sequential"
+    color: ClassVar[str | None] = "#000000"
+    marker: ClassVar[str] = "D"
+
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers == 1 else f"sequential is one process: workers={workers} does not apply"
 
     def run(self, job: Job) -> None:
-        bench = Bench(job, Role.WORKER)
-        for image_index, augmentation_index in job.workload.tasks():
-            with bench.task(image_index, augmentation_index):
-                if augmentation_index == 0:
-                    pixels = bench.read()
-                bench.save(bench.transform(pixels))
-        bench.leave()
+        with master(job, Role.WORKER) as runner:
+            for image_index, augmentation_index in job.workload.tasks():
+                with runner.task(image_index, augmentation_index):
+                    if augmentation_index == 0:
+                        pixels = runner.read()
+                    runner.save(runner.transform(pixels))

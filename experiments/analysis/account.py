@@ -16,124 +16,90 @@ sequential reference needed `reference_s` for the same tasks, and the rest is lo
 Negative parts (a master that reads for its workers, a cache that holds more) are kept.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.costs import Costs, costs, stays
-from experiments.analysis.scaling import SEQUENTIAL
-from experiments.records.schema import OK
+from augment.strategies.sequential import Sequential
+from experiments.analysis.costs import COLUMNS, recorded, stays, total_costs
+from experiments.analysis.scaling import STRONG
+from experiments.records.store import Parts
 
 TOLERANCE = 0.005  # of P x T
-EXTRAS = ("extra_user_s", "extra_system_s", "extra_wait_s", "extra_blocked_s")
+KINDS = ("user_s", "system_s", "wait_s", "blocked_s")  # of what tasks take
+EXTRAS = tuple(f"extra_{kind}" for kind in KINDS)
 COORDINATION = ("startup_s", "gaps_s", "drain_s")
 PARTS = ("reference_s", *EXTRAS, "imbalance_s", *COORDINATION)
-KEY = ("saving", "strategy", "workers")
-TRIAL = (*KEY, "cell", "repetition", "wall_s", "usable_cpus", "opencv_threads")
+TRIAL = (*STRONG, "trial_id", "wall_s", "usable_cpus", "opencv_threads")
 
 
 class AccountError(ValueError):
-    """The tasks of a trial do not fit its time; the message names the cell."""
+    """The tasks of a trial do not fit its time; the message names the trial."""
 
 
-@dataclass(frozen=True)
-class Account:
-    """The parts of P x T, in worker-seconds, and the costs that they were made of."""
-
-    total_s: float
-    reference_s: float
-    extra_user_s: float
-    extra_system_s: float
-    extra_wait_s: float
-    extra_blocked_s: float
-    imbalance_s: float
-    startup_s: float
-    gaps_s: float
-    drain_s: float
-    costs: Costs
-    reference: Costs
-
-    @property
-    def extra_reading_s(self) -> float:
-        """Of the extra user CPU: reading beyond the reference's. P_2 reads for each task; where the
-        master has read, it is negative."""
-        return self.costs.reading_s - self.reference.reading_s
-
-
-def account(trial: Any, tasks: pd.DataFrame, reference_tasks: pd.DataFrame) -> Account:
-    """The account of one trial (a row of trials), its tasks, and those of the sequential reference of
-    the same workload, of which the mean over the repetitions counts.
+def account(trial: Any, tasks: pd.DataFrame, reference: "pd.Series[float]") -> dict[str, float]:
+    """The account of one trial (a row of trials), its tasks, and what those of the sequential reference of
+    the same workload took in the mean (`total_costs`): total_s and PARTS in worker-seconds; of the extra
+    user CPU extra_reading_s, reading beyond the reference's (negative where the master has read); the
+    costs, and those of the reference as `reference_…`.
 
     Raises AccountError where the tasks are not all there, or the parts do not sum to P x T."""
-    where = f"{trial['strategy']} at {trial['workers']} workers, cell {trial['cell']}"
-    where += f", repetition {trial['repetition']}"
+    where = f"{trial['strategy']} at {trial['workers']} workers, trial {trial['trial_id']}"
     if len(tasks) != trial["tasks"]:
-        raise AccountError(f"{where}: {len(tasks)} tasks are recorded of {trial['tasks']}")
-    here, reference = costs(tasks), costs(reference_tasks)
-    each = stays(tasks).groupby("process")
-    busy = each["busy_s"].sum()
-    busiest: Any = busy.idxmax()
-    own, wall, workers = each.get_group(busiest), float(trial["wall_s"]), int(trial["workers"])
-    first, last = own["begin_s"].min(), own["end_s"].max()
-    made = Account(
-        total_s=workers * wall,
-        reference_s=reference.busy_s,
-        extra_user_s=here.user_s - reference.user_s,
-        extra_system_s=here.system_s - reference.system_s,
-        extra_wait_s=here.wait_s - reference.wait_s,
-        extra_blocked_s=here.blocked_s - reference.blocked_s,
-        imbalance_s=workers * busy[busiest] - busy.sum(),
-        startup_s=workers * first,
-        gaps_s=workers * (last - first - (own["end_s"] - own["begin_s"]).sum()),
-        drain_s=workers * (wall - last),
-        costs=here,
-        reference=reference,
-    )
-    remainder = sum(getattr(made, part) for part in PARTS) / made.total_s - 1
+        raise AccountError(f"{where}: {len(tasks)} tasks are recorded of {trial['tasks']:.0f}")
+    each = stays(tasks)
+    costs, busy = total_costs(each), each.groupby("process")["busy_s"].sum()
+    longest = each[each["process"] == busy.idxmax()]
+    wall_s, workers = float(trial["wall_s"]), int(trial["workers"])
+    first_s, last_s = longest["begin_s"].min(), longest["end_s"].max()
+    split = {
+        "reference_s": reference["busy_s"],
+        **(costs - reference)[list(KINDS)].add_prefix("extra_"),
+        "imbalance_s": workers * busy.max() - busy.sum(),
+        "startup_s": workers * first_s,
+        "gaps_s": workers * (last_s - first_s - (longest["end_s"] - longest["begin_s"]).sum()),
+        "drain_s": workers * (wall_s - last_s),
+    }
+    total_s = workers * wall_s
+    remainder = sum(split.values()) / total_s - 1
     if abs(remainder) > TOLERANCE:
         raise AccountError(f"{where}: the parts differ from P x T by {100 * remainder:.2f} %")
-    return made
+    reading = {"extra_reading_s": costs["reading_s"] - reference["reading_s"]}
+    return {"total_s": total_s, **split, **reading, **costs, **reference.add_prefix("reference_")}
 
 
-def accounts(trials: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
-    """The account of every ok trial of one workload (see `newest_comparable`) in a row: the columns of
-    TRIAL, total_s, PARTS, extra_reading_s, the costs, those of the reference as `reference_…`,
-    outside_cpu_s (CPU of the trial outside its tasks) and kernel_s. A trial without recorded tasks
-    or without a reference has none."""
-
-    def row(trial: Any, own: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
-        made = account(trial, own, reference)
-        spent = trial["cpu_user_s"] + trial["cpu_system_s"]
-        return (
-            {name: getattr(made, name) for name in ("total_s", *PARTS, "extra_reading_s")}
-            | asdict(made.costs)
-            | {f"reference_{name}": value for name, value in asdict(made.reference).items()}
-            | {"outside_cpu_s": spent - made.costs.user_s - made.costs.system_s}
-            | {"wait_known": bool(own["run_queue_wait_s"].notna().all())}
-            | {"kernel_s": (trial["kernel_before_s"] + trial["kernel_after_s"]) / 2}
-        )
-
-    return per_trial(trials, tasks, row)
-
-
-def per_trial(
-    trials: pd.DataFrame,
-    tasks: pd.DataFrame,
-    row: Callable[[Any, pd.DataFrame, pd.DataFrame], dict[str, Any]],
-) -> pd.DataFrame:
-    """`row(trial, its tasks, the sequential reference's)` for each ok trial that has both."""
-    by_trial = dict(list(tasks.groupby(["cell", "repetition"])))
-    rows: list[dict[str, Any]] = []
-    for _, block in trials[trials["status"] == OK].groupby("saving"):
-        records: list[dict[Any, Any]] = block.to_dict("records")
-        own = [by_trial.get((trial["cell"], trial["repetition"])) for trial in records]
-        pairs = [(trial, found) for trial, found in zip(records, own, strict=True) if found is not None]
-        known = [found for trial, found in pairs if trial["strategy"] == SEQUENTIAL]
-        if known:
-            reference = pd.concat(known)
-            rows += [
-                {name: trial[name] for name in TRIAL} | row(trial, found, reference) for trial, found in pairs
-            ]
+def accounts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The `account` of every ok trial of one workload (see `select`) in a row, after the columns of TRIAL,
+    before outside_cpu_s (CPU of the trial outside its tasks), wait_known and kernel_s. A trial without
+    recorded tasks or without a reference has none. Raises AccountError."""
+    rows = []
+    for block, sequential in with_reference(trials, parts):
+        reference = pd.DataFrame([total_costs(stays(_tasks(trial, parts))) for trial in sequential]).mean()
+        for trial in block:
+            tasks = _tasks(trial, parts)
+            split = account(trial, tasks, reference)
+            task_cpu_s = split["user_s"] + split["system_s"]
+            rows.append(
+                {name: trial[name] for name in TRIAL}
+                | split
+                | {
+                    "outside_cpu_s": trial["cpu_user_s"] + trial["cpu_system_s"] - task_cpu_s,
+                    "wait_known": bool(tasks["run_queue_wait_s"].notna().all()),
+                    "kernel_s": (trial["kernel_before_s"] + trial["kernel_after_s"]) / 2,
+                }
+            )
     return pd.DataFrame(rows)
+
+
+def with_reference(trials: pd.DataFrame, parts: Parts) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Per saving flag the ok trials with recorded tasks, and those of the sequential reference among them;
+    a flag without any of these is left out."""
+    for _, block in recorded(trials, "tasks", parts).groupby("saving"):
+        rows = block.to_dict("records")
+        if sequential := [trial for trial in rows if trial["strategy"] == Sequential.name]:
+            yield rows, sequential
+
+
+def _tasks(trial: Any, parts: Parts) -> pd.DataFrame:
+    return parts.of("tasks", trial["trial_id"], COLUMNS)

@@ -1,19 +1,21 @@
 """What tasks cost alone and in company, of trials whose workers take turns (strategy `turns`).
 
-How much company a task had is told by the tasks themselves: c is the share of the other workers that
+How much company a task had follows from the tasks themselves: c is the share of the other workers that
 were at work during it, from 0 to 1. Its cost is taken to be w (a + b c), where w is the weight of its
 work; least squares give a and b, and 1 + b / a is the inflation of a task in full company. A turn alone
 and the turn of all that follows are a fraction of a second apart: what slows the machine from one
 minute to the next falls on both alike.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from experiments.analysis.costs import STAGES, stays
+from experiments.analysis import costs
+from experiments.analysis.costs import STAGE_COLUMNS, stays
+from experiments.analysis.statistics import Array
 
 ALONE = 0.25  # of the others at work, at most
 KINDS = {"user": "user_s", "system": "system_s", "wall": "busy_s"}  # of cost: column of `stays`
@@ -26,31 +28,31 @@ PROBE_COLUMNS = {  # of a run of a probe: of a stay
     "cpu_user_s": "user_s",
     "cpu_system_s": "system_s",
 }
-READ, *WORKED = (f"{stage}_s" for stage in STAGES)
+READ, *WORKED = STAGE_COLUMNS
 TASK = ["image_index", "augmentation_index"]
-
-Array = npt.NDArray[np.float64]
+COLUMNS = [*TASK, *costs.COLUMNS]  # of tasks that `rounds` reads
 
 
 def rounds(
-    tasks: pd.DataFrame, probes: pd.DataFrame, workers: int, reference_tasks: pd.DataFrame | None = None
+    tasks: pd.DataFrame, probes: pd.DataFrame, workers: int, weights: "pd.Series[float] | None" = None
 ) -> dict[str, pd.DataFrame]:
     """What least squares need of one trial, for WORKLOAD and for each probe that ran in it: a row per round
     (a turn alone, that of all, and then the probes'), the same rounds for each. Sums of WEIGHTS, w, w c and
     w c², and for each of KINDS of the cost, reading left out, and of `{kind}_c`, cost x c.
 
-    The weight is the reference's seconds for the same task; 1 where all tasks are the same work and
-    there is no reference. The first round, which warms the processes up, is left out."""
+    The weight of a task is in `weights` (see `weight_of_tasks`); 1 where all tasks are the same work and
+    there are none. The first round, which warms the processes up, is left out."""
     stay = stays(tasks).reset_index(drop=True)
     worked = 1 - stay[READ] / stay["busy_s"].where(stay["busy_s"] > 0, np.inf)
     stay[list(KINDS.values())] = stay[list(KINDS.values())].mul(worked, axis=0)
-    terms = {WORKLOAD: _terms(stay, workers, _weights(tasks, reference_tasks))}
+    weight = np.ones(len(tasks)) if weights is None else _weights(tasks, weights)
+    terms = {WORKLOAD: _terms(stay, workers, weight)}
     for name, runs in probes.groupby("probe"):
         each = runs.rename(columns=PROBE_COLUMNS).reset_index(drop=True)
         each["busy_s"] = each["end_s"] - each["begin_s"]
         terms[str(name)] = _terms(each, workers, np.ones(len(each)))
-    own = terms[WORKLOAD]
-    begins = own["begin_s"][own["alone"] & ~own["alone"].shift(fill_value=False)].to_numpy()
+    workload = terms[WORKLOAD]
+    begins = workload["begin_s"][workload["alone"] & ~workload["alone"].shift(fill_value=False)].to_numpy()
     later = pd.RangeIndex(2, len(begins) + 1)
     return {
         name: block.groupby(np.searchsorted(begins, block["begin_s"], side="right"))[list(SUMS)]
@@ -87,15 +89,16 @@ def others_at_work(each: pd.DataFrame) -> Array:
     times, steps = at[order], np.where(order < len(begin), 1.0, -1.0)
     at_work_s = np.concatenate([[0.0], np.cumsum(np.cumsum(steps)[:-1] * np.diff(times))])
     spent_s = np.interp(end, times, at_work_s) - np.interp(begin, times, at_work_s)
-    others: Array = np.divide(spent_s, end - begin, out=np.ones_like(spent_s), where=end > begin) - 1
-    return others
+    others = np.divide(spent_s, end - begin, out=np.ones_like(spent_s), where=end > begin) - 1
+    return np.asarray(others, float)
 
 
-def _weights(tasks: pd.DataFrame, reference_tasks: pd.DataFrame | None) -> Array:
-    if reference_tasks is None:
-        return np.ones(len(tasks))
-    seconds = (
-        reference_tasks.assign(weight=reference_tasks[WORKED].sum(axis=1)).groupby(TASK)["weight"].mean()
-    )
-    found: Array = tasks[TASK].merge(seconds.reset_index(), how="left", on=TASK)["weight"].to_numpy(float)
-    return found
+def weight_of_tasks(reference: Iterable[pd.DataFrame]) -> "pd.Series[float] | None":
+    """Seconds by TASK, reading left out, in the mean of the trials of the reference, each given as its
+    tasks; None where there are no such trials."""
+    seconds = [tasks.set_index(TASK)[WORKED].sum(axis=1) for tasks in reference]
+    return sum(seconds[1:], start=seconds[0]) / len(seconds) if seconds else None
+
+
+def _weights(tasks: pd.DataFrame, weights: "pd.Series[float]") -> Array:
+    return np.asarray(weights.reindex(pd.MultiIndex.from_frame(tasks[TASK])), float)

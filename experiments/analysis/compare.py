@@ -1,32 +1,22 @@
-"""Two folders of results, cell by cell: is one faster, or is there no difference?
+"""Two sets of trials, cell by cell: is one faster, or is there no difference?"""
 
-python -m experiments.analysis.compare A B
-"""
-
-import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.scaling import COMPARED, NULLABLE, STRONG, newest_comparable
-from experiments.analysis.statistics import FLOOR, LEVEL, change, verdict
-from experiments.host import provenance
-from experiments.records.schema import OK
-from experiments.records.store import read_trials
-from experiments.report.render import text
-from experiments.report.tables import DASH, Table
+from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import select
+from experiments.analysis.statistics import Array, change, in_words
+from experiments.records.schema import DETERMINING, OK, Determines
 
-EXPLANATION = (
-    f"Per cent of A's time, with the {100 * LEVEL:.0f} % interval from the repetitions, made wider by "
-    f"{100 * FLOOR:.0f} % for what they cannot see and by the drift of the fixed kernel."
-)
-KERNEL = ("kernel_before_s", "kernel_after_s")
-HERE = ("machine", "usable_cpus", "code_digest", "git_commit", *provenance.versions())
-# What a cell is known by: all that tells trials apart except where and with which code they ran.
-KEY = [name for name in dict.fromkeys((*STRONG, *COMPARED, "strategy_options")) if name not in HERE]
+WORK = [column.name for column in DETERMINING if column.determines is Determines.WORK]
+ENVIRONMENT = [column.name for column in DETERMINING if column.determines is Determines.ENVIRONMENT]
+NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
+KERNEL = ["kernel_before_s", "kernel_after_s"]
+SIZE = ["width", "height"]  # says of the inputs what their digest does not
+TRIALS_A_SIDE = 3  # of an A/A test
 
 
 class NothingToCompareError(ValueError):
@@ -34,101 +24,79 @@ class NothingToCompareError(ValueError):
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell of either side, of trials as `read_trials` gives them: the columns of KEY; for
-    each side `repetitions`, `wall_s` (geometric mean, seconds) and `kernel_s`; `change` of the time
-    from A to B with its interval `low` to `high` (0.1: B takes 10 % longer), and `verdict` in words.
+    """One row per cell of either side, paired by the work and never by environment: the columns of WORK and
+    SIZE; for each side `repetitions`, `wall_s` (geometric mean, seconds) and `kernel_s` (median);
+    `change` of the time from A to B with its interval `low` to `high` (0.1: B takes 10 % longer), and
+    `verdict` in words. Of each side those trials count that agree in environment with its newest.
 
-    Raises NothingToCompareError."""
-    cells = _cells(a).merge(_cells(b), how="outer", on=KEY, suffixes=("_a", "_b"), sort=True)
-    if not (cells["wall_s_a"].notna() & cells["wall_s_b"].notna()).any():
+    Raises NoTrialsError and NothingToCompareError."""
+    sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
+    cells = _completed(pd.concat(sides)).groupby(WORK, dropna=False)
+    rows = [
+        dict(zip(WORK, key, strict=True)) | {name: block[name].max() for name in SIZE} | _judged(block)
+        for key, block in cells
+    ]
+    compared = pd.DataFrame(rows)
+    if not (compared[["repetitions_a", "repetitions_b"]].min(axis=1) > 0).any():
         raise NothingToCompareError("no cell was measured in both")
-    rows = [_judged(cell) for cell in cells.to_dict("records")]
-    return pd.DataFrame(rows).drop(columns=["walls_s_a", "walls_s_b"])
+    return compared
 
 
-def _cells(trials: pd.DataFrame) -> pd.DataFrame:
-    """The newest comparable cells: KEY, their wall times, the median kernel time."""
-    kept, _ = newest_comparable(trials, KEY)
-    kept = kept.astype(dict.fromkeys(NULLABLE, "Int64"))
-    kernel = kept.reindex(columns=list(KERNEL)).astype(float)  # trials of earlier versions have none
-    measured = (kept["status"] == OK) & kept["wall_s"].notna()
-    rows = []
-    for key, block in kept.groupby(KEY, dropna=False, sort=False):
-        walls_s = block.loc[measured[block.index], "wall_s"].to_numpy(float)
-        kernel_s = pd.Series(kernel.loc[block.index].to_numpy().ravel()).median()
-        wall_s = float(np.exp(np.log(walls_s).mean())) if len(walls_s) else np.nan
-        sums = {"repetitions": len(walls_s), "wall_s": wall_s, "kernel_s": kernel_s, "walls_s": walls_s}
-        rows.append(dict(zip(KEY, key, strict=True)) | sums)
-    return pd.DataFrame(rows).astype(dict.fromkeys(NULLABLE, "Int64"))
+def _completed(trials: pd.DataFrame) -> pd.DataFrame:
+    """Gives trials that failed before their inputs were known those of the cell they agree with otherwise."""
+    key = [name for name in WORK if name not in NULLABLE]
+    known = trials[NULLABLE].fillna(trials.groupby(key)[NULLABLE].transform("first"))
+    return trials.assign(**known.where(trials["status"] != OK, trials[NULLABLE]))
 
 
-def _judged(cell: dict[Any, Any]) -> dict[Any, Any]:
-    """The cell with its change, interval and verdict."""
-    walls_s = [cell[f"walls_s_{side}"] for side in "ab"]
-    unjudged = cell | {"change": np.nan, "low": np.nan, "high": np.nan}
-    for name, other in zip("BA", walls_s, strict=True):
-        if not isinstance(other, np.ndarray):  # the merge found no such cell
-            return unjudged | {"verdict": f"only in {name}"}
-    if lacking := [name for name, side in zip("AB", walls_s, strict=True) if not len(side)]:
-        return unjudged | {"verdict": f"not measured in {' and '.join(lacking)}"}
-    if min(map(len, walls_s)) == 1:
-        return unjudged | {"verdict": "not decided: one repetition"}
-    drift = np.nan_to_num(np.log(cell["kernel_s_b"] / cell["kernel_s_a"]))
-    middle, low, high = map(float, change(walls_s[0], walls_s[1], drift))
-    return cell | {"change": middle, "low": low, "high": high, "verdict": verdict(middle, low, high)}
+def _judged(cell: pd.DataFrame) -> dict[str, Any]:
+    """What each side measured of a cell, and what changed from A to B."""
+    sides = [cell[cell["side"] == name] for name in "ab"]
+    walls_s = [side.loc[side["status"] == OK, "wall_s"].to_numpy(float) for side in sides]
+    kernel_s = [pd.Series(side[KERNEL].to_numpy(float).ravel()).median() for side in sides]
+    middle, low, high, verdict = np.nan, np.nan, np.nan, _undecided(sides, walls_s)
+    if verdict is None:
+        drift = np.nan_to_num(np.log(kernel_s[1] / kernel_s[0]))
+        middle, low, high = map(float, change(walls_s[0], walls_s[1], drift))
+        verdict = in_words(middle, low, high)
+    summary: dict[str, Any] = {}
+    for name, times_s, fixed_s in zip("ab", walls_s, kernel_s, strict=True):
+        mean_s = float(np.exp(np.log(times_s).mean())) if len(times_s) else np.nan
+        summary |= {
+            f"repetitions_{name}": len(times_s),
+            f"wall_s_{name}": mean_s,
+            f"kernel_s_{name}": fixed_s,
+        }
+    return summary | {"change": middle, "low": low, "high": high, "verdict": verdict}
 
 
-def surroundings(a: pd.DataFrame, b: pd.DataFrame) -> str:
+def _undecided(sides: list[pd.DataFrame], walls_s: list[Array]) -> str | None:
+    """Why nothing can be said of a cell; None where something can."""
+    for other, side in zip("BA", sides, strict=True):
+        if side.empty:
+            return f"only in {other}"
+    if lacking := [name for name, times_s in zip("AB", walls_s, strict=True) if not len(times_s)]:
+        return f"not measured in {' and '.join(lacking)}"
+    return "not decided: one repetition" if min(map(len, walls_s)) == 1 else None
+
+
+def environments(a: pd.DataFrame, b: pd.DataFrame) -> str:
     """One line on what differs in machine, code and versions between the newest of A and of B."""
-    newest = [newest_comparable(side, KEY)[0].sort_values("started_at").iloc[-1] for side in (a, b)]
-    values = {name: [str(one[name] or "none") for one in newest] for name in HERE}
-    differing = {name: f"{one} / {other}" for name, (one, other) in values.items() if one != other}
+    newest = [side.sort_values("started_at").iloc[-1].fillna("none") for side in (a, b)]
+    pairs = {name: [trial[name] for trial in newest] for name in [*ENVIRONMENT, "git_commit"]}
+    differing = [f"{name} {before} / {after}" for name, (before, after) in pairs.items() if before != after]
     if not differing:
         return "A and B: same machine, code and versions."
-    warning = "a difference may be the machine's: " if "machine" in differing else ""
-    return f"A and B differ: {warning}{'; '.join(f'{name} {both}' for name, both in differing.items())}."
+    warning = "a difference may be the machine's: " if newest[0]["machine"] != newest[1]["machine"] else ""
+    return f"A and B differ: {warning}{'; '.join(differing)}."
 
 
-def table(cells: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """The cells of `compare` for people: of KEY what tells them apart."""
-    names = [name for name in KEY if name in STRONG or cells[name].nunique(dropna=False) > 1]
-    columns = [*names, *(f"{side} (s)" for side in "AB"), "verdict"]
-    rows = [
-        [str(cell[name]) for name in names] + [_seconds(cell[f"wall_s_{side}"]) for side in "ab"]
-        for cell in cells.to_dict("records")
-    ]
-    rows = [[*row, said] for row, said in zip(rows, cells["verdict"], strict=True)]
-    return Table(title, [("", name) for name in columns], rows, cells, notes)
-
-
-def _seconds(wall_s: float) -> str:
-    return DASH if pd.isna(wall_s) else f"{wall_s:.2f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Says of each cell whether B is faster or slower than A, or no different."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.analysis.compare", description=main.__doc__)
-    for side in "AB":
-        parser.add_argument(side, type=Path, help="a folder of results, or of trials")
-    chosen = parser.parse_args(arguments)
-    a, b = (_trials(folder) for folder in (chosen.A, chosen.B))
-    try:
-        cells = compare(a, b)
-    except NothingToCompareError as error:
-        raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
-    left_out = zip("AB", (newest_comparable(side, KEY)[1] for side in (a, b)), strict=True)
-    title = f"B against A: A is {chosen.A}, B is {chosen.B}\n{surroundings(a, b)}"
-    notes = [*(f"{name}: {note}." for name, note in left_out if note), EXPLANATION]
-    print(text(table(cells, title, notes)), end="")
-
-
-def _trials(folder: Path) -> pd.DataFrame:
-    below = folder / "trials"  # beside it are the tasks, which are no trials
-    trials = read_trials(below if below.is_dir() else folder)
-    if trials.empty:
-        raise SystemExit(f"{folder}: no trials")
-    return trials
-
-
-if __name__ == "__main__":
-    main()
+def against_itself(trials: pd.DataFrame) -> pd.DataFrame:
+    """A comparison, as `compare` gives it, of each TRIALS_A_SIDE consecutive ok trials of one cell with
+    the next as many, in the order of their time. Raises NoTrialsError where there are too few."""
+    ordered = trials[trials["status"] == OK].sort_values("started_at")
+    ends = range(TRIALS_A_SIDE, len(ordered) + 1, TRIALS_A_SIDE)
+    groups = [ordered.iloc[end - TRIALS_A_SIDE : end] for end in ends]
+    if len(groups) < 2:
+        raise NoTrialsError(f"fewer than {2 * TRIALS_A_SIDE} trials: run `make against-itself`")
+    return pd.concat([compare(a, b) for a, b in pairwise(groups)], ignore_index=True)

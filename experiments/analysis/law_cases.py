@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.laws import AMDAHL, GUSTAFSON, LEAST, USL, Fit, fit
-from experiments.analysis.scaling import SEQUENTIAL
-from experiments.report.tables import strategies
+from augment.strategies.sequential import Sequential
+from experiments.analysis.laws import AMDAHL, GUSTAFSON, MIN_COUNTS, USL, Fit, fit
+from experiments.analysis.scaling import strategies
 
 STRONG_MEASURE = "speedup"
 WEAK_MEASURES = ("normalised_efficiency", "efficiency")  # the first that is known often enough
@@ -34,28 +34,29 @@ def cases(points: pd.DataFrame, usable_cpus: int | None = None) -> list[Case]:
     """The laws that apply to the points of `strong` or `weak`, for each strategy but the sequential.
 
     The laws assume a CPU per worker: points with more workers than `usable_cpus` are left out of the
-    fit if LEAST counts remain.
+    fit if MIN_COUNTS counts remain.
     """
-    found = []
-    for saving in (True, False):
-        block = points[points["saving"] == saving]
-        baseline = block[block["strategy"] == SEQUENTIAL]
-        for strategy in strategies(block):
-            if strategy != SEQUENTIAL:
-                own = block[(block["strategy"] == strategy) & (block["workers"] > 1)]
-                found.append(_case(saving, strategy, own, baseline, usable_cpus))
-    return found
+    blocks = [points[points["saving"] == saving] for saving in (True, False)]
+    pairs = [(block, strategy) for block in blocks for strategy in strategies(block)]
+    return [_case(*pair, usable_cpus) for pair in pairs if pair[1] != Sequential.name]
 
 
-def _case(saving: bool, strategy: str, own: pd.DataFrame, baseline: pd.DataFrame, cpus: int | None) -> Case:
-    measured, measure = _speedups(own)
-    known = measured.dropna(subset="speedup").sort_values("workers")
+def _case(block: pd.DataFrame, strategy: str, cpus: int | None) -> Case:
+    baseline = block[block["strategy"] == Sequential.name]
+    curve, measure = _speedups(block[(block["strategy"] == strategy) & (block["workers"] > 1)])
+    known = curve.dropna(subset="speedup").sort_values("workers")
     within = known if cpus is None else known[known["workers"] <= cpus]
-    used = within if len(within) >= LEAST else known
-    spread, freedom = relative_spread(pd.concat([baseline, used]))
+    used = within if len(within) >= MIN_COUNTS else known
+    spread, dof = relative_spread(pd.concat([baseline, used]))
     laws = (AMDAHL, USL) if measure == STRONG_MEASURE else (GUSTAFSON,)
-    tried = [fit(law, used["workers"], used["speedup"], spread, freedom) for law in laws]
-    return Case(saving, strategy, known, measure, [done for done in tried if done is not None])
+    tried = [fit(law, used["workers"], used["speedup"], spread, dof) for law in laws]
+    return Case(
+        bool(block["saving"].iloc[0]),
+        strategy,
+        known,
+        measure,
+        [fitted for fitted in tried if fitted is not None],
+    )
 
 
 def _speedups(points: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -64,7 +65,7 @@ def _speedups(points: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if STRONG_MEASURE in points:
         return points, STRONG_MEASURE
     normalised, study = WEAK_MEASURES
-    measure = normalised if points[normalised].count() >= LEAST else study
+    measure = normalised if points[normalised].count() >= MIN_COUNTS else study
     names = {f"speedup{end}": points[f"{measure}{end}"] * points["workers"] for end in ("", "_min", "_max")}
     return points.assign(**names), measure
 

@@ -6,9 +6,8 @@ In the right quantity each law is linear in its parameters, which are never nega
 - Gunther (1993):   1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1), the Universal Scalability Law
 - Gustafson (1988): S = P - s (P - 1), where S is the scaled speedup of weak scaling
 
-So a fit is a least-squares problem with one minimum and needs no starting values. The residuals are
-relative, measured / predicted - 1: the noise of a time grows with the time, and in seconds the
-smallest worker counts would outweigh all others.
+So a fit is a least-squares problem with one minimum and needs no starting values. The residuals are relative,
+measured / predicted - 1: in seconds the smallest worker counts would outweigh all others.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +19,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import nnls
 
-Array = npt.NDArray[np.float64]
-LEAST = 3  # worker counts that a fit needs, one more than USL has parameters; all laws pass through S(1) = 1
-DRAWS = 1000
+from experiments.analysis.statistics import PERCENT, SAMPLES, Array
+
+MIN_COUNTS = 3  # worker counts that a fit needs, one more than USL has parameters; S(1) = 1 in all laws
 ROUNDS = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
 ROUNDING = 1e-12
 POOR = 0.25  # relative residual
-PERCENT = (2.5, 97.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +32,10 @@ class Law:
     """quantity(S) = terms[0] + parameters @ terms[1:], and what to report of the parameters."""
 
     name: str
-    terms: Callable[[Array], Array]  # of the workers
+    terms: Callable[[Array], list[Array]]  # of the workers
     quantity: np.ufunc  # of the speedup, and the way back
     upper: float  # of every parameter
-    results: dict[str, Callable[[Array], Array]]  # of parameters, which lie along the last axis
+    results: Callable[..., dict[str, Array]]  # of the parameters, an array of each
 
     def speedup(self, parameters: Array, workers: npt.ArrayLike) -> Array:
         """S at each of `workers` (last axis) by each set of `parameters`."""
@@ -49,49 +47,22 @@ def _reciprocal(values: Array) -> Array:
     return np.divide(1.0, values, out=np.full_like(values, np.inf), where=values > 0)
 
 
-def _peak_workers(parameters: Array) -> Array:
-    """sqrt((1 - sigma) / kappa), 1 if speedup falls from the start, infinite without a peak."""
-    sigma, kappa = np.moveaxis(parameters, -1, 0)
-    with np.errstate(invalid="ignore"):  # 0 x infinity: neither a rise nor a fall, no peak beyond 1
-        workers = np.sqrt(np.clip(1 - sigma, 0, None) * _reciprocal(kappa))
-    return np.asarray(np.fmax(workers, 1))
-
-
-def _peak_speedup(parameters: Array) -> Array:
-    """S at the peak; without a peak the limit 1 / sigma."""
-    sigma, kappa = np.moveaxis(parameters, -1, 0)
-    workers = _peak_workers(parameters)
-    finite = np.where(np.isfinite(workers), workers, 1.0)
-    inverse = 1 / workers + sigma * (1 - 1 / workers) + kappa * (finite - 1)
-    return _reciprocal(inverse)
+def _usl_results(sigma: Array, kappa: Array) -> dict[str, Array]:
+    """The peak is at sqrt((1 - sigma) / kappa) workers: at 1 if speedup falls from the start, infinite
+    without a peak; then its speedup is the limit 1 / sigma."""
+    with np.errstate(invalid="ignore"):  # 0 x infinity: neither a rise nor a fall
+        workers = np.fmax(np.sqrt(np.clip(1 - sigma, 0, None) * _reciprocal(kappa)), 1)
+        inverse = 1 / workers + sigma * (1 - 1 / workers) + np.nan_to_num(kappa * (workers - 1))
+    peak = {"peak workers": workers, "peak speedup": _reciprocal(inverse)}
+    return {"sigma": sigma, "kappa": kappa} | peak
 
 
 AMDAHL = Law(
-    "Amdahl",
-    lambda p: np.stack([1 / p, 1 - 1 / p]),
-    np.reciprocal,
-    1.0,
-    {"s": lambda fitted: fitted[..., 0], "limit 1/s": lambda fitted: _reciprocal(fitted[..., 0])},
+    *("Amdahl", lambda p: [1 / p, 1 - 1 / p], np.reciprocal, 1.0),
+    lambda s: {"s": s, "limit 1/s": _reciprocal(s)},
 )
-USL = Law(
-    "USL",
-    lambda p: np.stack([1 / p, 1 - 1 / p, p - 1]),
-    np.reciprocal,
-    np.inf,
-    {
-        "sigma": lambda fitted: fitted[..., 0],
-        "kappa": lambda fitted: fitted[..., 1],
-        "peak workers": _peak_workers,
-        "peak speedup": _peak_speedup,
-    },
-)
-GUSTAFSON = Law(
-    "Gustafson",
-    lambda p: np.stack([p, 1 - p]),
-    np.positive,
-    1.0,
-    {"s": lambda fitted: fitted[..., 0]},
-)
+USL = Law("USL", lambda p: [1 / p, 1 - 1 / p, p - 1], np.reciprocal, np.inf, _usl_results)
+GUSTAFSON = Law("Gustafson", lambda p: [p, 1 - p], np.positive, 1.0, lambda s: {"s": s})
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +72,7 @@ class Fit:
     law: Law
     workers: tuple[int, ...]  # that it was fitted to
     parameters: Array
-    draws: Array
+    samples: Array
     residual_rms: float
 
     @property
@@ -111,74 +82,69 @@ class Fit:
 
     def results(self) -> dict[str, tuple[float, float, float]]:
         """Value and 95 % interval of all that the law reports."""
-        found = {}
-        for name, of in self.law.results.items():
-            low, high = _interval(of(self.draws))
-            found[name] = (float(of(self.parameters)), float(low), float(high))
-        return found
+        best, samples = (
+            self.law.results(*np.moveaxis(each, -1, 0)) for each in (self.parameters, self.samples)
+        )
+        ends = {name: _ends(values) for name, values in samples.items()}
+        return {name: (float(best[name]), float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def fit(
-    law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, spread: float = 0.0, freedom: int = 1
+    law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, spread: float = 0.0, dof: int = 1
 ) -> Fit | None:
-    """Fits `law` to speedups at distinct counts above 1; None if there are fewer than LEAST of them.
+    """Fits `law` to speedups at distinct counts above 1; None if there are fewer than MIN_COUNTS of them.
 
-    `spread` is the relative standard error of a measured mean and `freedom` its degrees of freedom.
-    The interval is that of a parametric bootstrap: relative errors about the fitted curve, as large
-    as `spread` or, if the law itself is further off than that, as its residuals; and one error
-    of size `spread` that all points share, the baseline's. Their size is drawn too (chi-square),
-    since it is known from a few values only.
-    """
+    `spread` is the relative standard error of a measured mean and `dof` its degrees of freedom. The interval
+    is that of a parametric bootstrap: relative errors about the fitted curve, as large as `spread` or, if
+    the law itself is further off, as its residuals; and an error of size `spread` that all points share, the
+    baseline's. Their size is drawn too (chi-square), since it is known from a few values only."""
     counts, measured = np.asarray(workers, dtype=float), law.quantity(np.asarray(speedup, dtype=float))
-    if len(counts) < LEAST:
+    if len(counts) < MIN_COUNTS:
         return None
-    offset, *columns = law.terms(counts)
-    predicted = measured
+    offset, *terms = law.terms(counts)
+    columns, predicted = np.array(terms), measured
     for _ in range(ROUNDS):
-        scaled = (np.array(columns) / predicted).T
-        best = _bounded(law, scaled, [(measured - offset) / predicted])[0]
-        predicted = offset + best @ np.array(columns)
-    residuals = measured / predicted - 1
-    left = len(counts) - len(best)
+        (best,) = _bounded(law, columns / predicted, ((measured - offset) / predicted)[None])
+        predicted = offset + best @ columns
+    residuals, left = measured / predicted - 1, len(counts) - len(columns)
     misfit = float(np.sqrt((residuals**2).sum() / left))
 
     random = np.random.default_rng(0)
-    shared = _sizes(random, spread, freedom)
-    own = shared if spread >= misfit else _sizes(random, misfit, left)
-    errors = own * random.normal(size=(DRAWS, len(counts))) + shared * random.normal(size=(DRAWS, 1))
-    scaled = (np.array(columns) / predicted).T
-    draws = _bounded(law, scaled, 1 - offset / predicted + errors)
+    shared = _sizes(random, spread, dof)
+    independent = shared if spread >= misfit else _sizes(random, misfit, left)
+    errors = independent * random.normal(size=(SAMPLES, len(counts)))
+    errors += shared * random.normal(size=(SAMPLES, 1))
+    samples = _bounded(law, columns / predicted, 1 - offset / predicted + errors)
     rms = float(np.sqrt((residuals**2).mean()))
-    return Fit(law, tuple(int(count) for count in counts), best, draws, rms)
+    return Fit(law, tuple(map(int, counts)), best, samples, rms)
 
 
 def extrapolate(fitted: Fit, workers: Sequence[float] | Array) -> pd.DataFrame:
     """Columns workers, speedup, low and high: the law's curve and its 95 % interval at `workers`."""
-    low, high = _interval(fitted.law.speedup(fitted.draws, workers))
+    low, high = _ends(fitted.law.speedup(fitted.samples, workers))
     best = fitted.law.speedup(fitted.parameters, workers)
     return pd.DataFrame({"workers": workers, "speedup": best, "low": low, "high": high})
 
 
 def karp_flatt(speedup: Any, workers: Any) -> Any:
-    """The experimentally determined serial fraction e = (1/S - 1/P) / (1 - 1/P) (Karp and Flatt 1990).
-
-    It grows with P where the loss is overhead and not a serial part; below 0 is superlinear.
-    """
+    """The experimentally determined serial fraction e = (1/S - 1/P) / (1 - 1/P) (Karp and Flatt 1990), which
+    grows with P where the loss is overhead and not a serial part; below 0 is superlinear."""
     return (1 / speedup - 1 / workers) / (1 - 1 / workers)
 
 
-def _bounded(law: Law, columns: Array, targets: Any) -> Array:
-    """Least squares with every parameter in [0, upper], for each of `targets`.
+def _bounded(law: Law, columns: Array, targets: Array) -> Array:
+    """Least squares with every parameter (a row of `columns`) in [0, upper], for each row of `targets`.
 
     Cutting at `upper` afterwards is exact for a law of one parameter, and only such laws have one.
-    """
-    fitted = np.array([nnls(columns, target)[0] for target in targets])
+    `scipy.optimize.lsq_linear` knows both bounds but takes five times as long, a thousand times a fit,
+    and leaves 1e-17 where nnls says 0."""
+    fitted = np.array([nnls(columns.T, target)[0] for target in targets])
     return np.minimum(np.where(fitted < ROUNDING, 0.0, fitted), law.upper)
 
 
-def _sizes(random: np.random.Generator, size: float, freedom: int) -> Array:
-    return size * np.sqrt(freedom / random.chisquare(freedom, (DRAWS, 1)))
+def _sizes(random: np.random.Generator, size: float, dof: int) -> Array:
+    return size * np.sqrt(dof / random.chisquare(dof, (SAMPLES, 1)))
 
 
-def _interval(draws: Array) -> Array:
-    return np.percentile(draws, PERCENT, axis=0, method="inverted_cdf")  # no arithmetic: some are infinite
+def _ends(samples: Array) -> Array:
+    return np.percentile(samples, PERCENT, axis=0, method="inverted_cdf")  # no arithmetic: some are infinite

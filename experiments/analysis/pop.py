@@ -12,72 +12,63 @@ Computation Scaling. The account tells these apart. All ratios: 1.0 is 100 %.
 """
 
 import json
-from dataclasses import asdict, dataclass
-from math import ceil
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from experiments.analysis.account import per_trial
-from experiments.analysis.costs import stays
+from augment.strategies import STRATEGIES
+from augment.strategies.pool import default_chunk
+from experiments.analysis.account import with_reference
+from experiments.analysis.costs import COLUMNS, stays
+from experiments.analysis.scaling import STRONG
 from experiments.records.schema import OK
-
-SENDING = ("p1", "pq")  # strategies whose master sends pixels through Pool.starmap
-CHUNKS = 4  # chunks per process of the pool that `Pool.starmap` makes by default
+from experiments.records.store import Parts
 
 
-@dataclass(frozen=True)
-class Pop:
-    """The efficiencies of one trial."""
-
-    global_efficiency: float
-    parallel_efficiency: float
-    load_balance: float
-    communication_efficiency: float
-    computation_scaling: float
-
-
-def pop(trial: Any, tasks: pd.DataFrame, reference_tasks: pd.DataFrame) -> Pop:
-    """Of one trial, its tasks, and those of all repetitions of the sequential reference."""
-    useful = _useful(tasks).groupby("process")["useful_s"].sum()
-    repetitions = len(reference_tasks[["cell", "repetition"]].drop_duplicates())
-    reference_s = float(_useful(reference_tasks)["useful_s"].sum()) / repetitions
-    largest, total = float(useful.max()), float(useful.sum())
-    balance, communication = total / trial["workers"] / largest, largest / trial["wall_s"]
-    scaling = reference_s / total
-    return Pop(
-        global_efficiency=balance * communication * scaling,
-        parallel_efficiency=balance * communication,
-        load_balance=balance,
-        communication_efficiency=communication,
-        computation_scaling=scaling,
-    )
+def pops(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The efficiencies of every ok trial in a row, of those that `accounts` has."""
+    rows = []
+    for block, sequential in with_reference(trials, parts):
+        reference_s = float(np.mean([useful_s(trial, parts).sum() for trial in sequential]))
+        for trial in block:
+            useful = useful_s(trial, parts)
+            balance = useful.sum() / trial["workers"] / useful.max()
+            communication = useful.max() / trial["wall_s"]
+            scaling = reference_s / useful.sum()
+            rows.append(
+                {name: trial[name] for name in (*STRONG, "trial_id")}
+                | {
+                    "global_efficiency": balance * communication * scaling,
+                    "parallel_efficiency": balance * communication,
+                    "load_balance": balance,
+                    "communication_efficiency": communication,
+                    "computation_scaling": scaling,
+                }
+            )
+    return pd.DataFrame(rows)
 
 
-def pops(trials: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
-    """The efficiencies of every ok trial in a row, as `accounts` has them."""
-    return per_trial(trials, tasks, lambda *of: asdict(pop(*of)))
-
-
-def _useful(tasks: pd.DataFrame) -> pd.DataFrame:
-    each = stays(tasks)
-    return each.assign(useful_s=each["busy_s"] - each["send_s"])
+def useful_s(trial: Any, parts: Parts) -> "pd.Series[float]":
+    """Seconds that each process of a trial computed: its tasks without `send`."""
+    each = stays(parts.of("tasks", trial["trial_id"], COLUMNS))
+    return (each["busy_s"] - each["send_s"]).groupby(each["process"]).sum()
 
 
 def ledger(trials: pd.DataFrame) -> pd.DataFrame:
-    """What the master sent, one row per ok trial of SENDING: sent_bytes_per_task, feeder_cpu_s and its
-    share of the time, chunk (tasks), images_per_chunk (mean) and image_bytes.
+    """What the master sent, one row per ok trial of a strategy that sends pixels: sent_bytes_per_task,
+    feeder_cpu_s and its share of the time, chunk (tasks), images_per_chunk (mean) and image_bytes.
 
-    Pickle stores an image once in a chunk, so bytes per task = images per chunk x image / chunk; and a
-    chunk is tasks / (4 pool processes), rounded up: the more workers, the more bytes."""
-    sent = trials[(trials["status"] == OK) & trials["strategy"].isin(SENDING)]
+    Pickle stores an image once in a chunk, so bytes per task = images per chunk x image / chunk."""
+    sending = [name for name, kind in STRATEGIES.items() if kind.sends_pixels]
+    sent = trials[(trials["status"] == OK) & trials["strategy"].isin(sending)]
     rows = []
     for trial in sent.to_dict("records"):
         processes = trial["workers"] - (0 if pd.isna(trial["savers"]) else int(trial["savers"]))
-        asked = json.loads(trial["strategy_options"]).get("chunk", "auto")
-        chunk = ceil(trial["tasks"] / (CHUNKS * processes)) if asked == "auto" else int(asked)
+        asked = json.loads(trial["strategy_options"]).get("chunk")
+        chunk = asked or default_chunk(trial["tasks"], processes)
         rows.append(
-            {name: trial[name] for name in ("saving", "strategy", "workers", "cell", "repetition")}
+            {name: trial[name] for name in (*STRONG, "trial_id")}
             | {
                 "sent_bytes_per_task": trial["master_sent_bytes"] / trial["tasks"],
                 "feeder_cpu_s": trial["master_threads_cpu_s"],
@@ -92,6 +83,6 @@ def ledger(trials: pd.DataFrame) -> pd.DataFrame:
 
 def images_per_chunk(tasks: int, n_augmentations: int, chunk: int) -> float:
     """Different images in a chunk of consecutive tasks, in the mean of all chunks."""
-    ends = [(first, min(first + chunk, tasks) - 1) for first in range(0, tasks, chunk)]
-    images = [last // n_augmentations - first // n_augmentations + 1 for first, last in ends]
-    return sum(images) / len(images)
+    first = np.arange(0, tasks, chunk)
+    last = np.minimum(first + chunk, tasks) - 1
+    return float((last // n_augmentations - first // n_augmentations + 1).mean())

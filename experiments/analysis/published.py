@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from augment.strategies.queue import PQ
+from augment.strategies.sequential import Sequential
 from experiments import ROOT
-from experiments.analysis.scaling import SEQUENTIAL, STRONG, WEAK, strong, weak
+from experiments.analysis.scaling import STRONG, WEAK, strong, weak
 from experiments.records.schema import NOT_APPLICABLE, OK
 
 FOLDER = ROOT / "results" / "published"
@@ -43,25 +45,24 @@ class Slip(NamedTuple):
 
 
 def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
-    """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed cell, with the
+    """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed point, with the
     columns that `scaling` reads. P_Q without saving, a dash in the study, is `not_applicable`."""
-    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, repetition=0)
+    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, round=0)
     if "image_size" in printed:
         size = printed["image_size"].str.split("x", expand=True).astype("int64")
         printed = printed.assign(width=size[0], height=size[1])
-    dashes = printed[printed["saving"] & (printed["strategy"] == "pq")]
-    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "repetition", "width", "height"])]
+    dashes = printed[printed["saving"] & (printed["strategy"] == PQ.name)]
+    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "round", "width", "height"])]
     dashes = dashes.assign(saving=False, status=NOT_APPLICABLE)
     return pd.concat([printed, dashes], ignore_index=True)
 
 
-def points(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
+def points(experiment: str) -> pd.DataFrame:
     """The points that `strong` or `weak` makes of the printed seconds; the spread, unprinted, is NaN."""
-    made = POINTS[experiment][0](trials(experiment, folder))
-    unknown = [name for name in made.columns if name.endswith(("_min", "_max"))]
-    made[unknown] = float("nan")
-    made["repetitions"] = made["repetitions"] * REPETITIONS
-    return made
+    measured = POINTS[experiment][0](trials(experiment))
+    unknown = [name for name in measured.columns if name.endswith(("_min", "_max"))]
+    measured[unknown] = float("nan")
+    return measured.assign(repetitions=measured["repetitions"] * REPETITIONS)
 
 
 def slips(folder: Path = FOLDER) -> list[Slip]:
@@ -72,16 +73,16 @@ def slips(folder: Path = FOLDER) -> list[Slip]:
     range that the seconds allow. So neither direction of rounding has to be assumed (5.69 for
     82.07 s / 14.41 s = 5.695 is no slip).
     """
-    found = []
-    for experiment, (make, key) in POINTS.items():
+    slips = []
+    for experiment, (points_of, key) in POINTS.items():
         printed = trials(experiment, folder)
-        base_s = printed[printed["strategy"] == SEQUENTIAL].set_index("saving")["wall_s"]
-        made = make(printed).drop(columns=["status", "wall_s"])
-        for row in printed.merge(made, on=list(key)).to_dict("records"):
-            cell = (experiment, row["saving"], row["strategy"], row["workers"])
+        base_s = printed[printed["strategy"] == Sequential.name].set_index("saving")["wall_s"]
+        recomputed = points_of(printed).drop(columns=["status", "wall_s"])
+        for row in printed.merge(recomputed, on=list(key)).to_dict("records"):
+            point = (experiment, row["saving"], row["strategy"], row["workers"])
             slack = SECONDS_DIGIT / 2 * (1 / base_s[row["saving"]] + 1 / row["wall_s"])
             for quantity, column, unit, digit in PRINTED:
                 shown, right = row.get(column, math.nan) * unit, row.get(quantity, math.nan)
                 if abs(shown - right) > digit / 2 + right * slack:
-                    found.append(Slip(*cell, quantity, shown, right))
-    return found
+                    slips.append(Slip(*point, quantity, shown, right))
+    return slips

@@ -10,12 +10,13 @@ import os
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.host.provenance import UNKNOWN, version
 
 ROOT = Path("/")  # tests put another machine's files here
+CPUS = "sys/devices/system/cpu"
 
 CACHES = {("1", "Data"): "L1d", ("1", "Instruction"): "L1i", ("2", "Unified"): "L2", ("3", "Unified"): "L3"}
 HARDWARE = ("CPU", "sockets", "physical cores", "logical CPUs", "usable CPUs", *CACHES.values(), "NUMA nodes")
@@ -41,122 +42,93 @@ def fingerprint(environment: dict[str, str]) -> str:
 
 def usable_cpus() -> int:
     """CPUs that affinity and the cgroup's quota (v1 or v2, rounded up) leave to this process; at least 1."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([affinity, *(math.ceil(quota) for quota in _quotas())]))
+    return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, _quotas())]))
+
+
+def cgroups(controller: str) -> Iterator[Path]:
+    """The folders (v1 and v2) of the cgroups around this process, its own and those above it."""
+    base = ROOT / "sys/fs/cgroup"
+    for line in read("proc/self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)  # `0::/a/b` in v2, `4:cpu,cpuacct:/a/b` in v1
+        if not controllers or controller in controllers.split(","):
+            mounts = [base / controllers, base / controller] if controllers else [base, base / "unified"]
+            for mount in mounts:
+                # Inside a container the path may be the host's: what is not there reads as nothing.
+                inner = mount / group.lstrip("/")
+                yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(mount))
+
+
+def _quotas() -> Iterator[float]:
+    """CPUs that each cgroup around this process may use."""
+    for folder in cgroups("cpu"):
+        in_v1 = " ".join(read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        quota, _, period = (read(folder / "cpu.max") or in_v1).partition(" ")
+        if quota.isdigit() and period.isdigit() and int(period):  # `max` and -1 mean no limit
+            yield int(quota) / int(period)
 
 
 def _processor() -> dict[str, str]:
     # One line per fact and CPU: `model name : …`. ARM kernels name no model here.
-    info = dict(re.findall(r"^([^:\n]+?)\s*: (.+)$", _read("proc/cpuinfo"), re.MULTILINE))
-    topology = [cpu / "topology" for cpu in _cpus()]
-    sockets = {_read(folder / "physical_package_id") for folder in topology} - {""}
-    cores = {_siblings(folder) for folder in topology} - {""}
+    info = dict(re.findall(r"^([^:\n]+?)\s*: (.+)$", read("proc/cpuinfo"), re.MULTILINE))
+    cpus = list((ROOT / CPUS).glob("cpu[0-9]*"))
+    sockets = {read(cpu / "topology/physical_package_id") for cpu in cpus} - {""}
+    cores = {read(cpu / "topology/thread_siblings_list") for cpu in cpus} - {""}
+    is_virtual = "yes" if "hypervisor" in info.get("flags", "").split() else "no"
     return {
         "CPU": info.get("model name", platform.machine() or UNKNOWN),
         "sockets": str(len(sockets) or UNKNOWN),
         "physical cores": str(len(cores) or UNKNOWN),
-        "logical CPUs": str(len(topology) or os.cpu_count() or UNKNOWN),
+        "logical CPUs": str(len(cpus) or os.cpu_count() or UNKNOWN),
         "usable CPUs": str(usable_cpus()),
         "clock": _clock(info),
-        "virtual machine": ("yes" if "hypervisor" in info["flags"].split() else "no")
-        if "flags" in info
-        else UNKNOWN,
+        "virtual machine": is_virtual if "flags" in info else UNKNOWN,
     }
 
 
 def _clock(info: dict[str, str]) -> str:
     """`2.40 (3.40) GHz`, nominal and highest, as the study writes it; else what the kernel saw just now."""
-    frequency = ROOT / "sys/devices/system/cpu/cpu0/cpufreq"
-    base, highest = _read(frequency / "base_frequency"), _read(frequency / "cpuinfo_max_freq")  # kHz
+    folder = ROOT / CPUS / "cpu0/cpufreq"
+    base, highest = read(folder / "base_frequency"), read(folder / "cpuinfo_max_freq")  # kHz
     nominal = re.search(r"@ ([\d.]+)GHz", info.get("model name", ""))
-    ghz = f"{int(base) / 1e6:.2f}" if base.isdigit() else f"{float(nominal[1]):.2f}" if nominal else ""
-    top = f"({int(highest) / 1e6:.2f})" if highest.isdigit() else ""
+    ghz = f"{int(base) / 1e6:.2f} " if base.isdigit() else f"{float(nominal[1]):.2f} " if nominal else ""
+    top = f"({int(highest) / 1e6:.2f}) " if highest.isdigit() else ""
     if ghz or top:
-        return " ".join(part for part in (ghz, top, "GHz") if part)
+        return f"{ghz}{top}GHz"
     return f"{float(info['cpu MHz']) / 1e3:.2f} GHz when read" if "cpu MHz" in info else UNKNOWN
 
 
 def _caches() -> dict[str, str]:
     """Size of each kind of cache times how many of it there are, like `1.25 MiB x 32`."""
-    found: dict[str, set[tuple[str, str]]] = {label: set() for label in CACHES.values()}
-    for cpu in _one_cpu_per_core():
-        for cache in (cpu / "cache").glob("index*"):
-            label = CACHES.get((_read(cache / "level"), _read(cache / "type")))
-            if label:
-                found[label].add((_read(cache / "shared_cpu_list"), _read(cache / "size")))
-    return {label: _sizes(size for _, size in sorted(caches)) for label, caches in found.items()}
-
-
-def _sizes(sizes: Iterable[str]) -> str:
-    return " + ".join(f"{_size(size)} x {count}" for size, count in Counter(sizes).items()) or UNKNOWN
+    names = ("level", "type", "shared_cpu_list", "size")
+    folders = (ROOT / CPUS).glob("cpu[0-9]*/cache/index*")
+    caches = sorted({tuple(read(folder / name) for name in names) for folder in folders})
+    counts = {
+        label: Counter(size for *kind, _, size in caches if tuple(kind) == wanted)
+        for wanted, label in CACHES.items()
+    }
+    return {
+        label: " + ".join(f"{_size(size)} x {count}" for size, count in sizes.items()) or UNKNOWN
+        for label, sizes in counts.items()
+    }
 
 
 def _system() -> dict[str, str]:
-    total = re.search(r"MemTotal:\s+(\d+) kB", _read("proc/meminfo"))
-    release = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read("etc/os-release"), re.MULTILINE)
+    total = re.search(r"MemTotal:\s+(\d+) kB", read("proc/meminfo"))
+    release = re.search(r'^PRETTY_NAME="?([^"\n]+)', read("etc/os-release"), re.MULTILINE)
     return {
         "NUMA nodes": str(len(list((ROOT / "sys/devices/system/node").glob("node[0-9]*"))) or UNKNOWN),
         "memory": _size(f"{total[1]}K") if total else UNKNOWN,
         "operating system": release[1] if release else UNKNOWN,
         "kernel": f"{platform.system()} {platform.release()}",
-        "C library": _c_library(),
+        "C library": " ".join(filter(None, platform.libc_ver())) or UNKNOWN,
     }
 
 
 def _libraries() -> dict[str, str]:
-    names = {
-        "NumPy": "numpy",
-        "OpenCV": "opencv-python-headless",
-        "albumentations": "albumentations",
-        "Hydra": "hydra-core",
-        "pandas": "pandas",
-        "PyArrow": "pyarrow",
-    }
+    packages = {"NumPy": "numpy", "OpenCV": "opencv-python-headless", "albumentations": "albumentations"}
+    packages |= {"Hydra": "hydra-core", "pandas": "pandas", "PyArrow": "pyarrow"}
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return {"Python": python} | {label: version(name) for label, name in names.items()}
-
-
-def _c_library() -> str:
-    try:
-        return os.confstr("CS_GNU_LIBC_VERSION") or UNKNOWN
-    except (ValueError, OSError, AttributeError):  # another C library than glibc
-        return UNKNOWN
-
-
-def _quotas() -> list[float]:
-    """CPUs that each cgroup around this process may use, its own and those above it."""
-    base, quotas = ROOT / "sys/fs/cgroup", []
-    for line in _read("proc/self/cgroup").splitlines():
-        _, controllers, group = line.split(":", 2)  # `0::/a/b` in v2, `4:cpu,cpuacct:/a/b` in v1
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mounts = [base, base / "unified"] if not controllers else [base / controllers, base / "cpu"]
-        for mount in mounts:
-            inner = mount / group.lstrip("/")
-            # Inside a container the path may be the host's: what is not there reads as nothing.
-            for folder in (inner, *inner.parents):
-                if not folder.is_relative_to(mount):
-                    break
-                quota = _read(folder / "cpu.max").split() or [
-                    _read(folder / "cpu.cfs_quota_us"),
-                    _read(folder / "cpu.cfs_period_us"),
-                ]
-                if all(part.isdigit() for part in quota) and int(quota[-1]):  # `max` and -1 mean no limit
-                    quotas.append(int(quota[0]) / int(quota[-1]))
-    return quotas
-
-
-def _cpus() -> list[Path]:
-    return sorted((ROOT / "sys/devices/system/cpu").glob("cpu[0-9]*"))
-
-
-def _one_cpu_per_core() -> list[Path]:
-    """Caches need no second look from a core's other threads; with many CPUs that takes a while."""
-    return list({_siblings(cpu / "topology") or cpu.name: cpu for cpu in _cpus()}.values())
-
-
-def _siblings(topology: Path) -> str:
-    return _read(topology / "thread_siblings_list")
+    return {"Python": python} | {label: version(name) for label, name in packages.items()}
 
 
 def _size(text: str) -> str:
@@ -170,7 +142,7 @@ def _size(text: str) -> str:
     return f"{kib} KiB"
 
 
-def _read(path: str | Path) -> str:
+def read(path: str | Path) -> str:
     """The text of a file under ROOT without its last newline; empty where there is none to read."""
     try:
         return (ROOT / path).read_text(encoding="utf-8", errors="replace").strip()

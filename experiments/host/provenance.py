@@ -3,7 +3,9 @@
 import hashlib
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from experiments import ROOT
@@ -16,6 +18,17 @@ def code_digest(package_dir: Path) -> str:
     paths = sorted((path.relative_to(package_dir).as_posix(), path) for path in package_dir.rglob("*.py"))
     lines = (f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for name, path in paths)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def source_digest(class_path: str) -> str | None:
+    """SHA-256 of the source of the module that a class path names; None where there is no such file."""
+    parts = class_path.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        with suppress(ImportError, ValueError):
+            spec = find_spec(".".join(parts[:end]))
+            if spec and spec.origin and Path(spec.origin).is_file():
+                return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    return None
 
 
 def git_commit() -> str | None:

@@ -1,1 +1,1 @@
-"""Which of a user's files are images that can be augmented."""
+"""Which of a user's files are images that can be augmented, and what they contain."""

@@ -3,22 +3,35 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from augment.option import OptionError
-from augment.workload import Workload
-from experiments.inputs.vetting import Inspected, usable
+from experiments.host.provenance import UNKNOWN
+from experiments.inputs.content import inputs_digest
+from experiments.inputs.vetting import Vetted, usable
 from experiments.plan.cell import Cell
+from experiments.plan.options import OnBadImage
+
+
+def results_folder(cell: Cell) -> Path:
+    return Path(cell.config.results_dir).expanduser()
 
 
 def output_place(cell: Cell) -> Path:
-    """The folder, made if need be, on whose disk the cell's outputs are written."""
+    """The folder on whose disk the cell's outputs are written."""
     config = cell.config
-    place = Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    return Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
+
+
+def file_system(place: Path) -> str:
+    """Type and mount point of the file system that a path is on, or will be: `ext4 /home`."""
+    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    folders = map(str, (place.resolve(), *place.resolve().parents))
+    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
 
 
 def input_files(cell: Cell) -> list[Path]:
@@ -30,31 +43,27 @@ def input_files(cell: Cell) -> list[Path]:
     return [path.absolute() for path in files]
 
 
-def inspected(cell: Cell, place: Path) -> Inspected:
+content_digest = cache(inputs_digest)  # the same files serve many cells of a sweep
+
+
+def vetted(cell: Cell, files: Sequence[Path]) -> Vetted:
     """The inputs, with their sizes; those that are no usable images are left out if the cell skips
     them. Raises OptionError that names every one of them if it does not, or if none remains."""
-    files, config = tuple(input_files(cell)), cell.config
+    config = cell.config
     if size := config.size():  # made at that size by the suite itself
-        return Inspected(files, (size,) * len(files), {})
-    kept = place if config.saving else None
-    found = _looked_into(
-        files, config.max_image_pixels, kept, config.n_augmentations, json.dumps(config.pipeline)
-    )
-    listed = "; ".join(f"{name!r}: {reason}" for name, reason in found.bad.items())
-    if not found.good:
+        return Vetted(tuple(files), (size,) * len(files), {})
+    output = output_place(cell) if config.saving else None
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    pipeline = json.dumps(config.pipeline)
+    inputs = _usable(tuple(files), config.max_image_pixels, output, config.n_augmentations, pipeline)
+    listed = "; ".join(f"{name!r}: {reason}" for name, reason in inputs.bad.items())
+    if not inputs.good:
         raise OptionError(f"dataset: none of {len(files)} files is a usable image: {listed}")
-    if found.bad and config.on_bad_image == "fail":
-        raise OptionError(
-            f"on_bad_image=fail: {len(found.bad)} of {len(files)} files are no usable images: {listed}"
-        )
-    return found
+    if inputs.bad and config.on_bad_image is OnBadImage.fail:
+        bad = f"{len(inputs.bad)} of {len(files)} files are no usable images"
+        raise OptionError(f"on_bad_image=fail: {bad}: {listed}")
+    return inputs
 
 
-# One look serves every cell of a sweep.
-_looked_into = cache(usable)
-
-
-def planned_outputs(cell: Cell, inputs: Sequence[Path]) -> Iterator[str]:
-    """The names of all files that the cell will write."""
-    workload = Workload(tuple(inputs), cell.config.n_augmentations, {}, 0, None)
-    return (workload.output_name(*task) for task in workload.tasks())
+_usable = cache(usable)  # one look serves every cell of a sweep

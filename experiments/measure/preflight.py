@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from augment.recording.processes import StartMethod
 from experiments.host import environment as machine
-from experiments.host.limits import Resources, available, open_files_limit, read
+from experiments.host.limits import Resources, available, open_files_limit
 from experiments.plan.cell import Cell
 
 OPENCV_BUILDS = (
@@ -34,18 +35,18 @@ OPEN_FILES, OPEN_FILES_PER_WORKER = 24, 2
 
 def machine_findings() -> list[str]:
     """What would spoil every cell of a sweep. Takes LOAD_S seconds."""
-    return [*_opencv(), *_load(), *_governors(), *_cpus(), *_open_files(), *_shared_memory()]
+    return [*_opencv(), *_processors(), *_limits()]
 
 
 def cell_findings(cell: Cell) -> list[str]:
     """What a cell's own settings do to its times, though they are allowed."""
     workers, runtime, cpus = cell.config.workers, cell.config.runtime, machine.usable_cpus()
-    threads = cpus if runtime.opencv_threads == "all" else int(runtime.opencv_threads)
+    threads = runtime.opencv_threads or cpus
     findings = []
     if workers * threads > cpus:
         each = f" with {threads} OpenCV threads each" if threads > 1 else ""
         findings.append(f"oversubscribed: workers={workers}{each} on {cpus} usable CPUs")
-    if workers > 1 and threads > 1 and runtime.start_method == "fork":
+    if workers > 1 and threads > 1 and runtime.start_method is StartMethod.fork:
         findings.append("a fork does not copy OpenCV's threads and may hang: runtime.start_method=spawn")
     return findings
 
@@ -56,17 +57,15 @@ def shortages(
     """What there is too little of for a cell whose images have these sizes (width, height in pixels)
     and suffixes, and whose outputs go to `place`."""
     need, have = needed(cell, sizes, suffixes), available(place)
-    who = f"{cell.strategy} with {cell.config.workers} workers"
-    lacking = []
-    if need.memory_bytes > have.memory_bytes:
-        sides = f"{_gib(need.memory_bytes)}, {_gib(have.memory_bytes)} are available"
-        lacking.append(f"memory: {who} needs about {sides}")
-    if need.disk_bytes > have.disk_bytes:
-        sides = f"{_gib(need.disk_bytes)}, {_gib(have.disk_bytes)} are free in {place}"
-        lacking.append(f"disk: the outputs need up to {sides}")
-    if need.open_files > have.open_files:
-        lacking.append(f"open files: {who} needs about {need.open_files}, ulimit -n is {have.open_files}")
-    return lacking
+    workers = f"{cell.strategy} with {cell.config.workers} workers"
+    memory = f"{_gib(need.memory_bytes)}, {_gib(have.memory_bytes)} are available"
+    disk = f"{_gib(need.disk_bytes)}, {_gib(have.disk_bytes)} are free in {place}"
+    lines = {
+        "memory_bytes": f"memory: {workers} needs about {memory}",
+        "disk_bytes": f"disk: the outputs need up to {disk}",
+        "open_files": f"open files: {workers} needs about {need.open_files}, ulimit -n is {have.open_files}",
+    }
+    return [line for name, line in lines.items() if getattr(need, name) > getattr(have, name)]
 
 
 def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]) -> Resources:
@@ -84,36 +83,26 @@ def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]
 
 
 def _opencv() -> Iterator[str]:
-    there = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
-    if len(there) > 1:
-        yield f"{' and '.join(there)} are both installed: each overwrites files of the other; keep one"
+    installed = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
+    if len(installed) > 1:
+        yield f"{' and '.join(installed)} are both installed: each overwrites files of the other; keep one"
 
 
-def _load() -> Iterator[str]:
-    # This process sleeps meanwhile: what is busy are others.
-    busy = psutil.cpu_percent(LOAD_S) / 100 * (psutil.cpu_count() or 1)
+def _processors() -> Iterator[str]:
+    usable, cpus = machine.usable_cpus(), psutil.cpu_count() or 1
+    busy = psutil.cpu_percent(LOAD_S) / 100 * cpus  # of others: this process sleeps meanwhile
     if busy > LOAD_LIMIT:
         yield f"other processes keep {busy:.1f} CPUs of this machine busy"
-
-
-def _governors() -> Iterator[str]:
-    paths = (machine.ROOT / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    if others := sorted({read(path) for path in paths} - {"performance", ""}):
+    paths = (machine.ROOT / machine.CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
+    if others := sorted({machine.read(path) for path in paths} - {"performance", ""}):
         yield f"CPU frequency governor {', '.join(others)}: the clock will vary; take performance"
+    if usable < cpus:
+        yield f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs"
 
 
-def _cpus() -> Iterator[str]:
-    usable, all_of_them = machine.usable_cpus(), psutil.cpu_count() or 1
-    if usable < all_of_them:
-        yield f"affinity or a cgroup quota leaves {usable} of the machine's {all_of_them} CPUs"
-
-
-def _open_files() -> Iterator[str]:
+def _limits() -> Iterator[str]:
     if (limit := open_files_limit()) < OPEN_FILES_LOW:
         yield f"only {limit} open files are allowed (ulimit -n): too few for many workers"
-
-
-def _shared_memory() -> Iterator[str]:
     folder = machine.ROOT / "dev/shm"
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         yield "/dev/shm cannot be written: multiprocessing keeps its locks there"

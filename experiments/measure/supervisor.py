@@ -9,20 +9,21 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import psutil
 
 from augment.recording import fault, log_reader
-from augment.runtime import Runtime
+from augment.runtime import ONE_THREAD, Runtime
 from augment.strategies import Strategy
 from augment.workload import Job
 from experiments import ROOT
-from experiments.measure.trial import JOB, RESULT, Result, obituary
+from experiments.measure.process_watch import exit_reason
+from experiments.measure.trial import JOB, RESULT, Result
 
-LOOK_S = 0.1
-GONE_S = 5.0
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LOOK_S = 0.1  # between looks for a fault
+GONE_S = 5.0  # within which killed processes are gone
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Outcome:
 
     result: Result | None
     error: str | None
-    logs: list[log_reader.ReadLog]
+    logs: list[log_reader.ProcessLog]
 
 
 def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
@@ -41,13 +42,14 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     fault.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
     command = [sys.executable, "-m", "experiments.measure.trial", str(folder), str(os.getpid())]
+    environment = _environment(folder, job.runtime)
     with open(folder / "output.txt", "wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=_environment(folder, job.runtime),
+            env=environment,
             start_new_session=True,
         )
     try:
@@ -55,7 +57,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     finally:
         _end(process)
     logs = log_reader.read(job.logs)
-    error = error or fault.reported(job.logs)  # what is reported after the wait may be of `_end`'s making
+    error = error or fault.reported(job.logs)  # what is reported after the wait may be the work of `_end`
     if error is None and (process.returncode or not (folder / RESULT).exists()):
         error = _cause(process, folder, logs)
     result = None if error else Result(**json.loads((folder / RESULT).read_text()))
@@ -77,38 +79,56 @@ def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
 def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str | None:
     """Waits for the end, a fault or the timeout; the error in the last two cases."""
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(LOOK_S)
+    while (left_s := deadline - time.monotonic()) > 0:
+        if _has_ended(process.pid, min(LOOK_S, left_s)):
             return None
         if fault.reported(logs):
             time.sleep(LOOK_S)  # if a killed process is behind it, that is known in a moment
             return fault.reported(logs)
     under_way = [
-        f"{one.role.name.lower()} {one.header['pid']} at task {one.unfinished_task}"
-        for one in log_reader.read(logs)
-        if one.unfinished_task
+        f"{header.role.name.lower()} {header.pid} at task {header.unfinished_task}"
+        for header in log_reader.headers(logs)
+        if header.unfinished_task
     ]
     return f"not done after trial_timeout_s={timeout_s:g}: " + ("; ".join(under_way) or "no task under way")
 
 
+def _has_ended(pid: int, timeout_s: float) -> bool:
+    """Whether a process ends within that time; whoever its parent is, and reaped or not."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(wait([process], max(0, timeout_s)))
+    finally:
+        os.close(process)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of the trial's session and waits until it is gone. multiprocessing's
+    """Kills what is left of the trial's process group and waits until it is gone. multiprocessing's
     resource tracker goes last: when all others are dead it removes their named semaphores."""
     deadline = time.monotonic() + GONE_S
     if process.poll() is None:
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        trackers = [one for one in family if _is_tracker(one)]
-        for one in set(family) - set(trackers):
+        trackers = [member for member in family if _is_tracker(member)]
+        for member in set(family) - set(trackers):
             with suppress(psutil.NoSuchProcess):
-                one.kill()
-        psutil.wait_procs(trackers, timeout=GONE_S / 2)
-    with suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.poll()
-            time.sleep(0.005)
+                member.kill()
+        for tracker in trackers:
+            _has_ended(tracker.pid, GONE_S / 2)
+    with suppress(ProcessLookupError):  # all are gone
+        os.killpg(process.pid, signal.SIGKILL)
+        for pid in psutil.pids():
+            if _group(pid) == process.pid:
+                _has_ended(pid, deadline - time.monotonic())
     process.wait()
+
+
+def _group(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None
 
 
 def _is_tracker(process: psutil.Process) -> bool:
@@ -117,10 +137,10 @@ def _is_tracker(process: psutil.Process) -> bool:
     return False
 
 
-def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log_reader.ReadLog]) -> str:
+def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log_reader.ProcessLog]) -> str:
     """Why a trial ended that reported no fault: a signal, or the last thing it printed."""
-    own = next((one for one in logs if one.header["pid"] == process.pid), None)
+    header = next((log.header for log in logs if log.header.pid == process.pid), None)
     if process.returncode <= 0:
-        return obituary(process.pid, process.returncode, own)
+        return exit_reason(process.pid, process.returncode, header)
     lines = (folder / "output.txt").read_text(errors="backslashreplace").strip().splitlines()
     return f"ended with status {process.returncode}: {lines[-1] if lines else 'it printed nothing'}"

@@ -1,90 +1,121 @@
-"""The options: one typed declaration of each, from which the command line, its help and its checks
-derive. Strategies and datasets declare theirs in their own dataclasses."""
+"""The options of a cell: one typed declaration of each, from which the command line, its help, its
+checks, the cells' identity and the columns of a trial derive. Strategies, datasets and the runtime
+declare theirs in their own dataclasses."""
 
+import os
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
-from augment.datasets import DATASETS
-from augment.option import OptionError, option
+from augment.datasets import DATASETS, Dataset
+from augment.option import OptionError, check_minimum, option
 from augment.runtime import Runtime
-from augment.strategies import STRATEGIES
+from augment.strategies import STRATEGIES, Strategy
 from experiments.host.environment import usable_cpus
 
+UNTOUCHED = "none"  # the ablation that changes no policy
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000  # pixels: below, a board has no squares; above, JPEG ends at 65535
+
+
+class OnBadImage(StrEnum):
+    """What a file that is no usable image does to a cell."""
+
+    fail = "fail"
+    skip = "skip"
+
+
+class OnShortage(StrEnum):
+    """What too little memory, disk or open files does to a cell."""
+
+    refuse = "refuse"
+    warn = "warn"
 
 
 @dataclass
 class Config:
-    """One cell. Groups (strategy, dataset, pipeline, protocol, experiment) are chosen by name."""
+    """One cell. Groups (strategy, dataset, pipeline, runtime, protocol, ablation, experiment) are chosen
+    by name."""
 
-    workers: int = option("processes that work; P_Q's saving ones are among them", 1)
-    image_size: str | None = option(
-        "WIDTHxHEIGHT in pixels; null: the photos' own size (a folder always keeps its own)", "2000x1000"
-    )
+    workers: int = option("processes that work; P_Q's saving ones are among them", 1, minimum=1)
     saving: bool = option("whether the augmented images are encoded and written", True)
-    repetitions: int = option("trials of each cell", 2)
-    n_images: int | None = option("images to augment; null: all that the dataset has", None)
-    n_augmentations: int = option("augmentations of each image", 10)
-    seed: int = option("what every random transform and synthetic image is drawn from", 0)
-    baseline: bool = option("also measure sequential on every workload of the sweep", False)
-    ceilings: bool = option(
-        "also measure replicas, and in turns workload and probes, at every worker count", False
-    )
-    interleave: bool = option("measure the repetitions of all cells in rounds, against drift", False)
-    rerun: bool = option("measure again what is already in the results, and keep both", False)
-    on_bad_image: str = option(
-        "a folder's file that is no usable image: fail (before the trial) or skip", "fail"
-    )
-    max_image_pixels: int = option("pixels beyond which an image counts as a decompression bomb", 100_000_000)
-    on_shortage: str = option("too little memory, disk or open files for a cell: refuse or warn", "refuse")
-    output_dir: str | None = option(
-        "folder that keeps the augmented images; null: removed after each trial", None
-    )
-    overwrite: bool = option("allow output_dir to hold files of the same names", False)
-    results_dir: str = option("folder for the parquet files, tables and figures", "results")
-    scratch_dir: str | None = option("folder for outputs that are not kept; null: the system's", None)
-    cache_dir: str | None = option("folder for synthetic images; null: ~/.cache/augment", None)
-    trial_timeout_s: float = option("seconds after which a trial is ended as failed", 3600.0)
+    n_augmentations: int = option("augmentations of each image", 10, minimum=1)
+    seed: int = option("what every random transform and synthetic image is drawn from", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     profile: bool = option("run the master and one worker under cProfile (distorts the times)", False)
-    strategy: Any = option("how the processes carry the workload out")
-    dataset: Any = option("where the images come from")
-    pipeline: dict[str, Any] = field(default_factory=dict, metadata={"doc": "the random transform"})
-    runtime: Runtime = field(default_factory=Runtime, metadata={"doc": "policies of every process"})
+    side_by_side: bool = option("allow launchers that run cells at once, which falsifies their times", False)
+    max_image_pixels: int = option(
+        "beyond these an image counts as a decompression bomb", 100_000_000, unit="pixels", minimum=1
+    )
+    # Inputs count by their content (see records.schema), however they were asked for.
+    image_size: str | None = option(
+        "WIDTHxHEIGHT; null: the photos' own size (a folder always keeps its own)",
+        "2000x1000",
+        unit="pixels",
+        determines=False,
+    )
+    n_images: int | None = option(
+        "images to augment; null: all that the dataset has", None, minimum=1, determines=False
+    )
+    on_bad_image: OnBadImage = option(
+        "a folder's file that is no usable image: fail (before the trial) or skip it",
+        OnBadImage.fail,
+        determines=False,
+    )
+    repetitions: int = option("trials of each cell", 2, minimum=1, determines=False)
+    baseline: bool = option("also measure sequential on every workload of the sweep", False, determines=False)
+    ceilings: bool = option(
+        "also measure replicas, and in turns workload and probes, at every worker count",
+        False,
+        determines=False,
+    )
+    order_seed: int = option("what the order of the cells in each round is drawn from", 0, determines=False)
+    rerun: bool = option(
+        "measure again what is in the results already, and keep both", False, determines=False
+    )
+    on_shortage: OnShortage = option(
+        "too little memory, disk or open files for a cell", OnShortage.refuse, determines=False
+    )
+    output_dir: str | None = option(
+        "folder that keeps the augmented images; null: removed after each trial", None, determines=False
+    )
+    overwrite: bool = option("allow output_dir to hold files of the same names", False, determines=False)
+    results_dir: str = option("folder for the parquet files, tables and figures", "results", determines=False)
+    scratch_dir: str | None = option(
+        "folder for outputs that are not kept; null: the system's", None, determines=False
+    )
+    cache_dir: str | None = option(
+        "folder for synthetic images; null: ~/.cache/augment", None, determines=False
+    )
+    trial_timeout_s: float = option(
+        "after which a trial is ended as failed", 3600.0, unit="seconds", minimum=0.1, determines=False
+    )
+    strategy: Strategy = MISSING
+    dataset: Dataset = MISSING
+    pipeline: dict[str, Any] = field(default_factory=dict)
+    runtime: Runtime = field(default_factory=Runtime)
 
     def size(self) -> tuple[int, int] | None:
         """Width and height in pixels. Raises OptionError."""
         return None if self.image_size is None else parse_size(self.image_size)
 
     def check(self) -> None:
-        """Raises OptionError for the first
-        option that cannot work. Reads, but writes nothing."""
-        for name in ("workers", "repetitions", "n_augmentations", "n_images", "max_image_pixels"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"{name}={value}: must be 1 or more")
-        for name, choices in {"on_bad_image": ("fail", "skip"), "on_shortage": ("refuse", "warn")}.items():
-            if getattr(self, name) not in choices:
-                raise OptionError(f"{name}={getattr(self, name)}: choose one of {', '.join(choices)}")
-        if self.seed < 0:
-            raise OptionError(f"seed={self.seed}: must be 0 or more")
-        if not self.trial_timeout_s > 0:
-            raise OptionError(f"trial_timeout_s={self.trial_timeout_s}: must be more than 0 seconds")
+        """Raises OptionError for the first option that cannot work. Reads, but writes nothing."""
+        check_minimum(self)
+        for prefix in ("strategy", "dataset", "runtime"):
+            check_minimum(getattr(self, prefix), f"{prefix}.")
         if self.output_dir is not None and not self.saving:
             raise OptionError(
                 f"output_dir={self.output_dir}: with saving=false there is nothing to keep there"
             )
-        size = self.size()
-        if size and self.dataset.own_size:
+        if self.size() and self.dataset.own_size:
             raise OptionError(
                 f"image_size={self.image_size}: a folder's pictures keep their own size; leave it out"
             )
-        for part in (self.strategy, self.dataset, self.runtime):
-            part.check()
+        self.dataset.check()
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -113,14 +144,17 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
 
 
 def register() -> None:
-    """Makes the schema, the groups that derive from lists in the code, and the resolvers that
-    conf/ uses known to Hydra."""
+    """Makes the schemas of the options known to Hydra: files in conf/strategy and conf/dataset build on
+    `base_<name>`."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for name, strategy in STRATEGIES.items():
-        store.store(group="strategy", name=name, node=strategy)
-    for name, dataset in DATASETS.items():
-        own = {"n_images": None, "image_size": None} if dataset.own_size else {}
-        store.store(group="dataset", name=name, node={"dataset": dataset, **own}, package="_global_")
-    OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=True)
-    OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)
+    for group, kinds in (("strategy", STRATEGIES), ("dataset", DATASETS)):
+        for name, kind in kinds.items():
+            store.store(group=group, name=f"base_{name}", node=kind)
+
+
+# A job on another node gets Hydra's ConfigStore with the sweep but no resolvers: it finds them because it
+# imports this module when it unpickles the configuration.
+OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=True)
+OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)
+OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

@@ -1,42 +1,41 @@
 """`make schema`: results/README.md, generated from the records."""
 
-from dataclasses import fields
-
 from experiments import ROOT
-from experiments.records.schema import Probe, Record, Task, Trial
-from experiments.records.store import schema
+from experiments.records.schema import TABLES, Column, schema
 
 README = ROOT / "results" / "README.md"
 
 INTRODUCTION = """\
 # Results
 
-Generated from `experiments/record.py` by `make schema`; do not edit.
+Generated from `experiments/records/schema.py` by `make schema`; do not edit.
 
-- `trials/<experiment>/*.parquet`: a row per trial, a file per cell. Read a folder as one table with
-  pandas `pd.read_parquet("results/trials/strong_scaling")`, Polars
+- `trials/<experiment>/*.parquet`: a file per trial, written once and never again. Read a folder as one
+  table with pandas `pd.read_parquet("results/trials/strong_scaling")`, Polars
   `pl.read_parquet("results/trials/strong_scaling")` or DuckDB
   `SELECT * FROM 'results/trials/strong_scaling/*.parquet'`.
-- `tasks/<experiment>/*.parquet`: a row per task of the trials that were `ok`, joined by `cell` and
-  `repetition`. `probes/<experiment>/*.parquet`: the machine's probes, run between the tasks of `turns`.
+- `tasks/`, `transforms/`, `probes/`, likewise: the tasks of the trials that were `ok`, the transforms that
+  were timed, the machine's probes (of `turns`); joined by `trial_id`.
 - `tables/`, `figures/`: rebuilt from these by `make figures`. `profiles/`: made by `make profile`.
+- `hydra/`: what Hydra keeps of each command.
 - `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine.
 
-Times are seconds, memory is bytes, unrounded; `?` marks columns that may be null.
+Times are seconds, memory is bytes, unrounded; `?` marks columns that may be null, `*` those that
+determine what is measured: trials that differ in one of them are never pooled.
 """
 
 
 def document() -> str:
     """The text of results/README.md."""
-    return "\n".join([INTRODUCTION, _table("Trials", Trial), _table("Tasks", Task), _table("Probes", Probe)])
+    return "\n".join([INTRODUCTION, *(_section(table, columns) for table, columns in TABLES.items())])
 
 
-def _table(title: str, record: type[Record]) -> str:
-    types = schema(record)
-    lines = [f"## {title}", "", "| column | type | meaning |", "| --- | --- | --- |"]
-    for one in fields(record):
-        column = types.field(one.name)
-        lines.append(f"| `{one.name}` | {column.type}{'?' * column.nullable} | {one.metadata['doc']} |")
+def _section(table: str, columns: tuple[Column, ...]) -> str:
+    types = schema(table)
+    lines = [f"## {table}", "", "| column | type | meaning |", "| --- | --- | --- |"]
+    for each in columns:
+        marks = "?" * each.nullable + r"\*" * bool(each.determines)
+        lines.append(f"| `{each.name}` | {types.field(each.name).type}{marks} | {each.doc} |")
     return "\n".join(lines) + "\n"
 
 

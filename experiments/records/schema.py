@@ -1,146 +1,182 @@
-"""The frozen records of what was measured: names, units, types. The parquet schema,
-`results/README.md` and every reader derive from these classes."""
+"""What was measured, as columns: names, types, units, and which of them determine a measurement.
 
-from dataclasses import dataclass, field
+The parquet schemas, `results/README.md`, the identity of a cell, what may stand in one table and what
+`compare` pairs all derive from these declarations; the columns of options derive from the options' own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import Enum, auto
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from augment.option import determining_fields
+from experiments.plan.options import Config
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OK, FAILED, NOT_APPLICABLE = "ok", "failed", "not_applicable"
 
 
-def column(doc: str, **default: Any) -> Any:
-    """A field of a record with the sentence that documents it."""
-    return field(metadata={"doc": doc}, **default)
+class Determines(Enum):
+    """What a column that can change the measured times says something about."""
+
+    WORK = auto()  # the work and how it is carried out: `compare` pairs what is equal in it
+    ENVIRONMENT = auto()  # where and with which code
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
+class Column:
+    """One column. `within` names the columns that it is compared within: the options of a strategy are
+    those of one strategy, the inputs' content is that of one image size."""
+
+    name: str
+    kind: type
+    nullable: bool
+    doc: str
+    determines: Determines | None = None
+    within: tuple[str, ...] = ()
+
+
+def column(doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()) -> Any:
+    """The declaration of a column in the body of a table; its annotation is its type."""
+    return doc, determines, within
+
+
+def _columns(table: type) -> Iterator[Column]:
+    for name, hint in get_type_hints(table).items():
+        yield _column(name, hint, *vars(table)[name])
+
+
+def _column(
+    name: str, hint: Any, doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()
+) -> Column:
+    kinds = get_args(hint) or (hint,)
+    return Column(name, kinds[0], NoneType in kinds, doc, determines, within)
+
+
+def _option_columns() -> Iterator[Column]:
+    """A column for every option of a cell that can change what is measured."""
+    hints = get_type_hints(Config)
+    for declared in determining_fields(Config):
+        unit = f", in {declared.metadata['unit']}" if declared.metadata["unit"] else ""
+        doc = declared.metadata["doc"] + unit
+        yield _column(declared.name, hints[declared.name], doc, Determines.WORK)
+
+
+WORK, ENVIRONMENT = Determines.WORK, Determines.ENVIRONMENT
+
+
 class Trial:
     """One timed execution of a strategy on a workload, in a fresh process."""
 
+    trial_id: str = column("names this trial; its tasks carry it")
     experiment: str = column("the named sweep this trial belongs to; `adhoc` for a plain command")
-    cell: str = column("hash of everything that determines the measurement; the trials of one cell share it")
-    repetition: int = column("0, 1, … within the cell")
+    sweep: str = column("which command run measured it")
+    round: int = column("0, 1, … within the sweep: each round measures every cell once, the baseline twice")
+    cell: str = column("hash of all columns marked * below; the trials of one cell share it")
+    repetition: int = column("how many ok trials the cell had when this one began")
     started_at: datetime = column("when the trial began, UTC")
     status: str = column("`ok`, `failed` or `not_applicable`")
-    error: str | None = column("why the trial failed or does not apply; null when ok", default=None)
-    warnings: str | None = column("what may have spoilt the measurement, one finding a line", default=None)
+    error: str | None = column("why the trial failed or does not apply; null when ok")
+    warnings: str | None = column("what may have spoilt the measurement, one finding a line")
 
-    strategy: str = column("how the processes carry the workload out")
-    strategy_options: str = column("the strategy's own options, as JSON")
-    workers: int = column("processes that work: for P_Q transforming and saving ones together")
-    savers: int | None = column("how many of the workers only save (P_Q); null where none does", default=None)
-    dataset: str = column("where the images come from")
-    dataset_options: str = column("the dataset's own options, as JSON")
+    strategy: str = column("how the processes carry the workload out", WORK)
+    strategy_options: str = column("the strategy's own options, as JSON", WORK, within=("strategy",))
+    runtime: str = column("the runtime policy asked for, as JSON", WORK)
+    ablation: str = column("the one policy changed, in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
-    pipeline_digest: str = column("SHA-256 of the pipeline's declaration as JSON")
-    width: int | None = column("image width in pixels; null where the images differ in size", default=None)
-    height: int | None = column("image height in pixels; null where the images differ in size", default=None)
-    inputs: str | None = column("folder of the input images", default=None)
-    output_dir: str | None = column(
-        "folder that keeps the outputs; null where they are removed", default=None
+    pipeline_digest: str = column(
+        "SHA-256 of the pipeline's declaration and of the source of the user's own classes in it", WORK
     )
-    skipped_images: str | None = column(
-        "files left out as no usable images, with the reason, as JSON", default=None
+    files: int | None = column("input files, before any is left out; null where they cannot be had", WORK)
+    inputs_digest: str | None = column(
+        "SHA-256 over names, sizes and contents of the input files", WORK, within=("width", "height")
     )
-    n_images: int | None = column("images augmented", default=None)
-    n_augmentations: int = column("augmentations made of each image")
-    tasks: int | None = column("n_images × n_augmentations", default=None)
-    seed: int = column("what every random transform is drawn from, with the task's two indices")
-    saving: bool = column("whether outputs are encoded and written")
+    output_file_system: str | None = column(
+        "type and mount point of the file system that outputs go to; null when not saving",
+        WORK,
+        within=("saving",),
+    )
+
     protocol: str = column(
         "`paper`, `quick` or `smoke`: how big the workload is and how often it is repeated"
     )
-    repetitions: int = column("trials asked for in this cell")
-    trace: bool = column("whether tasks were recorded")
-    profile: bool = column("whether cProfile was on, which distorts the times")
-    runtime: str = column("the runtime policy asked for, as JSON")
-    ablation: str | None = column("the one policy changed, in an experiment that ablation them", default=None)
-    scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's", default=None)
+    repetitions: int = column("trials asked for of this cell")
+    order_seed: int = column("what the order of the cells in each round was drawn from")
+    savers: int | None = column("how many of the workers only save (P_Q); null where none does")
+    dataset: str = column("where the images come from, a file in conf/dataset")
+    dataset_options: str = column("the dataset's own options, as JSON")
+    width: int | None = column("image width in pixels; null where the images differ in size")
+    height: int | None = column("image height in pixels; null where the images differ in size")
+    inputs: str | None = column("folder of the input images")
+    n_images: int | None = column("images augmented")
+    tasks: int | None = column("n_images × n_augmentations")
+    skipped_images: str | None = column("files left out as no usable images, with the reason, as JSON")
+    output_dir: str | None = column("folder that keeps the outputs; null where they are removed")
+    scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's")
 
-    wall_s: float | None = column(
-        "seconds from the call of the strategy to the last complete output", default=None
-    )
-    cpu_user_s: float | None = column("user CPU seconds of all processes in the timed region", default=None)
-    cpu_system_s: float | None = column(
-        "system CPU seconds of all processes in the timed region", default=None
-    )
+    wall_s: float | None = column("seconds from the call of the strategy to the last complete output")
+    cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
+    cpu_system_s: float | None = column("system CPU seconds, likewise")
     peak_rss_bytes: int | None = column(
         "sum over the trial's processes of the peak resident memory of each "
-        "(an upper bound: peaks need not coincide, shared pages count once per process)",
-        default=None,
+        "(an upper bound: peaks need not coincide, shared pages count once per process)"
     )
-    processes: int | None = column(
-        "processes of the trial that reported: master, workers, queue manager", default=None
-    )
-    master_read_s: float | None = column(
-        "seconds the master spent reading images before sending them", default=None
-    )
+    processes: int | None = column("processes of the trial that reported: master, workers, queue manager")
+    master_read_s: float | None = column("seconds the master spent reading images before sending them")
     master_threads_cpu_s: float | None = column(
-        "CPU seconds of the master's other threads: Pool's, of which one feeds the workers", default=None
+        "CPU seconds of the master's other threads: Pool's, of which one feeds the workers"
     )
-    master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets", default=None)
-    kernel_before_s: float | None = column(
-        "seconds of a short fixed kernel just before the trial", default=None
-    )
-    kernel_after_s: float | None = column("seconds of the same kernel just after it", default=None)
-    outputs: int | None = column("files written; 0 when not saving", default=None)
-    output_bytes: int | None = column("bytes in those files", default=None)
+    master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets")
+    kernel_before_s: float | None = column("seconds of a short fixed kernel just before the trial")
+    kernel_after_s: float | None = column("seconds of the same kernel just after it")
+    outputs: int | None = column("files written; 0 when not saving")
+    output_bytes: int | None = column("bytes in those files")
     outputs_digest: str | None = column(
-        "SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}\\n`; null when not saving",
-        default=None,
+        "SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}\\n`; null when not saving"
     )
-    opencv_threads: int | None = column(
-        "OpenCV threads really in force in the workers (the largest)", default=None
-    )
-    start_method: str | None = column("multiprocessing start method really in force", default=None)
-    worker_threads: int | None = column(
-        "OS threads in a worker before its first task (the largest)", default=None
+    opencv_threads: int | None = column("OpenCV threads really in force in the workers (the largest)")
+    start_method: str | None = column("multiprocessing start method really in force")
+    worker_threads: int | None = column("OS threads in a worker before its first task (the largest)")
+    huge_page_bytes: int | None = column(
+        "of a fresh array of 8 MiB in a worker, what lay on huge pages; 0 where none were asked for"
     )
 
-    machine: str = column("fingerprint of the computer: what differs here is never averaged")
-    usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process")
+    machine: str = column("fingerprint of the computer: what differs here is never averaged", ENVIRONMENT)
+    usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process", ENVIRONMENT)
     oversubscribed: bool = column("whether `workers` exceeds `usable_cpus`")
     environment: str = column("the experimental environment as JSON, the study's table for this machine")
-    code_digest: str = column("SHA-256 over the source files of augment/")
-    git_commit: str | None = column("commit of the suite, `+dirty` with uncommitted changes", default=None)
-    python_version: str = column("version of Python")
-    numpy_version: str = column("version of NumPy")
-    opencv_version: str = column("version of OpenCV")
-    albumentations_version: str = column("version of albumentations")
+    code_digest: str = column("SHA-256 over the source files of augment/", ENVIRONMENT)
+    git_commit: str | None = column("commit of the suite, `+dirty` with uncommitted changes")
+    python_version: str = column("version of Python", ENVIRONMENT)
+    numpy_version: str = column("version of NumPy", ENVIRONMENT)
+    opencv_version: str = column("version of OpenCV", ENVIRONMENT)
+    albumentations_version: str = column("version of albumentations", ENVIRONMENT)
 
 
-@dataclass(frozen=True, kw_only=True)
-class OfTrial:
-    """What joins a record to its trial."""
+class Task:
+    """One augmentation of one image, stage by stage. Times are seconds of wall clock; a stage that the
+    strategy does not have in a task is 0."""
 
-    experiment: str = column("as in trials")
-    cell: str = column("as in trials")
-    repetition: int = column("as in trials")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task(OfTrial):
-    """One augmentation of one image, stage by stage. Times are seconds of wall clock;
-    a stage that the strategy does not have in a task is 0."""
-
+    trial_id: str = column("as in trials")
     image_index: int = column("which image of the dataset")
     augmentation_index: int = column("which augmentation of that image")
     worker: int = column("which process transformed it: 0, 1, … in the order they began")
-    saver: int | None = column("which process saved it; null when not saving", default=None)
+    saver: int | None = column("which process saved it; null when not saving")
     start_s: float = column("begin of the task, seconds after the begin of the timed region")
     read_s: float = column(
         "file to RGB array; 0 where the master has read the image (P_1, P_Q), or an earlier task (sequential)"
     )
     transform_s: float = column("building the random transform and applying it")
-    transforms_s: str | None = column(
-        "of transform_s, the seconds of each transform applied (groups such as OneOf are none), parameters "
-        "drawn included, as JSON `{name: seconds}`; one applied several times has the sum; null where they "
-        "were not timed: of tasks under 5 ms every sixteenth augmentation is",
-        default=None,
-    )
     send_s: float = column("handing the pixels over to the saver's queue (P_Q)")
     save_start_s: float | None = column(
-        "begin of saving, seconds after the begin of the timed region", default=None
+        "begin of saving by a saver of its own (P_Q), seconds after that begin"
     )
     encode_s: float = column("RGB array to file bytes")
     write_s: float = column("file bytes to a complete file under its name")
@@ -152,21 +188,28 @@ class Task(OfTrial):
     cpu_system_s: float = column("system CPU seconds in the task, saver's part included")
     minor_faults: int = column("page faults served without a disk, saver's part included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver's part included")
-    saver_cpu_user_s: float | None = column(
-        "of cpu_user_s, the part of a saver of its own (P_Q)", default=None
-    )
-    saver_cpu_system_s: float | None = column("of cpu_system_s, the part of such a saver", default=None)
-    saver_minor_faults: int | None = column("of minor_faults, the part of such a saver", default=None)
-    saver_run_queue_wait_s: float | None = column(
-        "of run_queue_wait_s, the part of such a saver", default=None
-    )
+    saver_cpu_user_s: float | None = column("of cpu_user_s, the part of a saver of its own (P_Q)")
+    saver_cpu_system_s: float | None = column("of cpu_system_s, the part of such a saver")
+    saver_minor_faults: int | None = column("of minor_faults, the part of such a saver")
+    saver_run_queue_wait_s: float | None = column("of run_queue_wait_s, the part of such a saver")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Probe(OfTrial):
+class Transform:
+    """One call of a transform of a task whose transforms were timed: of tasks under 5 ms one in 16 is."""
+
+    trial_id: str = column("as in trials")
+    image_index: int = column("as in tasks")
+    augmentation_index: int = column("as in tasks")
+    transform: str = column("name of the transform's class (groups such as OneOf are none)")
+    seconds: float = column("applying it, its parameters drawn included")
+    weight: float = column("how many tasks this timed one stands for")
+
+
+class Probe:
     """One run of a probe of the machine by one process, between the tasks of a trial (`turns`)."""
 
-    probe: str = column("which probe: a name in `augment/probes.py`")
+    trial_id: str = column("as in trials")
+    probe: str = column("which probe: a name in `augment/strategies/instruments/probes.py`")
     worker: int = column("which process ran it: 0, 1, … as in tasks")
     start_s: float = column("begin, seconds after the begin of the timed region")
     end_s: float = column("end, seconds after the begin of the timed region")
@@ -175,4 +218,51 @@ class Probe(OfTrial):
     minor_faults: int = column("page faults served without a disk")
 
 
-Record = Trial | Task | Probe
+class RecordingCost:
+    """Seconds of a task with and without recording, each the mean of as many tasks as a block of a log."""
+
+    started_at: datetime = column("when the run began, UTC; its pairs share it")
+    machine: str = column("as in trials")
+    saving: bool = column("as in trials")
+    pipeline: str = column("as in trials")
+    width: int = column("as in trials")
+    height: int = column("as in trials")
+    recorded_s: float = column("seconds of a task that was recorded")
+    unrecorded_s: float = column("seconds of a task that was not, between the recorded ones")
+
+
+TRIALS = (*_columns(Trial), *_option_columns())
+PARTS: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results, its columns
+    "tasks": tuple(_columns(Task)),
+    "transforms": tuple(_columns(Transform)),
+    "probes": tuple(_columns(Probe)),
+}
+TABLES = {"trials": TRIALS, **PARTS, "recording_cost": tuple(_columns(RecordingCost))}
+DETERMINING = tuple(each for each in TRIALS if each.determines)
+
+
+def schema(table: str) -> pa.Schema:
+    """The parquet schema of one of TABLES."""
+    import pyarrow as pa
+
+    arrow = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+        datetime: pa.timestamp("us", "UTC"),
+    }
+    return pa.schema(
+        [pa.field(each.name, arrow[each.kind], nullable=each.nullable) for each in TABLES[table]]
+    )
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    """The cell of a trial, from the columns that determine it: 16 hexadecimal digits of SHA-256."""
+    determinants = {each.name: row[each.name] for each in DETERMINING}
+    return digest_of(determinants)[:16]
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,18 +1,17 @@
-"""Results on disk: one parquet file per cell, whole or not there, readable as one table."""
+"""Results on disk: a parquet file per trial, written once and whole; a folder of them reads as one table."""
 
-import fcntl
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from experiments.records.schema import FAILED, OK, Probe, Record, Task, Trial
+from filelock import FileLock
+
+from experiments.records.schema import PARTS, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,51 +24,25 @@ class StoreError(OSError):
     """Results that cannot be written or read: one line with the file and the cause."""
 
 
-def schema(record: type[Record]) -> "pa.Schema":
-    """The parquet schema of a record: its fields' names, types and nullability."""
+def write(results: Path, label: str, row: Mapping[str, Any], parts: Iterable[tuple[str, "pa.Table"]]) -> Path:
+    """Writes the parts of a trial that hold anything (tables after their names in PARTS), and then its row,
+    which makes it count; returns the file of the row. Raises StoreError."""
     import pyarrow as pa
 
-    arrow = {
-        str: pa.string(),
-        int: pa.int64(),
-        float: pa.float64(),
-        bool: pa.bool_(),
-        datetime: pa.timestamp("us", "UTC"),
-    }
-    columns = []
-    for one in fields(record):
-        kinds = get_args(one.type) if isinstance(one.type, UnionType) else (one.type,)
-        columns.append(pa.field(one.name, arrow[kinds[0]], nullable=type(None) in kinds))
-    return pa.schema(columns)
-
-
-def write(
-    results: Path,
-    name: str,
-    trials: Sequence[Trial],
-    tasks: Sequence[Task] = (),
-    probes: Sequence[Probe] = (),
-    own: Path | None = None,
-) -> Path:
-    """Writes a cell's tasks, its probes if it ran any, and then, which makes it count, its trials; returns
-    the latter file.
-
-    An earlier file of that name gives way when its cell failed or is not complete, or when it is
-    this sweep's `own`; any other stays, and the new one gets the time in its name. Raises StoreError."""
-    folder = Path("trials", trials[0].experiment)
-    if own:
-        name = own.stem
-    elif not _replaceable(results / folder / f"{name}.parquet"):
-        name = f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    _write(results / "tasks" / trials[0].experiment / f"{name}.parquet", Task, tasks)
-    if probes:
-        _write(results / "probes" / trials[0].experiment / f"{name}.parquet", Probe, probes)
-    path = results / folder / f"{name}.parquet"
-    _write(path, Trial, trials)
+    printable = {key: _printable(value) for key, value in row.items()}
+    trial = pa.Table.from_pylist([printable], schema("trials"))
+    name = f"{label}-{row['cell']}-{row['trial_id']}.parquet"
+    for table, content in parts:
+        if content.num_rows:
+            write_table(results / table / str(row["experiment"]) / name, content)
+        del content  # of a million tasks, one table at a time is enough
+    path = results / "trials" / str(row["experiment"]) / name
+    write_table(path, trial)
     return path
 
 
-def _write(path: Path, record: type[Record], rows: Sequence[Record]) -> None:
+def write_table(path: Path, table: "pa.Table") -> None:
+    """Writes a file that is whole or not there. Raises StoreError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -77,117 +50,123 @@ def _write(path: Path, record: type[Record], rows: Sequence[Record]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(aside, "wb") as file:
-            pq.write_table(
-                pa.Table.from_pylist([_printable(asdict(row)) for row in rows], schema(record)), file
-            )
+            pq.write_table(table, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
+    except (OSError, pa.ArrowException) as error:
+        with suppress(OSError):  # the first error is the one to report
             aside.unlink(missing_ok=True)
-        raise StoreError(f"results_dir: {path} cannot be written: {error.strerror or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"results_dir: {path} cannot be written: {reason}") from error
 
 
-def _printable(row: dict[str, Any]) -> dict[str, Any]:
+def _printable(value: Any) -> Any:
     """Text as UTF-8, whatever bytes a file name in it is made of."""
-    return {
-        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for key, value in row.items()
-    }
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-def finished(results: Path, experiment: str, name: str) -> bool:
-    """Whether a cell of that name has been measured, or found not to apply; a failed one has not."""
-    return any(_complete(path) for path in (results / "trials" / experiment).glob(f"{name}*.parquet"))
+def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:
+    """The rows of one cell, oldest first. A file that is damaged counts nothing; `read` names it."""
+    paths = (results / "trials" / experiment).glob(f"*-{cell}-*.parquet")
+    return sorted((row for path in paths for row in _rows(path)), key=lambda row: row["started_at"])
 
 
-def _complete(path: Path) -> bool:
-    """Whether the file holds every repetition of a cell, none failed. A damaged one does not;
-    read_trials names it."""
+@cache  # a record never changes
+def _rows(path: Path) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=["status", "repetitions"]).to_pydict()
-    except (pa.ArrowException, OSError):
-        return False
-    statuses, wanted = table["status"], table["repetitions"]
-    whole = len(statuses) >= wanted[0] if OK in statuses else bool(statuses)
-    return whole and FAILED not in statuses
+        rows: list[dict[str, Any]] = _in_schema(pq.read_table(path), schema("trials")).to_pylist()
+    except (pa.ArrowException, OSError, ValueError):
+        return []
+    return rows
 
 
-def _replaceable(path: Path) -> bool:
-    """Whether nothing is lost when the file is written anew: it is not there, or holds a cell of
-    ours that failed."""
+def read(folder: Path, table: str) -> "pd.DataFrame":
+    """All rows of one of TABLES below a folder. A file that is damaged or not of the suite is named on
+    stderr and left as it is; the rest is read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        return not path.exists() or (pq.read_schema(path).equals(schema(Trial)) and not _complete(path))
-    except (pa.ArrowException, OSError):
-        return False
-
-
-def read_trials(folder: Path) -> "pd.DataFrame":
-    """All trials below a folder as one table, a row per trial. A file that is damaged or not ours is
-    named on stderr and left as it is; the rest is read."""
-    return _read(folder, Trial)
-
-
-def _read(folder: Path, record: type[Record]) -> "pd.DataFrame":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    tables = []
+    wanted, tables = schema(table), []
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
-            tables.append(_as_records(pq.read_table(path), schema(record)))
+            tables.append(_in_schema(pq.read_table(path), wanted))
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}", file=sys.stderr)
-    frame: pd.DataFrame = pa.concat_tables([schema(record).empty_table(), *tables]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables([wanted.empty_table(), *tables]).to_pandas()
     return frame
 
 
-def read_tasks(folder: Path) -> "pd.DataFrame":
-    """All tasks below a folder as one table, a row per task, as read_trials() does."""
-    return _read(folder, Task)
-
-
-def read_probes(folder: Path) -> "pd.DataFrame":
-    """All runs of probes below a folder as one table, as read_trials() does."""
-    return _read(folder, Probe)
-
-
-def _as_records(table: "pa.Table", wanted: "pa.Schema") -> "pa.Table":
+def _in_schema(table: "pa.Table", wanted: "pa.Schema") -> "pa.Table":
     """A table in today's schema; columns that a file of an earlier version lacks are null. Raises
     ValueError for a file without the columns that every row has."""
     import pyarrow as pa
 
-    lacking = [one for one in wanted if one.name not in table.column_names]
-    if foreign := [one.name for one in lacking if not one.nullable]:
-        raise ValueError(f"not ours, it has no column {', '.join(foreign[:3])}")
-    for one in lacking:
-        table = table.append_column(one, pa.nulls(len(table), one.type))
+    lacking = [field for field in wanted if field.name not in table.column_names]
+    if foreign := [field.name for field in lacking if not field.nullable]:
+        raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
+    for field in lacking:
+        table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select(wanted.names).cast(wanted)
+
+
+def prepare(results: Path) -> None:
+    """Makes the folder of the results. Raises StoreError where nothing can be written there."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        _lock(results).acquire()
+        _lock(results).release()
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}; give a folder to write to"
+        raise StoreError(f"results_dir={results}: {reason}") from error
 
 
 @contextmanager
 def turn(results: Path) -> Iterator[None]:
-    """Waits until no other sweep of this host measures into these results: cells measured at the
-    same time would falsify each other, and the same cell would be measured twice."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        lock = os.open(results / f".turn-{HOST}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    except OSError as error:
-        raise StoreError(
-            f"results_dir={results}: cannot be written: {error.strerror}; give a folder to write to"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # its writer was killed, or it were its turn
+    """Waits until no other sweep of this host measures into these results: trials at the same time would
+    falsify each other, and the same trial would be measured twice."""
+    prepare(results)
+    with _lock(results):
+        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # its writer was killed, or it held the lock
             abandoned.unlink()
         yield
-    finally:
-        os.close(lock)
+
+
+def _lock(results: Path) -> FileLock:
+    return FileLock(results / f".turn-{HOST}.lock")
+
+
+class Parts:
+    """The tasks, transforms and probes of the trials of one experiment, read when they are asked for:
+    of one trial, and only the columns wanted."""
+
+    def __init__(self, results: Path, experiment: str) -> None:
+        self._paths = {
+            (table, path.stem.rpartition("-")[2]): path
+            for table in PARTS
+            for path in (results / table / experiment).glob("[!.]*.parquet")
+        }
+
+    def has(self, table: str, trial_id: str) -> bool:
+        """Whether that part of a trial was recorded."""
+        return (table, trial_id) in self._paths
+
+    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
+        """The rows of a part of one trial, none where it was not recorded. Raises StoreError."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        names = columns or [each.name for each in PARTS[table]]
+        if (table, trial_id) not in self._paths:
+            empty: pd.DataFrame = schema(table).empty_table().select(names).to_pandas()
+            return empty
+        path = self._paths[table, trial_id]
+        try:
+            frame: pd.DataFrame = pq.read_table(path, columns=names).to_pandas()
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from error
+        return frame

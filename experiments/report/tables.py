@@ -1,25 +1,18 @@
-"""Tables in the study's layout, from points.
+"""A table: text for people and the same as data; and how points become one."""
 
-A cell that was measured shows its figure, one that does not apply or lacks a baseline a dash, one
-that failed `failed`, one that nobody ran `not run`.
-"""
-
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from tabulate import tabulate
 
-from experiments.analysis.scaling import COMPARED, SAVERS, SEQUENTIAL, summarise
+from experiments.analysis.scaling import strategies
+from experiments.analysis.text import DASH, counted, label, number, percent, with_or_without
 from experiments.records.schema import FAILED, OK
 
-DASH = "-"
-LABELS = {SEQUENTIAL: "sequential", "p1": "P_1", "pq": "P_Q", "p2": "P_2"}  # in the study's order
-SPREAD = "± is half the range of the repetitions; figures are of their mean."
-SINGLE = "* one repetition only: its spread is unknown."
-NORMALISED = "normalised: sequential time at the same image size / (ranks x time)"
+Texts = Mapping[str, Callable[[Any], str]]  # head of a column: its text of a row
 
 
 @dataclass(frozen=True)
@@ -27,20 +20,81 @@ class Table:
     """Text for people (`columns`, `rows`) and the same in unrounded numbers (`data`)."""
 
     title: str
-    columns: list[tuple[str, str]]  # group, name
+    columns: list[str]  # a line break separates what columns have in common from what they differ in
     rows: list[list[str]]
     data: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
+    def text(self) -> str:
+        """Aligned columns between the title and the notes."""
+        body = tabulate(self.rows, self.columns, tablefmt="simple", disable_numparse=True)
+        return "\n".join([self.title, "", body, "", *self.notes]).rstrip() + "\n"
 
-def strategies(points: pd.DataFrame) -> list[str]:
-    """The strategies of the data: first the study's, in its order, then the others by name."""
-    present = set(points["strategy"])
-    return [name for name in LABELS if name in present] + sorted(present - set(LABELS))
+    def markdown(self) -> str:
+        """The table as GitHub Markdown, its notes as a list below."""
+        lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in self.rows]
+        heads = [head.replace("\n", " ") for head in self.columns]
+        body = tabulate(lines, heads, tablefmt="github", disable_numparse=True)
+        return "\n".join([f"### {self.title}", "", body, "", *(f"- {note}" for note in self.notes), ""])
 
 
-def label(strategy: str) -> str:
-    return LABELS.get(strategy, strategy)
+def plain_table(
+    title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
+) -> Table:
+    """A table with the columns of `shown`, which is `data` itself if not given."""
+    frame = with_short_digests(data if shown is None else shown)
+    if "strategy" in frame:
+        frame = frame.assign(strategy=frame["strategy"].map(label))
+    rows = [[value_text(value) for value in row] for row in frame.itertuples(index=False)]
+    heads = [name.replace("_", " ") if name.isidentifier() else name for name in map(str, frame)]
+    return Table(title, heads, rows, data, list(notes))
+
+
+def with_short_digests(frame: pd.DataFrame) -> pd.DataFrame:
+    """As many digits as tell them apart."""
+    digests = frame.columns[frame.columns.str.endswith("digest")]
+    return frame.assign(**{str(name): frame[name].str[:12] for name in digests})
+
+
+def point_table(
+    title: str, points: pd.DataFrame, texts: Texts, notes: Sequence[str], data: pd.DataFrame | None = None
+) -> Table:
+    """A row per point, saving first, then by strategy and workers: its key and `texts`. `data`, if given,
+    is the data of the table instead of the points."""
+    ordered = by_place(points).sort_values("saving", ascending=False, kind="stable")
+    shown = ordered[["saving", "strategy", "workers"]].copy()
+    for head, text in texts.items():
+        shown[head] = [text(row) for row in ordered.to_dict("records")]
+    return plain_table(title, points if data is None else data, notes, shown)
+
+
+def by_place(points: pd.DataFrame) -> pd.DataFrame:
+    """The points by strategy, in the order of `strategies`, and workers."""
+    places = points["strategy"].map(strategies(points).index)
+    return points.assign(place=places).sort_values(["place", "workers"])
+
+
+def side_by_side(long: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
+    """The `text` of a long table, a row per key and a column per `head`; a dash where there is none."""
+    texts = long.set_index([*map(str, keys.names), "head"])["text"]
+    wide = texts.unstack(sort=False) if len(texts) else pd.DataFrame(index=keys)
+    return wide.reindex(keys).fillna(DASH).reset_index()
+
+
+def value_text(value: Any) -> str:
+    """A value of any column as text."""
+    if pd.isna(value):
+        return DASH
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows with and those without saving, as far as there are any, under the name of their flag."""
+    for flag in (True, False):
+        if len(block := frame[frame["saving"] == flag]):
+            yield with_or_without(flag), block
 
 
 def seconds(point: Any) -> str:
@@ -50,128 +104,44 @@ def seconds(point: Any) -> str:
     return f"{point['wall_s']:.2f}{spread}"
 
 
-MEASURES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "wall_s": ("time (s)", seconds),
-    "speedup": ("speedup", lambda point: f"{point['speedup']:.2f}"),
-    "efficiency": ("efficiency", lambda point: f"{point['efficiency']:.0%}"),
-    "normalised_efficiency": ("normalised", lambda point: f"{point['normalised_efficiency']:.0%}"),
+class Measure(NamedTuple):
+    """How a column of points is named in tables and charts, and its text in a table."""
+
+    head: str
+    axis: str
+    text: Callable[[Any], str]
+
+
+MEASURES = {
+    "wall_s": Measure("time (s)", "time (s)", seconds),
+    "speedup": Measure("speedup", "speedup", lambda point: number(point["speedup"], ".2f")),
+    "efficiency": Measure("efficiency", "efficiency (%)", lambda point: percent(point["efficiency"])),
+    "normalised_efficiency": Measure(
+        "normalised",
+        "work-normalised efficiency (%)",
+        lambda point: percent(point["normalised_efficiency"]),
+    ),
 }
 
 
-def measures(points: pd.DataFrame) -> list[str]:
-    """What these points measure: weak scaling has no speedup, only it has a normalised efficiency."""
-    return [name for name in MEASURES if name in points]
-
-
-def scaling_tables(points: pd.DataFrame, title: str, note: str | None = None) -> list[Table]:
-    """One table for saving and one for no saving, of the points of `strong` or `weak`."""
-    blocks = ((points[points["saving"]], "saving"), (points[~points["saving"]], "no saving"))
-    return [_block(block, f"{title}, {name}", note) for block, name in blocks if not block.empty]
-
-
-def _block(points: pd.DataFrame, title: str, note: str | None) -> Table:
-    key = ["workers", *(name for name in ("width", "height") if name in points)]
-    names = strategies(points)
-    shown = {name: ["wall_s"] if name == SEQUENTIAL else measures(points) for name in names}
-    heads = ["ranks", "image size", "ideal (s)"] if len(key) > 1 else ["ranks", "ideal (s)"]
-    columns = [("", head) for head in heads]
-    columns += [(label(name), MEASURES[measure][0]) for name in names for measure in shown[name]]
-    rows = []
-    for _, row in points.groupby(key, dropna=False):
-        workers, *size = (row[name].iloc[0] for name in key)
-        texts = [_value(workers), "x".join(map(_value, size)), _value(row["ideal_s"].max())]
-        texts = texts if size else [texts[0], texts[2]]
-        cells = {cell["strategy"]: cell for cell in row.to_dict("records")}
-        for name in names:
-            point = cells.get(name)
-            texts += _cells(point, shown[name]) if point else _absent(name, workers, shown[name], row)
-        rows.append(texts)
-    return Table(title, columns, rows, points, _notes(points, note))
-
-
-def _cells(point: Any, shown: list[str]) -> list[str]:
+def point_texts(point: Any, measures: Sequence[str]) -> list[str]:
+    """A point's measures: a dash for what is unknown or does not apply, `failed` for a failed cell."""
     if point["status"] == OK:
-        return [DASH if pd.isna(point[name]) else MEASURES[name][1](point) for name in shown]
-    return [FAILED if point["status"] == FAILED else DASH] + [DASH] * (len(shown) - 1)
+        return [MEASURES[name].text(point) for name in measures]
+    return [FAILED if point["status"] == FAILED else DASH] + [DASH] * (len(measures) - 1)
 
 
-def _absent(strategy: str, workers: int, shown: list[str], row: pd.DataFrame) -> list[str]:
-    """A place in the layout without a point: in weak scaling sequential has its reference there."""
-    if strategy == SEQUENTIAL:
-        return [_value(row["sequential_s"].max()) if "sequential_s" in row else DASH]
-    return [DASH if workers == 1 else "not run"] + [DASH] * (len(shown) - 1)
-
-
-def _notes(points: pd.DataFrame, note: str | None) -> list[str]:
-    """Only what these points give reason to explain."""
+def repetition_notes(points: pd.DataFrame) -> list[str]:
+    """What a reader must know of the repetitions of these points."""
     measured = points[points["status"] == OK]
     notes = []
     if (measured["wall_s_min"].notna() & (measured["repetitions"] > 1)).any():
-        notes.append(SPREAD)
+        notes.append("± is half the range of the repetitions; figures are of their mean.")
     if (measured["repetitions"] == 1).any():
-        notes.append(SINGLE)
+        notes.append("* one repetition only: its spread is unknown.")
     if "ideal_s" in points and measured["ideal_s"].isna().any():
         notes.append("No sequential baseline was measured: ideal, speedup and efficiency are unknown.")
-    if "sequential_s" in points:
-        notes.append(f"{NORMALISED}; - where no such time was measured.")
     for point in measured[measured["failures"] > 0].to_dict("records"):
-        where, failed = f"{label(point['strategy'])} at {point['workers']} workers", point["failures"]
-        notes.append(f"{where}: {failed} failed trial{'s are' if failed > 1 else ' is'} not in its mean.")
-    return [*notes, note] if note else notes
-
-
-def environment_table(environment: str) -> Table:
-    """The experimental environment of one trial, from its JSON column."""
-    items = list(json.loads(environment).items())
-    return plain_table("Experimental environment", pd.DataFrame(items, columns=["item", "value"]))
-
-
-def validation_table(trials: pd.DataFrame, note: str | None = None) -> Table:
-    """Whether each strategy wrote, byte for byte, the files that `sequential` wrote."""
-    columns = ["strategy", "workers", "status", "outputs", "outputs_digest"]
-    data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
-    sequential = (data["strategy"] == SEQUENTIAL) & (data["status"] == OK)
-    reference = data.loc[sequential, "outputs_digest"].dropna()
-    comparable = data["outputs_digest"].notna() & (len(reference) == 1)
-    same = data["outputs_digest"].isin(reference).astype("boolean")
-    data["identical to sequential"] = same.where(comparable)
-    why = {0: "Sequential wrote nothing to compare with.", 1: None}
-    remark = why.get(len(reference), "Sequential did not write the same files twice.")
-    shown = data.assign(outputs_digest=data["outputs_digest"].str[:12])
-    return plain_table("Validation", data, [line for line in (remark, note) if line], shown)
-
-
-def savers_table(points: pd.DataFrame, note: str | None = None) -> Table:
-    """Time and speedup by workers and savers, of the points of `strong(trials, SAVERS)`."""
-    data = points[points["strategy"] != SEQUENTIAL].astype({"savers": "Int64"})
-    shown = data[["strategy", "workers", "savers"]].copy()
-    for name in ("wall_s", "speedup"):
-        shown[MEASURES[name][0]] = [_cells(point, [name])[0] for point in data.to_dict("records")]
-    return plain_table("Tuning of the number of savers", points, _notes(data, note), shown)
-
-
-def cells_table(trials: pd.DataFrame, title: str, note: str | None = None) -> Table:
-    """Every measured configuration in a row of its own, named by the columns in which they differ."""
-    always = [*SAVERS, "strategy_options"]
-    data = summarise(trials, [*always, *COMPARED])
-    differing = [name for name in COMPARED if data[name].nunique() > 1]
-    shown = data[[*always, *differing]].astype({"savers": "Int64"})
-    shown["time (s)"] = [_cells(point, ["wall_s"])[0] for point in data.to_dict("records")]
-    return plain_table(title, data, _notes(data, note), shown)
-
-
-def plain_table(
-    title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
-) -> Table:
-    """A table with the columns of `shown`, which is `data` itself if not given."""
-    frame = data if shown is None else shown
-    rows = [[_value(value) for value in row] for row in frame.itertuples(index=False)]
-    return Table(title, [("", str(name).replace("_", " ")) for name in frame], rows, data, list(notes))
-
-
-def _value(value: Any) -> str:
-    if pd.isna(value):
-        return DASH
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+        where = f"{label(point['strategy'])} at {point['workers']} workers"
+        notes.append(f"{where}: {counted(point['failures'], 'failed trial')} left out of its mean.")
+    return notes

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.strategies.base import Strategy, master
-from augment.task_runner import bench, open_bench
+from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.task_runner import Pixels
+    from augment.image_io import Pixels
 
 
 @dataclass
@@ -22,6 +22,10 @@ class Replicas(Strategy):
     """The tasks are dealt out beforehand, in consecutive equal parts, to independent processes that
     each work as sequential does. No strategy of this kind can beat it: what it loses is the
     machine's, what a strategy loses below it is the strategy's."""
+
+    name: ClassVar[str] = "replicas"
+    label: ClassVar[str] = "replicas"
+    instrument: ClassVar[bool] = True
 
     def run(self, job: Job) -> None:
         tasks = list(job.workload.tasks())
@@ -38,7 +42,7 @@ class Replicas(Strategy):
 
 
 def _replica(job: Job, tasks: list[tuple[int, int]]) -> None:
-    open_bench(job, Role.WORKER)
+    open_task_runner(job, Role.WORKER)
     Replica().work(tasks)
 
 
@@ -52,7 +56,7 @@ class Replica:
     def work(self, tasks: Iterable[tuple[int, int]]) -> None:
         """Does these tasks; an image that the one before needed is still in hand."""
         for image_index, augmentation_index in tasks:
-            with bench().task(image_index, augmentation_index) as task:
+            with task_runner().task(image_index, augmentation_index) as task:
                 if image_index != self._in_hand:
                     self._pixels, self._in_hand = task.read(), image_index
                 task.save(task.transform(self._pixels))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from augment.recording.log import PROBING, Role
 from augment.recording.processes import context
 from augment.strategies.base import Strategy, master
 from augment.strategies.instruments.probes import COPIED_BYTES, PROBES
 from augment.strategies.instruments.replicas import Replica
-from augment.task_runner import bench, open_bench
+from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Turns(Strategy):
     second apart, so that what slows the machine from one minute to the next falls on both alike
     (Bulej et al., Duet Benchmarking, ICPE 2020). After the workload's turn each of PROBES has its own:
     what tells the causes of the workload's inflation apart is of the same moment."""
+
+    name: ClassVar[str] = "turns"
+    label: ClassVar[str] = "turns"
+    instrument: ClassVar[bool] = True
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also what each worker's probe of the memory copies."""
@@ -65,7 +69,7 @@ def rounds(tasks: Tasks, workers: int) -> list[list[Tasks]]:
 
 
 def _take_turns(job: Job, number: int, dealt: list[list[Tasks]], barrier: Barrier) -> None:
-    open_bench(job, Role.WORKER)
+    open_task_runner(job, Role.WORKER)
     replica = Replica()
     loads = [prepared() for prepared in PROBES.values()]
     for turn, (alone, *together) in enumerate(dealt):
@@ -84,5 +88,5 @@ def _take_turns(job: Job, number: int, dealt: list[list[Tasks]], barrier: Barrie
 
 
 def _probe(index: int, load: Load) -> None:
-    with bench().task(0, PROBING - index) as here:
-        here.probe(load)
+    with task_runner().task(0, PROBING - index) as runner:
+        runner.probe(load)

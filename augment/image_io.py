@@ -1,0 +1,78 @@
+"""Images and files: read, encode and write exist here and only here."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from errno import EMFILE
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from augment.option import OptionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]  # height × width × 3, RGB
+
+
+class ImageError(ValueError):
+    """A file that cannot be read as an image."""
+
+
+class OutputError(OSError):
+    """An augmented image that cannot be encoded or written."""
+
+
+def error_line(error: BaseException) -> str:
+    """An exception on one line: our own errors as they are, the system's with their cause first,
+    others with their type."""
+    if isinstance(error, OSError) and error.strerror:
+        hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
+        return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
+    text = " ".join(str(error).split())
+    is_ours = isinstance(error, ImageError | OutputError | OptionError)
+    return text if is_ours else f"{type(error).__name__}: {text}"
+
+
+def decode(path: Path) -> Pixels:
+    """The image in a file, height × width × 3, uint8, RGB. Raises ImageError."""
+    import cv2
+    import numpy as np
+
+    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name that a file may have
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if image is not None:
+            return cast("Pixels", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    except cv2.error as error:  # more pixels than OpenCV allows, or than there is memory for
+        raise ImageError(f"{path}: OpenCV cannot decode it: {error.err}") from error
+    raise ImageError(f"{path}: OpenCV cannot decode it")
+
+
+def encode(pixels: Pixels, name: str) -> Pixels:
+    """The bytes of an RGB image in the format of the name's extension. Raises OutputError."""
+    import cv2
+
+    try:
+        done, encoded = cv2.imencode(Path(name).suffix.lower(), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    except cv2.error as error:
+        raise OutputError(f"{name}: cannot be encoded: {error.err}") from error
+    if not done:
+        raise OutputError(f"{name}: cannot be encoded")
+    return cast("Pixels", encoded)
+
+
+def write(folder: Path, name: str, encoded: Pixels) -> None:
+    """Writes aside and renames, so that a file under its name is whole. Raises OutputError with
+    the file and the cause."""
+    aside = folder / f".{os.getpid()}.part"
+    try:
+        with open(aside, "wb") as file:
+            file.write(encoded.data)
+        os.replace(aside, folder / name)
+    except OSError as error:
+        with suppress(OSError):  # the first error is the one to tell
+            aside.unlink(missing_ok=True)
+        raise OutputError(f"{(error.strerror or str(error)).lower()}: {name} cannot be written") from error

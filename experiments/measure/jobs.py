@@ -1,0 +1,133 @@
+"""What Hydra calls a job is a cell here: the task function, what may run it, and how it is interrupted."""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import psutil
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from augment.option import OptionError
+from experiments.host.environment import usable_cpus
+from experiments.measure import sweep
+from experiments.plan.cell import Cell
+
+ONE_AT_A_TIME = (
+    "hydra_plugins.augment_plugins.RoundsLauncher",
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+)
+SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
+ONE_PER_SWEEP = ("order_seed", "results_dir", "side_by_side", "hydra.job.env_set")
+
+log = logging.getLogger(__name__)
+
+
+def measured(configuration: DictConfig) -> float:
+    """The task function: measures one cell with its companions and returns its seconds per task, infinite
+    where the strategy does not apply. Raises OptionError and CellFailedError."""
+    hydra = HydraConfig.get()
+    if hydra.launcher._target_ == SLURM and not configuration.side_by_side:
+        check_node(usable_cpus(), os.cpu_count() or 1)
+    with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
+        cell = Cell.of(configuration, dict(hydra.runtime.choices))
+        [result] = sweep.measure_all([cell], in_sweep=hydra.mode == RunMode.MULTIRUN)
+    log.info(result.line)
+    return result.seconds_per_task()
+
+
+def cell_of(job: DictConfig) -> Cell:
+    """The cell of a composed job that still has its `hydra` node. Raises OptionError."""
+    HydraConfig.instance().set_config(job)  # for an option that refers to ${hydra:…}
+    options = job.copy()
+    with read_write(options), open_dict(options):
+        del options["hydra"]
+    return Cell.of(options, dict(job.hydra.runtime.choices))
+
+
+def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
+    """The cells of the jobs of a sweep. Raises OptionError where they differ in what a sweep has one of."""
+    cells = [cell_of(job) for job in jobs]
+    for name in ONE_PER_SWEEP:
+        values = list(dict.fromkeys(str(OmegaConf.select(job, name)) for job in jobs))
+        if len(values) > 1:
+            raise OptionError(f"{name}={','.join(values)}: a sweep has one; give each a command of its own")
+    return cells
+
+
+def check_launcher(config: DictConfig) -> None:
+    """Raises OptionError for a launcher that could measure several cells on one machine at the same time,
+    and for Slurm's where there is no Slurm."""
+    launcher, option = (
+        config.hydra.launcher,
+        f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}",
+    )
+    if launcher._target_ == SLURM and not shutil.which("srun"):
+        raise OptionError(f"{option}: no srun is found; start it on a machine of a Slurm cluster")
+    if launcher._target_ in ONE_AT_A_TIME or config.side_by_side:
+        return
+    if launcher._target_ != SLURM:
+        raise OptionError(
+            f"{option}: runs cells side by side, which falsifies their times; leave it out, or give "
+            "side_by_side=true where the times do not matter"
+        )
+    if not launcher.additional_parameters.get("exclusive") or launcher.tasks_per_node != 1:
+        raise OptionError(f"{option}: each job needs a node of its own; give hydra/launcher=slurm_node")
+
+
+def check_sweeper(config: DictConfig) -> None:
+    """Raises OptionError for a sweeper that looks for the largest value: where a strategy does not apply
+    it is infinite."""
+    directions = config.hydra.sweeper.get("direction")
+    if "maximize" in str(directions).lower():
+        raise OptionError(
+            f"hydra.sweeper.direction={directions}: must be minimize; the value of a cell is its seconds "
+            "per task, infinite where the strategy does not apply"
+        )
+
+
+def check_node(usable: int, node: int) -> None:
+    """Raises OptionError where a Slurm job may use only some of its node's CPUs."""
+    if usable < node:
+        raise OptionError(
+            f"hydra/launcher: the job may use {usable} of its node's {node} CPUs; give "
+            f"hydra/launcher=slurm_node hydra.launcher.cpus_per_task={node}"
+        )
+
+
+@contextlib.contextmanager
+def interruptions() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the trial under way, jobs of submitit_local, and then the program, with the
+    status that shells expect and a word on how to go on."""
+    received = [signal.SIGINT]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received[:] = [signal.Signals(number)]
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end_local_jobs()
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise SystemExit(128 + received[0]) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _end_local_jobs() -> None:
+    """Ends the jobs of submitit_local, which are meant to outlive the program and pass over SIGTERM."""
+    children = psutil.Process().children()
+    controllers = [child for child in children if "submitit.local._local" in child.cmdline()]
+    processes = [process for parent in controllers for process in (parent, *parent.children(recursive=True))]
+    for job in (process for parent in controllers for process in parent.children()):
+        job.send_signal(signal.SIGINT)  # its controller ends with it
+    for process in psutil.wait_procs(processes, timeout=5)[1]:
+        process.kill()

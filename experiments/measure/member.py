@@ -1,0 +1,104 @@
+"""A cell as a member of a sweep: how many trials it has, how many it lacks, and where its outputs go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from augment.option import OptionError
+from experiments.measure.cell_files import output_place, results_folder
+from experiments.measure.cell_trials import CellTrials, Row
+from experiments.plan.cell import Cell
+from experiments.records import store
+from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
+
+
+class Member:
+    """One cell of a sweep, whatever command asked for its earlier trials."""
+
+    def __init__(self, cell: Cell, in_sweep: bool) -> None:
+        """`in_sweep`: the sweep has more cells, so this one keeps its outputs in a folder of its own."""
+        self._trials = CellTrials(cell)
+        self.identity = self._trials.identity
+        if in_sweep and cell.config.output_dir:
+            folder = Path(cell.config.output_dir, f"{cell.label}-{self.identity[:8]}")
+            cell = replace(cell, config=replace(cell.config, output_dir=str(folder)))
+            self._trials = CellTrials(cell)
+        self.cell = cell
+        self.per_round = 1  # how often a round measures it
+        self.rows: list[Row] = []  # of this sweep
+        self._target = 0  # ok trials after it
+
+    def all_rows(self) -> list[Row]:
+        """Its trials of this sweep and of earlier ones, oldest first."""
+        return store.trials_of(results_folder(self.cell), self.cell.experiment, self.identity)
+
+    def _has_all(self, rows: Sequence[Row]) -> bool:
+        """Whether, with these rows, it has what this sweep is to give it."""
+        if self.cell.not_applicable:
+            return any(row["status"] == NOT_APPLICABLE for row in rows)
+        return not self.cell.config.rerun and _count_ok(rows) >= self._target
+
+    def lacking(self) -> int:
+        """How many trials it is to be given: those asked for less the ok ones that it has; all of them where
+        they are wanted anew; one where the outputs are not where they are to be kept."""
+        rows, wanted = self.all_rows(), self.per_round * self.cell.config.repetitions
+        if self.cell.not_applicable:
+            return int(not self._has_all(rows))
+        ok = _count_ok(rows)
+        lacks = wanted if self.cell.config.rerun else max(wanted - ok, int(not self._outputs_kept()), 0)
+        self._target = ok + lacks
+        return lacks
+
+    def measure(self, sweep: str, number: int) -> None:
+        """One trial in round `number` of `sweep`, unless another sweep has measured it meanwhile, or it was
+        seen before that the cell cannot even begin."""
+        if any(row["status"] == FAILED and row.get("n_images") is None for row in self.rows):
+            return
+        results = results_folder(self.cell)
+        with store.turn(results):
+            rows = self.all_rows()
+            if self._has_all(rows):
+                return
+            trial = self._trials.run(sweep, number, rows)
+            store.write(results, self.cell.label, trial.row, trial.parts)
+        self.rows.append(trial.row)
+
+    def failures(self) -> list[str]:
+        """One line for each different error of its trials in this sweep."""
+        errors = dict.fromkeys(row["error"] for row in self.rows if row["status"] == FAILED)
+        return [f"{self.cell.label} failed: {error}" for error in errors]
+
+    def _outputs_kept(self) -> bool:
+        """Whether all outputs are where they are to be kept; yes where nothing is."""
+        try:
+            return all(path.exists() for path in self._trials.planned_outputs())
+        except (OptionError, OSError):  # becomes a failed row when the trial is tried
+            return True
+
+    def check_outputs(self) -> None:
+        """Raises OptionError where outputs would fall among the inputs, or upon files that no earlier
+        trial of this cell has left there."""
+        try:
+            outputs = self._trials.planned_outputs()
+        except (OptionError, OSError):
+            return
+        if not outputs:
+            return
+        option, place = f"output_dir={self.cell.config.output_dir}", output_place(self.cell)
+        if place.resolve() in self._trials.input_folders():
+            raise OptionError(f"{option}: holds the inputs; give another folder")
+        if place.exists() and not place.is_dir():
+            raise OptionError(f"{option}: not a folder")
+        taken = [path.name for path in outputs if path.exists()]
+        known = any(row["output_dir"] == str(place) for row in self.all_rows() if row["status"] == OK)
+        if taken and not known and not self.cell.config.overwrite:
+            raise OptionError(
+                f"{option}: {len(taken)} files of these names are there, such as {taken[0]!a}; "
+                "give another folder or overwrite=true"
+            )
+
+
+def _count_ok(rows: Sequence[Row]) -> int:
+    return sum(row["status"] == OK for row in rows)

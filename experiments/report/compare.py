@@ -1,0 +1,62 @@
+"""Two folders of results, cell by cell: is one faster, or is there no difference?
+
+python -m experiments.report.compare A B
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from tabulate import tabulate
+
+from experiments.analysis.compare import SIZE, WORK, NothingToCompareError, compare, environments
+from experiments.analysis.scaling import STRONG
+from experiments.analysis.select import select
+from experiments.analysis.statistics import FLOOR, LEVEL
+from experiments.analysis.text import number, percent
+from experiments.records import store
+from experiments.report.tables import with_short_digests
+
+EXPLANATION = (
+    f"Per cent of A's time, with the {percent(LEVEL)} interval from the repetitions, made wider by "
+    f"{percent(FLOOR)} for what they cannot see and by the drift of the fixed kernel."
+)
+
+
+def table(cells: pd.DataFrame) -> str:
+    """The cells of `compare` for people: of their work what tells them apart."""
+    names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
+    shown = with_short_digests(cells[names].astype(str))
+    for side in "AB":
+        shown[f"{side} (s)"] = [number(wall_s, ".2f") for wall_s in cells[f"wall_s_{side.lower()}"]]
+    shown["verdict"] = cells["verdict"]
+    return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Says of each cell whether B is faster or slower than A, or no different."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.report.compare", description=main.__doc__)
+    for side in "AB":
+        parser.add_argument(side, type=Path, help="a folder of results, or of trials")
+    chosen = parser.parse_args(arguments)
+    a, b = (_trials(folder) for folder in (chosen.A, chosen.B))
+    try:
+        cells = compare(a, b)
+    except NothingToCompareError as error:
+        raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
+    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
+    title = f"B against A: A is {chosen.A}, B is {chosen.B}"
+    print(title, environments(a, b), "", table(cells), "", *left_out, EXPLANATION, sep="\n")
+
+
+def _trials(folder: Path) -> pd.DataFrame:
+    below = folder / "trials"  # beside it are the tasks, which are no trials
+    trials = store.read(below if below.is_dir() else folder, "trials")
+    if trials.empty:
+        raise SystemExit(f"{folder}: no trials")
+    return trials
+
+
+if __name__ == "__main__":
+    main()

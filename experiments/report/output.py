@@ -1,0 +1,66 @@
+"""Writes what the sections of an experiment show, and removes what an earlier report left there."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.analysis.account import AccountError
+from experiments.analysis.scaling import NoTrialsError
+from experiments.report.sections import Results, sections_of
+from experiments.report.style import CHART_FORMATS, save
+from experiments.report.tables import Table
+
+FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
+    "txt": lambda tables: "\n".join(table.text() for table in tables),
+    "md": lambda tables: "\n".join(table.markdown() for table in tables),
+    "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
+}
+PRINTED = ("table", "diagnosis")  # tables that a terminal shows too, in this order
+
+
+def write_report(results: Results) -> bool:
+    """Writes and prints every section of an experiment; one that cannot be shown is a line on stderr and
+    hides no other. Returns whether all recorded files were sound.
+
+    Raises NoTrialsError where nothing was measured."""
+    sections = sections_of(results.experiment)
+    if results.trials.empty and not any(each.source for each in sections):
+        command = f"python run.py -m experiment={results.experiment}"
+        raise NoTrialsError(f"{results.trials_folder}: no trials; `{command}` makes them")
+    written: list[Path] = []
+    texts, sound = {}, True
+    for section in sections:
+        try:
+            for stem, content in section.show(results):
+                paths = _write(results, stem, content)
+                print(*paths, sep="\n")
+                written += paths
+                if not isinstance(content, Figure):
+                    texts[stem] = FORMATS["txt"](content)
+        except (NoTrialsError, AccountError, OSError) as error:
+            print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
+            sound &= isinstance(error, NoTrialsError)
+    _remove_others(results, written)
+    print("", *(texts[stem] for stem in PRINTED if stem in texts), sep="\n")
+    return sound
+
+
+def _write(results: Results, stem: str, content: Sequence[Table] | Figure) -> list[Path]:
+    if isinstance(content, Figure):
+        return save(content, results.folder / "figures" / results.experiment / stem)
+    folder = results.folder / "tables" / results.experiment
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, render in FORMATS.items():
+        (folder / f"{stem}.{kind}").write_text(render(content), encoding="utf-8")
+    return [folder / f"{stem}.{kind}" for kind in FORMATS]
+
+
+def _remove_others(results: Results, written: Sequence[Path]) -> None:
+    """Removes the files of an earlier report that this one did not write."""
+    for parent, kinds in (("tables", FORMATS), ("figures", CHART_FORMATS)):
+        folder = results.folder / parent / results.experiment
+        for path in {path for kind in kinds for path in folder.glob(f"*.{kind}")} - set(written):
+            path.unlink()

@@ -1,0 +1,33 @@
+"""What recording every task costs, from pairs measured with and without it."""
+
+from pathlib import Path
+
+from experiments.analysis.recording_cost import overhead
+from experiments.analysis.statistics import LEVEL
+from experiments.analysis.text import percent, with_interval
+from experiments.records import store
+from experiments.report.sections import Outputs, Results, section
+from experiments.report.tables import plain_table
+
+TABLE = "recording_cost"
+NOTE = (
+    f"Median of the pairs; in brackets its {percent(LEVEL)} interval (of order statistics, which asks for "
+    "no distribution). A pair is 256 tasks recorded and 256 not, which follow each other by turns."
+)
+
+
+@section("overhead", source=Path(TABLE))
+def recording_cost(results: Results) -> Outputs:
+    """In per cent and in microseconds a task, with and without saving, of the newest run."""
+    pairs = store.read(results.folder / TABLE, TABLE)
+    pairs = pairs[pairs["started_at"] == pairs["started_at"].max()]
+    data = overhead(pairs)
+    shown = data[["saving", "pairs"]].copy()
+    shown["task (ms)"] = data["task_s"] * 1e3
+    spans = 100 * data[["cost", "cost_low", "cost_high"]]
+    shown["recording costs (%)"] = [
+        with_interval(cost, low, high, ".1f") for cost, low, high in spans.to_numpy()
+    ]
+    shown["a task (us)"] = [f"{1e6 * seconds:.1f}" for seconds in data["cost_s"]]
+    workload = "{pipeline}, {width}x{height} pixels".format(**pairs.iloc[0])
+    yield "table", [plain_table(f"Recording on {workload}", data, [NOTE], shown)]

@@ -1,0 +1,110 @@
+"""One trial of each strategy as it went: workers as rows, stages as colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from augment.recording.log import STAGES
+from experiments.analysis.costs import recorded
+from experiments.analysis.scaling import NoTrialsError, strategies
+from experiments.analysis.text import label
+from experiments.records.store import Parts
+from experiments.report.sections import Outputs, Results, section
+from experiments.report.spans import SPAN_COLUMNS, spans
+from experiments.report.style import panels, styled
+
+COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
+INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
+BARS = 20_000  # drawn at most, in all panels together
+
+
+@section("strong_scaling")
+def timeline(results: Results) -> Outputs:
+    """The strategies at the largest count that the CPUs hold."""
+    trials, _ = results.selected()
+    traced = recorded(trials, "tasks", results.parts)
+    if traced.empty:
+        raise NoTrialsError("no trial has recorded tasks (trace=true)")
+    yield "timeline", timeline_figure(at_largest_count(traced), results.parts, f"{results.title}: timeline")
+
+
+def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The first trial of each strategy at the largest count of workers that the CPUs hold, saving if that
+    was measured."""
+    trials = trials[trials["saving"] == trials["saving"].max()]
+    several = trials[trials["workers"] > 1]
+    several = trials if several.empty else several
+    within = several.loc[several["workers"] <= several["usable_cpus"], "workers"]
+    workers = several["workers"].min() if within.empty else within.max()
+    first = several[several["workers"] == workers].drop_duplicates("strategy")
+    return sorted(first.to_dict("records"), key=lambda trial: strategies(first).index(trial["strategy"]))
+
+
+@styled
+def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) -> Figure:
+    """A panel for each trial with its tasks, on one axis of time: what is empty before, between and after
+    the stages is start-up, waiting and tail."""
+    heights = [max(PANEL_INCHES, INCHES_PER_WORKER * trial["workers"]) for trial in trials]
+    size = 7.4, sum(heights) + 0.42 * len(trials) + 1.1
+    figure, column = panels(title, size, len(trials), 1, sharex=True, height_ratios=heights)
+    present: set[str] = set()
+    for axes, trial in zip(column, trials, strict=True):
+        tasks = parts.of("tasks", trial["trial_id"], SPAN_COLUMNS)
+        shown = thinned(spans(tasks), BARS // len(trials))
+        present |= set(shown["stage"])
+        _panel(axes, trial, shown)
+    column[-1].set_xlabel("seconds from the call of the strategy to the last complete output")
+    column[-1].set_xlim(0, 1.01 * max(trial["wall_s"] for trial in trials))
+    handles = [Patch(color=COLORS[stage], label=stage) for stage in STAGES if stage in present]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(STAGES), frameon=False)
+    return figure
+
+
+def thinned(spans: pd.DataFrame, bars: int) -> pd.DataFrame:
+    """At most so many spans: if there are more, each process's time in equal bins, and in each the stage
+    that took most of it, unless more of it was idle."""
+    if len(spans) <= bars:
+        return spans
+    end_s = (spans["begin_s"] + spans["seconds"]).max()
+    edges = np.linspace(0, end_s, max(2, bars // spans["process"].nunique() + 1))
+    width_s, blocks = np.diff(edges), []
+    for process, block in spans.groupby("process"):
+        spent_s = np.array([_within(block[block["stage"] == stage], edges) for stage in STAGES])
+        most = np.vstack([width_s - spent_s.sum(axis=0), spent_s]).argmax(axis=0)
+        busy = most > 0
+        stages = np.array(STAGES)[most[busy] - 1]
+        bins = {"stage": stages, "begin_s": edges[:-1][busy], "seconds": width_s[busy]}
+        blocks.append(pd.DataFrame(bins).assign(process=process))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _within(spans: pd.DataFrame, edges: Any) -> Any:
+    """Seconds of these spans, which do not overlap, between each two edges."""
+    if spans.empty:
+        return np.zeros(len(edges) - 1)
+    ordered = spans.sort_values("begin_s")
+    begin_s, seconds = ordered["begin_s"].to_numpy(float), ordered["seconds"].to_numpy(float)
+    after_s = np.cumsum(seconds)
+    times = np.stack([begin_s, begin_s + seconds], axis=1).ravel()
+    spent_s = np.stack([after_s - seconds, after_s], axis=1).ravel()
+    return np.diff(np.interp(edges, times, spent_s, left=0.0))
+
+
+def _panel(axes: Axes, trial: dict[Any, Any], spans: pd.DataFrame) -> None:
+    groups: Any = spans.groupby(["process", "stage"])
+    for (process, stage), row in groups:
+        bars = list(zip(row["begin_s"], row["seconds"], strict=True))
+        axes.broken_barh(bars, (process - 0.4, 0.8), color=COLORS[stage], linewidth=0, rasterized=True)
+    workers, wall_s = int(trial["workers"]), float(trial["wall_s"])
+    axes.axvline(wall_s, color="black", linewidth=1.2)
+    axes.set_ylim(workers - 0.4, -0.6)
+    axes.set_yticks(range(0, workers, max(1, workers // 8)))
+    axes.grid(False, axis="y")
+    axes.set_axisbelow(True)
+    axes.set_ylabel("worker")
+    axes.set_title(f"{label(trial['strategy'])}, {workers} workers: {wall_s:.2f} s", fontsize=10, loc="left")

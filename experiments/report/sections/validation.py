@@ -1,0 +1,86 @@
+"""Whether every strategy wrote the files of `sequential`, and some of them beside their originals."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from augment.strategies.sequential import Sequential
+from experiments.records.schema import OK
+from experiments.report.sections import Outputs, Results, section
+from experiments.report.style import panels, styled
+from experiments.report.tables import Table, plain_table
+
+THUMBNAIL = (400, 400)  # pixels
+REMARKS: dict[int, list[str]] = {
+    0: ["Sequential wrote nothing to compare with."],
+    1: [],
+}  # by how many sets of files it wrote
+TWO_REFERENCES = "Sequential did not write the same files twice."
+
+
+@section("validation")
+def validation(results: Results) -> Outputs:
+    """The table stands without pictures, and says why there are none."""
+    trials, notes = results.selected()
+    table = validation_table(trials, notes)
+    kept = trials[(trials["status"] == OK) & trials["output_dir"].notna()]
+    try:
+        if kept.empty:
+            raise FileNotFoundError("no cell has kept its outputs (output_dir)")
+        first = kept.iloc[0]  # all have the same, says the table
+        originals = sorted(path for path in Path(first["inputs"]).iterdir() if path.is_file())
+        yield "contact_sheet", contact_sheet(originals, Path(first["output_dir"]))
+    except OSError as error:
+        table.notes.append(f"No contact sheet: {error}")
+    yield "table", [table]
+
+
+def validation_table(trials: pd.DataFrame, notes: Sequence[str]) -> Table:
+    """Whether each strategy wrote, byte for byte, the files that `sequential` wrote."""
+    columns = ["strategy", "workers", "status", "outputs", "outputs_digest"]
+    data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
+    sequential = (data["strategy"] == Sequential.name) & (data["status"] == OK)
+    reference = data.loc[sequential, "outputs_digest"].dropna()
+    comparable = data["outputs_digest"].notna() & (len(reference) == 1)
+    same = data["outputs_digest"].isin(reference).astype("boolean")
+    data["identical to sequential"] = same.where(comparable)
+    return plain_table("Validation", data, [*REMARKS.get(len(reference), [TWO_REFERENCES]), *notes])
+
+
+@styled
+def contact_sheet(originals: Sequence[Path], outputs: Path, limit: int = 8) -> Figure:
+    """Each original in a row with its augmentations, `aug_{stem}_{augmentation_index:06d}{ext}` in
+    `outputs`; at most `limit` of both, and the title says of how many.
+
+    Raises FileNotFoundError if there is no original or one has no augmentation.
+    """
+    if not originals:
+        raise FileNotFoundError("no original images to show")
+    augmentations = {original: _augmentations(original, outputs) for original in originals[:limit]}
+    total = max(map(len, augmentations.values()))
+    rows, width = len(augmentations), min(limit, total)
+    title = f"{rows} of {len(originals)} images, {width} of {total} augmentations each"
+    figure, grid = panels(title, (1.3 * (width + 1), 1.3 * rows + 0.5), rows, width + 1)
+    for axes, heading in zip(grid, ["original", *map(str, range(width))], strict=False):
+        axes.set_title(heading)
+    for axes in grid:
+        axes.axis("off")
+    for row, (original, paths) in enumerate(augmentations.items()):
+        for axes, path in zip(grid[row * (width + 1) :], [original, *paths[:width]], strict=False):
+            with Image.open(path) as image:
+                image.draft("RGB", THUMBNAIL)  # a JPEG is decoded no larger than needed
+                small = image.convert("RGB")
+            small.thumbnail(THUMBNAIL)
+            axes.imshow(small)
+    return figure
+
+
+def _augmentations(original: Path, outputs: Path) -> list[Path]:
+    stem, ext = glob.escape(original.stem), glob.escape(original.suffix)
+    if paths := sorted(outputs.glob(f"aug_{stem}_{'[0-9]' * 6}{ext}")):
+        return paths
+    raise FileNotFoundError(f"{outputs}: no augmentation of {original.name}")

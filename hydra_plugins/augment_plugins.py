@@ -1,0 +1,133 @@
+"""The suite's launcher, sweeper and callback, where Hydra looks for plugins.
+
+Hydra executes this file on every command, completion included, and once more when it is imported: nothing
+else imports it, and what is heavy is imported where it is used."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, configure_log, env_override, run_job, setup_globals
+from hydra.experimental.callback import Callback
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict, read_write
+
+if TYPE_CHECKING:
+    from experiments.measure.sweep import Result
+
+log = logging.getLogger(__name__)
+LAUNCHER = {"_target_": f"{__name__}.RoundsLauncher"}
+
+
+class RoundsLauncher(Launcher):
+    """Measures all cells of a sweep in rounds; then every job is run by Hydra with the number of its cell."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.composed: dict[tuple[str, ...], DictConfig] = {}  # jobs that the sweeper has composed already
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from experiments.measure import jobs, sweep
+
+        setup_globals()
+        self._log_as_launcher()
+        composed = [self._compose(words, initial_job_idx + k) for k, words in enumerate(job_overrides)]
+        cells = jobs.cells_of(composed)
+        Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
+        with env_override(dict(composed[0].hydra.job.env_set)):
+            results = sweep.measure_all(cells, in_sweep=True)
+        return [self._job_return(job, result) for job, result in zip(composed, results, strict=True)]
+
+    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        job = self.composed.pop(tuple(overrides), None)
+        if job is None:
+            job = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        with read_write(job.hydra), open_dict(job.hydra):
+            job.hydra.job.id = job.hydra.job.num = number
+        return job
+
+    def _job_return(self, job: DictConfig, result: "Result") -> JobReturn:
+        @wraps(self.task_function)
+        def seconds_per_task(_: DictConfig) -> float:
+            log.info(result.line)
+            return result.seconds_per_task()
+
+        job_return = run_job(
+            hydra_context=self.hydra_context,
+            task_function=seconds_per_task,
+            config=job,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+        self._log_as_launcher()
+        return job_return
+
+    def _log_as_launcher(self) -> None:
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+
+
+@dataclass
+class CheckedConf:
+    """The schema of hydra/sweeper=checked."""
+
+    _target_: str = f"{__name__}.CheckedSweeper"
+    params: dict[str, str] | None = None
+
+
+class CheckedSweeper(BasicSweeper):
+    """Hydra's own sweeper, in one batch; all cells are checked before anything is written or launched."""
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from experiments.measure import jobs, sweep
+
+        assert self.hydra_context
+        assert self.config
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
+        [batch] = self.split_arguments(overrides, None)
+        composed = {tuple(words): loader.load_sweep_config(self.config, words) for words in batch}
+        sweep.check(jobs.cells_of(list(composed.values())), in_sweep=True)
+        vars(self.launcher)["composed"] = composed  # composing a job takes a tenth of a second
+        return super().sweep(arguments)
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Nothing: the cells are checked."""
+
+
+class Guard(Callback):
+    """Refuses, before anything is written or started, a command that cannot work or would measure wrongly.
+    Hydra turns an Exception of a callback into a warning; `plain_errors` raises SystemExit."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        from experiments import cli
+        from experiments.measure import jobs, sweep
+
+        with cli.plain_errors():
+            sweep.check([jobs.cell_of(config)], in_sweep=False)
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        from experiments import cli
+        from experiments.measure import jobs
+        from experiments.records import store
+
+        HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
+        with cli.plain_errors():
+            jobs.check_launcher(config)
+            jobs.check_sweeper(config)
+            if config.hydra.sweeper._target_ != CheckedConf._target_:
+                store.prepare(Path(config.results_dir).expanduser())
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="rounds", node=LAUNCHER, provider="augment")
+ConfigStore.instance().store(group="hydra/sweeper", name="checked", node=CheckedConf, provider="augment")

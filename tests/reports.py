@@ -1,0 +1,40 @@
+"""Synthetic results on disk, and what their report shows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+from experiments.records import store
+from experiments.records.schema import PARTS, schema
+from experiments.report.sections import Results, sections_of
+from experiments.report.tables import Table
+from tests.frames import Row
+from tests.taskframes import Cells
+
+
+def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
+    """Writes cells, and trials without tasks, of one experiment."""
+    everything = [*cells, Cells(trials=list(trials))]
+    for cell in everything:
+        for trial in cell.trials:
+            recorded = [
+                (table, [row for row in getattr(cell, table) if row["trial_id"] == trial["trial_id"]])
+                for table in PARTS
+            ]
+            parts = [(table, pa.Table.from_pylist(rows, schema(table))) for table, rows in recorded]
+            store.write(folder, f"{trial['strategy']}-{trial['workers']}", trial, parts)
+    return Results(
+        folder, everything[0].trials[0]["experiment"] if cells else everything[-1].trials[0]["experiment"]
+    )
+
+
+def shown(results: Results, section: str) -> tuple[dict[str, list[Table]], dict[str, Figure]]:
+    """Tables and figures, by the name of their file, of the section of that name."""
+    (chosen,) = [each for each in sections_of(results.experiment) if each.name == section]
+    outputs = list(chosen.show(results))
+    return (
+        {stem: list(content) for stem, content in outputs if not isinstance(content, Figure)},
+        {stem: content for stem, content in outputs if isinstance(content, Figure)},
+    )

@@ -1,0 +1,301 @@
+"""Hydra's launchers, sweepers, folders and flags, as its users know them."""
+
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from omegaconf import OmegaConf
+
+from augment.option import OptionError
+from experiments import ROOT
+from experiments.host.environment import usable_cpus
+from experiments.measure import jobs, sweep
+from experiments.plan.cell import Cell
+from experiments.records import store
+from tests.commands import command
+from tests.conftest import Ended
+
+RunPy = Callable[..., Ended]
+SIDE_BY_SIDE = ("joblib", "submitit_local")
+SMOKE = ("protocol=smoke", "repetitions=1")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Stands for what the sweep knows of a cell: half a second per task, divided by the workers."""
+
+    cell: Cell
+
+    @property
+    def line(self) -> str:
+        return f"{self.cell.label} is measured"
+
+    def seconds_per_task(self) -> float:
+        if self.cell.config.seed == 13:
+            raise sweep.CellFailedError(f"{self.cell.label}: killed")
+        return math.inf if self.cell.not_applicable else 0.5 / self.cell.config.workers
+
+
+@dataclass
+class Sweeps:
+    """Measures nothing, and remembers what it was to measure."""
+
+    cells: list[list[Cell]] = field(default_factory=list)
+    in_sweep: list[bool] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+
+    def measure_all(self, cells: Sequence[Cell], in_sweep: bool) -> list[Measured]:
+        self.cells.append(list(cells))
+        self.in_sweep.append(in_sweep)
+        self.folders.append(Path.cwd())
+        return [Measured(cell) for cell in cells]
+
+
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch) -> Sweeps:
+    recorded = Sweeps()
+    monkeypatch.setattr(sweep, "measure_all", recorded.measure_all)
+    return recorded
+
+
+def files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.glob(pattern))
+
+
+def assert_refused(ended: Ended, tmp_path: Path, reason: str) -> None:
+    assert (ended.status, ended.stdout) == (2, "")
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(f"error: {reason}")
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+
+
+def test_a_plain_command_measures_one_cell(run_py: RunPy, sweeps: Sweeps, tmp_path: Path) -> None:
+    assert run_py("workers=3", "strategy=p1").status == 0
+    [[cell]] = sweeps.cells
+    assert (cell.strategy, cell.config.workers, sweeps.in_sweep) == ("p1", 3, [False])
+    [folder] = (tmp_path / "results" / "hydra").glob("*/*")
+    assert files(folder, "*") == [Path(".hydra"), Path("run.log")]
+    assert OmegaConf.load(folder / ".hydra" / "overrides.yaml") == ["workers=3", "strategy=p1"]
+    assert "p1-3w-2000x1000-saving is measured" in (folder / "run.log").read_text()
+
+
+def test_a_sweep_is_given_to_the_rounds_whole_and_is_hydras_afterwards(
+    run_py: RunPy, sweeps: Sweeps, tmp_path: Path
+) -> None:
+    assert run_py("-m", "workers=1,2", "strategy=p1,p2", "results_dir=kept").status == 0
+    [cells] = sweeps.cells
+    assert [(cell.config.workers, cell.strategy) for cell in cells] == [
+        (1, "p1"),
+        (1, "p2"),
+        (2, "p1"),
+        (2, "p2"),
+    ]
+    assert sweeps.in_sweep == [True]
+    [folder] = (tmp_path / "kept" / "hydra").glob("*/*")
+    assert files(folder, "*") == [Path(name) for name in ("0", "1", "2", "3", "multirun.yaml")]
+    assert files(folder, "*/run.log") == [Path(str(number), "run.log") for number in range(4)]
+    overrides = OmegaConf.load(folder / "3" / ".hydra" / "overrides.yaml")
+    assert overrides == ["workers=2", "strategy=p2", "results_dir=kept"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_an_experiments_own_sweep_and_the_command_lines_instead(run_py: RunPy, sweeps: Sweeps) -> None:
+    assert run_py("experiment=validation", "workers=2").status == 0
+    assert run_py("experiment=validation", "strategy=p1", "workers=2,3").status == 0
+    assert [[cell.strategy for cell in cells] for cells in sweeps.cells] == [
+        ["p1", "p2", "pq", "replicas"],
+        ["p1", "p1"],
+    ]
+
+
+def test_an_ablation_has_as_many_workers_as_the_machine_has_cpus(run_py: RunPy, sweeps: Sweeps) -> None:
+    assert run_py("experiment=ablation", "ablation=none,spawn").status == 0
+    [cells] = sweeps.cells
+    assert [cell.ablation for cell in cells] == ["none", "spawn"]
+    assert {cell.config.workers for cell in cells} == {usable_cpus()}
+
+
+@pytest.mark.parametrize("launcher", ["rounds", "basic"])
+def test_a_job_in_its_own_folder_still_finds_relative_paths(
+    launcher: str, run_py: RunPy, sweeps: Sweeps, tmp_path: Path
+) -> None:
+    words = ("-m", "workers=1,2", f"hydra/launcher={launcher}", "hydra.job.chdir=true")
+    assert run_py(*words).status == 0
+    assert set(sweeps.folders) == {tmp_path}
+    assert sum(len(cells) for cells in sweeps.cells) == 2
+
+
+def test_a_folder_may_be_given_relative_to_the_home_or_to_what_hydra_knows(
+    run_py: RunPy, sweeps: Sweeps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run_py("results_dir='~/mine'").status == 0
+    assert run_py("-m", "results_dir=${hydra:runtime.cwd}/ours").status == 0
+    assert (tmp_path / "home" / "mine" / "hydra").is_dir()
+    assert (tmp_path / "ours" / "hydra").is_dir()
+    assert sweeps.cells[1][0].config.results_dir == f"{tmp_path}/ours"
+
+
+def test_a_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -> None:
+    for words in (["seed=13"], ["-m", "seed=12,13"]):
+        ended = run_py(*words)
+        assert ended.status == 1
+        assert ended.stderr.splitlines()[-1] == "failed: sequential-1w-2000x1000-saving: killed"
+
+
+@pytest.mark.parametrize("name", ["order_seed=1,2", "results_dir=a,b", "side_by_side=true,false"])
+def test_what_a_sweep_has_one_of_is_refused_when_it_differs(name: str, run_py: RunPy, tmp_path: Path) -> None:
+    option, _, _ = name.partition("=")
+    assert_refused(run_py("-m", name), tmp_path, f"{option}=")
+
+
+@pytest.mark.parametrize("launcher", SIDE_BY_SIDE)
+@pytest.mark.parametrize("sweeper", ["checked", "basic", "optuna"])
+def test_launchers_that_run_cells_side_by_side_are_refused(
+    launcher: str, sweeper: str, run_py: RunPy, tmp_path: Path
+) -> None:
+    ended = run_py("-m", "workers=1,2", f"hydra/launcher={launcher}", f"hydra/sweeper={sweeper}")
+    assert_refused(ended, tmp_path, f"hydra/launcher={launcher}: runs cells side by side")
+
+
+@pytest.mark.parametrize("launcher", ["rounds", "basic", *SIDE_BY_SIDE])
+def test_a_sweep_with_a_wrong_cell_is_refused_under_every_launcher(
+    launcher: str, run_py: RunPy, tmp_path: Path
+) -> None:
+    ended = run_py("-m", "workers=2,0", f"hydra/launcher={launcher}", "side_by_side=true")
+    assert_refused(ended, tmp_path, "workers=0: must be 1 or more")
+
+
+def test_a_slurm_job_needs_a_node_of_its_own_with_all_its_cpus(
+    run_py: RunPy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    ended = run_py("-m", "workers=1,2", "hydra/launcher=submitit_slurm")
+    assert_refused(ended, tmp_path, "hydra/launcher=submitit_slurm: each job needs a node of its own")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    ended = run_py("-m", "workers=1,2", "hydra/launcher=slurm_node")
+    assert_refused(ended, tmp_path, "hydra/launcher=slurm_node: no srun is found")
+    jobs.check_node(usable=64, node=64)
+    with pytest.raises(OptionError, match=r"may use 1 of its node's 64 CPUs.*cpus_per_task=64"):
+        jobs.check_node(usable=1, node=64)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Optuna's own imports
+def test_optuna_finds_the_cell_with_the_fewest_seconds_per_task(
+    run_py: RunPy, sweeps: Sweeps, tmp_path: Path
+) -> None:
+    words = ("strategy=choice(p1,pq)", "workers=range(1,4)", "hydra.sweeper.n_trials=8")
+    ended = run_py("-m", "hydra/sweeper=optuna", "hydra.sweeper.sampler.seed=1", *words)
+    assert ended.status == 0
+    [report] = (tmp_path / "results" / "hydra").glob("*/*/optimization_results.yaml")
+    best = OmegaConf.load(report)
+    values = [Measured(cell).seconds_per_task() for cells in sweeps.cells for cell in cells]
+    assert (len(values), best.best_value) == (8, min(values))
+    assert f"Best value: {min(values)}" in ended.stdout
+
+
+@pytest.mark.parametrize("direction", ["maximize", "[minimize,maximize]"])
+def test_a_sweeper_that_looks_for_the_largest_value_is_refused(
+    direction: str, run_py: RunPy, tmp_path: Path
+) -> None:
+    ended = run_py("-m", "hydra/sweeper=optuna", "workers=1,2", f"hydra.sweeper.direction={direction}")
+    assert_refused(ended, tmp_path, "hydra.sweeper.direction=")
+
+
+def strategy_file(folder: Path, text: str) -> str:
+    """A folder of the user's own with strategy/mine.yaml."""
+    (folder / "strategy").mkdir(parents=True)
+    (folder / "strategy" / "mine.yaml").write_text(text)
+    return str(folder)
+
+
+def test_a_strategy_file_of_the_users_own(
+    run_py: RunPy, sweeps: Sweeps, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = strategy_file(tmp_path_factory.mktemp("conf"), "defaults: [base_p2]\nchunk: 4\n")
+    assert run_py("--config-dir", folder, "-m", "strategy=mine,p2").status == 0
+    [cells] = sweeps.cells
+    assert [cell.label for cell in cells] == ["p2-chunk4-1w-2000x1000-saving", "p2-1w-2000x1000-saving"]
+
+
+@pytest.mark.parametrize("text", ["_target_: mine.Own\n", "defaults: [base_p2]\n_target_: mine.Own\n"])
+def test_a_class_of_the_users_own_ends_in_one_line_that_says_what_would_be_right(
+    text: str, run_py: RunPy, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = strategy_file(tmp_path_factory.mktemp("conf"), text)
+    ended = run_py("--config-dir", folder, "strategy=mine")
+    assert_refused(
+        ended, tmp_path, "strategy/mine.yaml: _target_: no such option; class and options come from"
+    )
+    assert "base_p2" in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["rounds", "basic", *SIDE_BY_SIDE])
+def test_every_launcher_stores_every_row(launcher: str, tmp_path: Path) -> None:
+    words = ("-m", "workers=1,2", "strategy=p1,p2", f"hydra/launcher={launcher}", "side_by_side=true")
+    ended = command(*words, *SMOKE, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    trials = store.read(tmp_path / "results" / "trials", "trials")
+    assert sorted(zip(trials.workers, trials.strategy, trials.status, strict=True)) == [
+        (1, "p1", "ok"),
+        (1, "p2", "ok"),
+        (2, "p1", "ok"),
+        (2, "p2", "ok"),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["rounds", "basic"])
+def test_each_cell_of_a_sweep_keeps_its_images(launcher: str, tmp_path: Path) -> None:
+    words = ("-m", "seed=1,2", "output_dir=x", f"hydra/launcher={launcher}")
+    ended = command(*words, *SMOKE, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    folders = {path.parent for path in (tmp_path / "x").rglob("*.jpg")}
+    assert len(folders) == 2
+    first, second = (b"".join(path.read_bytes() for path in sorted(folder.glob("*"))) for folder in folders)
+    assert first != second
+
+
+@pytest.mark.slow
+def test_optuna_measures_and_reports_a_best_value(tmp_path: Path) -> None:
+    words = (
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.n_trials=4",
+        "strategy=choice(p1,p2)",
+        "workers=range(1,4)",
+    )
+    ended = command("-m", *words, *SMOKE, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    [report] = (tmp_path / "results" / "hydra").glob("*/*/optimization_results.yaml")
+    assert 0 < OmegaConf.load(report).best_value < math.inf
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["rounds", "submitit_local"])
+def test_sigterm_ends_the_command_and_its_jobs(launcher: str, tmp_path: Path) -> None:
+    words = ("-m", "workers=1,2", "protocol=paper", f"hydra/launcher={launcher}", "side_by_side=true")
+    program = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    process = psutil.Process(program.pid)
+    while not any("experiments.measure" in " ".join(child.cmdline()) for child in _alive(process)):
+        assert program.poll() is None
+        time.sleep(0.1)
+    started = _alive(process)
+    program.send_signal(signal.SIGTERM)
+    _, stderr = program.communicate(timeout=60)
+    assert program.returncode == 128 + signal.SIGTERM
+    assert stderr.splitlines()[-1] == "interrupted; the same command goes on where it stopped"
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+
+
+def _alive(process: psutil.Process) -> list[psutil.Process]:
+    return [child for child in process.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]

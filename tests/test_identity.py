@@ -1,0 +1,160 @@
+"""What tells cells apart: every option, unless its declaration says that it changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from augment.datasets.folder import Folder
+from augment.datasets.synthetic import Format, Pattern, Synthetic
+from augment.strategies import STRATEGIES, Strategy
+from experiments.analysis.scaling import STRONG
+from experiments.analysis.select import select
+from experiments.measure import environment
+from experiments.measure.cell_files import content_digest
+from experiments.measure.cell_trials import CellTrials
+from experiments.measure.rows import pipeline_digest
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
+from experiments.records.schema import DETERMINING, Determines, identity
+from tests.frames import Row, frame, trial
+
+ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
+
+
+def cell(strategy: Strategy | None = None, **options: Any) -> Cell:
+    config: dict[str, Any] = {
+        "strategy": strategy or STRATEGIES["p2"](),
+        "dataset": Synthetic(),
+        "image_size": "20x10",
+    }
+    return Cell(Config(**(config | options)))
+
+
+@pytest.fixture(autouse=True)
+def own_cache_and_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setattr(environment, "columns", lambda: ENVIRONMENT)
+
+
+def key(one: Cell) -> str:
+    return CellTrials(one).identity
+
+
+def another(value: Any, hint: Any) -> Any:
+    """A value of the same type that differs."""
+    if isinstance(value, Enum):
+        return next(member for member in type(value) if member is not value)
+    if isinstance(value, bool):
+        return not value
+    if value is None:
+        kind = next(kind for kind in get_args(hint) if kind is not type(None))
+        return kind(3)
+    return value + 1
+
+
+def declared(options: Any, determines: bool) -> Iterator[tuple[str, Any]]:
+    """Name and another value of each option that is declared so."""
+    hints = get_type_hints(type(options))
+    for each in fields(options):
+        if each.metadata.get("determines") is determines:
+            yield each.name, another(getattr(options, each.name), hints[each.name])
+
+
+WHOLE = cell().config
+EVERY = [
+    *((f"{name}", {name: value}) for name, value in declared(WHOLE, True)),
+    *(
+        (f"runtime.{name}", {"runtime": replace(WHOLE.runtime, **{name: value})})
+        for name, value in declared(WHOLE.runtime, True)
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
+def test_an_option_that_can_change_what_is_measured_tells_cells_apart(
+    name: str, change: dict[str, Any]
+) -> None:
+    assert key(cell()) != key(cell(**change))
+
+
+def row_of(known: dict[str, Any]) -> Row:
+    return trial(known.pop("strategy"), known.pop("workers"), 1.0, **known)
+
+
+@pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
+def test_cells_that_differ_in_one_option_never_stand_in_one_point(name: str, change: dict[str, Any]) -> None:
+    cells = [CellTrials(each)._known for each in (cell(), cell(**change))]
+    rows = [row_of({name: known[name] for name in known.keys() - ENVIRONMENT.keys()}) for known in cells]
+    kept, _ = select(frame(rows), STRONG)
+    assert len(kept) == len(kept[list(STRONG)].drop_duplicates()), "one cell at each point"
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_so_do_a_strategy_and_every_option_of_it(name: str) -> None:
+    others = [
+        cell(replace(STRATEGIES[name](), **{option: value}))
+        for option, value in declared(STRATEGIES[name](), True)
+    ]
+    keys = [key(each) for each in [*(cell(kind()) for kind in STRATEGIES.values()), *others]]
+    assert len(set(keys)) == len(keys)
+
+
+def test_an_option_that_says_otherwise_does_not() -> None:
+    names = {name for name, _ in declared_names(Config)}
+    assert {"repetitions", "results_dir", "rerun", "order_seed", "cache_dir"} <= names
+    assert key(cell()) == key(cell(repetitions=9, results_dir="x", rerun=True, order_seed=5, overwrite=True))
+
+
+def declared_names(options: type) -> Iterator[tuple[str, Any]]:
+    return ((each.name, each) for each in fields(options) if each.metadata.get("determines") is False)
+
+
+def test_inputs_count_by_content(tmp_path: Path) -> None:
+    different = [cell(), cell(image_size="30x10"), cell(n_images=3)]
+    different += [cell(dataset=Synthetic(Pattern.noise)), cell(dataset=Synthetic(format=Format.png))]
+    assert len({key(each) for each in different}) == len(different)
+    assert key(cell(n_images=10)) == key(cell()), "ten are made where none are asked for"
+
+    def folder(name: str) -> Cell:
+        return cell(dataset=Folder(str(tmp_path / name)), image_size=None)
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "image.png").write_bytes(b"first")
+    assert key(folder("a")) == key(folder("b"))
+    (tmp_path / "b" / "image.png").write_bytes(b"other")
+    content_digest.cache_clear()  # it is asked for once in a sweep
+    assert key(folder("a")) != key(folder("b")), "same name, same size"
+
+
+def test_the_output_s_file_system_counts_where_outputs_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: Any = {"scratch_dir": "/dev/shm"}
+    assert key(cell()) != key(cell(**memory))
+    assert key(cell(saving=False)) == key(cell(saving=False, **memory))
+
+
+def test_the_source_of_a_transform_of_the_user_s_own_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module, declaration = (
+        tmp_path / "my_transforms_of_a_test.py",
+        {"transforms": [{"_target_": "my_transforms_of_a_test.A"}]},
+    )
+    module.write_text("class A: pass\n")
+    before = pipeline_digest(declaration)
+    module.write_text("class A: slower = True\n")
+    assert pipeline_digest(declaration) != before
+
+
+def test_machine_code_and_versions_count() -> None:
+    row: dict[str, Any] = {each.name: 1 for each in DETERMINING}
+    keys = {identity(row | {each.name: 2}) for each in DETERMINING}
+    assert len(keys) == len(DETERMINING)
+    assert {"machine", "usable_cpus", "code_digest", "numpy_version"} <= ENVIRONMENT.keys()

@@ -1,0 +1,142 @@
+"""The command that reports: what it writes, removes, prints, and how it ends."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from experiments.records.schema import FAILED
+from experiments.report import sections
+from experiments.report.__main__ import main
+from experiments.report.sections import Outputs, Results, section, sections_of
+from experiments.report.tables import plain_table
+from tests.frames import BEGIN, repeated, trial
+from tests.reports import shown, stored
+from tests.taskframes import Cells, cell
+
+SCALING = [*repeated("sequential", 1, 9.98, 10.02), *repeated("p1", 2, 6.2, 6.3)]
+
+
+def report(results: Results, *more: str) -> int:
+    """The exit status of the command, for this experiment only."""
+    with pytest.raises(SystemExit) as end:
+        main(["--results", str(results.folder), "--experiment", results.experiment, *more])
+    return int(end.value.code or 0)
+
+
+def files(results: Results, parent: str) -> set[str]:
+    return {path.name for path in (results.folder / parent / results.experiment).iterdir()}
+
+
+def test_all_experiments_and_the_study_are_written_from_parquet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored(tmp_path, trials=SCALING)
+    stored(tmp_path, trials=[trial("p1", 2, 5.0, experiment="adhoc")])
+    with pytest.raises(SystemExit) as end:
+        main(["--results", str(tmp_path)])
+
+    assert not end.value.code
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert {
+        "tables/strong_scaling/table.txt",
+        "tables/strong_scaling/environment.md",
+        "figures/strong_scaling/speedup.svg",
+        "tables/adhoc/table.csv",
+        "tables/published/weak_scaling.csv",
+        "figures/published/strong_scaling_laws.png",
+    } <= written
+    output = capsys.readouterr()
+    assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in output.out
+    assert "6.25 ±0.05" in output.out
+    assert "strong_scaling: no diagnosis: no sequential reference with recorded tasks" in output.err
+    slips = (tmp_path / "tables/published/strong_scaling.txt").read_text(encoding="utf-8")
+    assert slips.count("slip:") == 12
+
+
+def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = stored(tmp_path, cell("sequential", 1), cell("p2", 2, gap_s=0.1))
+
+    assert report(results) == 0
+    output = capsys.readouterr().out
+    assert output.index("Strong scaling, no saving") < output.index(
+        "P_2 at 2 workers, no saving: coordination"
+    )
+    assert {"account.png", "ceilings.svg", "timeline.png"} <= files(results, "figures")
+
+
+def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_path: Path) -> None:
+    results = stored(tmp_path, trials=SCALING)
+    report(results)
+    (tmp_path / "figures/strong_scaling/transforms.svg").touch()
+    (tmp_path / "tables/strong_scaling/pop.md").touch()
+    (tmp_path / "tables/strong_scaling/mine.ods").touch()
+    report(results)
+
+    assert "transforms.svg" not in files(results, "figures")
+    assert "pop.md" not in files(results, "tables")
+    assert {"mine.ods", "table.md"} <= files(results, "tables")
+
+
+def test_a_section_whose_tasks_do_not_fit_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sequential, p2 = cell("sequential", 1), cell("p2", 2)
+    results = stored(tmp_path, sequential, Cells(p2.trials, p2.tasks[1:]))
+
+    assert report(results) == 1, "the tasks are damaged"
+    assert "table.txt" in files(results, "tables")
+    assert "timeline.png" in files(results, "figures")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "no diagnosis" in line]
+    assert "11 tasks" in line
+
+
+def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None:
+    failed = [trial("sequential", 1, None, status=FAILED), trial("p1", 2, None, status=FAILED)]
+    results = stored(tmp_path, trials=failed)
+
+    assert report(results) == 0
+    assert "failed" in (tmp_path / "tables/strong_scaling/table.txt").read_text(encoding="utf-8")
+    assert not (tmp_path / "figures/strong_scaling").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--experiment", "weak_scaling"]])
+def test_without_results_there_is_one_line_with_folder_and_command(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--results", str(tmp_path), *arguments])
+
+    message = str(end.value)
+    assert str(tmp_path / "trials") in message
+    assert "`make " in message or "`python run.py " in message
+    assert "\n" not in message
+
+
+def test_a_new_section_is_a_function_that_registers_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sections, "_SECTIONS", list(sections.sections()))
+
+    @section("mine")
+    def slowest(results: Results) -> Outputs:
+        """The slowest trial."""
+        data = results.trials.nlargest(1, "wall_s")[["strategy", "wall_s"]]
+        yield "table", [plain_table("Slowest", data)]
+        yield "empty", Figure()
+
+    results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
+    assert [each.name for each in sections_of("mine")] == ["slowest", "environment"]
+    assert report(results) == 0
+    assert "3.00" in (tmp_path / "tables/mine/table.txt").read_text(encoding="utf-8")
+    assert files(results, "figures") == {"empty.png", "empty.svg"}
+
+
+def test_trials_that_a_rerun_added_all_count(tmp_path: Path) -> None:
+    later = repeated("p1", 2, 6.2, 6.3, started_at=BEGIN + timedelta(hours=1))
+    results = stored(tmp_path, trials=[*SCALING, *later])
+    (table,) = shown(results, "scaling")[0]["table"]
+
+    (point,) = table.data[table.data["strategy"] == "p1"].to_dict("records")
+    assert point["repetitions"] == 4

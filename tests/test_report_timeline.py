@@ -1,0 +1,142 @@
+"""The stages of tasks in time: as a chart that stays small, and as traces."""
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.recording.log import STAGES
+from experiments.report.__main__ import main
+from experiments.report.sections.timeline import BARS, at_largest_count, thinned, timeline_figure
+from experiments.report.spans import spans, write_traces
+from tests.frames import frame, trial
+from tests.reports import shown, stored
+from tests.taskframes import Cost, cell, frames
+
+P1 = cell("p1", 2, Cost(user_s=0.09, write_s=0.02), startup_s=0.4, saving=True)
+
+
+def test_a_task_is_a_span_for_each_stage_that_took_time() -> None:
+    tasks = frame(P1.tasks[:1], "tasks")
+    each = spans(tasks).set_index("stage")
+
+    assert dict(each["process"]) == {"transform": 0, "write": 0}
+    assert dict(each["begin_s"]) == pytest.approx({"transform": 0.4, "write": 0.47})
+    assert dict(each["seconds"]) == pytest.approx({"transform": 0.07, "write": 0.02})
+
+
+def test_a_saver_of_its_own_has_its_stages_in_its_own_row() -> None:
+    tasks = frame(P1.tasks[:1], "tasks").assign(saver=1, save_start_s=5.0)
+    each = spans(tasks).set_index("stage")
+
+    assert dict(each["process"]) == {"transform": 0, "write": 1}
+    assert dict(each["begin_s"]) == pytest.approx({"transform": 0.4, "write": 5.0})
+
+
+def many_spans(count: int, busy: float = 1.0, processes: int = 4) -> pd.DataFrame:
+    """So many spans on each process: two stages in turn, of 1 ms and 3 ms, this share of it busy."""
+    stages = np.resize(["transform", "write"], count)
+    seconds = np.resize([0.001, 0.003], count)
+    begin_s = np.concatenate([[0], np.cumsum(seconds)[:-1]])
+    one = pd.DataFrame({"stage": stages, "begin_s": begin_s, "seconds": busy * seconds})
+    return pd.concat([one.assign(process=process) for process in range(processes)], ignore_index=True)
+
+
+def test_many_spans_become_the_stage_that_took_most_of_each_bin() -> None:
+    bars = thinned(many_spans(50_000), BARS)
+
+    assert len(bars) == BARS
+    assert set(bars["stage"]) == {"write"}, "three times as long"
+    assert bars["seconds"].groupby(bars["process"]).sum().tolist() == pytest.approx([100.0] * 4)
+
+
+def test_bins_that_were_mostly_idle_stay_empty() -> None:
+    busy = many_spans(50_000)
+    pause = busy["begin_s"].between(40, 60)
+    bars = thinned(busy[~pause], BARS)
+
+    assert bars["seconds"].groupby(bars["process"]).sum().tolist() == pytest.approx([80.0] * 4, abs=0.1)
+    assert not bars["begin_s"].between(40.1, 59.9).any()
+    assert thinned(many_spans(50_000, busy=0.2), BARS).empty
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.sampled_from(STAGES)), min_size=11, max_size=60))
+def test_thinned_spans_are_few_and_overlap_nowhere(each: list[tuple[float, str]]) -> None:
+    seconds = np.array([length for length, _ in each])
+    begin_s = np.cumsum(seconds) - seconds
+    stages = [stage for _, stage in each]
+    bars = thinned(pd.DataFrame({"process": 0, "stage": stages, "begin_s": begin_s, "seconds": seconds}), 10)
+
+    assert 0 < len(bars) <= 10
+    assert bars["seconds"].sum() <= seconds.sum() * (1 + 1e-9)
+    assert (bars["begin_s"].diff().dropna() > 0).all()
+
+
+def test_few_spans_are_drawn_as_they_are() -> None:
+    each = many_spans(10)
+    assert thinned(each, BARS) is each
+
+
+def test_a_panel_shows_a_trial_up_to_its_end() -> None:
+    trials, parts = frames(P1)
+    (axes,) = timeline_figure(trials.head(1).to_dict("records"), parts, "t").axes
+
+    assert axes.get_title(loc="left") == "P_1, 2 workers: 0.94 s"
+    assert "seconds" in axes.get_xlabel()
+    ends: Any = axes.lines[0].get_xdata()
+    assert ends[0] == pytest.approx(0.94)
+    bars = [path for collection in axes.collections for path in collection.get_paths()]
+    assert len(bars) == 2 * 12
+
+
+def test_strategies_are_shown_at_the_largest_count_that_the_cpus_hold() -> None:
+    counts = [("sequential", 1), ("p2", 4), ("p1", 4), ("p1", 8), ("p1", 16), ("p2", 16)]
+    trials = frame(trial(strategy, workers, 1.0, usable_cpus=4) for strategy, workers in counts)
+
+    assert [(each["strategy"], each["workers"]) for each in at_largest_count(trials)] == [
+        ("p1", 4),
+        ("p2", 4),
+    ]
+    assert [each["workers"] for each in at_largest_count(trials.assign(usable_cpus=1))] == [4, 4]
+    assert [each["strategy"] for each in at_largest_count(trials.head(1))] == ["sequential"]
+
+
+def test_a_large_trial_is_drawn_in_bounded_memory(tmp_path: Path) -> None:
+    results = stored(tmp_path, cell("p1", 2, Cost(user_s=0.001, write_s=0.0005), tasks=30_000, scales=[1]))
+    results.trials  # noqa: B018 (read what is not measured here)
+    tracemalloc.start()
+    _, figures = shown(results, "timeline")
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    bars = [path for collection in figures["timeline"].axes[0].collections for path in collection.get_paths()]
+    assert len(bars) <= BARS
+    assert peak_bytes < 60_000_000  # as much again for each of 1,000,000 tasks would be 2 GB
+
+
+def test_a_trace_has_every_stage_of_every_task_in_microseconds(tmp_path: Path) -> None:
+    results = stored(tmp_path, P1)
+    (path,) = write_traces(results)
+    trace = json.loads(path.read_text(encoding="utf-8"))
+    events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+
+    assert path == tmp_path / "traces" / "strong_scaling" / f"p1-2-saving-{P1.trials[0]['cell']}.json"
+    assert len(events) == 12 * 2
+    assert sum(event["dur"] for event in events) == pytest.approx(12 * 0.09 * 1e6)
+    assert (events[0]["name"], events[0]["ts"], events[0]["tid"]) == ("transform", 400_000, 0)
+    assert events[0]["args"] == {"image": 0, "augmentation": 0}
+
+
+@pytest.mark.parametrize(("more", "written"), [([], False), (["--traces"], True)])
+def test_traces_are_written_on_request(more: list[str], written: bool, tmp_path: Path) -> None:
+    stored(tmp_path, P1)
+    with pytest.raises(SystemExit):
+        main(["--results", str(tmp_path), "--experiment", "strong_scaling", *more])
+
+    assert (tmp_path / "traces").exists() is written

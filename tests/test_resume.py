@@ -1,0 +1,156 @@
+"""What a sweep measures of what it is asked for, given what is in the results: trials are faked here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from augment.datasets.synthetic import Synthetic
+from augment.strategies import STRATEGIES
+from experiments.measure import environment, sweep
+from experiments.measure.cell_trials import CellTrials, Measured, Row
+from experiments.measure.sweep import CellFailedError, measure_all
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
+from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
+
+Trial = Callable[[CellTrials], dict[str, Any]]
+
+
+def ok(_: CellTrials) -> dict[str, Any]:
+    return {"status": OK, "wall_s": 2.0, "outputs": 8}
+
+
+class Killed(BaseException):
+    """The sweep's process ends here."""
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], None]:
+    """Replaces what runs a trial by a function of its cell; by one that is always ok to begin with."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(environment, "findings", list)
+
+    def put(trial: Trial) -> None:
+        def measured(self: CellTrials, row: Row, _: list[float]) -> Measured:
+            return Measured(row | trial(self))
+
+        monkeypatch.setattr(CellTrials, "_measured", measured)
+
+    put(ok)
+    return put
+
+
+@pytest.fixture
+def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[sweep.Result]]:
+    def measure(*names: str, workers: int = 2, **options: Any) -> list[sweep.Result]:
+        known: dict[str, Any] = {
+            "dataset": Synthetic(),
+            "pipeline": {"transforms": [{"_target_": "albumentations.HorizontalFlip"}]},
+            **{"image_size": "20x10", "n_images": 2, "n_augmentations": 2, "results_dir": str(tmp_path)},
+        }
+        configs = [
+            Config(strategy=STRATEGIES[name](), workers=workers, **(known | options)) for name in names
+        ]
+        return measure_all([Cell(config) for config in configs], in_sweep=len(configs) > 1)
+
+    return measure
+
+
+def rows(results: Path) -> pd.DataFrame:
+    return pd.read_parquet(results / "trials" / "adhoc").sort_values("started_at")
+
+
+def counts(results: Path) -> dict[str, int]:
+    return dict(rows(results).groupby("strategy").size())
+
+
+def test_two_and_then_four_repetitions_are_two_more_of_each(run: Any, tmp_path: Path) -> None:
+    run("p1", "p2", repetitions=2)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    run("p1", "p2", repetitions=4)
+    assert counts(tmp_path) == {"p1": 4, "p2": 4}
+    assert all(path.read_bytes() == content for path, content in before.items()), "nothing is rewritten"
+    assert set(rows(tmp_path)["repetition"]) == {0, 1, 2, 3}
+    assert rows(tmp_path)["sweep"].nunique() == 2
+
+
+def test_the_same_command_again_measures_nothing(run: Any, tmp_path: Path, capsys: Any) -> None:
+    run("p1", "p2")
+    capsys.readouterr()
+    run("p1", "p2")
+    assert counts(tmp_path) == {"p1": 2, "p2": 2}
+    assert capsys.readouterr().out.startswith("2 already measured of 2 cells\nrerun=true measures again")
+
+
+def test_rerun_adds_as_many_as_are_asked_for(run: Any, tmp_path: Path) -> None:
+    run("p1", repetitions=2)
+    run("p1", repetitions=3, rerun=True)
+    assert counts(tmp_path) == {"p1": 5}
+
+
+def test_every_round_holds_every_cell_once_and_the_baseline_twice(run: Any, tmp_path: Path) -> None:
+    run("p1", "p2", "pq", repetitions=3, baseline=True)
+    by_round = rows(tmp_path).groupby("round")["strategy"].apply(sorted)
+    assert list(by_round) == [["p1", "p2", "pq", "sequential", "sequential"]] * 3
+
+
+def test_a_sweep_killed_inside_a_round_finishes_it_first(run: Any, fake: Any, tmp_path: Path) -> None:
+    started = 0
+
+    def killed_in_the_second_round(trials: CellTrials) -> dict[str, Any]:
+        nonlocal started
+        started += 1
+        if started == 5:
+            raise Killed
+        return ok(trials)
+
+    fake(killed_in_the_second_round)
+    with pytest.raises(Killed):
+        run("p1", "p2", "pq", repetitions=3)
+    assert len(rows(tmp_path)) == 4
+    first = set(rows(tmp_path)["trial_id"])
+    fake(ok)
+    run("p1", "p2", "pq", repetitions=3)
+    assert counts(tmp_path) == {"p1": 3, "p2": 3, "pq": 3}
+    assert first <= set(rows(tmp_path)["trial_id"])
+    later = rows(tmp_path)[~rows(tmp_path)["trial_id"].isin(first)]
+    assert list(later.groupby("round").size()) == [2, 3], "the interrupted round first, then a whole one"
+
+
+def test_a_failed_trial_is_measured_anew_and_its_row_stays(run: Any, fake: Any, tmp_path: Path) -> None:
+    fake(lambda _: {"status": FAILED, "error": "no luck"})
+    [result] = run("p1", repetitions=2)
+    with pytest.raises(CellFailedError, match="p1-2w-20x10-saving failed: no luck"):
+        result.seconds_per_task()
+    fake(ok)
+    [result] = run("p1", repetitions=2)
+    assert result.seconds_per_task() == 2.0 / 4
+    assert list(rows(tmp_path)["status"]) == [FAILED, FAILED, OK, OK]
+    assert list(rows(tmp_path)["repetition"]) == [0, 0, 0, 1]
+
+
+def test_one_failure_of_several_repetitions_discards_none(run: Any, fake: Any, tmp_path: Path) -> None:
+    outcomes = iter([ok(None), {"status": FAILED, "error": "x"}, ok(None)])  # type: ignore[arg-type]
+    fake(lambda _: next(outcomes))
+    run("p1", repetitions=3)
+    assert list(rows(tmp_path)["status"]) == [OK, FAILED, OK]
+    fake(ok)
+    run("p1", repetitions=3)
+    assert list(rows(tmp_path)["status"]) == [OK, FAILED, OK, OK]
+
+
+def test_what_does_not_apply_is_one_row_however_often_it_is_asked_for(run: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        [result] = run("pq", workers=1, repetitions=3, rerun=True)
+        assert result.seconds_per_task() == float("inf")
+    assert list(rows(tmp_path)["status"]) == [NOT_APPLICABLE]
+
+
+def test_a_cell_that_cannot_begin_is_one_failed_row_with_its_reason(run: Any, tmp_path: Path) -> None:
+    run("p1", repetitions=3, cache_dir="/proc/none")
+    [row] = rows(tmp_path).to_dict("records")
+    assert row["status"] == FAILED
+    assert row["error"].startswith("cache_dir=/proc/none: ")

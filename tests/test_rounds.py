@@ -1,0 +1,73 @@
+"""The order of a sweep, by hand and for any sweep."""
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.datasets.synthetic import Synthetic
+from augment.strategies import STRATEGIES
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
+from experiments.plan.rounds import companions, rounds, with_companions
+
+amounts = st.dictionaries(st.integers(0, 20), st.integers(1, 5), max_size=12)
+
+
+@given(amounts, st.sets(st.integers(0, 20)), st.integers(0, 9))
+def test_everything_gets_the_trials_that_it_lacks_at_most_once_or_twice_a_round(
+    lacking: dict[int, int], twice: set[int], seed: int
+) -> None:
+    per_round = {each: 2 if each in twice else 1 for each in lacking}
+    drawn = rounds(lacking, per_round, seed)
+    assert Counter(each for order in drawn for each in order) == Counter(lacking)
+    for order in drawn:
+        assert all(count <= per_round[each] for each, count in Counter(order).items())
+
+
+def test_a_baseline_is_in_the_middle_of_each_half() -> None:
+    cells = [f"cell{number}" for number in range(8)]
+    lacking = dict.fromkeys(cells, 1) | {"baseline": 2}
+    [order] = rounds(lacking, dict.fromkeys(cells, 1) | {"baseline": 2}, 0)
+    assert [place for place, each in enumerate(order) if each == "baseline"] == [2, 7]
+
+
+def test_each_round_has_an_order_of_its_own_that_the_seed_gives_again() -> None:
+    lacking = dict.fromkeys(range(20), 3)
+    drawn = rounds(lacking, dict.fromkeys(lacking, 1), 4)
+    assert drawn == rounds(lacking, dict.fromkeys(lacking, 1), 4)
+    assert drawn != rounds(lacking, dict.fromkeys(lacking, 1), 5)
+    assert drawn[0] != drawn[1] != drawn[2]
+
+
+def test_an_interrupted_round_is_finished_first() -> None:
+    drawn = rounds({"has one more": 1, "was not reached": 2}, {"has one more": 1, "was not reached": 1}, 0)
+    assert drawn[0] == ["was not reached"]
+    assert sorted(drawn[1]) == ["has one more", "was not reached"]
+
+
+def cell(strategy: str, workers: int = 2, ablation: str = "none", **options: Any) -> Cell:
+    config = Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **options)
+    return Cell(config, ablation=ablation)
+
+
+def test_companions_are_decided_cell_by_cell() -> None:
+    def named(one: Cell) -> list[tuple[str, int, int]]:
+        return [(each.cell.strategy, each.cell.config.workers, each.per_round) for each in companions(one)]
+
+    assert named(cell("p2")) == []
+    assert named(cell("p2", baseline=True)) == [("sequential", 1, 2)]
+    assert named(cell("p2", ceilings=True)) == [("replicas", 2, 1), ("turns", 2, 1)]
+    assert named(cell("p2", workers=1, ceilings=True)) == [("replicas", 1, 1)], "turns need two"
+    assert named(cell("p2", ablation="allocator", baseline=True)) == []
+
+
+def test_a_cell_that_is_also_a_baseline_is_one_member_measured_twice_a_round() -> None:
+    cells = [cell("sequential", 1, baseline=True), cell("p1", baseline=True), cell("p2", baseline=True)]
+    planned = with_companions(cells, lambda one: f"{one.strategy} {one.config.workers}")
+    assert [(each.cell.strategy, each.per_round) for each in planned] == [
+        ("sequential", 2),
+        ("p1", 1),
+        ("p2", 1),
+    ]

@@ -1,0 +1,128 @@
+"""What may stand in one table: nothing pooled that differs in what determines a measurement."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from experiments.analysis.compare import WORK
+from experiments.analysis.scaling import SAVERS, STRONG, WEAK, NoTrialsError
+from experiments.analysis.select import select
+from experiments.records.schema import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
+from tests.frames import BEGIN, Row, frame, repeated, trial
+
+LATER = BEGIN + timedelta(days=1)
+LATEST = LATER + timedelta(days=1)
+
+
+def kept(*rows: Row, axes: tuple[str, ...] = STRONG) -> list[str]:
+    """Which of the trials may stand in one table, by their place."""
+    chosen = set(select(frame(rows), axes)[0]["trial_id"])
+    return [str(place) for place, row in enumerate(rows) if row["trial_id"] in chosen]
+
+
+def others(column: Column, value: Any) -> list[Any]:
+    """Values of a column other than this one."""
+    if column.name == "strategy_options":
+        return ['{"chunk": 1}', '{"savers": 2}', '{"chunk": 1, "savers": 2}']
+    return [not value] if column.kind is bool else [value + 1] if column.kind is int else [f"{value}2"]
+
+
+@pytest.mark.parametrize(
+    "axes", [STRONG, WEAK, SAVERS, tuple(WORK)], ids=["strong", "weak", "savers", "work"]
+)
+@pytest.mark.parametrize("column", DETERMINING, ids=[column.name for column in DETERMINING])
+def test_cells_that_differ_in_one_determining_column_never_stand_in_one_point(
+    column: Column, axes: tuple[str, ...]
+) -> None:
+    first = trial("p2", 2, 1.0, output_file_system="ext4 /", savers=1)
+    for value in [*others(column, first[column.name]), *([None] if column.nullable else [])]:
+        second = first | {"trial_id": "second", "started_at": LATER, column.name: value}
+        second["cell"] = identity(second)
+        result, notes = select(frame([first, second]), axes)
+        points = result.groupby(list(axes), dropna=False)["cell"].nunique()
+        assert points.max() == 1
+        assert (len(result) == 2) == (notes == [])
+        assert second["trial_id"] in set(result["trial_id"]), "the newest always stays"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("machine", "m2"), ("code_digest", "d" * 64), ("seed", 7), ("runtime", "other")]
+)
+def test_trials_unlike_the_newest_are_left_out_and_the_column_is_named(column: str, value: object) -> None:
+    old = trial("sequential", 1, 10.0, **{column: value})
+    result, notes = select(frame([old, trial("p1", 2, 5.0, started_at=LATER)]), STRONG)
+
+    assert result["strategy"].tolist() == ["p1"]
+    assert notes == [f"1 trial left out, unlike the newest in {column}"]
+
+
+def test_what_agrees_is_kept_without_a_note_failures_and_repeated_sweeps_included() -> None:
+    rows = [*repeated("sequential", 1, 10.0, 11.0), *repeated("p1", 2, 5.0, 6.0, started_at=LATER)]
+    rows += [
+        trial("p1", 2, None, status=FAILED),
+        *repeated("p1", 2, 7.0, 5.0, sweep="rerun", started_at=LATEST),
+    ]
+    result, notes = select(frame(rows), STRONG)
+
+    assert (len(result), notes) == (7, [])
+
+
+def test_a_run_in_memory_with_other_chunks_stands_beside_no_run_on_disk() -> None:
+    disk = [trial("sequential", 1, 10.0, output_file_system="ext4 /"), *repeated("p2", 2, 5.0, 5.0)]
+    memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}'}
+    assert kept(*disk, trial("p2", 2, 10.0, started_at=LATER, **memory)) == ["3"]
+
+
+def test_options_of_one_strategy_are_compared_within_it() -> None:
+    rows = [
+        trial("p2", 2, 1.0, strategy_options='{"chunk": 1}'),
+        trial("pq", 4, 1.0, strategy_options='{"savers": 1}', started_at=LATER),
+        trial("p2", 4, 1.0, strategy_options='{"chunk": 2}', started_at=LATEST),
+    ]
+    assert kept(*rows) == ["1", "2"]
+
+
+def test_inputs_are_compared_within_a_size_where_sizes_are_the_axis() -> None:
+    small, large = {"width": 100, "inputs_digest": "small"}, {"width": 200, "inputs_digest": "large"}
+    rows = [
+        trial("p1", 1, 1.0, **small),
+        trial("p1", 2, 1.0, **large, started_at=LATER),
+        trial("p1", 1, 1.0, **small | {"inputs_digest": "new"}, started_at=LATEST),
+    ]
+    assert kept(*rows, axes=WEAK) == ["1", "2"]
+    assert kept(*rows) == ["2"]
+
+
+def test_an_early_failure_belongs_to_the_trials_that_it_otherwise_agrees_with() -> None:
+    unknown = {"n_images": None, "width": None, "height": None, "inputs_digest": None}
+    early = trial("p1", 2, None, status=FAILED, started_at=LATER, **unknown)
+    assert kept(trial("sequential", 1, 10.0), trial("p1", 2, 5.0), early) == ["0", "1", "2"]
+
+
+def test_savers_tell_points_apart_and_the_strategys_other_options_do_not() -> None:
+    def queue(options: str, savers: int | None, **changes: Any) -> Row:
+        return trial("pq", 4, 1.0, strategy_options=options, savers=savers, **changes)
+
+    one, two = queue('{"savers": 1}', 1), queue('{"savers": 2}', 2, started_at=LATER)
+    assert kept(one, two, axes=SAVERS) == ["0", "1"]
+    assert kept(one, two) == ["1"]
+    chunked = queue('{"savers": 2, "chunk": 1}', 2, started_at=LATEST)
+    assert kept(one, two, chunked, axes=SAVERS) == ["2"]
+
+    default = queue('{"savers": null}', 1, started_at=LATEST)
+    result, notes = select(frame([one, two, default]), SAVERS)
+    assert list(result["trial_id"]) == [two["trial_id"], default["trial_id"]]
+    assert notes == ["1 trial of older cells at the same point left out"]
+
+
+def test_cells_that_do_not_apply_do_not_displace_each_other() -> None:
+    rows = [
+        trial("pq", 4, None, status=NOT_APPLICABLE, strategy_options=f'{{"savers": {n}}}') for n in (4, 5)
+    ]
+    assert kept(*rows, axes=SAVERS) == ["0", "1"]
+
+
+def test_no_trials_are_an_error_of_one_line() -> None:
+    with pytest.raises(NoTrialsError, match="make strong-scaling"):
+        select(frame([trial("p1", 2, 5.0)]).iloc[:0], STRONG)

@@ -1,0 +1,111 @@
+"""From logs to Arrow: a row for each task, with a saver's part joined to its worker's."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from augment.recording.log import PROBING, READING, Role
+from augment.recording.log_reader import read
+from augment.strategies.instruments.probes import PROBES
+from experiments.measure.task_columns import probe_table, task_table, transform_table
+from tests import bounds
+from tests.logs import HandClock, do_task, leave, ready_log
+
+
+@pytest.fixture
+def queued(tmp_path: Path) -> Path:
+    """Logs of P_Q: a master, then a worker with two tasks, a saver of both, and a worker with one more,
+    which nothing saved."""
+    clock = HandClock()
+    for name, role, tasks in (
+        ("master", Role.MASTER, {(0, READING): {"read": 5}}),
+        ("worker", Role.WORKER, {(3, 1): {"transform": 2, "send": 1}, (0, 2): {"transform": 4}}),
+        ("saver", Role.SAVER, {(0, 2): {"encode": 1, "write": 2}, (3, 1): {"encode": 3}}),
+        ("other", Role.WORKER, {(1, 0): {"transform": 1}}),
+    ):
+        log = ready_log(tmp_path, clock, role)
+        for task, stages_s in tasks.items():
+            do_task(log, clock, task, **stages_s)
+        clock.tick(10)
+        leave(log, tmp_path, name)
+    return tmp_path
+
+
+def test_a_savers_part_is_joined_to_its_workers(queued: Path) -> None:
+    """The worker works from 15 to 22 after the master's begin, the saver from 32 to 38, the other from 48."""
+    rows = task_table(read(queued), begin=100, trial_id="t1", saving=True).to_pylist()
+    assert [row["trial_id"] for row in rows] == ["t1"] * 3
+    names = ("image_index", "augmentation_index", "worker", "saver", "start_s", "save_start_s", "end_s")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (3, 1, 0, 1, 15, 35, 38),
+        (0, 2, 0, 1, 18, 32, 35),
+        (1, 0, 2, 2, 48, None, 49),
+    ]
+    stages = ("read_s", "transform_s", "send_s", "encode_s", "write_s")
+    assert [tuple(row[name] for name in stages) for row in rows] == [
+        (0, 2, 1, 3, 0),
+        (0, 4, 0, 1, 2),
+        (0, 1, 0, 0, 0),
+    ]
+
+
+def test_counters_are_of_both_and_the_savers_part_stands_beside(queued: Path) -> None:
+    logs = read(queued)
+    for log in logs:
+        log.tasks["faults"] = 10 if log.header.role is Role.SAVER else 1
+    table = task_table(logs, begin=100, trial_id="t1", saving=True)
+    assert table["minor_faults"].to_pylist() == [11, 11, 1]
+    assert table["saver_minor_faults"].to_pylist() == [10, 10, None]
+
+
+def test_without_saving_nothing_has_a_saver(queued: Path) -> None:
+    logs = [log for log in read(queued) if log.header.role is not Role.SAVER]
+    table = task_table(logs, begin=100, trial_id="t1", saving=False)
+    assert table["saver"].to_pylist() == [None] * 3
+    assert table["worker"].to_pylist() == [0, 0, 1]
+
+
+def test_a_row_for_each_timed_transform(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    log.begin(2, 5)
+    for name, seconds in (("Blur", 2), ("Flip", 1), ("Blur", 3)):
+        clock.tick(seconds)
+        log.transformed(name, begin=clock.now - seconds)
+    log.end()
+    log.leave()
+    assert transform_table(read(tmp_path), "t1").to_pylist() == [
+        {
+            "trial_id": "t1",
+            "image_index": 2,
+            "augmentation_index": 5,
+            "transform": name,
+            "seconds": seconds,
+            "weight": 1,
+        }
+        for name, seconds in (("Blur", 2), ("Flip", 1), ("Blur", 3))
+    ]
+
+
+def test_probes_are_no_tasks(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    do_task(log, clock, (0, 0), transform=1)
+    do_task(log, clock, (0, PROBING - 1), transform=2)
+    log.leave()
+    logs = read(tmp_path)
+    assert len(task_table(logs, 100, "t1", saving=True)) == 1
+    [probe] = probe_table(logs, 100, "t1").to_pylist()
+    assert (probe["probe"], probe["worker"], probe["start_s"], probe["end_s"]) == (list(PROBES)[1], 0, 1, 3)
+
+
+def test_a_trial_of_many_tasks_stays_within_its_bounds(tmp_path: Path) -> None:
+    bounds.write_logs(tmp_path / "p2", n_tasks=20_000, processes=2)
+    cost = bounds.measured("store", tmp_path, "p2", "20000")
+    assert cost.peak_rss_bytes < 0.3e9
+    folders = (tmp_path / "results" / table / "strong_scaling" for table in ("trials", "tasks", "transforms"))
+    trials, tasks, transforms = (pq.read_table(folder) for folder in folders)
+    assert (len(trials), len(tasks)) == (1, 20_000)
+    assert len(transforms) == 20_000 * len(bounds.TRANSFORMS)
+    assert set(tasks["worker"].to_pylist()) == {0, 1}

@@ -1,0 +1,29 @@
+"""Numbers and names as tables and sentences write them."""
+
+from math import nan
+
+import pytest
+
+from experiments.analysis.text import counted, label, number, percent, percent_span, with_interval
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "shown"),
+    [(0.12, 0, "12 %"), (-0.001, 0, "0 %"), (0.1234, 1, "12.3 %"), (nan, 0, "-")],
+)
+def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, shown: str) -> None:
+    assert percent(share, digits) == shown
+
+
+def test_intervals_and_what_is_unknown_of_them() -> None:
+    assert percent_span(-0.03, 0.04, "+") == "-3 to +4 %"
+    assert percent_span(0.08, 0.16) == "8 to 16 %"
+    assert with_interval(12.3, 10.1, 14.5, "+.1f") == "+12.3 (+10.1 to +14.5)"
+    assert with_interval(12.3, nan, nan, ".0f") == "12 (-)"
+    assert with_interval(nan, nan, nan, ".0f") == "-"
+    assert (number(nan, ".2f"), number(1.0, ".2f")) == ("-", "1.00")
+
+
+def test_names() -> None:
+    assert (label("pq"), label("of another version")) == ("P_Q", "of another version")
+    assert (counted(1, "trial"), counted(2, "trial")) == ("1 trial", "2 trials")

@@ -1,0 +1,101 @@
+"""What a trial reports of its processes: CPU seconds, peak memory, and the policies that were in force."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numpy.typing import NDArray
+
+from augment.recording.processes import StartMethod
+from augment.runtime import Allocator, HugePages, Pin, Runtime
+from augment.strategies import STRATEGIES
+from experiments.measure import supervisor
+from tests.jobs import run, small_job
+from tests.planted import Planted
+
+SPUN_S = 0.05
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+class Spins(Planted):
+    """Uses so much CPU time of its process."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        end = time.process_time() + SPUN_S
+        while time.process_time() < end:
+            sum(range(1000))
+        return img
+
+
+class NeedsItsCpu(Planted):
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        if len(os.sched_getaffinity(0)) > 1:
+            raise RuntimeError("not bound to one CPU")
+        return img
+
+
+def pipeline(kind: type[Planted]) -> dict[str, Any]:
+    return {"transforms": [{"_target_": f"tests.test_trial.{kind.__name__}"}]}
+
+
+@pytest.mark.parametrize("method", StartMethod)
+def test_cpu_seconds_are_of_all_processes_however_started(method: StartMethod, tmp_path: Path) -> None:
+    """Workers of a forkserver are no children of the master. All CPUs give no more than they have."""
+    job = small_job(tmp_path, 2, pipeline=pipeline(Spins), runtime=Runtime(start_method=method))
+    result = run(STRATEGIES["p2"](), job).result
+    assert result
+    tasks_s = SPUN_S * len(list(job.workload.tasks()))
+    assert tasks_s < result.cpu_user_s + result.cpu_system_s < (os.cpu_count() or 1) * result.wall_s + tasks_s
+
+
+def test_cpu_seconds_of_a_trial_of_one_process_count_once(tmp_path: Path) -> None:
+    job = small_job(tmp_path, 1, pipeline=pipeline(Spins))
+    outcome = run(STRATEGIES["sequential"](), job)
+    assert outcome.result
+    [log] = outcome.logs
+    whole_s = log.header.cpu_user_s + log.header.cpu_system_s
+    assert SPUN_S * 12 < outcome.result.cpu_user_s + outcome.result.cpu_system_s < whole_s, (
+        "without its imports"
+    )
+
+
+def test_the_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path) -> None:
+    held = b"\1" * 500_000_000
+    outcome = run(STRATEGIES["p2"](), small_job(tmp_path, 2))
+    assert len(held) == 500_000_000
+    assert all(0 < log.header.peak_rss_bytes < 400_000_000 for log in outcome.logs)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_worker_is_bound_to_a_cpu_where_that_is_asked_for(name: str, tmp_path: Path) -> None:
+    strategy = STRATEGIES[name]()
+    workers = 1 if strategy.not_applicable(2, saving=True) else 2
+    job = small_job(tmp_path, workers, pipeline=pipeline(NeedsItsCpu), runtime=Runtime(pin=Pin.compact))
+    assert run(strategy, job).error is None
+
+
+@pytest.mark.parametrize("allocator", Allocator)
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the kernel gives no huge pages"
+)
+def test_huge_pages_asked_for_are_seen_in_every_process(allocator: Allocator, tmp_path: Path) -> None:
+    runtime = Runtime(huge_pages=HugePages.madvise, allocator=allocator)
+    outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2, runtime=runtime))
+    assert len(outcome.logs) == 3
+    assert all(log.header.huge_page_bytes >= 2 << 20 for log in outcome.logs)
+
+
+def test_huge_pages_that_were_not_asked_for_are_not_looked_at(tmp_path: Path) -> None:
+    outcome = run(STRATEGIES["sequential"](), small_job(tmp_path, 1))
+    assert [log.header.huge_page_bytes for log in outcome.logs] == [0]
+
+
+def test_a_process_that_nobody_has_reaped_has_ended() -> None:
+    process = subprocess.Popen(["true"])
+    assert supervisor._has_ended(process.pid, timeout_s=60)
+    process.wait()
+    assert supervisor._has_ended(process.pid, timeout_s=0)
+    assert not supervisor._has_ended(os.getpid(), timeout_s=0)
