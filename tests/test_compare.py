@@ -184,8 +184,8 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert environment == "A and B: same machine, code and versions."
     assert names.split() == ["strategy", "workers", "saving", "seed", "A", "(s)", "B", "(s)", "verdict"]
     assert [row.split(maxsplit=6) for row in rows if row] == [
-        ["p1", "2", "True", "0", "10.00", "5.00", "B is faster by 50 % (46 to 54 %)"],
-        ["p1", "2", "True", "1", "5.00", "-", "only in A"],
+        ["p1", "2", "yes", "0", "10.00", "5.00", "B is faster by 50 % (46 to 54 %)"],
+        ["p1", "2", "yes", "1", "5.00", "-", "only in A"],
     ]
     assert note.startswith("Per cent of A's time")
 

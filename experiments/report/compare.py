@@ -16,7 +16,7 @@ from experiments.analysis.select import select
 from experiments.analysis.statistics import FLOOR, LEVEL
 from experiments.analysis.text import number, percent
 from experiments.records import store
-from experiments.report.tables import with_short_digests
+from experiments.report.tables import value_text, with_short_digests
 
 EXPLANATION = (
     f"Per cent of A's time, with the {percent(LEVEL)} interval from the repetitions, made wider by "
@@ -27,7 +27,7 @@ EXPLANATION = (
 def table(cells: pd.DataFrame) -> str:
     """The cells of `compare` for people: of their work what tells them apart."""
     names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
-    shown = with_short_digests(cells[names].astype(str))
+    shown = with_short_digests(cells[names].map(value_text))
     for side in "AB":
         shown[f"{side} (s)"] = [number(wall_s, ".2f") for wall_s in cells[f"wall_s_{side.lower()}"]]
     shown["verdict"] = cells["verdict"]
