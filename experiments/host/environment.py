@@ -41,7 +41,9 @@ def fingerprint(environment: dict[str, str]) -> str:
 
 
 def usable_cpus() -> int:
-    """CPUs that affinity and the cgroup's quota (v1 or v2, rounded up) leave to this process; at least 1."""
+    """CPUs that affinity and the cgroup's quota (v1 or v2, rounded up) leave to this process; at least 1.
+
+    Not `loky.cpu_count`, which reads the root cgroup's quota only: that of a nested one counts as well."""
     return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, _quotas())]))
 
 
