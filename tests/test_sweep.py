@@ -153,6 +153,15 @@ class TestOutputDir:
         assert "output_dir=kept: 12 files of these names are there" in others.stderr
         assert run_py(*words, "seed=1", "overwrite=true").status == 0
 
+    def test_images_left_out_have_no_outputs_to_wait_for(self, run_py: RunPy, tmp_path: Path) -> None:
+        run_py("protocol=smoke", "output_dir=images")
+        (tmp_path / "images" / "bad.jpg").touch()
+        asked = ("dataset=folder", "dataset.path=images", "on_bad_image=skip", "output_dir=kept")
+        words = (*asked, "n_augmentations=1", "repetitions=1", "pipeline=light")
+        assert "1 ok" in run_py(*words).stdout
+        assert len(list((tmp_path / "kept").iterdir())) == 12
+        assert "1 already measured" in run_py(*words).stdout
+
     def test_never_among_the_inputs(self, run_py: RunPy, tmp_path: Path) -> None:
         run_py("protocol=smoke", "output_dir=kept")
         words = ("dataset=folder", "dataset.path=kept", "output_dir=kept/../kept", "n_augmentations=1")

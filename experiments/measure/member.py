@@ -47,7 +47,7 @@ class Member:
         if self.cell.not_applicable:
             return int(not self._has_all(rows))
         ok = _count_ok(rows)
-        lacks = wanted if self.cell.config.rerun else max(wanted - ok, int(not self._outputs_kept()), 0)
+        lacks = wanted if self.cell.config.rerun else max(wanted - ok, int(not self._outputs_kept(rows)), 0)
         self._target = ok + lacks
         return lacks
 
@@ -70,19 +70,22 @@ class Member:
         errors = dict.fromkeys(row["error"] for row in self.rows if row["status"] == FAILED)
         return [f"{self.cell.label} failed: {error}" for error in errors]
 
-    def _outputs_kept(self) -> bool:
-        """Whether all outputs are where they are to be kept; yes where nothing is."""
+    def _outputs_kept(self, rows: Sequence[Row]) -> bool:
+        """Whether as many outputs as a trial wrote, images left out aside, are where they are to be kept; yes
+        where none is."""
         try:
-            return all(path.exists() for path in self._trials.planned_outputs())
+            outputs = self._trials.planned_outputs()
         except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return True
+        written = max((row["outputs"] for row in rows if row["status"] == OK), default=0)
+        return not outputs or sum(path.exists() for path in outputs) >= written
 
     def check_outputs(self) -> None:
         """Raises OptionError where outputs would fall among the inputs, or upon files that no earlier
         trial of this cell has left there."""
         try:
             outputs = self._trials.planned_outputs()
-        except (OptionError, OSError):
+        except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return
         if not outputs:
             return
