@@ -9,18 +9,17 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.installed
 
-, := ,
 RESULTS := $(or $(patsubst results_dir=%,%,$(lastword $(filter results_dir=%,$(ARGS)))),results)
 report   = $(PY) -m experiments.report --results $(RESULTS)
 
-# Runs experiment $(1) with the overrides $(2), reports also what a sweep with failed cells measured, and
+# Runs experiment $(1), reports also what a sweep with failed cells measured, and
 # keeps the sweep's exit code.
-sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(2) $(ARGS); swept=$$?; \
+sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	$(report) --experiment $(1); reported=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose ablation causes against-itself overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate aa overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,17 +61,20 @@ validation: $(READY)  ## Every strategy on real photos: outputs compared, contac
 saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figures
 	@$(call sweep,saver_tuning)
 
-diagnose: $(READY)  ## What stops it: account of lost time, ceilings, verdicts (adds to strong-scaling)
-	@$(call sweep,strong_scaling,ceilings=true workers=2$(,)4$(,)16)
+diagnose: $(READY)  ## What stops it: ceilings, neighbours, policies, up to the usable CPUs
+	@$(call sweep,diagnosis)
+
+interference: $(READY)  ## What slows a task down beside neighbours: cores, memory, pages or files?
+	@$(call sweep,interference)
 
 ablation: $(READY)  ## One policy changed at a time: which gives time back?
 	@$(call sweep,ablation)
 
-causes: $(READY)  ## Is each planted cause named? (ten tries of each, half an hour)
-	CAUSES=10 $(PY) -m pytest tests/test_causes.py
+calibrate: $(READY)  ## Is each planted cause named, and nothing else?
+	@$(PY) -m tests.calibration --results $(RESULTS)
 
-against-itself: $(READY)  ## How often does identical code claim to differ from itself?
-	@$(call sweep,against_itself)
+aa: $(READY)  ## How often does identical code claim to differ from itself?
+	@$(call sweep,aa)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
 	@$(PY) -m experiments.measure.recording_cost --results $(RESULTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from cProfile import Profile
@@ -22,7 +23,6 @@ from augment.workload import Job
 
 if TYPE_CHECKING:
     from augment.image_io import Pixels
-    from augment.strategies.instruments.probes import Load
 
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
@@ -62,8 +62,9 @@ class TaskRunner:
 
     def read(self) -> Pixels:
         """Stage `read`: the task's image, height × width × 3, RGB."""
+        before_s = self._cpu_s()
         pixels = decode(self._workload.inputs[self._task[0]])
-        self._log.lap(READ)
+        self._log.lap(READ, self._cpu_s() - before_s)
         return pixels
 
     def read_all(self) -> list[Pixels]:
@@ -83,11 +84,6 @@ class TaskRunner:
         self._log.lap(TRANSFORM)
         return cast("Pixels", augmented["image"])
 
-    def probe(self, load: Load) -> None:
-        """No stage of an augmentation: loads the machine to see what it gives."""
-        load()
-        self._log.lap(TRANSFORM)
-
     def send(self, queue: Any, item: object) -> None:
         """Stage `send`: hands something over to another process."""
         queue.put(item)
@@ -100,8 +96,13 @@ class TaskRunner:
         name = self._workload.output_name(*self._task)
         encoded = encode(pixels, name)
         self._log.lap(ENCODE)
+        before_s = self._cpu_s()
         write(self._workload.output, name, encoded)
-        self._log.lap(WRITE)
+        self._log.lap(WRITE, self._cpu_s() - before_s)
+
+    def _cpu_s(self) -> float:
+        """CPU seconds of this thread so far, where the tasks are recorded."""
+        return time.thread_time() if self._log.recording else 0.0
 
 
 _runner: TaskRunner | None = None

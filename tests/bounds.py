@@ -86,7 +86,7 @@ def store_trial(folder: Path, strategy: str, n_tasks: int) -> None:
     sizes = {"tasks": n_tasks, "n_augmentations": N_AUGMENTATIONS, "n_images": n_tasks // N_AUGMENTATIONS}
     used = {"cpu_user_s": wall_s, "cpu_system_s": 0.0, "kernel_before_s": 0.005, "kernel_after_s": 0.005}
     row = trial(strategy, processes, wall_s, trace=True, opencv_threads=1, **sizes, **used)
-    result = Result(BEGIN, wall_s, wall_s, 0.0, 0.0, 0, "fork", 1)
+    result = Result(BEGIN, wall_s, wall_s, 0.0, 0.0, 0, "fork", 1, {})
     outcome = Outcome(result, None, read(folder / strategy))
     store.write(folder / "results", strategy, row, tables(outcome, row["trial_id"], saving=True))
 

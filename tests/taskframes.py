@@ -1,7 +1,7 @@
 """Synthetic cells, task by task, with times chosen by hand; rows of the tables of a trial."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ class Cost:
     system_s: float = 0.0
     wait_s: float = 0.0
     blocked_s: float = 0.0
+    file_wait_s: float = 0.0  # of the blocked seconds
     read_s: float = 0.0  # of the busy seconds
     write_s: float = 0.0  # of the busy seconds
     helpers_s: float = 0.0  # user CPU of helper threads
@@ -38,7 +39,7 @@ class Cells:
     trials: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
     transforms: list[Row] = field(default_factory=list)
-    probes: list[Row] = field(default_factory=list)
+    turns: list[Row] = field(default_factory=list)
 
 
 class InMemory(Parts):
@@ -119,6 +120,7 @@ def _task(trial: Row, cost: Cost, scale: float, number: int, worker: int, start_
         "send_s": 0.0,
         "encode_s": 0.0,
         "write_s": cost.write_s * scale,
+        "file_wait_s": cost.file_wait_s * scale,
         "end_s": start_s + cost.busy_s * scale,
         "cpu_user_s": (cost.user_s + cost.helpers_s) * scale,
         "cpu_system_s": cost.system_s * scale,
@@ -135,42 +137,34 @@ def _transforms(task: Row, cost: Cost, scale: float) -> list[Row]:
     ]
 
 
-def turns(
-    inflation: float,
-    workers: int,
-    kind: str = "user_s",
-    rounds: int = 12,
-    scales: Sequence[float] = (1.0, 1.01, 0.99),
-    probes: Mapping[str, float] | None = None,
-    **changes: Any,
-) -> Cells:
-    """A cell whose workers are at work alone and together by turns, and after each round the `probes`, each
-    with its inflation; the machine's speed, the same for all, is another in each round."""
-    tasks = rounds * (workers + 1)
-    cost = replace(Cost(user_s=0.0), **{kind: 0.1})  # type: ignore[arg-type]
-    result = cell("turns", workers, cost, tasks=tasks, scales=scales, **changes)
-    at_s = 0.0
+def copies(workers: int, cost: Cost | None = None, **changes: Any) -> Cells:
+    """A cell in which each copy does twelve tasks, beginning elsewhere: `workers` of them at a time."""
+    result = cell("copies", workers, cost, tasks=12 * workers, **changes)
     for number, task in enumerate(result.tasks):
-        turn, part = divmod(number % tasks, workers + 1)
-        at_s = 0.0 if number % tasks == 0 else at_s
-        speed = 1 + 0.5 * (turn % 3)
-        factor = speed * (inflation if part else 1.0)
-        for name in ("transform_s", "cpu_user_s", "cpu_system_s"):
-            task[name] *= factor
-        end_s = at_s + task["transform_s"]
-        task |= {"worker": part - 1 if part else turn % workers, "start_s": at_s, "end_s": end_s}
-        at_s = end_s if part in (0, workers) else at_s
-        for name, own_inflation in (probes or {}).items() if part == workers else ():
-            seconds = 0.1 * speed
-            result.probes.append(_run(task, name, turn % workers, at_s, seconds))
-            at_s += seconds
-            together = (_run(task, name, worker, at_s, seconds * own_inflation) for worker in range(workers))
-            result.probes.extend(together)
-            at_s += seconds * own_inflation
+        place = number % (12 * workers) // workers + 5 * task["worker"]
+        task["image_index"], task["augmentation_index"] = divmod(place % 12, 4)
+    for trial in result.trials:
+        trial |= {"tasks": 12, "n_augmentations": 4}
     return result
 
 
-def _run(task: Row, name: str, worker: int, start_s: float, cpu_user_s: float) -> Row:
-    times = {"start_s": start_s, "end_s": start_s + cpu_user_s, "cpu_user_s": cpu_user_s}
-    counts = {"cpu_system_s": 0.0, "minor_faults": 0}
-    return {"trial_id": task["trial_id"], "probe": name, "worker": worker, **times, **counts}
+def interference(
+    slower: Mapping[str, float],
+    workers: int = 2,
+    rounds: int = 4,
+    transform: str | None = None,
+    **changes: Any,
+) -> Cells:
+    """A cell of which the subject's turns of 0.2 s take `slower` times as long beside each neighbour, on a
+    machine whose speed differs from round to round; idle neighbours twice a round."""
+    result = Cells(repeated("interference", workers, 8.0, **({"saving": False} | changes)))
+    [trial] = result.trials
+    for number in range(rounds):
+        for place, (neighbour, times) in enumerate((("idle", 1.0), ("idle", 1.0), *slower.items())):
+            seconds = 0.2 * times * (1 + 0.3 * (number % 2)) * (1 + 0.004 * (number * place % 3))
+            turn = {"trial_id": trial["trial_id"], "round": number, "neighbour": neighbour}
+            cpu = {"cpu_user_s": 0.9 * seconds, "cpu_system_s": 0.0}
+            result.turns.append(turn | {"transform": None, "wall_s": seconds, **cpu})
+            if transform:
+                result.turns.append(turn | {"transform": transform, "wall_s": seconds / 2})
+    return result

@@ -1,20 +1,51 @@
-"""A/A: identical code, compared with itself over and over."""
+"""A/A tests: what the intervals say of identical code, three rounds at a time."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from experiments.analysis.compare import against_itself
+from experiments.analysis.ablation import aa_comparisons
 from experiments.analysis.scaling import NoTrialsError
-from experiments.records.schema import FAILED
-from tests.frames import frame, repeated, trial
+from tests.frames import Row, frame, repeated
+from tests.reports import shown, stored
+
+ONE, OTHER = (1.0, 1.02, 0.99), (1.01, 0.99, 1.0)  # three rounds of the same
 
 
-def test_each_three_trials_are_compared_with_the_next_three_in_the_order_of_their_time() -> None:
-    steady, jump = [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]
-    rows = repeated("p2", 2, *steady, *steady, *jump, 9.0)
-    compared = against_itself(frame([*rows[::-1], trial("p2", 2, None, status=FAILED)]))
-    assert list(compared["verdict"]) == ["no difference (-8 to +8 %)", "B is slower by 100 % (85 to 117 %)"]
+def twice(*changes: float, **more: Any) -> list[Row]:
+    """A cell and itself under the name of `aa`, three rounds for each of `changes`, by which the latter takes
+    as many times as long; all of it in a machine's drift."""
+    drift = [1 + 0.1 * number for number in range(3 * len(changes))]
+    walls_s = [ONE[number % 3] * times for number, times in enumerate(drift)]
+    again_s = [OTHER[number % 3] * times * changes[number // 3] for number, times in enumerate(drift)]
+    aa = repeated("p2", 2, *again_s, ablation="aa", **more)
+    return [*repeated("p2", 2, *walls_s, **more), *aa]
 
 
-def test_too_few_trials_are_an_error_of_one_line() -> None:
-    with pytest.raises(NoTrialsError, match=r"fewer than 6 trials: run `make against-itself`"):
-        against_itself(frame(repeated("p2", 2, *[1.0] * 5)))
+def test_identical_code_claims_nothing_and_a_planted_difference_is_claimed() -> None:
+    same, slower = aa_comparisons(frame(twice(1.0, 1.3))).to_dict("records")
+    assert (same["claim"], slower["claim"]) == (False, True)
+    assert same["low"] < same["gain"] < same["high"]
+    assert slower["gain"] == pytest.approx(-0.3, abs=0.02)
+
+
+def test_a_comparison_is_of_three_consecutive_rounds_of_the_same_flag() -> None:
+    incomplete = [row for row in twice(1.3, 1.0, 1.3) if row["round"] < 8]
+    rows = aa_comparisons(frame([*incomplete, *twice(1.0, saving=False)]))
+    assert list(rows["saving"]) == [False, True, True]
+    assert list(rows["claim"]) == [False, True, False]
+
+
+@pytest.mark.parametrize("rows", [twice(1.0)[:3], twice(1.0)[1:3] + twice(1.0)[4:6]], ids=["alone", "two"])
+def test_too_few_rounds_are_an_error_of_one_line(rows: list[Row]) -> None:
+    with pytest.raises(NoTrialsError, match="fewer than 3 rounds"):
+        aa_comparisons(frame(rows))
+
+
+def test_the_report_counts_the_claims_and_names_them(tmp_path: Path) -> None:
+    results = stored(tmp_path, trials=twice(1.0, 1.3, 1.0, 1.0, experiment="aa"))
+    (table,) = shown(results, "aa")[0]["table"]
+    assert table.rows == [["4", "1", "25 % (1–81)"]]  # Clopper-Pearson: 0.0063 to 0.8059
+    assert [note for note in table.notes if note.startswith("Claimed of P_2: -30 %")]
+    assert len(table.data) == 4

@@ -1,14 +1,17 @@
-"""What a policy gives back, from pairs measured in the same round of a sweep."""
+"""What a policy gives back, by the block model, and the counter that belongs to it."""
 
 from datetime import timedelta
+from math import exp
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from experiments.analysis.ablation import comparable, recovered
+from experiments.analysis.ablation import comparable, gains, of_one_workload
 from experiments.analysis.scaling import NoTrialsError
 from experiments.records.schema import FAILED
 from tests.frames import BEGIN, Row, frame, repeated, trial
+from tests.taskframes import Cells, Cost, cell, frames
 
 
 def rounds(
@@ -17,96 +20,70 @@ def rounds(
     return repeated(strategy, workers, *walls_s, ablation=ablation, **changes)
 
 
-def sequential(*walls_s: float, ablation: str = "none", **changes: Any) -> list[Row]:
-    return rounds(ablation, list(walls_s), "sequential", 1, **changes)
+def given(*trials: list[Row]) -> list[dict[Any, Any]]:
+    """The rows of `gains` of trials without recorded tasks."""
+    return gains(*frames(*map(Cells, trials))).to_dict("records")
 
 
-def test_gains_are_paired_by_round_so_that_drift_cancels() -> None:
+def test_drift_from_round_to_round_cancels() -> None:
     drifting = [1.0, 1.5, 2.0, 1.2]
-    trials = frame(rounds("none", drifting) + rounds("allocator", [wall_s / 2 for wall_s in drifting]))
-    [row] = recovered(trials).to_dict("records")
-    interval = [row[f"time_recovered{end}"] for end in ("", "_low", "_high")]
-    assert interval == pytest.approx([0.5, 0.5, 0.5])
+    [row] = given(rounds("none", drifting), rounds("allocator", [wall_s / 2 for wall_s in drifting]))
+    assert [row["low"], row["gain"], row["high"]] == pytest.approx([0.5, 0.5, 0.5])
     assert row["rounds"] == 4
 
 
-def test_efficiency_recovered_is_the_paired_difference_against_the_untouched_sequential_time() -> None:
-    trials = frame(
-        # what a policy does to the sequential time changes nothing
-        sequential(8.0, 9.0, 6.0)
-        + sequential(1.0, 1.0, 1.0, ablation="allocator")
-        + rounds("none", [8.0, 9.0, 10.0])  # efficiencies 0.5, 0.5, 0.3
-        + rounds("allocator", [5.0, 5.0, 5.0])  # 0.8, 0.9, 0.6
+def test_the_interval_by_hand() -> None:
+    """The logarithm halves ± 0.1: standard error 0.1, t of one degree of freedom 12.706."""
+    [row] = given(rounds("none", [1.0, 1.0]), rounds("allocator", [0.5 * exp(0.1), 0.5 / exp(0.1)]))
+    assert [row["low"], row["high"]] == pytest.approx([1 - exp(1.2706) / 2, 1 - exp(-1.2706) / 2], abs=1e-4)
+
+
+def test_rows_are_ranked_across_points() -> None:
+    rows = given(
+        rounds("none", [10.0, 10.0]),
+        rounds("tmpfs", [8.0, 8.0]),
+        rounds("none", [16.0, 16.0], workers=8),
+        rounds("spawn", [8.0, 8.0], workers=8),
     )
-    [row] = recovered(trials).to_dict("records")
-    assert row["efficiency_without"] == pytest.approx(1.3 / 3)
-    assert row["efficiency_with"] == pytest.approx(2.3 / 3)
-    # differences 0.3, 0.4, 0.3: standard error 1/30, t for two degrees of freedom 4.30265
-    interval = [row[f"efficiency_recovered{end}"] for end in ("", "_low", "_high")]
-    assert interval == pytest.approx([1 / 3, 1 / 3 - 4.30265 / 30, 1 / 3 + 4.30265 / 30], abs=1e-6)
+    assert [(row["ablation"], row["workers"]) for row in rows] == [("spawn", 8), ("tmpfs", 2)]
+    assert [row["gain"] for row in rows] == pytest.approx([0.5, 0.2])
 
 
-def test_a_baseline_of_another_workload_is_no_reference() -> None:
-    others = sequential(8.0, 8.0, saving=False) + sequential(8.0, 8.0, pipeline="light")
-    data = recovered(frame([*others, *rounds("none", [8.0, 9.0]), *rounds("tmpfs", [4.0, 4.5])]))
-    assert data.filter(like="efficiency").isna().all(axis=None)
-
-
-def test_rows_are_ranked_by_efficiency_recovered_across_points() -> None:
-    trials = frame(
-        sequential(16.0, 16.0)
-        + rounds("none", [10.0, 10.0])  # 0.8
-        + rounds("tmpfs", [8.0, 8.0])  # 1.0
-        + rounds("none", [16.0, 16.0], workers=8)  # 0.125
-        + rounds("spawn", [8.0, 8.0], workers=8)  # 0.25: more of the time, less of the efficiency
+def test_the_interval_of_noise_holds_nothing() -> None:
+    allocator, tmpfs = given(
+        rounds("none", [1.0, 1.0, 1.0, 1.0]),
+        rounds("tmpfs", [0.9, 1.1, 1.0, 1.02]),
+        rounds("allocator", [0.5, 0.51, 0.5, 0.49]),
     )
-    data = recovered(trials)
-    assert list(data["ablation"]) == ["tmpfs", "spawn"]
-    assert list(data["efficiency_recovered"]) == pytest.approx([0.2, 0.125])
-    assert list(data["time_recovered"]) == pytest.approx([0.2, 0.5])
-
-
-def test_without_a_baseline_the_time_ranks_and_the_interval_of_noise_holds_nothing() -> None:
-    none = [1.0, 1.0, 1.0, 1.0]
-    trials = frame(
-        rounds("none", none)
-        + rounds("tmpfs", [0.9, 1.1, 1.0, 1.02])
-        + rounds("allocator", [0.5, 0.51, 0.5, 0.49])
-    )
-    data = recovered(trials)
-    assert list(data["ablation"]) == ["allocator", "tmpfs"]
-    assert data.filter(like="efficiency").isna().all(axis=None)
-    allocator, tmpfs = data.to_dict("records")
-    assert allocator["time_recovered_low"] > 0
-    assert tmpfs["time_recovered_low"] < 0 < tmpfs["time_recovered_high"]
+    assert allocator["low"] > 0
+    assert tmpfs["low"] < 0 < tmpfs["high"]
 
 
 def test_one_round_has_no_interval() -> None:
-    trials = frame([*sequential(8.0), *rounds("none", [8.0]), *rounds("tmpfs", [5.0])])
-    [row] = recovered(trials).to_dict("records")
-    numbers = [row[name] for name in ("efficiency_without", "efficiency_with", "time_recovered")]
-    assert numbers == pytest.approx([0.5, 0.8, 0.375])
-    assert all(
-        row[f"{name}_low"] != row[f"{name}_low"] for name in ("efficiency_recovered", "time_recovered")
-    )
+    [row] = given(rounds("none", [8.0]), rounds("tmpfs", [5.0]))
+    assert row["gain"] == pytest.approx(0.375)
+    assert pd.isna([row["low"], row["high"]]).all()
 
 
-def test_pairs_are_of_one_sweep_and_the_baseline_of_a_round_is_the_mean_of_its_trials() -> None:
-    other: dict[str, Any] = {"sweep": "other"}
-    baseline = [*sequential(7.0, round=0), *sequential(9.0, round=0), *sequential(80.0, **other)]
-    trials = frame(
-        [*baseline, *rounds("none", [8.0]), *rounds("tmpfs", [4.0]), *rounds("tmpfs", [1.0], **other)]
-    )
-    [row] = recovered(trials).to_dict("records")
-    assert (row["rounds"], row["efficiency_without"]) == (1, 0.5)
-    assert row["time_recovered"] == pytest.approx(0.5)
-
-
-def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
+def test_a_round_that_lacks_one_of_both_tells_nothing() -> None:
     failed = trial("p2", 2, None, ablation="tmpfs", round=2, status=FAILED)
-    trials = frame([*rounds("none", [8.0, 8.0, 80.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
-    [row] = recovered(trials).to_dict("records")
-    assert (row["rounds"], row["time_recovered"]) == (2, pytest.approx(0.5))
+    alone = rounds("tmpfs", [1.0], sweep="other")
+    [row] = given(rounds("none", [8.0, 8.0, 80.0]), [*rounds("tmpfs", [4.0, 4.0]), failed, *alone])
+    assert row["gain"] == pytest.approx(0.5)
+
+
+def test_a_baseline_of_another_workload_is_no_reference() -> None:
+    none = rounds("none", [8.0], saving=False) + rounds("none", [8.0], pipeline="light")
+    with pytest.raises(NoTrialsError):
+        given(none, rounds("tmpfs", [4.0]))
+
+
+def test_the_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() -> None:
+    measured = [cell("sequential", 1), cell("p2", 2, Cost(faults=100))]
+    changed = [cell("p2", 2, Cost(faults=10), ablation="allocator"), cell("p2", 2, ablation="huge_pages")]
+    rows = gains(*frames(*measured, *changed)).set_index("ablation")
+    assert list(rows.loc["allocator", ["counter", "before", "after"]]) == ["faults", 12 * 100, 12 * 10]
+    assert rows.loc["huge_pages", ["counter", "before", "after"]].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -114,14 +91,21 @@ def test_a_round_that_lacks_one_of_both_is_left_out() -> None:
     [
         rounds("allocator", [1.0]),
         rounds("none", [1.0]),
-        [*rounds("none", [1.0]), trial("p2", 2, 1.0, ablation="allocator", round=1)],
         [trial("p2", 2, None, ablation="none", status=FAILED)],
     ],
-    ids=["none untouched", "no ablation", "no round with both", "all failed"],
+    ids=["none untouched", "no ablation", "all failed"],
 )
 def test_without_a_pair_there_is_nothing_to_say(trials: list[Row]) -> None:
     with pytest.raises(NoTrialsError, match="ablation=none"):
-        recovered(frame(trials))
+        given(trials)
+
+
+def test_a_diagnosis_is_of_the_newest_pipeline() -> None:
+    light = rounds("none", [8.0], pipeline="light", pipeline_digest="light")
+    study = rounds("none", [9.0], started_at=BEGIN + timedelta(hours=1))
+    kept, notes = of_one_workload(frame([*light, *study]))
+    assert list(kept["pipeline"]) == ["study"]
+    assert notes == ["1 trial of another pipeline than the newest left out"]
 
 
 def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:

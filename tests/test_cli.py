@@ -14,7 +14,7 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT, cli
 from experiments.measure.jobs import cell_of
 from experiments.plan.cell import Cell
-from experiments.plan.options import weak_scaling_size
+from experiments.plan.options import weak_scaling_size, worker_counts
 from tests.commands import command, interpreter
 from tests.conftest import Ended
 
@@ -37,10 +37,7 @@ FILES = sorted(
         ("saving=perhaps", "saving=perhaps: must be true or false"),
         ("image_size=12", "image_size=12: must be WIDTHxHEIGHT in pixels, like 2000x1000"),
         ("image_size=5x5", "image_size=5x5: a side must be 10 to 30000 pixels"),
-        (
-            "strategy=p9",
-            "strategy=p9: no such strategy; choose one of p1, p2, pq, replicas, sequential, turns",
-        ),
+        ("strategy=p9", "strategy=p9: no such strategy; choose one of copies, interference, p1, p2, pq, seq"),
         ("strategy.savers=2", "strategy.savers: not an option of the strategy that is chosen"),
         ("dataset=folder dataset.path=/nowhere", "dataset.path=/nowhere: no such folder"),
         ("dataset=folder", "dataset.path: required; give dataset.path=…"),
@@ -82,7 +79,7 @@ def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_
     assert any(line.startswith("workers=1 ") and line.endswith("(an integer, 1 or more)") for line in lines)
     assert any(line.startswith("trial_timeout_s=3600.0 ") and "(a number, seconds," in line for line in lines)
     assert any(line.endswith("(one of fork, spawn, forkserver)") for line in lines)
-    assert "strategy p1, p2, pq, replicas, sequential, turns" in lines
+    assert "strategy copies, interference, p1, p2, pq, sequential" in lines
 
 
 def test_what_an_option_takes_is_said_by_its_type() -> None:
@@ -186,6 +183,16 @@ def test_the_paper_protocol_is_the_studys(composed: Composed) -> None:
     config = composed("protocol=paper").config
     assert (config.n_images, config.n_augmentations, config.repetitions) == (10, 100, 2)
     assert (config.image_size, config.runtime.opencv_threads) == ("2000x1000", 1)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "counts"), [(1, "2"), (2, "2"), (3, "2,3"), (4, "2,4"), (6, "2,4,6"), (64, "2,4,8,16,32,64")]
+)
+def test_worker_counts_are_powers_of_two_and_all_cpus(
+    cpus: int, counts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.plan.options.usable_cpus", lambda: cpus)
+    assert worker_counts() == counts
 
 
 @pytest.mark.parametrize(

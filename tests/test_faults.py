@@ -135,6 +135,23 @@ def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
     tried(f"kill -9 of a {role.name.lower()}", name)
 
 
+def test_kill_9_of_a_neighbour_that_keeps_no_log_of_tasks(tmp_path: Path) -> None:
+    job = small_job(tmp_path, 3, pipeline=pipeline(Sleeps))
+
+    def kill() -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (subjects := victims(job, Role.WORKER, with_task=True)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        while len(workers := victims(job, Role.WORKER)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(next(pid for pid in workers if pid not in subjects), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ends("interference", job, "killed by SIGKILL: worker")
+    killer.join()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: Path) -> None:
@@ -193,7 +210,7 @@ def test_a_worker_that_the_supervisor_kills_is_not_the_cause(
         end(process)
 
     monkeypatch.setattr(supervisor, "_end", slowly)
-    ends("turns", job, "RuntimeError: planted fault; worker")
+    ends("copies", job, "RuntimeError: planted fault; worker")
 
 
 @pytest.fixture

@@ -28,21 +28,23 @@ TRIALS = frame(
     row
     for saving in (True, False)
     for row in [
-        *repeated("sequential", 1, 9.0, 11.0, saving=saving),
-        *repeated("p1", 2, 5.0, 7.0, saving=saving),
+        *repeated("sequential", 1, 10.0, 10.0, saving=saving),
+        *repeated("p1", 2, 5.0, 7.2, saving=saving),  # 6 in the geometric mean
         trial("p1", 4, 3.0, saving=saving),
-        *repeated("p2", 2, 5.0, 6.0, saving=saving),
+        *repeated("p2", 2, 7.2, 5.0, saving=saving),
         trial("p2", 4, None, status=FAILED, saving=saving),
-        *repeated("replicas", 4, 2.5, 2.6, saving=saving),
+        *repeated("copies", 2, 4.5, 4.5, saving=saving),
+        *repeated("copies", 4, 2.4, 2.4, saving=saving),
     ]
 )
+POINTS = strong(TRIALS)
 MEASURES = ["wall_s", "speedup", "efficiency"]
 
 
 def chart(measure: str = "wall_s") -> Figure:
     """Of TRIALS, beside the study's points and on 8 CPUs."""
     study = published.points("strong_scaling")
-    return scaling_figure(measure, strong(TRIALS), "Strong scaling", study, cpus=8)
+    return scaling_figure(measure, POINTS, "Strong scaling", study, cpus=8)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_workers_are_integers_on_a_binary_axis(charts: dict[str, Figure]) -> Non
 )
 def test_the_ideal_line_is_there(charts: dict[str, Figure], chart: str, ideal: list[float]) -> None:
     for axes in charts[chart].axes:
-        assert heights(axes, "ideal") == ideal
+        assert heights(axes, "ideal") == pytest.approx(ideal)
 
 
 def test_points_lie_where_the_numbers_are(charts: dict[str, Figure]) -> None:
@@ -100,7 +102,7 @@ def test_points_lie_where_the_numbers_are(charts: dict[str, Figure]) -> None:
 
 @pytest.mark.parametrize(
     ("strategy", "name"),
-    [("sequential", "sequential"), ("p1", "P_1"), ("p2", "P_2"), ("replicas", "replicas")],
+    [("sequential", "sequential"), ("p1", "P_1"), ("p2", "P_2"), ("copies", "copies")],
 )
 def test_a_strategy_has_one_colour_in_all_charts(charts: dict[str, Figure], strategy: str, name: str) -> None:
     colors = {to_hex(line(axes, name).get_color()) for figure in charts.values() for axes in figure.axes}
@@ -114,22 +116,34 @@ def test_every_strategy_has_a_colour_of_its_own_and_one_of_another_version_is_gr
     assert look("claim")["color"] == GREY
 
 
-def test_the_bars_reach_from_the_shortest_to_the_longest_repetition(charts: dict[str, Figure]) -> None:
-    (bars,) = [
-        container
-        for container in charts["wall_s"].axes[0].containers
-        if isinstance(container, ErrorbarContainer) and container.get_label() == "P_1"
-    ]
+def test_the_bars_are_intervals_and_a_hollow_point_has_none(charts: dict[str, Figure]) -> None:
+    axes = charts["wall_s"].axes[0]
+    (bars,) = [each for each in axes.containers if each.get_label() == "P_1"]
+    assert isinstance(bars, ErrorbarContainer)
     (segments,) = bars.lines[2]
     ends: Any = segments.get_segments()
 
-    assert [[float(y) for _, y in segment] for segment in ends] == [[5.0, 7.0], [3.0, 3.0]]
+    p1 = POINTS[(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2) & POINTS["saving"]]
+    assert [float(y) for _, y in ends[0]] == pytest.approx(p1[["wall_s_low", "wall_s_high"]].to_numpy()[0])
+    assert [float(y) for _, y in ends[1]] == pytest.approx([3.0, 3.0])
+    drawn = [each for each in axes.lines if each.get_markerfacecolor() == "white"]
+    hollow = [float(y) for each in drawn for y in np.asarray(each.get_ydata())]
+    assert hollow == pytest.approx([3.0])
 
 
-def test_single_repetitions_failures_cpus_and_the_study_are_in_the_legend(charts: dict[str, Figure]) -> None:
+def test_points_without_interval_failures_cpus_and_the_study_are_in_the_legend(
+    charts: dict[str, Figure],
+) -> None:
     for figure in charts.values():
         names = [entry.get_text() for entry in figure.legends[0].get_texts()]
-        assert names[-5:] == ["ideal", "CPUs", "one repetition", "failed", PUBLISHED]
+        assert names[-5:] == ["ideal", "CPUs", "no interval", "failed", PUBLISHED]
+
+
+def test_the_share_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
+    axes = chart("ceiling_share").axes[0]
+
+    assert heights(axes, "P_1") == pytest.approx([75.0, 80.0])
+    assert axes.get_ylabel() == "share of the ceiling (%)"
 
 
 @pytest.mark.parametrize("flags", [(True,), (True, False)])
@@ -153,7 +167,7 @@ def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
     rows = [trial("pq", workers, 6.0 / savers, savers=savers) for workers in (4, 8) for savers in (1, 2)]
     (axes,) = savers_figure(strong(frame(rows), SAVERS)).axes
 
-    assert heights(axes, "8 workers") == [6.0, 3.0]
+    assert heights(axes, "8 workers") == pytest.approx([6.0, 3.0])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")
 
 

@@ -110,7 +110,7 @@ def test_an_experiments_own_sweep_and_the_command_lines_instead(run_py: RunPy, s
     assert run_py("experiment=validation", "workers=2").status == 0
     assert run_py("experiment=validation", "strategy=p1", "workers=2,3").status == 0
     assert [[cell.strategy for cell in cells] for cells in sweeps.cells] == [
-        ["p1", "p2", "pq", "replicas"],
+        ["p1", "p2", "pq"],
         ["p1", "p1"],
     ]
 
@@ -120,6 +120,19 @@ def test_an_ablation_has_as_many_workers_as_the_machine_has_cpus(run_py: RunPy, 
     [cells] = sweeps.cells
     assert [cell.ablation for cell in cells] == ["none", "spawn"]
     assert {cell.config.workers for cell in cells} == {usable_cpus()}
+
+
+def test_an_instrument_is_swept_over_the_worker_counts_of_the_machine(
+    run_py: RunPy, sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.plan.options.usable_cpus", lambda: 6)
+    assert run_py("experiment=interference").status == 0
+    [cells] = sweeps.cells
+    assert [(cell.strategy, cell.config.workers) for cell in cells] == [
+        ("interference", 2),
+        ("interference", 4),
+        ("interference", 6),
+    ]
 
 
 @pytest.mark.parametrize("launcher", ["rounds", "basic"])

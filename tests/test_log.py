@@ -45,6 +45,20 @@ def test_a_stage_that_comes_twice_has_the_sum(tmp_path: Path) -> None:
     assert process.tasks[["read", "transform"]].tolist() == [(2, 1)]
 
 
+def test_what_a_stage_took_without_a_cpu_it_waited_for_a_file(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = ready_log(tmp_path, clock)
+    for number, cpu_s in enumerate([None, 0.5, 3.0]):  # not asked; two clocks may differ a little
+        log.begin(0, number)
+        for stage in (0, 4):
+            clock.tick(2)
+            log.lap(stage, cpu_s)
+        log.end()
+    log.leave()
+    [process] = read(tmp_path)
+    assert process.tasks[["read", "write", "file_wait"]].tolist() == [(2, 2, 0), (2, 2, 3), (2, 2, 0)]
+
+
 def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
     log = ready_log(tmp_path, HandClock(), Role.SAVER)
     log.begin(0, 1)

@@ -138,6 +138,8 @@ def test_disk_and_open_files_by_hand() -> None:
     kept = cell(n_augmentations=2, output_dir="out", repetitions=3)
     assert needed(kept, [(100, 10)], [".tiff"]).disk_bytes == 2 * 2 * (4100 + 4096)
     assert needed(cell(saving=False), [(100, 10)], [".jpg"]).disk_bytes == 0
+    copies = cell("copies", workers=3, n_augmentations=2)
+    assert needed(copies, [(100, 10)], [".jpg"]).disk_bytes == 3 * 2 * (1250 + 4096)
 
 
 @pytest.mark.parametrize("strategy", ["p1", "p2", "pq"])

@@ -64,12 +64,12 @@ def test_another_figure_would_be_found(column: str, tmp_path: Path) -> None:
     assert len(published.slips(tmp_path)) > 12
 
 
-def test_points_have_two_repetitions_and_no_spread() -> None:
+def test_points_have_two_repetitions_and_no_interval() -> None:
     points = published.points("weak_scaling")
     measured = points[points["status"] == "ok"]
 
     assert set(measured["repetitions"]) == {2}
-    assert points["wall_s_min"].isna().all()
+    assert points["wall_s_low"].isna().all()
     assert points["normalised_efficiency"].notna().sum() == 2  # sequential at its own size, no other
 
 

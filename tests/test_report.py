@@ -49,8 +49,8 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     } <= written
     output = capsys.readouterr()
     assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in output.out
-    assert "6.25 ±0.05" in output.out
-    assert "strong_scaling: no diagnosis: no sequential reference with recorded tasks" in output.err
+    assert "6.25 (" in output.out
+    assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
     slips = (tmp_path / "tables/published/strong_scaling.txt").read_text(encoding="utf-8")
     assert slips.count("slip:") == 12
 
@@ -60,23 +60,22 @@ def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.C
 
     assert report(results) == 0
     output = capsys.readouterr().out
-    assert output.index("Strong scaling, no saving") < output.index(
-        "P_2 at 2 workers, no saving: coordination"
-    )
-    assert {"account.png", "ceilings.svg", "timeline.png"} <= files(results, "figures")
+    sentence = "P_2 with 2 workers, no saving: not decided: no ceiling was measured"
+    assert output.index("Strong scaling, no saving") < output.index(sentence)
+    assert {"breakdown.png", "timeline.png"} <= files(results, "figures")
 
 
 def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_path: Path) -> None:
-    results = stored(tmp_path, trials=SCALING)
-    report(results)
-    (tmp_path / "figures/strong_scaling/transforms.svg").touch()
-    (tmp_path / "tables/strong_scaling/pop.md").touch()
-    (tmp_path / "tables/strong_scaling/mine.ods").touch()
+    results = stored(tmp_path, trials=[trial("p1", 2, 5.0, experiment="mine")])
+    for parent, name in (("figures", "transforms.svg"), ("tables", "pop.md"), ("tables", "mine.ods")):
+        folder = tmp_path / parent / "mine"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
     report(results)
 
-    assert "transforms.svg" not in files(results, "figures")
-    assert "pop.md" not in files(results, "tables")
+    assert files(results, "figures") == set()
     assert {"mine.ods", "table.md"} <= files(results, "tables")
+    assert "pop.md" not in files(results, "tables")
 
 
 def test_a_section_whose_tasks_do_not_fit_hides_no_other(

@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
 
-from experiments.analysis.ablation import recovered
+from experiments.analysis.ablation import gains
 from experiments.records.schema import FAILED
 from experiments.report.__main__ import main
-from experiments.report.sections.ablation import AXIS, ablation_figure
+from experiments.report.sections.ablation import ablation_figure
 from experiments.report.style import look
 from experiments.report.tables import Table
-from tests.frames import Row, frame, repeated, trial
+from tests.frames import Row, repeated, trial
 from tests.reports import shown, stored
+from tests.taskframes import Cells, Cost, cell, frames
 
 
 def rounds(
@@ -25,84 +26,88 @@ def rounds(
     return repeated(strategy, workers, *walls_s, experiment="ablation", ablation=ablation, **changes)
 
 
-def table_of(folder: Path, rows: list[Row]) -> Table:
-    (table,) = shown(stored(folder, trials=rows), "ablation")[0]["table"]
+def table_of(folder: Path, *cells: Cells, trials: list[Row] | None = None) -> Table:
+    (table,) = shown(stored(folder, *cells, trials=trials or []), "ablation")[0]["table"]
     return table
 
 
-def test_without_a_baseline_the_time_ranks_and_noise_is_called_no_difference(tmp_path: Path) -> None:
-    table = table_of(
-        tmp_path,
-        rounds("none", [1.0, 1.0, 1.0, 1.0])
-        + rounds("tmpfs", [0.9, 1.1, 1.0, 1.02])
-        + rounds("allocator", [0.5, 0.51, 0.5, 0.49]),
-    )
-    assert [row[4] for row in table.rows] == ["allocator", "tmpfs"]
-    assert [row[6:9] for row in table.rows] == [["-", "-", "-"]] * 2
-    assert [row[-1] for row in table.rows] == ["gives time back", "no difference"]
+def test_noise_is_called_no_difference(tmp_path: Path) -> None:
+    rows = [
+        *rounds("none", [1.0, 1.0, 1.0, 1.0]),
+        *rounds("tmpfs", [0.9, 1.1, 1.0, 1.02]),
+        *rounds("allocator", [0.5, 0.51, 0.5, 0.49]),
+        *rounds("spawn", [2.0, 2.1, 2.0, 1.9]),
+    ]
+    words = {row[4]: row[7] for row in table_of(tmp_path, trials=rows).rows}
+    assert words == {"allocator": "gives time back", "tmpfs": "no difference", "spawn": "costs time"}
 
 
 def test_one_round_decides_nothing(tmp_path: Path) -> None:
-    sequential = rounds("none", [8.0], "sequential", 1)
-    table = table_of(tmp_path, [*sequential, *rounds("none", [8.0]), *rounds("tmpfs", [5.0])])
-    shown_row = ["P_2", "2", "yes", "study", "tmpfs", "1", "50.0 %", "80.0 %", "+30.0 (-)", "+38 (-)"]
-    assert table.rows == [[*shown_row, "not decided: one round"]]
-    assert "nan" not in table.text()
+    table = table_of(tmp_path, trials=[*rounds("none", [8.0]), *rounds("tmpfs", [5.0])])
+    shown_row = [
+        "P_2",
+        "2",
+        "yes",
+        "study",
+        "tmpfs",
+        "1",
+        "+38 % (no interval)",
+        "not decided: one round",
+        "-",
+    ]
+    assert table.rows == [shown_row]
+
+
+def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
+    here: dict[str, Any] = {"experiment": "ablation"}
+    cells = [
+        cell("sequential", 1, **here),
+        cell("p2", 2, Cost(faults=1000), deal=[0] * 9 + [1] * 3, **here),
+        cell("p2", 2, Cost(faults=10), deal=[0] * 9 + [1] * 3, ablation="allocator", **here),
+        cell("p2", 2, Cost(faults=1000), ablation="chunk_1", **here),
+    ]
+    assert {row[4]: row[8] for row in table_of(tmp_path, *cells).rows} == {
+        "allocator": "faults 12,000 → 120",
+        "chunk_1": "load imbalance 33 % → 0 %",
+    }
 
 
 def test_a_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
     failed = trial("p2", 2, None, experiment="ablation", ablation="tmpfs", round=2, status=FAILED)
-    table = table_of(tmp_path, [*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
-    assert table.notes[-1] == "tmpfs with P_2 at 2 workers: failed."
-
-
-GAINS = recovered(
-    frame(
-        rounds("none", [8.0, 8.0])
-        + rounds("tmpfs", [8.0, 8.0])
-        + rounds("allocator", [6.0, 6.0])
-        + rounds("none", [8.0], "p1", 4)
-        + rounds("spawn", [24.0], "p1", 4)  # thrice the time
-    )
-)
+    table = table_of(tmp_path, trials=[*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
+    assert table.notes[0] == "tmpfs with P_2 at 2 workers: failed."
 
 
 @pytest.fixture(scope="module")
-def panels() -> dict[str, Axes]:
-    return {axes.get_title(): axes for axes in ablation_figure(GAINS, "Ablations").axes}
+def axes() -> Axes:
+    trials = [
+        *rounds("none", [8.0, 8.0]),
+        *rounds("tmpfs", [8.0, 8.0]),
+        *rounds("allocator", [6.0, 6.0]),
+        *rounds("none", [8.0], "p1", 4),
+        *rounds("spawn", [24.0], "p1", 4),  # thrice the time
+    ]
+    (axes,) = ablation_figure(gains(*frames(Cells(trials))), "Ablations").axes
+    return axes
 
 
-def dots(axes: Axes) -> PathCollection:
-    (points,) = (each for each in axes.collections if isinstance(each, PathCollection))
-    return points
-
-
-def test_each_point_has_a_panel_in_the_colour_of_its_strategy(panels: dict[str, Axes]) -> None:
-    assert list(panels) == ["P_1, 4 workers, saving, study", "P_2, 2 workers, saving, study"]
-    edges: list[Any] = [dots(axes).get_edgecolor() for axes in panels.values()]
-    assert [to_hex(edge[0]) for edge in edges] == [look(name)["color"].lower() for name in ("p1", "p2")]
-    assert list(panels.values())[-1].get_xlabel() == AXIS
-
-
-def test_the_ablation_that_gives_most_back_is_on_top_at_its_per_cent(panels: dict[str, Axes]) -> None:
-    axes = panels["P_2, 2 workers, saving, study"]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["allocator", "tmpfs"]
+def test_a_row_of_the_chart_names_a_point_and_what_gives_most_back_comes_first(axes: Axes) -> None:
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert names == ["P_1, 4, saving: spawn", "P_2, 2, saving: allocator", "P_2, 2, saving: tmpfs"]
     bottom, top = axes.get_ylim()
     assert bottom > top, "the first is the uppermost"
-    places: Any = dots(axes).get_offsets()
-    assert [float(x) for x, _ in places] == pytest.approx([25.0, 0.0])
-    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [0, 0], "the zero line"
 
 
-def test_what_is_off_the_scale_is_named_at_its_edge(panels: dict[str, Axes]) -> None:
-    axes = panels["P_1, 4 workers, saving, study"]
+def test_points_lie_at_their_per_cent_in_the_colour_of_the_strategy(axes: Axes) -> None:
+    for strategy, per_cent, bars in zip(("p1", "p2"), ([-200.0], [25.0, 0.0]), axes.containers, strict=True):
+        assert isinstance(bars, ErrorbarContainer)
+        assert np.asarray(bars.lines[0].get_xdata()) == pytest.approx(per_cent)
+        assert to_hex(bars.lines[0].get_color()) == look(strategy)["color"].lower()
+
+
+def test_what_is_off_the_scale_is_named_at_its_edge(axes: Axes) -> None:
     assert axes.get_xlim()[0] == -100
-    assert [note.get_text() for note in axes.texts] == ["−200 %"]
-
-
-def test_the_legend_names_the_interval_and_single_rounds() -> None:
-    entries = ablation_figure(GAINS, "Ablations").legends[0].get_texts()
-    assert {entry.get_text() for entry in entries} == {"mean, 95 % interval", "one round"}
+    assert [note.get_text() for note in axes.texts] == ["◀ -200 %"]
 
 
 def test_the_report_writes_the_chart(tmp_path: Path) -> None:
@@ -119,4 +124,4 @@ def test_nothing_to_hold_against_is_one_line(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main(["--results", str(tmp_path), "--experiment", "ablation"])
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("ablation: no ablation: no round with ablation=none")
+    assert line.startswith("ablation: no ablation: no cell with ablation=none")

@@ -5,15 +5,10 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from augment.recording.log import STAGES
 from experiments.report.__main__ import main
-from experiments.report.sections.timeline import BARS, at_largest_count, thinned, timeline_figure
+from experiments.report.sections.timeline import BARS, at_largest_count, timeline_figure
 from experiments.report.spans import spans, write_traces
 from tests.frames import frame, trial
 from tests.reports import shown, stored
@@ -37,50 +32,6 @@ def test_a_saver_of_its_own_has_its_stages_in_its_own_row() -> None:
 
     assert dict(each["process"]) == {"transform": 0, "write": 1}
     assert dict(each["begin_s"]) == pytest.approx({"transform": 0.4, "write": 5.0})
-
-
-def many_spans(count: int, busy: float = 1.0, processes: int = 4) -> pd.DataFrame:
-    """So many spans on each process: two stages in turn, of 1 ms and 3 ms, this share of it busy."""
-    stages = np.resize(["transform", "write"], count)
-    seconds = np.resize([0.001, 0.003], count)
-    begin_s = np.concatenate([[0], np.cumsum(seconds)[:-1]])
-    one = pd.DataFrame({"stage": stages, "begin_s": begin_s, "seconds": busy * seconds})
-    return pd.concat([one.assign(process=process) for process in range(processes)], ignore_index=True)
-
-
-def test_many_spans_become_the_stage_that_took_most_of_each_bin() -> None:
-    bars = thinned(many_spans(50_000), BARS)
-
-    assert len(bars) == BARS
-    assert set(bars["stage"]) == {"write"}, "three times as long"
-    assert bars["seconds"].groupby(bars["process"]).sum().tolist() == pytest.approx([100.0] * 4)
-
-
-def test_bins_that_were_mostly_idle_stay_empty() -> None:
-    busy = many_spans(50_000)
-    pause = busy["begin_s"].between(40, 60)
-    bars = thinned(busy[~pause], BARS)
-
-    assert bars["seconds"].groupby(bars["process"]).sum().tolist() == pytest.approx([80.0] * 4, abs=0.1)
-    assert not bars["begin_s"].between(40.1, 59.9).any()
-    assert thinned(many_spans(50_000, busy=0.2), BARS).empty
-
-
-@given(st.lists(st.tuples(st.floats(0.01, 1), st.sampled_from(STAGES)), min_size=11, max_size=60))
-def test_thinned_spans_are_few_and_overlap_nowhere(each: list[tuple[float, str]]) -> None:
-    seconds = np.array([length for length, _ in each])
-    begin_s = np.cumsum(seconds) - seconds
-    stages = [stage for _, stage in each]
-    bars = thinned(pd.DataFrame({"process": 0, "stage": stages, "begin_s": begin_s, "seconds": seconds}), 10)
-
-    assert 0 < len(bars) <= 10
-    assert bars["seconds"].sum() <= seconds.sum() * (1 + 1e-9)
-    assert (bars["begin_s"].diff().dropna() > 0).all()
-
-
-def test_few_spans_are_drawn_as_they_are() -> None:
-    each = many_spans(10)
-    assert thinned(each, BARS) is each
 
 
 def test_a_panel_shows_a_trial_up_to_its_end() -> None:

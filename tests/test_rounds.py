@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,14 +53,30 @@ def cell(strategy: str, workers: int = 2, ablation: str = "none", **options: Any
     return Cell(config, ablation=ablation)
 
 
-def test_companions_are_decided_cell_by_cell() -> None:
+@pytest.fixture
+def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.plan.cell.usable_cpus", lambda: 4)
+
+
+def test_an_instrument_needs_a_cpu_for_each_worker(four_cpus: None) -> None:
+    assert cell("copies", 4).not_applicable is None
+    reason = "copies measures CPUs, of which 4 are usable: workers=5 does not apply"
+    assert cell("copies", 5).not_applicable == reason
+    assert cell("p2", 5).not_applicable is None
+
+
+def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
     def named(one: Cell) -> list[tuple[str, int, int]]:
         return [(each.cell.strategy, each.cell.config.workers, each.per_round) for each in companions(one)]
 
     assert named(cell("p2")) == []
     assert named(cell("p2", baseline=True)) == [("sequential", 1, 2)]
-    assert named(cell("p2", ceilings=True)) == [("replicas", 2, 1), ("turns", 2, 1)]
-    assert named(cell("p2", workers=1, ceilings=True)) == [("replicas", 1, 1)], "turns need two"
+    assert named(cell("p2", ceilings=True)) == [("copies", 2, 1)]
+    assert named(cell("p2", interference=True)) == [("interference", 2, 1)]
+    both: dict[str, Any] = {"ceilings": True, "interference": True}
+    assert named(cell("p2", workers=4, **both)) == [("copies", 4, 1), ("interference", 4, 1)]
+    assert named(cell("p2", workers=1, **both)) == [("copies", 1, 1)], "interference needs a neighbour"
+    assert named(cell("p2", workers=5, **both)) == [], "more than there are CPUs"
     assert named(cell("p2", ablation="allocator", baseline=True)) == []
 
 

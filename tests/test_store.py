@@ -90,13 +90,13 @@ def test_what_an_earlier_version_did_not_record_is_null(tmp_path: Path) -> None:
 def test_the_parts_of_a_trial_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     for number in range(2):
         row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
-        columns: dict[str, list[Any]] = {each.name: [None] for each in PARTS["probes"]}
-        columns |= {name: [0] for name in columns if not schema("probes").field(name).nullable}
-        columns |= {"trial_id": [row["trial_id"]], "probe": [f"probe {number}"]}
-        store.write(tmp_path, "p1-2w", row, [("probes", pa.table(columns, schema("probes")))])
+        columns: dict[str, list[Any]] = {each.name: [None] for each in PARTS["turns"]}
+        columns |= {name: [0] for name in columns if not schema("turns").field(name).nullable}
+        columns |= {"trial_id": [row["trial_id"]], "neighbour": [f"neighbour {number}"]}
+        store.write(tmp_path, "p1-2w", row, [("turns", pa.table(columns, schema("turns")))])
     parts = store.Parts(tmp_path, "strong_scaling")
-    assert list(parts.of("probes", "0" * 15 + "1", ["probe"])["probe"]) == ["probe 1"]
-    assert parts.has("probes", "0" * 16)
+    assert list(parts.of("turns", "0" * 15 + "1", ["neighbour"])["neighbour"]) == ["neighbour 1"]
+    assert parts.has("turns", "0" * 16)
     assert not parts.has("tasks", "0" * 16)
     assert parts.of("tasks", "0" * 16).empty
 

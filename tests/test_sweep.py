@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from augment.recording.log import STAGES
-from augment.strategies.instruments.probes import PROBES
+from augment.strategies.instruments.neighbours import NEIGHBOURS
+from experiments.host.environment import usable_cpus
 from tests.commands import command
 from tests.conftest import RunPy
 
@@ -40,19 +41,30 @@ def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
     assert (ok["outputs"] == 12).all()
     assert (ok["wall_s"] > 0).all()
     assert (ok["oversubscribed"] == (ok["workers"] > ok["usable_cpus"])).all()
+    beside = ["steal_s", "iowait_s", "others_cpu_s", "small_fault_s"]
+    assert (ok[beside] >= 0).all(axis=None)
 
 
-@pytest.mark.slow
-def test_ceilings_bring_replicas_and_turns_with_every_probe_a_round(run_py: RunPy, tmp_path: Path) -> None:
-    """Twelve tasks on two workers are four rounds: one of them alone, both together, the next one alone."""
-    words = ("strategy=p2", "workers=2", "protocol=smoke", "baseline=true", "ceilings=true")
-    assert run_py(*words).status == 0
-    assert set(trials(tmp_path)["strategy"]) == {"sequential", "p2", "replicas", "turns"}
+@pytest.mark.skipif(usable_cpus() < 2, reason="instruments need a CPU for each worker")
+def test_instruments_beside_a_cell(run_py: RunPy, tmp_path: Path) -> None:
+    """Copies do each of the twelve tasks once a worker; of interference there are turns instead of tasks."""
+    asked = ("ceilings=true", "interference=true", "output_dir=kept")
+    assert run_py("strategy=p2", "workers=2", "protocol=smoke", *asked).status == 0
+    rows = trials(tmp_path).set_index("strategy")
+    assert set(rows.index) == {"p2", "copies", "interference"}
+    assert set(rows["status"]) == {"ok"}
+    assert rows["outputs_digest"]["copies"] == rows["outputs_digest"]["p2"]
+    assert rows["outputs_digest"].isna()["interference"], "its outputs are only some"
+
     tasks = pd.read_parquet(tmp_path / "results" / "tasks" / "adhoc")
-    assert (tasks.groupby("trial_id").size() == 12).all(), "a probe is no task"
-    probes = pd.read_parquet(tmp_path / "results" / "probes" / "adhoc")
-    assert dict(probes.groupby("probe").size()) == dict.fromkeys(PROBES, 4 * 3)
-    assert (probes["end_s"] > probes["start_s"]).all()
+    count = {rows["trial_id"][name]: number for name, number in (("p2", 12), ("copies", 24))}
+    assert tasks.groupby("trial_id").size().to_dict() == count
+    turns = pd.read_parquet(tmp_path / "results" / "turns" / "adhoc")
+    assert set(turns["trial_id"]) == {rows["trial_id"]["interference"]}
+    whole = turns[turns["transform"].isna()]
+    assert whole.groupby("round").size().to_dict() == {0: 7, 1: 7, 2: 7}
+    assert sorted(whole["neighbour"].unique()) == sorted(NEIGHBOURS)
+    assert (turns["wall_s"] > 0).all()
 
 
 def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
@@ -63,6 +75,7 @@ def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
     alone = [f"{stage}_s" for stage in STAGES if stage != "send"]  # the saver may begin before put() returns
     spent = tasks[alone].sum(axis=1)
     assert (spent <= tasks["end_s"] - tasks["start_s"] + 1e-6).all()
+    assert tasks["file_wait_s"].between(0, tasks["read_s"] + tasks["write_s"]).all()
     transforms = pd.read_parquet(swept / "results" / "transforms" / "adhoc")
     calls = transforms.merge(tasks, on=["trial_id", "image_index", "augmentation_index"], validate="m:1")
     assert len(calls) == len(transforms) > 0

@@ -1,4 +1,4 @@
-"""Tables in the study's layout: what a reader sees of each kind of cell."""
+"""Tables: what a reader sees of each kind of cell."""
 
 import io
 import json
@@ -12,18 +12,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from experiments.analysis.scaling import strong, weak
+from experiments.analysis.scaling import public, strong, weak
 from experiments.records import store
 from experiments.records.schema import FAILED, NOT_APPLICABLE, schema
 from experiments.report.output import FORMATS
 from experiments.report.sections import Results
 from experiments.report.sections.profile import profile_table
-from experiments.report.sections.scaling import scaling_tables
-from experiments.report.tables import Table, plain_table
+from experiments.report.sections.scaling import CEILING, scaling_tables
+from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table
 from tests.frames import BEGIN, Row, frame, repeated, trial
 from tests.reports import shown, stored
 
-BASE = repeated("sequential", 1, 9.98, 10.02)
+BASE = repeated("sequential", 1, 10.0, 20.0)
 
 
 def only_table(*trials: Row, notes: Sequence[str] = ()) -> Table:
@@ -31,10 +31,11 @@ def only_table(*trials: Row, notes: Sequence[str] = ()) -> Table:
     return scaling_tables(strong(frame([*BASE, *trials])), "Strong scaling", notes)[0]
 
 
-def row(table: Table, ranks: int) -> dict[str, str]:
-    """The row of so many ranks, by column."""
-    (texts,) = [line for line in table.rows if line[0] == str(ranks)]
-    return dict(zip([head.replace("\n", " ") for head in table.columns], texts, strict=True))
+def row(table: Table, strategy: str, workers: int) -> dict[str, str]:
+    """The row of a point, by column."""
+    lines = [dict(zip(table.columns, texts, strict=True)) for texts in table.rows]
+    (found,) = [line for line in lines if (line["strategy"], line["workers"]) == (strategy, str(workers))]
+    return found
 
 
 def section_table(folder: Path, section: str, rows: list[Row]) -> Table:
@@ -43,46 +44,53 @@ def section_table(folder: Path, section: str, rows: list[Row]) -> Table:
     return tables["table"][0]
 
 
-def test_a_row_shows_ideal_time_speedup_and_efficiency() -> None:
-    table = only_table(*repeated("p1", 2, 6.2, 6.3))
+def test_a_row_shows_time_speedup_and_efficiency_with_their_intervals() -> None:
+    table = only_table(*repeated("p1", 2, 6.25, 12.5))
 
-    assert row(table, 2) == {
-        "ranks": "2",
-        "ideal (s)": "5.00",
-        "sequential time (s)": "-",
-        "P_1 time (s)": "6.25 ±0.05",
-        "P_1 speedup": "1.60",
-        "P_1 efficiency": "80 %",
+    assert row(table, "P_1", 2) == {
+        "saving": "yes",
+        "strategy": "P_1",
+        "workers": "2",
+        "ideal (s)": "7.07",
+        "time (s)": "8.84 (8.84–8.84)",
+        "speedup": "1.60 (1.60–1.60)",
+        "efficiency": "80 % (80–80)",
     }
-    assert "± is half the range of the repetitions; figures are of their mean." in table.notes
+    assert table.notes == [INTERVALS]
 
 
-def test_the_first_row_is_sequential_with_dashes() -> None:
-    first = row(only_table(*repeated("p1", 2, 6.2, 6.3)), 1)
+def test_the_share_of_the_ceiling_is_a_column_where_copies_were_measured() -> None:
+    table = only_table(trial("copies", 2, 6.0), trial("p1", 2, 7.5))
 
-    assert list(first.values()) == ["1", "10.00", "10.00 ±0.02", "-", "-", "-"]
+    assert row(table, "P_1", 2)["of the ceiling"] == "80 % (no interval)"
+    assert row(table, "copies", 2)["of the ceiling"] == "-"
+    assert table.notes[-1] == CEILING
 
 
 def test_each_kind_of_cell_looks_different() -> None:
     table = only_table(
         trial("p1", 2, 5.0),
-        trial("p1", 4, 3.0),
         trial("pq", 2, None, status=NOT_APPLICABLE),
         trial("p2", 2, None, status=FAILED),
     )
 
-    cells = row(table, 2)
-    assert cells["P_1 time (s)"] == "5.00*"
-    assert cells["P_Q time (s)"] == "-"
-    assert cells["P_2 time (s)"] == "failed"
-    assert row(table, 4)["P_2 time (s)"] == "not run"
-    assert "* one repetition only: its spread is unknown." in table.notes
+    texts = [row(table, name, 2)["time (s)"] for name in ("P_1", "P_Q", "P_2")]
+    assert texts == ["7.07 (no interval)", "-", "failed"]
+    assert row(table, "P_2", 2)["speedup"] == "-"
+    assert "No interval where there is 1 round only." in table.notes
+
+
+def test_a_note_says_how_cells_without_a_common_round_get_an_interval() -> None:
+    table = only_table(*repeated("p1", 2, 5.0, 6.0, sweep="another"))
+
+    assert row(table, "P_1", 2)["time (s)"] == "5.48 (no interval)"
+    assert table.notes == [NOTHING_SHARED]
 
 
 def test_a_missing_baseline_is_a_dash_with_a_footnote() -> None:
     (table,) = scaling_tables(strong(frame([trial("p1", 2, 5.0)])), "Strong scaling")
 
-    assert list(row(table, 2).values()) == ["2", "-", "5.00*", "-", "-"]
+    assert table.rows == [["yes", "P_1", "2", "-", "5.00 (no interval)", "-", "-"]]
     assert any("No sequential baseline" in note for note in table.notes)
 
 
@@ -92,13 +100,11 @@ def test_a_note_counts_the_failed_trials_beside_good_ones() -> None:
     assert "P_1 at 2 workers: 1 failed trial left out of its mean." in table.notes
 
 
-def test_a_strategy_of_another_version_gets_its_columns_after_those_of_today() -> None:
-    points = strong(frame([*BASE, trial("claim", 2, 4.0), trial("p2", 2, 5.0), trial("p1", 2, 5.0)]))
-    (table,) = scaling_tables(points, "Strong scaling")
+def test_rows_are_in_the_order_of_the_strategies_and_those_of_another_version_come_last() -> None:
+    table = only_table(*(trial(name, 2, 5.0) for name in ("claim", "p2", "p1")), trial("p1", 16, 4.0))
 
-    heads = dict.fromkeys(head.split("\n")[0] for head in table.columns[2:])
-    assert list(heads) == ["sequential", "P_1", "P_2", "claim"]
-    assert row(table, 2)["claim speedup"] == "2.50"
+    points = [(line[1], line[2]) for line in table.rows]
+    assert points == [("sequential", "1"), ("P_1", "2"), ("P_1", "16"), ("P_2", "2"), ("claim", "2")]
 
 
 def test_saving_and_no_saving_are_two_tables() -> None:
@@ -108,26 +114,28 @@ def test_saving_and_no_saving_are_two_tables() -> None:
 
 
 def test_weak_scaling_shows_sizes_and_the_sequential_references() -> None:
-    sizes = [(1, 100, 100, 4.0), (2, 200, 100, 9.0)]
-    trials = [trial("sequential", 1, wall, width=w, height=h) for _, w, h, wall in sizes]
+    sizes = [(100, 4.0), (200, 9.0)]
+    trials = [trial("sequential", 1, wall_s, width=width, height=100) for width, wall_s in sizes]
     points = weak(frame([*trials, trial("p1", 2, 5.0, width=200, height=100)]))
 
-    assert row(scaling_tables(points, "Weak scaling")[0], 2) == {
-        "ranks": "2",
+    assert row(scaling_tables(points, "Weak scaling")[0], "P_1", 2) == {
+        "saving": "yes",
+        "strategy": "P_1",
+        "workers": "2",
         "image size": "200x100",
+        "sequential (s)": "9.00",
         "ideal (s)": "4.00",
-        "sequential time (s)": "9.00",
-        "P_1 time (s)": "5.00*",
-        "P_1 efficiency": "80 %",
-        "P_1 normalised": "90 %",
+        "time (s)": "5.00 (no interval)",
+        "efficiency": "80 % (no interval)",
+        "normalised": "90 % (no interval)",
     }
 
 
 def test_text_is_aligned_and_ends_with_the_notes() -> None:
-    lines = only_table(trial("p1", 2, 5.0), notes=["1 trial left out"]).text().splitlines()
+    lines = only_table(trial("p1", 2, 8.0), notes=["1 trial left out"]).text().splitlines()
 
     assert lines[0] == "Strong scaling, saving"
-    assert lines[2].index("P_1") == lines[3].index("time (s)", 30) == lines[6].index("5.00*")
+    assert lines[2].index("time (s)") == lines[5].index("11.31 (no interval)")
     assert lines[-1] == "1 trial left out"
 
 
@@ -144,7 +152,7 @@ def test_csv_is_long_and_unrounded() -> None:
     points = strong(frame([*BASE, trial("p1", 3, 7.123456789012345)]))
     read = pd.read_csv(io.StringIO(FORMATS["csv"](scaling_tables(points, "T"))))
 
-    pd.testing.assert_frame_equal(read, points, check_dtype=False, check_exact=True)
+    pd.testing.assert_frame_equal(read, public(points), check_dtype=False, check_exact=True)
 
 
 def test_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:
@@ -191,8 +199,8 @@ def test_savers_are_tuned_by_workers(tmp_path: Path) -> None:
     ]
 
     assert section_table(tmp_path, "savers", rows).rows == [
-        ["P_Q", "4", "1", "6.00*", "2.00"],
-        ["P_Q", "4", "2", "4.00*", "3.00"],
+        ["P_Q", "4", "1", "6.00 (no interval)", "2.00 (no interval)"],
+        ["P_Q", "4", "2", "4.00 (no interval)", "3.00 (no interval)"],
         ["P_Q", "4", "4", "-", "-"],
     ]
 
@@ -202,16 +210,7 @@ def test_an_experiment_of_its_own_has_a_row_for_each_cell_with_what_they_differ_
     table = section_table(tmp_path, "cells", rows)
 
     assert table.columns[-2:] == ["seed", "time (s)"]
-    assert [line[-2:] for line in table.rows] == [["1", "6.00*"], ["2", "7.00*"]]
-
-
-def test_identical_code_is_compared_with_itself(tmp_path: Path) -> None:
-    walls_s = (1.0, 1.01, 0.99) * 3
-    table = section_table(tmp_path, "aa", repeated("p2", 2, *walls_s, experiment="against_itself"))
-
-    assert table.rows == [["2", "0"]]
-    assert table.notes == ["Each compares 3 consecutive trials with the next 3 of the same cell."]
-    assert len(table.data) == 2
+    assert [line[-2:] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
 
 
 def test_the_cost_of_recording_is_of_the_pairs_of_the_newest_run(tmp_path: Path) -> None:
@@ -226,7 +225,7 @@ def test_the_cost_of_recording_is_of_the_pairs_of_the_newest_run(tmp_path: Path)
     tables, _ = shown(Results(tmp_path, "overhead"), "recording cost")
 
     assert tables["table"][0].title == "Recording on light, 500x400 pixels"
-    assert tables["table"][0].rows == [["yes", "6", "10.00", "2.0 (2.0 to 2.0)", "200.0"]]
+    assert tables["table"][0].rows == [["yes", "6", "10.00", "2.0 (2.0–2.0)", "200.0"]]
 
 
 def test_a_profile_keeps_functions_of_one_name_apart(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from augment.recording.log import PROBING, READING, Role
+from augment.recording.log import MARKER, READING, STAGES, Role
 from augment.recording.log_reader import read
-from augment.strategies.instruments.probes import PROBES
-from experiments.measure.task_columns import probe_table, task_table, transform_table
+from augment.strategies.instruments.neighbours import NEIGHBOURS
+from experiments.measure.task_columns import task_table, transform_table, turn_table
 from tests import bounds
 from tests.logs import HandClock, do_task, leave, ready_log
 
@@ -50,6 +50,14 @@ def test_a_savers_part_is_joined_to_its_workers(queued: Path) -> None:
     ]
 
 
+def test_a_task_has_waited_for_files_in_its_worker_and_in_its_saver(queued: Path) -> None:
+    logs = read(queued)
+    for log in logs:
+        log.tasks["file_wait"] = 10 if log.header.role is Role.SAVER else 1
+    table = task_table(logs, begin=100, trial_id="t1", saving=True)
+    assert table["file_wait_s"].to_pylist() == [11, 11, 1]
+
+
 def test_counters_are_of_both_and_the_savers_part_stands_beside(queued: Path) -> None:
     logs = read(queued)
     for log in logs:
@@ -88,16 +96,36 @@ def test_a_row_for_each_timed_transform(tmp_path: Path) -> None:
     ]
 
 
-def test_probes_are_no_tasks(tmp_path: Path) -> None:
+def test_a_turn_is_the_tasks_from_its_marker_to_the_next(tmp_path: Path) -> None:
+    """A task to warm up, a turn of two tasks beside the first neighbours, one of one beside the second."""
     clock = HandClock()
     log = ready_log(tmp_path, clock)
-    do_task(log, clock, (0, 0), transform=1)
-    do_task(log, clock, (0, PROBING - 1), transform=2)
+    do_task(log, clock, (0, 0), transform=9)
+    do_task(log, clock, (2, MARKER), send=1)
+    do_task(log, clock, (0, 3), read=1, transform=2)
+    log.begin(1, 1)
+    for seconds in (2, 3):
+        clock.tick(seconds)
+        log.transformed("Blur", begin=clock.now - seconds)
+    log.lap(STAGES.index("transform"))
+    log.end()
+    do_task(log, clock, (2, MARKER - 1), send=1)
+    do_task(log, clock, (0, 3), transform=4, write=3)
     log.leave()
     logs = read(tmp_path)
-    assert len(task_table(logs, 100, "t1", saving=True)) == 1
-    [probe] = probe_table(logs, 100, "t1").to_pylist()
-    assert (probe["probe"], probe["worker"], probe["start_s"], probe["end_s"]) == (list(PROBES)[1], 0, 1, 3)
+    logs[0].tasks["user"] = 1
+    rows = turn_table(logs, "t1").to_pylist()
+    names = ("round", "neighbour", "transform", "wall_s", "cpu_user_s")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (2, NEIGHBOURS[0], None, 8, 2),
+        (2, NEIGHBOURS[1], None, 7, 1),
+        (2, NEIGHBOURS[0], "Blur", 5, None),
+    ]
+
+
+def test_without_recorded_tasks_there_are_no_turns(tmp_path: Path) -> None:
+    ready_log(tmp_path, HandClock()).leave()
+    assert len(turn_table(read(tmp_path), "t1")) == 0
 
 
 def test_a_trial_of_many_tasks_stays_within_its_bounds(tmp_path: Path) -> None:

@@ -4,7 +4,14 @@ from math import nan
 
 import pytest
 
-from experiments.analysis.text import counted, label, number, percent, percent_span, with_interval
+from experiments.analysis.text import (
+    counted,
+    label,
+    number,
+    percent,
+    percent_interval,
+    with_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,11 +23,14 @@ def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, 
 
 
 def test_intervals_and_what_is_unknown_of_them() -> None:
-    assert percent_span(-0.03, 0.04, "+") == "-3 to +4 %"
-    assert percent_span(0.08, 0.16) == "8 to 16 %"
-    assert with_interval(12.3, 10.1, 14.5, "+.1f") == "+12.3 (+10.1 to +14.5)"
-    assert with_interval(12.3, nan, nan, ".0f") == "12 (-)"
+    assert with_interval(3.314, 3.18, 3.449) == "3.31 (3.18–3.45)"
+    assert with_interval(12.3, -10.1, 14.5, "+.1f") == "+12.3 (-10.1 to +14.5)"
+    assert with_interval(-0.02, -0.05, 0.01) == "-0.02 (-0.05 to 0.01)"
+    assert with_interval(12.3, nan, nan, ".0f") == "12 (no interval)"
     assert with_interval(nan, nan, nan, ".0f") == "-"
+    assert percent_interval(0.83, 0.8, 0.86) == "83 % (80–86)"
+    assert percent_interval(0.01, -0.03, 0.04, "+") == "+1 % (-3 to +4)"
+    assert percent_interval(nan, nan, nan) == "-"
     assert (number(nan, ".2f"), number(1.0, ".2f")) == ("-", "1.00")
 
 

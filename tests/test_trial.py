@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from augment.runtime import Allocator, HugePages, Pin, Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure import supervisor
 from tests.jobs import run, small_job
-from tests.planted import Planted
+from tests.planted import Planted, Sleeps
 
 SPUN_S = 0.05
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -38,7 +39,7 @@ class NeedsItsCpu(Planted):
 
 
 def pipeline(kind: type[Planted]) -> dict[str, Any]:
-    return {"transforms": [{"_target_": f"tests.test_trial.{kind.__name__}"}]}
+    return {"transforms": [{"_target_": f"{kind.__module__}.{kind.__name__}"}]}
 
 
 @pytest.mark.parametrize("method", StartMethod)
@@ -67,6 +68,16 @@ def test_the_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path
     outcome = run(STRATEGIES["p2"](), small_job(tmp_path, 2))
     assert len(held) == 500_000_000
     assert all(0 < log.header.peak_rss_bytes < 400_000_000 for log in outcome.logs)
+
+
+def test_what_another_process_computes_meanwhile_is_told(tmp_path: Path) -> None:
+    """Twelve tasks that sleep, about 0.4 s in all, beside a process that spins."""
+    job = small_job(tmp_path, 1, pipeline=pipeline(Sleeps))
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+        result = run(STRATEGIES["sequential"](), job).result
+        spinning.kill()
+    assert result
+    assert result.besides["others_cpu_s"] > 0.1
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -8,7 +8,8 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 STAGES = ("read", "transform", "send", "encode", "write")
-TASK = ("image_index", "augmentation_index", "start", "end", *STAGES)  # doubles of a task; stages in seconds
+# Doubles of a task: stages in seconds, and for how many of them it waited for files.
+TASK = ("image_index", "augmentation_index", "start", "end", *STAGES, "file_wait")
 BATCH = ("tasks", "user_s", "system_s", "faults", "wait_s")  # doubles: these tasks took that together
 SAMPLE = ("task", "name", "seconds")  # doubles of a timed transform: task in the block, name in the log
 KINDS = (SAMPLE, BATCH, TASK)  # of rows in a block, in their order
@@ -17,9 +18,9 @@ KINDS = (SAMPLE, BATCH, TASK)  # of rows in a block, in their order
 BLOCK = struct.Struct("<4q")
 SHORT_S = 5e-3  # shorter tasks share a reading of the counters, and few of them have transforms timed
 SAMPLED = 16  # one in so many of the tasks that follow a short one, the same tasks in every process
-# Augmentation indices of entries that are no task: a master only reads an image; a probe runs, and so
-# for each of them, PROBING - 0, PROBING - 1, …
-READING, PROBING = -1, -2
+# Augmentation indices of entries that are no task: a master only reads an image; a turn of `interference`
+# begins, beside the first of its NEIGHBOURS (MARKER - 0), the second (MARKER - 1), …
+READING, MARKER = -1, -2
 
 
 class Role(IntEnum):

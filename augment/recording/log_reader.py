@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TASK_COLUMNS = (
     {"image_index": "i8", "augmentation_index": "i8", "start": "f8", "end": "f8"}
-    | dict.fromkeys(STAGES, "f8")
+    | dict.fromkeys((*STAGES, "file_wait"), "f8")
     | {"user": "f8", "system": "f8", "faults": "i8", "wait": "f8"}
 )
 SAMPLE_COLUMNS = {"task": "i8", "name": "i8", "seconds": "f8", "weight": "f8"}
@@ -63,7 +63,8 @@ def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: F
     import numpy as np
 
     tasks = np.empty(len(rows), list(TASK_COLUMNS.items()))
-    for name, values in zip(TASK_COLUMNS, (*rows.T, *_shares(rows[:, 4:].sum(axis=1), batches)), strict=True):
+    seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
+    for name, values in zip(TASK_COLUMNS, (*rows.T, *_shares(seconds, batches)), strict=True):
         tasks[name] = values
     timed = np.empty(len(samples), list(SAMPLE_COLUMNS.items()))
     for name, values in zip(SAMPLE, samples.T, strict=True):

@@ -1,4 +1,4 @@
-"""Each process keeps a log of its tasks, by the only clock in this package.
+"""Each process keeps a log of its tasks, by the only clock of wall time in this package.
 
 The header of a log is memory-mapped and survives a SIGKILL of the process, so that it can be seen on
 which task it died. Blocks of finished tasks are written now and then."""
@@ -84,18 +84,21 @@ class Log:
         if timing:
             self._applied = []
         start = self.clock()
-        self._task = [image_index, augmentation_index, start, start, 0.0, 0.0, 0.0, 0.0, 0.0]
+        self._task = [image_index, augmentation_index, start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._paused = paused = start - ended > BACK_TO_BACK_S
         if paused:
             self._close(None)
             self._counters.used()
 
-    def lap(self, stage: int) -> None:
-        """The time since the last lap was spent in that stage (an index into STAGES)."""
+    def lap(self, stage: int, cpu_s: float | None = None) -> None:
+        """The time since the last lap was spent in that stage (an index into STAGES). Where it worked on a
+        file, `cpu_s` is how much of that it had a CPU; the rest is its wait for the file."""
         if self.recording:
             task, now = self._task, self.clock()
-            task[4 + stage] += now - task[3]
+            task[4 + stage] += (seconds := now - task[3])
             task[3] = now
+            if cpu_s is not None:
+                task[-1] += max(0.0, seconds - cpu_s)
 
     def transformed(self, name: str, begin: float) -> None:
         """A transform of that name was applied, from `begin` until now."""

@@ -28,7 +28,10 @@ class Strategy(ABC):
     color: ClassVar[str | None] = None  # the same in every chart; None: one of the spare ones
     marker: ClassVar[str] = "v"
     sends_pixels: ClassVar[bool] = False  # from the master to the workers
-    instrument: ClassVar[bool] = False  # it measures the machine, not a way to be done sooner
+    # It measures the machine, not a way to be done sooner: each worker carries out all tasks and saves to a
+    # folder of its own, the first one to that of the job.
+    instrument: ClassVar[bool] = False
+    complete: ClassVar[bool] = True  # False: carries out only some of the tasks, any of them several times
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         """Why this strategy does not apply to these settings; None where it does."""
@@ -44,8 +47,9 @@ class Strategy(ABC):
 
     @abstractmethod
     def run(self, job: Job) -> None:
-        """Carries out every task of the workload. Returns when the last output is complete on
-        disk and every process started here has ended; the call is the timed region."""
+        """Carries out every task of the workload, or what `instrument` and `complete` say. Returns when the
+        last output is complete on disk and every process started here has ended; the call is the timed
+        region."""
 
 
 @contextmanager

@@ -1,21 +1,61 @@
-"""Proof by ablation: what each policy gives back, changed one at a time in rounds."""
+"""Proof by ablation: what each policy gives back, changed alone in the same rounds; and A/A tests."""
 
-import math
+from collections.abc import Iterable
 from itertools import chain
+from math import isnan, nan
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from augment.strategies.sequential import Sequential
+from augment.strategies.pool import P2
+from experiments.analysis import breakdown
+from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG, NoTrialsError, require
 from experiments.analysis.select import select
-from experiments.analysis.statistics import mean_interval
+from experiments.analysis.statistics import BlockModel, Interval, holm
+from experiments.analysis.text import counted
 from experiments.plan.options import UNTOUCHED
 from experiments.records.schema import OK
+from experiments.records.store import Parts
 
+REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
+    "chunk_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),
+    "fork": (breakdown.START_UP, breakdown.START_UP),
+    "allocator": (breakdown.PAGE_FAULTS, "faults"),
+    "tmpfs": (breakdown.STORAGE, breakdown.STORAGE),
+    "one_thread": (breakdown.THREADS, "opencv_threads"),
+    P2.name: (breakdown.TRANSFER, breakdown.TRANSFER),  # instead of a strategy that sends pixels
+}
+REMOVABLE = [cause for cause, _ in REMOVED_BY.values()]
+AA = "aa"  # the ablation that changes nothing
+AA_ROUNDS = 3  # of one A/A comparison
 POINT = ["strategy", "workers", "saving", "pipeline"]
-ROUND = ["sweep", "round"]
-SIDES = ("without", "with")  # the policy
 POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
+
+
+class Cell(NamedTuple):
+    """What the model of a workload calls a cell."""
+
+    strategy: str
+    workers: int
+    ablation: str = UNTOUCHED
+
+
+def fitted(trials: pd.DataFrame) -> BlockModel:
+    """The model of the ok trials of one workload; its cells are of Cell."""
+    return BlockModel.of(trials, [Cell(*each) for each in trials[[*Cell._fields]].itertuples(index=False)])
+
+
+def given_back(model: BlockModel, cell: Cell, others: Iterable[Cell]) -> dict[Cell, Interval]:
+    """The share of a cell's time that each other one which was measured does without, Holm-adjusted."""
+    known = [other for other in others if other in model.cells]
+    intervals = holm([model.ratio(other, cell) for other in known])
+    return {other: complement(each.exp()) for other, each in zip(known, intervals, strict=True)}
+
+
+def complement(ratio: Interval) -> Interval:
+    """1 less a ratio of times: what is lost, or given back."""
+    return Interval(1 - ratio.value, 1 - ratio.high, 1 - ratio.low)
 
 
 def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -29,44 +69,62 @@ def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept, [*dict.fromkeys(chain(*notes, more))]
 
 
-def recovered(trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per point and ablation, the most recovered first: `rounds`, `efficiency_without` and
-    `efficiency_with` the policy (1.0 is 100 %), `efficiency_recovered`, their difference, and
-    `time_recovered` (share of the time without), both with `_low` and `_high`. An interval is NaN after
-    one round, an efficiency without a sequential baseline. Raises NoTrialsError."""
-    rows = []
-    for key, block in _pairs(trials).groupby([*POINT, "ablation"]):
-        without, with_it = (block["sequential_s"] / block["workers"] / block[f"{side}_s"] for side in SIDES)
-        gains = mean_interval((block["without_s"] / block["with_s"]).map(math.log))
-        rows.append(
-            dict(zip([*POINT, "ablation"], key, strict=True))
-            | {"rounds": len(block), "efficiency_without": without.mean(), "efficiency_with": with_it.mean()}
-            | _named("efficiency_recovered", mean_interval(with_it - without))
-            | _named("time_recovered", tuple(-math.expm1(-gain) for gain in gains))
-        )
-    ranks = ["efficiency_recovered", "time_recovered"]
-    return pd.DataFrame(rows).sort_values(ranks, ascending=False, ignore_index=True)
+def of_one_workload(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Those of `comparable` of the newest pipeline, and lines on what was left out. Raises NoTrialsError."""
+    kept, notes = comparable(trials)
+    newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
+    if not newest.all():
+        notes.append(f"{counted((~newest).sum(), 'trial')} of another pipeline than the newest left out")
+    return kept[newest], notes
 
 
-def _named(name: str, interval: tuple[float, ...]) -> dict[str, float]:
-    return dict(zip([name, f"{name}_low", f"{name}_high"], interval, strict=True))
-
-
-def _pairs(trials: pd.DataFrame) -> pd.DataFrame:
-    """A row per round of a sweep, point and ablation: seconds without the policy, with it, and the mean of
-    the round's sequential trials without it."""
-    measured = trials[trials["status"] == OK]
-    sequential = measured["strategy"] == Sequential.name
-    times = measured[~sequential].pivot_table(index=[*POINT, *ROUND], columns="ablation", values="wall_s")
-    pairs = (
-        times.reindex(columns=[*times.columns.union([UNTOUCHED])])
-        .rename(columns={UNTOUCHED: "without_s"})
-        .melt("without_s", var_name="ablation", value_name="with_s", ignore_index=False)
-        .dropna()
-    )
-    if pairs.empty:
-        nothing = f"no round with ablation={UNTOUCHED} and another to hold against it"
+def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """One row per point and ablation, the most given back first: `rounds`, the `gain` (share of the time with
+    no policy changed) with `low` and `high`, Holm-adjusted over the ablations of the point; and of the
+    `counter` that belongs to the ablation (see REMOVED_BY) the mean `before` and `after`, NaN where it has
+    none. Raises NoTrialsError."""
+    rows: list[dict[str, Any]] = []
+    ok = with_ceilings(trials, parts)
+    for (saving, pipeline), block in ok[ok["status"] == OK].groupby(["saving", "pipeline"]):
+        model, counted = fitted(block), breakdown.breakdowns(block, parts)
+        cells: Any = model.cells
+        for cell in (each for each in cells if each.ablation == UNTOUCHED):
+            others = (each for each in cells if each[:2] == cell[:2] and each != cell)
+            for other, gain in given_back(model, cell, others).items():
+                point = dict(zip(POINT, (*cell[:2], saving, pipeline), strict=True))
+                rounds = {"ablation": other.ablation, "rounds": min(model.rounds[cell], model.rounds[other])}
+                ends = {"gain": gain.value, "low": gain.low, "high": gain.high}
+                rows.append(point | rounds | ends | _counter(other, counted))
+    if not rows:
+        nothing = f"no cell with ablation={UNTOUCHED} and another to hold against it"
         raise NoTrialsError(f"{nothing}: run `make ablation`")
-    untouched = measured[sequential & (measured["ablation"] == UNTOUCHED)]
-    baseline_s = untouched.groupby(["saving", "pipeline", *ROUND])["wall_s"].mean()
-    return pairs.join(baseline_s.rename("sequential_s")).reset_index()
+    return pd.DataFrame(rows).sort_values("gain", ascending=False, ignore_index=True)
+
+
+def _counter(cell: Cell, breakdowns: pd.DataFrame) -> dict[str, Any]:
+    _, counter = REMOVED_BY.get(cell.ablation, ("", ""))
+    if not counter or breakdowns.empty:
+        return {"counter": None, "before": nan, "after": nan}
+    here = breakdowns[(breakdowns["strategy"] == cell.strategy) & (breakdowns["workers"] == cell.workers)]
+    means = here.groupby("ablation")[counter].mean()
+    return {"counter": counter, "before": means.get(UNTOUCHED, nan), "after": means.get(cell.ablation, nan)}
+
+
+def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
+    """A/A: per cell and AA_ROUNDS consecutive rounds the `gain` where nothing was changed, with `low` and
+    `high`, and whether that is a `claim` of a difference. Raises NoTrialsError."""
+    rows: list[dict[str, Any]] = []
+    for saving, block in trials[trials["status"] == OK].sort_values("started_at").groupby("saving"):
+        rounds = [group for _, group in block.groupby(["sweep", "round"], sort=False)]
+        for begin in range(0, len(rounds) - AA_ROUNDS + 1, AA_ROUNDS):
+            model = fitted(pd.concat(rounds[begin : begin + AA_ROUNDS]))
+            cells: Any = model.cells
+            for cell in (each for each in cells if each.ablation == AA):
+                _, low, high = gain = complement(model.ratio(cell, cell._replace(ablation=UNTOUCHED)).ratio())
+                if not isnan(low):
+                    point = {"strategy": cell.strategy, "workers": cell.workers, "saving": bool(saving)}
+                    ends = {"gain": gain.value, "low": low, "high": high}
+                    rows.append(point | ends | {"claim": not low <= 0 <= high})
+    if not rows:
+        raise NoTrialsError(f"fewer than {AA_ROUNDS} rounds with and without ablation={AA}: run `make aa`")
+    return pd.DataFrame(rows)

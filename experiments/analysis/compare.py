@@ -1,22 +1,19 @@
 """Two sets of trials, cell by cell: is one faster, or is there no difference?"""
 
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from experiments.analysis.scaling import NoTrialsError
+from augment.strategies.instruments.interference import Interference
 from experiments.analysis.select import select
-from experiments.analysis.statistics import Array, change, in_words
+from experiments.analysis.statistics import BlockModel, Interval
+from experiments.analysis.text import percent_interval
 from experiments.records.schema import DETERMINING, OK, Determines
 
 WORK = [column.name for column in DETERMINING if column.determines is Determines.WORK]
 ENVIRONMENT = [column.name for column in DETERMINING if column.determines is Determines.ENVIRONMENT]
 NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
-KERNEL = ["kernel_before_s", "kernel_after_s"]
 SIZE = ["width", "height"]  # says of the inputs what their digest does not
-TRIALS_A_SIDE = 3  # of an A/A test
 
 
 class NothingToCompareError(ValueError):
@@ -25,16 +22,23 @@ class NothingToCompareError(ValueError):
 
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """One row per cell of either side, paired by the work and never by environment: the columns of WORK and
-    SIZE; for each side `repetitions`, `wall_s` (geometric mean, seconds) and `kernel_s` (median);
-    `change` of the time from A to B with its interval `low` to `high` (0.1: B takes 10 % longer), and
-    `verdict` in words. Of each side those trials count that agree in environment with its newest.
+    SIZE; for each side `repetitions` and `wall_s` (seconds, geometric mean); `change` of the time from A to B
+    with its interval `low` to `high` (0.1: B takes 10 % longer), and `verdict` in words. Of each side those
+    trials count that agree in environment with its newest; those of `interference` take what they take.
 
-    Raises NoTrialsError and NothingToCompareError."""
+    A and B share no round, so that the rounds' differences are part of the error, which is known from as
+    many as there are rounds. Raises NoTrialsError and NothingToCompareError."""
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
-    cells = _completed(pd.concat(sides)).groupby(WORK, dropna=False)
+    trials = _completed(pd.concat(sides))
+    trials = trials[trials["strategy"] != Interference.name]
+    trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
+    ok = trials[trials["status"] == OK]
+    rounds = ok.groupby(["side", "sweep", "round"]).ngroups
+    names = list(zip(ok["side"], ok["cell"], strict=True))
+    model = BlockModel(names, None, ok["wall_s"].to_numpy(float), dof=max(rounds - 2, 0))
     rows = [
-        dict(zip(WORK, key, strict=True)) | {name: block[name].max() for name in SIZE} | _judged(block)
-        for key, block in cells
+        _judged(block, model, dict(zip(WORK, key, strict=True)))
+        for key, block in trials.groupby(WORK, dropna=False)
     ]
     compared = pd.DataFrame(rows)
     if not (compared[["repetitions_a", "repetitions_b"]].min(axis=1) > 0).any():
@@ -49,35 +53,37 @@ def _completed(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**known.where(trials["status"] != OK, trials[NULLABLE]))
 
 
-def _judged(cell: pd.DataFrame) -> dict[str, Any]:
+def _judged(trials: pd.DataFrame, model: BlockModel, work: dict[str, Any]) -> dict[str, Any]:
     """What each side measured of a cell, and what changed from A to B."""
-    sides = [cell[cell["side"] == name] for name in "ab"]
-    walls_s = [side.loc[side["status"] == OK, "wall_s"].to_numpy(float) for side in sides]
-    kernel_s = [pd.Series(side[KERNEL].to_numpy(float).ravel()).median() for side in sides]
-    middle, low, high, verdict = np.nan, np.nan, np.nan, _undecided(sides, walls_s)
-    if verdict is None:
-        drift = np.nan_to_num(np.log(kernel_s[1] / kernel_s[0]))
-        middle, low, high = map(float, change(walls_s[0], walls_s[1], drift))
-        verdict = in_words(middle, low, high)
-    summary: dict[str, Any] = {}
-    for name, times_s, fixed_s in zip("ab", walls_s, kernel_s, strict=True):
-        mean_s = float(np.exp(np.log(times_s).mean())) if len(times_s) else np.nan
-        summary |= {
-            f"repetitions_{name}": len(times_s),
-            f"wall_s_{name}": mean_s,
-            f"kernel_s_{name}": fixed_s,
+    cell = trials["cell"].iloc[0]
+    row = work | {name: trials[name].max() for name in SIZE}
+    for name in "ab":
+        side = trials[trials["side"] == name]
+        row |= {
+            f"repetitions_{name}": int((side["status"] == OK).sum()),
+            f"wall_s_{name}": model.seconds((name, cell)),
         }
-    return summary | {"change": middle, "low": low, "high": high, "verdict": verdict}
+    ratio = model.ratio(("b", cell), ("a", cell)).ratio()
+    change = Interval(*(end - 1 for end in ratio))
+    named = dict(zip(("change", "low", "high"), change, strict=True))
+    return row | named | {"verdict": _in_words(trials, change)}
 
 
-def _undecided(sides: list[pd.DataFrame], walls_s: list[Array]) -> str | None:
-    """Why nothing can be said of a cell; None where something can."""
-    for other, side in zip("BA", sides, strict=True):
-        if side.empty:
+def _in_words(trials: pd.DataFrame, change: Interval) -> str:
+    """Whether B is faster or slower, or why nothing can be said."""
+    for other, name in zip("BA", "ab", strict=True):
+        if not (trials["side"] == name).any():
             return f"only in {other}"
-    if lacking := [name for name, times_s in zip("AB", walls_s, strict=True) if not len(times_s)]:
+    ok = trials.loc[trials["status"] == OK, "side"]
+    if lacking := [name.upper() for name in "ab" if not (ok == name).any()]:
         return f"not measured in {' and '.join(lacking)}"
-    return "not decided: one repetition" if min(map(len, walls_s)) == 1 else None
+    if not change.known:
+        return "not decided: one round"
+    if change.low <= 0 <= change.high:
+        return f"no difference: {percent_interval(*change, sign='+')}"
+    if change.value > 0:
+        return f"B is slower by {percent_interval(*change)}"
+    return f"B is faster by {percent_interval(-change.value, -change.high, -change.low)}"
 
 
 def environments(a: pd.DataFrame, b: pd.DataFrame) -> str:
@@ -89,14 +95,3 @@ def environments(a: pd.DataFrame, b: pd.DataFrame) -> str:
         return "A and B: same machine, code and versions."
     warning = "a difference may be the machine's: " if newest[0]["machine"] != newest[1]["machine"] else ""
     return f"A and B differ: {warning}{'; '.join(differing)}."
-
-
-def against_itself(trials: pd.DataFrame) -> pd.DataFrame:
-    """A comparison, as `compare` gives it, of each TRIALS_A_SIDE consecutive ok trials of one cell with
-    the next as many, in the order of their time. Raises NoTrialsError where there are too few."""
-    ordered = trials[trials["status"] == OK].sort_values("started_at")
-    ends = range(TRIALS_A_SIDE, len(ordered) + 1, TRIALS_A_SIDE)
-    groups = [ordered.iloc[end - TRIALS_A_SIDE : end] for end in ends]
-    if len(groups) < 2:
-        raise NoTrialsError(f"fewer than {2 * TRIALS_A_SIDE} trials: run `make against-itself`")
-    return pd.concat([compare(a, b) for a, b in pairwise(groups)], ignore_index=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from augment.recording.log import STAGES
+from augment.strategies import STRATEGIES
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -18,30 +19,31 @@ COUNTERS = {  # name in `stays`: column of tasks
 COLUMNS = [  # of tasks that `stays` reads
     *("worker", "saver", "start_s", "save_start_s", "end_s"),
     *STAGE_COLUMNS,
+    "file_wait_s",
     *(f"{part}{column}" for part in ("", "saver_") for column in COUNTERS.values()),
 ]
 
 
-def total_costs(stays: pd.DataFrame) -> "pd.Series[float]":
-    """What the tasks of a trial took, all processes together, from its stays; seconds but for the faults."""
-    total = stays[["busy_s", *COUNTERS, *STAGE_COLUMNS]].sum()
-    share_read = stays["read_s"] / stays["busy_s"].where(stays["busy_s"] > 0, np.inf)
-    busy_s, user_s, system_s, wait_s = total[["busy_s", "user_s", "system_s", "wait_s"]]
-    return pd.Series(
-        {
-            **{"busy_s": busy_s, "user_s": user_s, "system_s": system_s, "wait_s": wait_s},
-            "blocked_s": busy_s - user_s - system_s - wait_s,
-            "reading_s": (stays["user_s"] * share_read).sum(),  # of user_s, as the time of stage read
-            "sending_s": total["send_s"],  # of busy_s
-            "files_s": total["read_s"] + total["write_s"],  # of busy_s
-            "faults": total["faults"],
-        }
-    )
+def total_costs(tasks: pd.DataFrame) -> "pd.Series[float]":
+    """What the tasks of a trial (with COLUMNS) took, all processes together; seconds but for the faults."""
+    each = stays(tasks)
+    total = each[["busy_s", *COUNTERS, *STAGE_COLUMNS]].sum()
+    share_read = each["read_s"] / each["busy_s"].where(each["busy_s"] > 0, np.inf)
+    costs = total[["busy_s", *COUNTERS]]
+    costs["blocked_s"] = costs["busy_s"] - costs[["user_s", "system_s", "wait_s"]].sum()
+    costs["reading_s"] = (each["user_s"] * share_read).sum()  # of user_s, as the time of stage read
+    costs["sending_s"] = total["send_s"]  # of busy_s
+    useful_s = (each["busy_s"] - each["send_s"]).groupby(each["process"]).sum()
+    costs["useful_s"], costs["useful_largest_s"] = useful_s.sum(), useful_s.max()
+    costs["files_s"] = total["read_s"] + total["write_s"]  # of busy_s
+    costs["file_wait_s"] = tasks["file_wait_s"].sum()  # of files_s, run-queue wait included
+    return costs
 
 
 def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
-    """The ok trials of which that part (tasks, transforms, …) was recorded."""
-    ok = trials[trials["status"] == OK]
+    """The ok trials of strategies, not instruments, of which that part (tasks, transforms) was recorded."""
+    instruments = [name for name, kind in STRATEGIES.items() if kind.instrument]
+    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(instruments)]
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 

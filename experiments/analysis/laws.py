@@ -1,150 +1,138 @@
-"""Laws of scaling fitted to points: what they say of a serial part, of a peak, and of counts beyond.
+"""Three laws of scaling fitted to speedups: what each says of a serial part, of a peak and of counts beyond.
 
-In the right quantity each law is linear in its parameters, which are never negative:
+In the right quantity each is linear in its parameters, which are never negative: a least-squares problem with
+one minimum. Its residuals are relative: in seconds the smallest worker counts would outweigh all others."""
 
-- Amdahl (1967):    1/S = 1/P + s (1 - 1/P)
-- Gunther (1993):   1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1), the Universal Scalability Law
-- Gustafson (1988): S = P - s (P - 1), where S is the scaled speedup of weak scaling
-
-So a fit is a least-squares problem with one minimum and needs no starting values. The residuals are relative,
-measured / predicted - 1: in seconds the smallest worker counts would outweigh all others.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import nnls
+from scipy.stats import multivariate_t
 
-from experiments.analysis.statistics import PERCENT, SAMPLES, Array
+from augment.strategies import STRATEGIES
+from augment.strategies.sequential import Sequential
+from experiments.analysis.scaling import ENDS, Models, strategies
+from experiments.analysis.statistics import LEVEL, Array, Interval
 
-MIN_COUNTS = 3  # worker counts that a fit needs, one more than USL has parameters; S(1) = 1 in all laws
-ROUNDS = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
-ROUNDING = 1e-12
-POOR = 0.25  # relative residual
+MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
+PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
+SAMPLES = 1000  # of a bootstrap
+POOR = 0.25  # relative residual beyond which a fit says nothing of other counts
+BEYOND = 4  # times the largest fitted count: how far other fits are extrapolated
 
 
-@dataclass(frozen=True, eq=False)
-class Law:
-    """quantity(S) = terms[0] + parameters @ terms[1:], and what to report of the parameters."""
+class Law(NamedTuple):
+    """quantity(S) = terms[0] + parameters @ terms[1:]."""
 
     name: str
-    terms: Callable[[Array], list[Array]]  # of the workers
     quantity: np.ufunc  # of the speedup, and the way back
-    upper: float  # of every parameter
-    results: Callable[..., dict[str, Array]]  # of the parameters, an array of each
-
-    def speedup(self, parameters: Array, workers: npt.ArrayLike) -> Array:
-        """S at each of `workers` (last axis) by each set of `parameters`."""
-        offset, *columns = self.terms(np.asarray(workers, dtype=float))
-        return np.asarray(self.quantity(offset + parameters @ np.array(columns)))
+    terms: Callable[[Array], list[Array]]  # of the workers
+    parameters: list[str]
+    most: float = 1.0  # of a parameter
 
 
-def _reciprocal(values: Array) -> Array:
-    return np.divide(1.0, values, out=np.full_like(values, np.inf), where=values > 0)
+AMDAHL = Law("Amdahl", np.reciprocal, lambda p: [1 / p, 1 - 1 / p], ["s"])
+USL = Law("USL", np.reciprocal, lambda p: [1 / p, 1 - 1 / p, p - 1], ["sigma", "kappa"], np.inf)
+GUSTAFSON = Law("Gustafson", np.positive, lambda p: [p, 1 - p], ["s"])
 
 
-def _usl_results(sigma: Array, kappa: Array) -> dict[str, Array]:
-    """The peak is at sqrt((1 - sigma) / kappa) workers: at 1 if speedup falls from the start, infinite
-    without a peak; then its speedup is the limit 1 / sigma."""
-    with np.errstate(invalid="ignore"):  # 0 x infinity: neither a rise nor a fall
-        workers = np.fmax(np.sqrt(np.clip(1 - sigma, 0, None) * _reciprocal(kappa)), 1)
-        inverse = 1 / workers + sigma * (1 - 1 / workers) + np.nan_to_num(kappa * (workers - 1))
-    peak = {"peak workers": workers, "peak speedup": _reciprocal(inverse)}
-    return {"sigma": sigma, "kappa": kappa} | peak
-
-
-AMDAHL = Law(
-    *("Amdahl", lambda p: [1 / p, 1 - 1 / p], np.reciprocal, 1.0),
-    lambda s: {"s": s, "limit 1/s": _reciprocal(s)},
-)
-USL = Law("USL", lambda p: [1 / p, 1 - 1 / p, p - 1], np.reciprocal, np.inf, _usl_results)
-GUSTAFSON = Law("Gustafson", lambda p: [p, 1 - p], np.positive, 1.0, lambda s: {"s": s})
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A law's parameters, best and resampled, and how far it is from the points (0.1 is 10 %)."""
+class Fit(NamedTuple):
+    """A law fitted to speedups at some worker counts."""
 
     law: Law
-    workers: tuple[int, ...]  # that it was fitted to
-    parameters: Array
-    samples: Array
-    residual_rms: float
+    workers: list[int]
+    parameters: Array  # a row of the fit itself, then one per sample of the bootstrap
+    off_by: float  # relative residual, root mean square
 
     @property
-    def poor(self) -> bool:
-        """Whether it is too far from its own points to say anything of others."""
-        return self.residual_rms > POOR
+    def horizon(self) -> int:
+        """The largest count that it speaks of: a poor fit of its own points only."""
+        return self.workers[-1] * (1 if self.off_by > POOR else BEYOND)
 
-    def results(self) -> dict[str, tuple[float, float, float]]:
-        """Value and 95 % interval of all that the law reports."""
-        best, samples = (
-            self.law.results(*np.moveaxis(each, -1, 0)) for each in (self.parameters, self.samples)
-        )
-        ends = {name: _ends(values) for name, values in samples.items()}
-        return {name: (float(best[name]), float(low), float(high)) for name, (low, high) in ends.items()}
+    def results(self) -> dict[str, Interval]:
+        """The parameters, the peak of USL and, without an interval, `off by`."""
+        values = dict(zip(self.law.parameters, self.parameters.T, strict=True))
+        values |= _peak(**values) if self.law is USL else {}
+        intervals = {name: Interval(*map(float, _with_ends(each))) for name, each in values.items()}
+        return intervals | {"off by": Interval(self.off_by, np.nan, np.nan)}
 
-
-def fit(
-    law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, spread: float = 0.0, dof: int = 1
-) -> Fit | None:
-    """Fits `law` to speedups at distinct counts above 1; None if there are fewer than MIN_COUNTS of them.
-
-    `spread` is the relative standard error of a measured mean and `dof` its degrees of freedom. The interval
-    is that of a parametric bootstrap: relative errors about the fitted curve, as large as `spread` or, if
-    the law itself is further off, as its residuals; and an error of size `spread` that all points share, the
-    baseline's. Their size is drawn too (chi-square), since it is known from a few values only."""
-    counts, measured = np.asarray(workers, dtype=float), law.quantity(np.asarray(speedup, dtype=float))
-    if len(counts) < MIN_COUNTS:
-        return None
-    offset, *terms = law.terms(counts)
-    columns, predicted = np.array(terms), measured
-    for _ in range(ROUNDS):
-        (best,) = _bounded(law, columns / predicted, ((measured - offset) / predicted)[None])
-        predicted = offset + best @ columns
-    residuals, left = measured / predicted - 1, len(counts) - len(columns)
-    misfit = float(np.sqrt((residuals**2).sum() / left))
-
-    random = np.random.default_rng(0)
-    shared = _sizes(random, spread, dof)
-    independent = shared if spread >= misfit else _sizes(random, misfit, left)
-    errors = independent * random.normal(size=(SAMPLES, len(counts)))
-    errors += shared * random.normal(size=(SAMPLES, 1))
-    samples = _bounded(law, columns / predicted, 1 - offset / predicted + errors)
-    rms = float(np.sqrt((residuals**2).mean()))
-    return Fit(law, tuple(map(int, counts)), best, samples, rms)
+    def curve(self, workers: npt.ArrayLike) -> tuple[Array, Array, Array]:
+        """The speedup at each of `workers` and the ends of its interval."""
+        first, *others = self.law.terms(np.asarray(workers, float))
+        return _with_ends(self.law.quantity(first + self.parameters @ np.array(others)))
 
 
-def extrapolate(fitted: Fit, workers: Sequence[float] | Array) -> pd.DataFrame:
-    """Columns workers, speedup, low and high: the law's curve and its 95 % interval at `workers`."""
-    low, high = _ends(fitted.law.speedup(fitted.samples, workers))
-    best = fitted.law.speedup(fitted.parameters, workers)
-    return pd.DataFrame({"workers": workers, "speedup": best, "low": low, "high": high})
+def _peak(sigma: Array, kappa: Array) -> dict[str, Array]:
+    """At 1 worker if speedup falls from the start, at infinity if it never does: its speedup is the limit."""
+    rise, fall = np.sqrt(np.clip(1 - sigma, 0, None)), np.sqrt(kappa)
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0: neither a rise nor a fall
+        workers, speedup = np.fmax(rise / fall, 1), 1 / (1 - np.clip(rise - fall, 0, None) ** 2)
+    return {"peak workers": workers, "peak speedup": speedup}
 
 
-def karp_flatt(speedup: Any, workers: Any) -> Any:
-    """The experimentally determined serial fraction e = (1/S - 1/P) / (1 - 1/P) (Karp and Flatt 1990), which
-    grows with P where the loss is overhead and not a serial part; below 0 is superlinear."""
-    return (1 / speedup - 1 / workers) / (1 - 1 / workers)
+def _with_ends(values: Array) -> tuple[Array, Array, Array]:
+    """The first of `values`, that of the fit, and the ends of the interval of the others."""
+    tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    low, high = np.quantile(values[1:], tails, axis=0, method="inverted_cdf")  # no means: some are infinite
+    return values[0], low, high
 
 
-def _bounded(law: Law, columns: Array, targets: Array) -> Array:
-    """Least squares with every parameter (a row of `columns`) in [0, upper], for each row of `targets`.
+def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Array, dof: int) -> Fit:
+    """Fits `law` to speedups at ascending counts above 1. `covariance` is that of their logarithms, NaN where
+    it is unknown, and `dof` its degrees of freedom. The intervals are of a parametric bootstrap about the
+    fitted curve: errors of this covariance and, as far as the law is further off than these explain, of the
+    size of its residuals; by Student's t, since either size is known from a few values only."""
+    counts, measured = np.asarray(workers, float), law.quantity(np.asarray(speedup, float))
+    first, *others = law.terms(counts)
+    columns, predicted = np.array(others).T, measured
+    for _ in range(PASSES):
+        solution, _norm = nnls(columns / predicted[:, None], (measured - first) / predicted)
+        best = np.minimum(solution, law.most)  # exact: a law with such an end has one parameter
+        predicted = first + columns @ best
+    squares, left = (measured / predicted - 1) ** 2, len(counts) - len(best)
+    known, random = np.nan_to_num(covariance), np.random.default_rng(0)
+    misfit = max(squares.sum() / left - np.diag(known).mean(), 0.0) * np.eye(len(counts))
+    errors = multivariate_t.rvs(None, known, max(dof, 1), SAMPLES, random)
+    errors = errors + multivariate_t.rvs(None, misfit, left, SAMPLES, random)
+    samples = [nnls(columns / predicted[:, None], target)[0] for target in 1 - first / predicted + errors]
+    off_by = float(np.sqrt(squares.mean()))
+    return Fit(law, [*map(int, counts)], np.minimum([best, *samples], law.most), off_by)
 
-    Cutting at `upper` afterwards is exact for a law of one parameter, and only such laws have one.
-    `scipy.optimize.lsq_linear` knows both bounds but takes five times as long, a thousand times a fit,
-    and leaves 1e-17 where nnls says 0."""
-    fitted = np.array([nnls(columns.T, target)[0] for target in targets])
-    return np.minimum(np.where(fitted < ROUNDING, 0.0, fitted), law.upper)
+
+class Case(NamedTuple):
+    """One strategy with one saving flag: its known speedups beyond one worker and the laws fitted to them."""
+
+    saving: bool
+    strategy: str
+    points: pd.DataFrame
+    fits: list[Fit]
 
 
-def _sizes(random: np.random.Generator, size: float, dof: int) -> Array:
-    return size * np.sqrt(dof / random.chisquare(dof, (SAMPLES, 1)))
-
-
-def _ends(samples: Array) -> Array:
-    return np.percentile(samples, PERCENT, axis=0, method="inverted_cdf")  # no arithmetic: some are infinite
+def cases(points: pd.DataFrame, models: Models, cpus: int | None = None) -> list[Case]:
+    """The laws that apply to the points of `strong` or `weak`, with their `models`, for each strategy but
+    instruments. They assume a CPU per worker: counts beyond the usable `cpus` are left out of a fit where
+    MIN_COUNTS remain."""
+    weak = "speedup" not in points
+    measure, laws = ("efficiency", [GUSTAFSON]) if weak else ("speedup", [AMDAHL, USL])
+    if weak and points["normalised_efficiency"].count() >= MIN_COUNTS:  # never mixed with the study's
+        measure = "normalised_efficiency"
+    apart = [Sequential.name, *(name for name, kind in STRATEGIES.items() if kind.instrument)]
+    curves = points[(points["workers"] > 1) & ~points["strategy"].isin(apart)].sort_values("workers")
+    scale = curves["workers"] if weak else 1
+    curves = curves.assign(**{f"speedup{end}": scale * curves[f"{measure}{end}"] for end in ENDS})
+    result = []
+    for saving in (True, False):
+        for strategy in strategies(curves[curves["saving"] == saving]):
+            chosen = (curves["saving"] == saving) & (curves["strategy"] == strategy)
+            known = curves[chosen].dropna(subset="speedup")
+            within = known[known["workers"] <= (cpus or np.inf)]
+            used, fits = within if len(within) >= MIN_COUNTS else known, []
+            if len(used) >= MIN_COUNTS:
+                pairs = list(zip(used[f"{measure}_base"], used["point"], strict=True))
+                errors = models[saving].covariance(pairs), models[saving].dof
+                fits = [fit(law, used["workers"], used["speedup"], *errors) for law in laws]
+            result.append(Case(saving, strategy, known, fits))
+    return result

@@ -13,7 +13,8 @@ import pandas as pd
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
 from experiments import ROOT
-from experiments.analysis.scaling import STRONG, WEAK, strong, weak
+from experiments.analysis import scaling
+from experiments.analysis.scaling import STRONG, WEAK, Models, strong, weak
 from experiments.records.schema import NOT_APPLICABLE, OK
 
 FOLDER = ROOT / "results" / "published"
@@ -47,22 +48,25 @@ class Slip(NamedTuple):
 def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
     """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed point, with the
     columns that `scaling` reads. P_Q without saving, a dash in the study, is `not_applicable`."""
-    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, round=0)
+    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, sweep="published", round=0)
     if "image_size" in printed:
         size = printed["image_size"].str.split("x", expand=True).astype("int64")
         printed = printed.assign(width=size[0], height=size[1])
     dashes = printed[printed["saving"] & (printed["strategy"] == PQ.name)]
-    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "round", "width", "height"])]
+    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "sweep", "round", "width", "height"])]
     dashes = dashes.assign(saving=False, status=NOT_APPLICABLE)
     return pd.concat([printed, dashes], ignore_index=True)
 
 
 def points(experiment: str) -> pd.DataFrame:
-    """The points that `strong` or `weak` makes of the printed seconds; the spread, unprinted, is NaN."""
+    """The points that `strong` or `weak` makes of the printed seconds; intervals, unprinted, are NaN."""
     measured = POINTS[experiment][0](trials(experiment))
-    unknown = [name for name in measured.columns if name.endswith(("_min", "_max"))]
-    measured[unknown] = float("nan")
     return measured.assign(repetitions=measured["repetitions"] * REPETITIONS)
+
+
+def models(experiment: str) -> Models:
+    """The fit to the printed seconds: without errors, each being printed once."""
+    return scaling.models(trials(experiment), POINTS[experiment][1])
 
 
 def slips(folder: Path = FOLDER) -> list[Slip]:

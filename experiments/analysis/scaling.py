@@ -1,117 +1,159 @@
-"""From trials to points: speedup and efficiency as the study defines them, with their spread.
+"""From trials to points: speedup, efficiency and share of the ceiling, with their intervals.
 
-A *point* is one row per (saving, strategy, workers[, width, height]). Its columns: `status`,
-`repetitions` (ok trials) and `failures` (counts); `wall_s` (mean of the repetitions, as in
-the study), `wall_s_min`, `wall_s_max`, `ideal_s` (seconds); the ratios (1.0 is 100 %), each with
-its `_min` and `_max`: one repetition's time against the mean baseline. What was not measured or
-has no baseline is NaN; failed and not applicable cells keep their row.
+A *point* is one row per (saving, strategy, workers[, width, height]). Its columns: `status`, `repetitions`
+(ok trials), `rounds` (in which these were measured) and `failures`; `wall_s` (seconds, geometric mean, in
+the mean of all rounds) and `ideal_s`; the ratios (1.0 is 100 %). wall_s and the ratios have the ends of their
+95 % interval in `_low` and `_high` (see `statistics`), NaN after one round. What was not measured or has no
+baseline is NaN; failed and not applicable cells keep their row. `copies` count with the time that their rate
+gives (see `ceiling`); `ceiling_share` is that time over the strategy's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
+from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
+from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
 
 STRONG = ("saving", "strategy", "workers")
 WEAK = (*STRONG, "width", "height")
 SAVERS = (*STRONG, "savers")
+ONE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
+ENDS = ("", "_low", "_high")  # of a measure and its interval
 
 
 class NoTrialsError(ValueError):
     """There is nothing to report on."""
 
 
+Models = Mapping[bool, BlockModel]  # by saving flag
+
+
 def strong(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> pd.DataFrame:
     """Points of strong scaling: speedup S(P) = T(1) / T(P), efficiency E(P) = S(P) / P, ideal T(1) / P, where
-    T(1) is the sequential mean with the same saving flag."""
-    points = summarise(trials, key)
-    base_s = points["saving"].map(_sequential(points, ["saving"]))
-    points["ideal_s"] = base_s / points["workers"]
-    _add_ratio(points, "speedup", base_s)
-    _add_ratio(points, "efficiency", points["ideal_s"])
+    T(1) is the sequential time with the same saving flag."""
+    fits = models(trials, key)
+    points = summarise(trials, key, fits)
+    base = _with(points, STRONG, **ONE)
+    points["ideal_s"] = _seconds(points, base) / points["workers"]
+    _add_ratio(points, fits, "speedup", base)
+    _add_ratio(points, fits, "efficiency", base, points["workers"])
+    _add_ratio(points, fits, "ceiling_share", _ceiling(points, STRONG))
     return points
 
 
 def weak(trials: pd.DataFrame) -> pd.DataFrame:
     """Points of weak scaling: efficiency = T(1) / T(P), ideal T(1), the study's definitions.
 
-    T(1) is the sequential mean at the size of one worker, the smallest. Sequential trials at larger
-    sizes are no points but references: their mean is `sequential_s` of the points at that size, and
-    normalised_efficiency = sequential_s / (P T(P)) corrects for work that does not grow with pixels.
-    """
-    points = summarise(_sized(trials), WEAK)
-    pixels = points["width"] * points["height"]
-    least = pixels.groupby(points["saving"]).transform("min")
-    base_s = points["saving"].map(_base(points[pixels == least]))
-    points["ideal_s"] = base_s
-    same_size = ["saving", "width", "height"]
-    reference = _sequential(points, same_size).rename("sequential_s").reset_index()
-    points = points.merge(reference, how="left", on=same_size)
-    _add_ratio(points, "efficiency", base_s)
-    _add_ratio(points, "normalised_efficiency", points["sequential_s"] / points["workers"])
-    points = points[~(_is_sequential(points) & (pixels > least))].reset_index(drop=True)
+    T(1) is the sequential time at the size of one worker, the smallest; unknown where more workers have that
+    size too. Sequential trials at larger sizes are no points but references: their time is `sequential_s` of
+    the points at that size, and normalised_efficiency = sequential_s / (P T(P)) corrects for work that does
+    not grow with pixels."""
+    fits = models(trials, WEAK)
+    points = summarise(trials, WEAK, fits)
+    ordered = points.assign(pixels=points["width"] * points["height"]).sort_values("pixels")
+    least = ordered.groupby("saving")[["width", "height"]].transform("first").sort_index()
+    smallest = (points[["width", "height"]] == least).all(axis=1)
+    base = _with(points, WEAK, **ONE, width=least["width"], height=least["height"])
+    base = base.mask(points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"]))
+    reference = _with(points, WEAK, **ONE)
+    points["ideal_s"], points["sequential_s"] = _seconds(points, base), _seconds(points, reference)
+    _add_ratio(points, fits, "efficiency", base)
+    _add_ratio(points, fits, "normalised_efficiency", reference, points["workers"])
+    _add_ratio(points, fits, "ceiling_share", _ceiling(points, WEAK))
+    is_reference = (points["strategy"] == Sequential.name) & ~smallest
+    points = points[~is_reference].reset_index(drop=True)
     return points.astype({"width": "Int64", "height": "Int64"})
 
 
-def summarise(trials: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """One row per `key`: status, counts and times. Equal keys are averaged: see `select`."""
+def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
+    """The fit to the ok trials with and to those without saving; what it calls cells are the values of `key`,
+    numbered. Raises NoTrialsError."""
     require(trials)
+    ok = trials.assign(point=_numbered(trials, key))[trials["status"] == OK]
+    return {bool(flag): BlockModel.of(block, list(block["point"])) for flag, block in ok.groupby("saving")}
+
+
+def summarise(trials: pd.DataFrame, key: Sequence[str], fits: Models) -> pd.DataFrame:
+    """One row per `key`: status, counts and seconds, and `point`, its number in the `models` of that key.
+    Trials of equal keys are repetitions of each other: see `select`."""
     status = trials["status"]
+    blocks = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
     marked = trials.assign(
-        measured_s=trials["wall_s"].astype(float).where(status == OK),
+        point=_numbered(trials, key),
+        ok=status == OK,
+        block=blocks.where(status == OK),
         failure=status == FAILED,
         inapplicable=status == NOT_APPLICABLE,
     )
     points = marked.groupby(list(key), dropna=False, as_index=False).agg(
-        repetitions=("measured_s", "count"),
+        point=("point", "first"),
+        repetitions=("ok", "sum"),
+        rounds=("block", "nunique"),
         failures=("failure", "sum"),
         inapplicable=("inapplicable", "all"),
-        wall_s=("measured_s", "mean"),
-        wall_s_min=("measured_s", "min"),
-        wall_s_max=("measured_s", "max"),
     )
     chosen = np.select([points["repetitions"] > 0, points["inapplicable"]], [OK, NOT_APPLICABLE], FAILED)
     points.insert(len(key), "status", chosen)
+    rows = zip(points["saving"], points["point"], strict=True)
+    _add(points, "wall_s", [fits[flag].level(point) if flag in fits else UNKNOWN for flag, point in rows])
     return points.drop(columns="inapplicable")
 
 
-def _add_ratio(points: pd.DataFrame, name: str, numerator_s: pd.Series) -> None:
-    points[name] = numerator_s / points["wall_s"]
-    points[f"{name}_min"] = numerator_s / points["wall_s_max"]
-    points[f"{name}_max"] = numerator_s / points["wall_s_min"]
+def _numbered(trials: pd.DataFrame, key: Sequence[str]) -> "pd.Series[int]":
+    return trials.groupby(list(key), dropna=False).ngroup()
 
 
-def _is_sequential(points: pd.DataFrame) -> pd.Series:
-    return (points["strategy"] == Sequential.name) & (points["workers"] == 1)
+def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate]) -> None:
+    for end, values in zip(ENDS, zip(*(each.ratio() for each in estimates), strict=True), strict=True):
+        points[f"{name}{end}"] = values
 
 
-def _sequential(points: pd.DataFrame, by: list[str]) -> pd.Series:
-    """Mean seconds of the sequential strategy by `by`; what was not measured is absent."""
-    return points[_is_sequential(points)].dropna(subset="wall_s").groupby(by)["wall_s"].mean()
+def _add_ratio(
+    points: pd.DataFrame,
+    fits: Models,
+    name: str,
+    base: "pd.Series[float]",
+    divisor: "pd.Series[int] | int" = 1,
+) -> None:
+    """Seconds of the point that `base` numbers (NaN: none) over those of each point, over `divisor`."""
+    rows = zip(base, points["saving"], points["point"], strict=True)
+    _add(
+        points,
+        name,
+        [UNKNOWN if isnan(other) else fits[flag].ratio(other, point) for other, flag, point in rows],
+    )
+    points[f"{name}_base"] = base
+    for end in ENDS:
+        points[f"{name}{end}"] /= divisor
 
 
-def _base(smallest: pd.DataFrame) -> pd.Series:
-    """T(1) by saving, of the points of the smallest size, unless that size belongs to more workers."""
-    shared = (smallest["workers"] > 1).groupby(smallest["saving"]).any()
-    base = _sequential(smallest, ["saving"])
-    return base[~shared.reindex(base.index)]
+def _with(points: pd.DataFrame, key: Sequence[str], **changes: Any) -> "pd.Series[float]":
+    """The number of the point that has these values and else the same `key`, for each point; NaN where it
+    was not measured."""
+    numbers = points[points["status"] == OK].set_index(list(key))["point"].to_dict()
+    rows = points.assign(**changes)[list(key)].itertuples(index=False, name=None)
+    return pd.Series([numbers.get(row, nan) for row in rows], points.index)
 
 
-def _sized(trials: pd.DataFrame) -> pd.DataFrame:
-    """Gives trials that ended before they had a size that of the trials with as many workers, but for the
-    sequential ones: with one worker they have every size."""
-    sized = trials.astype({"width": float, "height": float})
-    pixels = sized["width"] * sized["height"]
-    curve = sized[(sized["workers"] > 1) | (pixels == pixels.min())]
-    for name in ("width", "height"):
-        by_workers = curve.groupby("workers")[name]
-        only = by_workers.first()[by_workers.nunique() == 1]
-        sized[name] = sized[name].where(_is_sequential(sized), sized[name].fillna(sized["workers"].map(only)))
-    return sized
+def _ceiling(points: pd.DataFrame, key: Sequence[str]) -> "pd.Series[float]":
+    return _with(points, key, strategy=Copies.name).mask(points["strategy"] == Copies.name)
+
+
+def _seconds(points: pd.DataFrame, numbers: "pd.Series[float]") -> "pd.Series[float]":
+    return numbers.map(points.set_index("point")["wall_s"])
+
+
+def public(points: pd.DataFrame) -> pd.DataFrame:
+    """Without the numbers of points, which mean something together with `models` only."""
+    numbers = [name for name in points if name == "point" or str(name).endswith("_base")]
+    return points.drop(columns=numbers)
 
 
 def strategies(points: pd.DataFrame) -> list[str]:

@@ -28,17 +28,22 @@ def percent(share: float, digits: int = 0) -> str:
     return DASH if math.isnan(share) else f"{100 * share:z.{digits}f} %"
 
 
-def percent_span(low: float, high: float, sign: str = "") -> str:
-    """`8 to 16 %`; with `sign="+"` `-3 to +4 %`."""
-    return f"{100 * low:{sign}z.0f} to {100 * high:{sign}z.0f} %"
-
-
 def number(value: float, form: str) -> str:
     """The value in a format; a dash for NaN."""
     return DASH if math.isnan(value) else f"{value:{form}}"
 
 
-def with_interval(middle: float, low: float, high: float, form: str) -> str:
-    """`+12.3 (+10.1 to +14.5)`; dashes for what is NaN."""
-    ends = DASH if math.isnan(low) else f"{low:{form}} to {high:{form}}"
-    return DASH if math.isnan(middle) else f"{middle:{form}} ({ends})"
+def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> str:
+    """`3.31 (3.18–3.45)`, with a sign in the form `+12.3 (-10.1 to +14.5)`; after one round `3.31 (no
+    interval)`; a dash where nothing is known."""
+    if math.isnan(middle):
+        return DASH
+    between = " to " if "+" in form or low < 0 else "–"
+    ends = "no interval" if math.isnan(low) else f"{low:{form}}{between}{high:{form}}"
+    return f"{middle:{form}} ({ends})"
+
+
+def percent_interval(middle: float, low: float, high: float, sign: str = "") -> str:
+    """`83 % (80–86)` of shares."""
+    number, _, ends = with_interval(100 * middle, 100 * low, 100 * high, f"{sign}z.0f").partition(" ")
+    return f"{number} % {ends}" if ends else number

@@ -1,90 +1,146 @@
-"""What limits a strategy at a worker count: the leading loss, named when the evidence names it.
+"""What limits each strategy at each worker count, by five rules:
 
-In this order, for the shares that the losses take of all worker-seconds P T:
-
-1. The work itself: from two workers on, where what the tasks wait (blocked) or spend in the kernel on
-   fresh pages, the reference's part included, takes OF_WORK of P T and OUTWEIGHS times the leading loss.
-2. *inside the noise*: the loss, the machine's drift left out (see `losses`), or the low end of its
-   interval, is not above NOISE.
-3. The largest loss, if it leads in LEADS of the samples; else *not decided*, and *inside the noise* if
-   it is itself not above NOISE. It is a cause by itself but
-   for user CPU (see `inflation`), system CPU (page faults, if these can cost that much) and
-   wait (oversubscription, if it is at most OVERLONG times the share 1 - CPUs / runnable that must wait; else
-   another load is to blame).
-   Processes with helper threads beyond the CPUs lose to oversubscription also what their main
-   thread waits for its helpers (blocked) and what these spin (user).
-
-The constants and their reasons are in `causes` and `inflation` beside this file.
+1. More workers than CPUs: said so, and compared with the strategy's time at as many workers as CPUs.
+2. loss = 1 - T_possible / T, where T_possible is the time of the ceiling (see `ceiling`). High end of its
+   interval at most NOTHING: nothing to gain. Low end above 0: a loss. Else: not decided.
+3. The time breakdown ranks suspects; it proves nothing.
+4. A cause is proved when its ablation, in the same rounds, at least halves the counter that belongs to it,
+   gives time back with the Holm-adjusted low end above 0, and gives back between half and one and a half
+   times what the breakdown said. What it gives back was possible: it is a loss, though the ceiling, whose
+   copies share the cause, may show none.
+5. Else it is suspected, and not shown.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isnan, nan
+from math import ceil, isnan, nan
+from typing import Any
 
 import pandas as pd
 
-from augment.strategies.instruments.replicas import Replicas
-from augment.strategies.sequential import Sequential
-from experiments.analysis.causes import ADVICE, leading_loss, within_noise, work_itself
-from experiments.analysis.losses import LOSSES, Point, points
-from experiments.analysis.text import counted, label, percent, percent_span, with_or_without
+from augment.strategies import STRATEGIES
+from augment.strategies.instruments.copies import Copies
+from augment.strategies.pool import P2
+from experiments.analysis import breakdown, interference
+from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complement, fitted, given_back
+from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.statistics import BlockModel, Interval
+from experiments.plan.options import UNTOUCHED
+from experiments.records.schema import OK
+from experiments.records.store import Parts
+
+NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
+OVERSUBSCRIBED = "more workers than CPUs"
+NOTHING = 0.05  # of T
+SUSPICIOUS = 0.05  # of P T: what takes less is no suspect
+BESIDE_FIRST = 0.5  # of what the first suspect takes: what takes less is not named beside it
+AGREES = (0.5, 1.5)  # times what the breakdown said
+CAUSES = (*REMOVABLE, breakdown.WAITS, interference.CORES, interference.MEMORY)
+COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What limits one strategy at one worker count. Shares are of P T; `low` and `high` are the 95 %
-    interval of `share`, NaN without repetitions."""
-
-    saving: bool
-    strategy: str
-    workers: int
-    cause: str
-    share: float
-    low: float
-    high: float
-    loss: float
-    machine_loss: float  # what replicas lose at this count; NaN where they were not measured
-    order: str  # the losses, largest first
-    evidence: str
-    advice: str
-
-    def sentence(self) -> str:
-        """The verdict in words."""
-        workers = counted(self.workers, "worker")
-        where = f"{label(self.strategy)} at {workers}, {with_or_without(self.saving)}"
-        spread = "" if isnan(self.low) else f" ({percent_span(self.low, self.high)})"
-        return f"{where}: {self.cause}, {percent(self.share)}{spread}. {self.evidence} {self.advice}"
+def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """A row with COLUMNS per strategy, worker count from two on and saving flag, of trials that may stand in
+    one table (see `ablation.comparable`). `suspected` and `proved` name CAUSES, the first first, joined by
+    commas. After them for sentences: `rounds_to_decide` (NaN where decided, or where nothing tells),
+    `ranking` (cause: what it takes at most of P T) and `gains` (ablation: what it gives back of T)."""
+    timed = with_ceilings(trials, parts)
+    split, slowdowns = breakdown.breakdowns(trials, parts), interference.slowdowns(trials, parts)
+    rows: list[dict[str, Any]] = []
+    for saving, block in timed[timed["status"] == OK].groupby("saving"):
+        cpus = int(block["usable_cpus"].iloc[0])
+        of_flag = split[split["saving"] == saving] if len(split) else split
+        model = fitted(block)
+        for cell in _judged(model):
+            row: dict[str, Any] = {**cell._asdict(), "saving": bool(saving), "ranking": {}, "gains": {}}
+            if cell.workers > cpus:
+                loss = _lost(model, cell, cell._replace(workers=cpus))
+                rows.append(row | _said(OVERSUBSCRIBED, loss, [], []))
+            else:
+                contended = interference.contended(slowdowns, cell.workers, bool(saving))
+                rows.append(row | _judge(model, cell, of_flag, contended))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "rounds_to_decide", "ranking", "gains"])
 
 
-def verdicts(accounts: pd.DataFrame, inflations: pd.DataFrame) -> list[Verdict]:
-    """A verdict for each strategy, worker count and saving flag of `account.accounts`, by the
-    `ceilings.inflations` of the probes."""
-    each = points(accounts, inflations) if len(accounts) else []
-    return [_verdict(point, each, inflations) for point in each]
+def _judged(model: BlockModel) -> list[Cell]:
+    """The cells of strategies with several workers and no policy changed, in the order of tables."""
+    cells: Any = model.cells
+    names = [name for name, kind in STRATEGIES.items() if not kind.instrument]
+    several = [
+        each for each in cells if each.workers > 1 and each.ablation == UNTOUCHED and each.strategy in names
+    ]
+    return sorted(several, key=lambda cell: (names.index(cell.strategy), cell.workers))
 
 
-def _verdict(point: Point, others: Sequence[Point], inflations: pd.DataFrame) -> Verdict:
-    replicas = (point.saving, Replicas.name, point.workers)
-    machine = (other for other in others if (other.saving, other.strategy, other.workers) == replicas)
-    machine_loss = next((other.share(*LOSSES)[0] for other in machine), nan)
-    finding = work_itself(point) or within_noise(point) or leading_loss(point, inflations)
-    loss = point.share(*LOSSES)[0]
-    ranked = sorted((*LOSSES, "drift"), key=lambda name: -point.mean[name])
-    shares = {name: point.share(name)[0] for name in ranked}
-    evidence = f"{finding.evidence[0].upper()}{finding.evidence[1:]}."
-    return Verdict(
-        *(point.saving, point.strategy, point.workers, finding.cause, *point.share(*finding.of)),
-        loss=loss,
-        machine_loss=machine_loss,
-        order=", ".join(f"{name} {percent(share)}" for name, share in shares.items() if round(100 * share)),
-        evidence=evidence + _against_replicas(point, loss, machine_loss),
-        advice=ADVICE[finding.cause],
-    )
+def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: str | None) -> dict[str, Any]:
+    ranking, gains = _ranking(_of(split, cell), contended), _gains(model, cell)
+    shown = {name: gain for name, gain in gains.items() if _is_shown(name, gain, cell, split, ranking)}
+    loss = _lost(model, cell, Cell(Copies.name, cell.workers))
+    loss = max([loss, *shown.values()], key=lambda each: -1 if isnan(each.value) else each.value)
+    verdict, rounds = decided(loss, model.rounds[cell])
+    proved = [REMOVED_BY[name][0] for name in shown]
+    rest = {"rounds_to_decide": rounds, "ranking": ranking, "gains": gains}
+    return _said(verdict, loss, suspected(ranking), proved) | rest
 
 
-def _against_replicas(point: Point, loss: float, machine_loss: float) -> str:
-    """Which part of the loss the machine would have taken from any strategy."""
-    if isnan(machine_loss) or point.strategy in (Replicas.name, Sequential.name):
-        return ""
-    shares = [percent(share) for share in (loss, machine_loss, loss - machine_loss)]
-    return " Of {} lost in all, replicas lose {} too; {} are the strategy's.".format(*shares)
+def _said(verdict: str, loss: Interval, suspected: list[str], proved: list[str]) -> dict[str, Any]:
+    ends = dict(zip(("loss", "low", "high"), loss, strict=True))
+    return {"verdict": verdict, **ends, "suspected": ", ".join(suspected), "proved": ", ".join(proved)}
+
+
+def decided(loss: Interval, rounds: int) -> tuple[str, float]:
+    """The verdict on a loss, and after how many rounds in all it should be decided, if it is not; NaN where
+    nothing tells."""
+    if not loss.known:
+        return NOT_DECIDED, nan
+    if loss.high <= NOTHING:
+        return NOTHING_TO_GAIN, nan
+    if loss.low > 0:
+        return LOSS, nan
+    half = (loss.high - loss.low) / 2  # shrinks as the square root of the rounds grows
+    return NOT_DECIDED, ceil(rounds * (half / max(loss.value, NOTHING - loss.value)) ** 2)
+
+
+def suspected(ranking: dict[str, float]) -> list[str]:
+    """The causes that are named: what takes SUSPICIOUS at least, and enough beside the first."""
+    causes = [cause for cause in ranking if cause in CAUSES and ranking[cause] >= SUSPICIOUS]
+    return [cause for cause in causes if ranking[cause] >= BESIDE_FIRST * ranking[causes[0]]]
+
+
+def _ranking(split: pd.DataFrame, contended: str | None) -> dict[str, float]:
+    """Every cause with its share of P T, the largest first; extra user CPU under the name of what the
+    workload contends for, where `interference` has told it."""
+    names = [*REMOVABLE, breakdown.WAITS, breakdown.CONTENTION]
+    shares = split[names].mean() if len(split) else pd.Series(dtype=float)
+    if contended in CAUSES:
+        shares = shares.rename({breakdown.CONTENTION: contended})
+    return {str(name): float(share) for name, share in shares.sort_values(ascending=False).items()}
+
+
+def _gains(model: BlockModel, cell: Cell) -> dict[str, Interval]:
+    """What each ablation of a cell that was measured gives back of its time, Holm-adjusted."""
+    names = {_without(cell, name): name for name in REMOVED_BY if name != cell.strategy}
+    return {names[other]: gain for other, gain in given_back(model, cell, names).items()}
+
+
+def _without(cell: Cell, ablation: str) -> Cell:
+    """The cell in which an ablation has removed its cause."""
+    if ablation == P2.name:
+        return cell._replace(strategy=P2.name if STRATEGIES[cell.strategy].sends_pixels else "")
+    return cell._replace(ablation=ablation)
+
+
+def _is_shown(name: str, gain: Interval, cell: Cell, split: pd.DataFrame, ranking: dict[str, float]) -> bool:
+    """Whether an ablation proves its cause: rule 4."""
+    cause, counter = REMOVED_BY[name]
+    before, after = _of(split, cell), _of(split, _without(cell, name))
+    if before.empty or after.empty or not gain.low > 0:
+        return False
+    low, high = (times * ranking[cause] for times in AGREES)
+    return bool(after[counter].mean() <= before[counter].mean() / 2 and low <= gain.value <= high)
+
+
+def _of(split: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    return split if split.empty else split[(split[list(cell._fields)] == list(cell)).all(axis=1)]
+
+
+def _lost(model: BlockModel, cell: Cell, possible: Cell) -> Interval:
+    return complement(model.ratio(possible, cell).ratio())

@@ -89,8 +89,10 @@ class CellTrials:
         return [*environment.findings(), *preflight.cell_findings(cell), *lacking]
 
     def planned_outputs(self) -> list[Path]:
-        """Where its outputs are kept; nothing without `output_dir`. Raises OptionError, OSError."""
-        if not self.cell.config.output_dir or self.cell.not_applicable:
+        """Where its outputs are kept; nothing without `output_dir`, or where it makes only some of them.
+        Raises OptionError, OSError."""
+        config = self.cell.config
+        if not (config.output_dir and config.strategy.complete) or self.cell.not_applicable:
             return []
         if isinstance(self._files, Exception):
             raise self._files
@@ -126,13 +128,15 @@ class CellTrials:
     def _measured(self, row: Row, earlier_walls_s: list[float]) -> Measured:
         """Runs the trial in scratch folders and keeps of them what is to be kept."""
         config, place = self.cell.config, output_place(self.cell)
+        complete = config.strategy.complete
         with scratch(Path(tempfile.gettempdir())) as folder, scratch(place) as output:
             job = _job(self.cell, self._inputs.good, folder, output)
             before_s = calibration.kernel_s()
             outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
             after_s = calibration.kernel_s()
-            measured = measured_columns(outcome, job)
-            if config.output_dir and measured["status"] == OK:
+            small_fault_s, huge_fault_s = calibration.fault_s(huge=False), calibration.fault_s(huge=True)
+            measured = measured_columns(outcome, job, complete)
+            if config.output_dir and complete and measured["status"] == OK:
                 for name in job.workload.output_names():
                     os.replace(output / name, place / name)
             if outcome.result and job.profiles:
@@ -146,7 +150,8 @@ class CellTrials:
             *calibration.spread_findings(walls_s),
         ]
         row |= {"kernel_before_s": before_s, "kernel_after_s": after_s, "warnings": _lines(warnings)}
-        parts = tables(outcome, row["trial_id"], config.saving)
+        row |= {"small_fault_s": small_fault_s, "huge_fault_s": huge_fault_s}
+        parts = tables(outcome, row["trial_id"], config.saving, complete)
         return Measured(row | measured, parts)
 
 

@@ -77,8 +77,9 @@ def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]
     per_pixel = [BYTES_PER_PIXEL.get(suffix.lower(), BYTES_PER_PIXEL_OTHER) for suffix in suffixes]
     once = sum(int(each * rate) + BLOCK_BYTES for each, rate in zip(pixels, per_pixel, strict=True))
     # Outputs that are kept give way to those of the next repetition when these are complete.
-    copies = min(2, config.repetitions) if config.output_dir else 1
-    disk_bytes = copies * config.n_augmentations * once if config.saving else 0
+    sets = min(2, config.repetitions) if config.output_dir else 1
+    sets += config.workers - 1 if config.strategy.instrument else 0
+    disk_bytes = sets * config.n_augmentations * once if config.saving else 0
     return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
 
 

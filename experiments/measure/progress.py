@@ -51,4 +51,5 @@ def _work(cell: Cell) -> float:
         return 0
     width, height = cell.config.size() or TYPICAL_PIXELS
     pixels = width * height * (cell.config.n_images or 10) * cell.config.n_augmentations
-    return START_PIXELS + pixels / min(cell.config.workers, usable_cpus())
+    at_once = 1 if cell.config.strategy.instrument else min(cell.config.workers, usable_cpus())
+    return START_PIXELS + pixels / at_once

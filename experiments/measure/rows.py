@@ -67,8 +67,9 @@ def pipeline_digest(pipeline: Any) -> str:
     return digest_of([pipeline, [(path, source_digest(path)) for path in classes]])
 
 
-def measured_columns(outcome: supervisor.Outcome, job: Job) -> dict[str, Any]:
-    """Status, times, memory and outputs of a trial; counts the outputs against the tasks."""
+def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool = True) -> dict[str, Any]:
+    """Status, times, memory and outputs of a trial; counts the outputs against the tasks of a strategy that
+    is `complete`."""
     if outcome.result is None:
         return {"status": FAILED, "error": outcome.error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
@@ -88,16 +89,19 @@ def measured_columns(outcome: supervisor.Outcome, job: Job) -> dict[str, Any]:
         "master_threads_cpu_s": result.threads_cpu_s,
         "master_sent_bytes": result.sent_bytes,
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
+        **result.besides,
     }
-    return columns | _output_columns(job.workload)
+    return columns | _output_columns(job.workload, complete)
 
 
-def _output_columns(workload: Workload) -> dict[str, Any]:
+def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
     expected = sorted(workload.output_names())
     sizes = {entry.name: entry.stat().st_size for entry in workload.output.iterdir() if entry.is_file()}
     present = [name for name in expected if name in sizes]
+    if not complete:
+        return {"status": OK, "outputs": len(present)}
     with ThreadPoolExecutor() as pool:  # hashing lets other threads run
         digests = pool.map(_file_digest, (workload.output / name for name in present))
         columns = {

@@ -1,4 +1,4 @@
-"""The columns of a trial's tasks, transforms and probes, from its logs to Arrow without a Python object
+"""The columns of a trial's tasks, transforms and turns, from its logs to Arrow without a Python object
 per task. `logs` are those of all processes of a trial that went well, in the order they began; `begin` is
 the begin of the timed region on their clock, from which the times in the tables count, in seconds."""
 
@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from augment.recording.log import PROBING, STAGES, Role
+from augment.recording.log import MARKER, STAGES, Role
 from augment.recording.log_reader import ProcessLog
-from augment.strategies.instruments.probes import PROBES
+from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.measure.supervisor import Outcome
 from experiments.records.schema import schema
 
@@ -26,13 +26,16 @@ COUNTERS = {  # columns, and the logs' names for them
 }
 
 
-def tables(outcome: Outcome, trial_id: str, saving: bool) -> Iterator[tuple[str, pa.Table]]:
-    """The tables of a trial after their names in `records.schema.PARTS`; none of a failed one."""
-    if outcome.result:
-        logs, begin = outcome.logs, outcome.result.begin
-        yield "tasks", task_table(logs, begin, trial_id, saving)
-        yield "transforms", transform_table(logs, trial_id)
-        yield "probes", probe_table(logs, begin, trial_id)
+def tables(
+    outcome: Outcome, trial_id: str, saving: bool, complete: bool = True
+) -> Iterator[tuple[str, pa.Table]]:
+    """The tables of a trial after their names in `records.schema.PARTS`; none of a failed one. Of a strategy
+    that is not `complete` the turns: its tasks are only some of the workload's."""
+    if outcome.result and complete:
+        yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
+        yield "transforms", transform_table(outcome.logs, trial_id)
+    elif outcome.result:
+        yield "turns", turn_table(outcome.logs, trial_id)
 
 
 def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: bool) -> pa.Table:
@@ -51,6 +54,7 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
         "save_start_s": tasks["start_saving"] - begin,
         "end_s": tasks["end_saving"].fillna(tasks["end"]) - begin,
         **{f"{stage}_s": of_both(stage) for stage in STAGES},
+        "file_wait_s": of_both("file_wait"),
         **{column: of_both(name) for column, name in COUNTERS.items()},
         **{f"saver_{column}": tasks[f"{name}_saving"] for column, name in COUNTERS.items()},
     }
@@ -74,17 +78,33 @@ def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
     return pa.concat_tables(of_process(log) for log in logs if log.header.role is Role.WORKER)
 
 
-def probe_table(logs: Sequence[ProcessLog], begin: float, trial_id: str) -> pa.Table:
-    """A row for each run of a probe of the machine between the tasks."""
-    probes = _entries(logs, Role.WORKER).query(f"augmentation_index <= {PROBING}")
+def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
+    """A row for each turn of the subject, whose log has its markers, and one for each transform that was
+    timed in it. None where tasks were not recorded."""
+    import numpy as np
+    import pandas as pd
+
+    log = max(logs, key=lambda each: len(each.tasks))  # the neighbours enter no tasks
+    is_marker = log.tasks["augmentation_index"] <= MARKER
+    turn = np.cumsum(is_marker) - 1  # of each entry; -1 before the first
+    stages_s = sum(log.tasks[stage] for stage in STAGES)
+    whole = pd.DataFrame({"turn": turn, "wall_s": stages_s} | {c: log.tasks[c] for c in ("user", "system")})
+    whole = whole[~is_marker & (turn >= 0)].groupby("turn", as_index=False).sum()
+    samples = log.samples
+    timed = pd.DataFrame({"turn": turn[samples["task"]], "name": samples["name"]})
+    timed["wall_s"] = samples["seconds"] * samples["weight"]
+    timed = timed[timed["turn"] >= 0].groupby(["turn", "name"], as_index=False).sum()
+    rows = pd.concat([whole, timed])
+    markers = log.tasks[is_marker][rows["turn"]]
     columns = {
-        "probe": (PROBING - probes["augmentation_index"]).map(dict(enumerate(PROBES))),
-        "worker": probes["process"],
-        "start_s": probes["start"] - begin,
-        "end_s": probes["end"] - begin,
-        **{column: probes[name] for column, name in list(COUNTERS.items())[:3]},
+        "round": markers["image_index"],
+        "neighbour": pd.Series(MARKER - markers["augmentation_index"]).map(dict(enumerate(NEIGHBOURS))),
+        "transform": rows["name"].map(dict(enumerate(log.names))),
+        "wall_s": rows["wall_s"],
+        "cpu_user_s": rows["user"],
+        "cpu_system_s": rows["system"],
     }
-    return _table("probes", columns, trial_id)
+    return _table("turns", columns, trial_id)
 
 
 def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from augment.recording.processes import PROCESSES
 from augment.runtime import die_with_parent, os_threads
 from augment.strategies import Strategy
 from augment.workload import Job
+from experiments.host import activity
 from experiments.measure.process_watch import report_if_dead, watch_processes
 
 JOB, RESULT = "job.pickle", "result.json"
@@ -40,6 +41,7 @@ class Result:
     sent_bytes: int  # that this process wrote, to pipes and sockets above all
     start_method: str | None
     threads_before: int  # alive when the strategy began, the one that watches processes not counted
+    besides: dict[str, float]  # columns of the trial: what else the machine did in the timed region
 
 
 def main(folder: Path, parent_pid: int) -> None:
@@ -64,23 +66,25 @@ def timed(strategy: Strategy, job: Job) -> Result:
     """Runs the strategy: the one timed region of the suite."""
     profile = Profile() if job.profiles else None
     threads_before = os_threads() - 1
-    before = _Counters.now()
+    cpus = os.sched_getaffinity(0)  # before a strategy binds this process to one of them
+    before, machine_before = _Counters.now(), activity.counters(cpus)
     begin = time.perf_counter()
     if profile:
         profile.runcall(strategy.run, job)
     else:
         strategy.run(job)
     wall_s = time.perf_counter() - begin
-    after = _Counters.now()
+    after, machine_after = _Counters.now(), activity.counters(cpus)
     if profile and job.profiles:
         profile.dump_stats(job.profiles / "master.pstats")
     user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
     others = [header for header in log_reader.headers(job.logs) if header.pid != os.getpid()]
     user_s += sum(header.cpu_user_s for header in others)
     system_s += sum(header.cpu_system_s for header in others)
+    besides = activity.besides(machine_before, machine_after, user_s + system_s)
     methods = {str(process._start_method) for process in PROCESSES}  # type: ignore[attr-defined]
     method = ",".join(sorted(methods)) or None
-    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before)
+    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before, besides)
 
 
 class _Counters(NamedTuple):

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from augment.option import OptionError, determining
 from augment.strategies import Strategy
+from experiments.host.environment import usable_cpus
 from experiments.plan.options import UNTOUCHED, Config
 
 
@@ -45,7 +46,12 @@ class Cell:
     @property
     def not_applicable(self) -> str | None:
         """Why the strategy does not apply to this cell; None where it does."""
-        return self.config.strategy.not_applicable(self.config.workers, self.config.saving)
+        strategy, workers = self.config.strategy, self.config.workers
+        if strategy.instrument and workers > (cpus := usable_cpus()):
+            return (
+                f"{strategy.name} measures CPUs, of which {cpus} are usable: workers={workers} does not apply"
+            )
+        return strategy.not_applicable(workers, self.config.saving)
 
     @property
     def label(self) -> str:

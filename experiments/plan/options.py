@@ -68,7 +68,12 @@ class Config:
     repetitions: int = option("trials of each cell", 2, minimum=1, determines=False)
     baseline: bool = option("also measure sequential on every workload of the sweep", False, determines=False)
     ceilings: bool = option(
-        "also measure replicas, and in turns workload and probes, at every worker count",
+        "also measure copies, the machine's ceiling, at every worker count up to the usable CPUs",
+        False,
+        determines=False,
+    )
+    interference: bool = option(
+        "also measure what slows a task down beside neighbours, at every worker count up to the usable CPUs",
         False,
         determines=False,
     )
@@ -143,6 +148,14 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
     return f"{width * wide}x{round(height * workers / wide)}"
 
 
+def worker_counts() -> str:
+    """The numbers of workers that share the machine without waiting for a CPU, for a sweep: powers of two up
+    to the usable CPUs, and these themselves: `2,4,6`; `2` on a machine of one CPU."""
+    cpus = max(2, usable_cpus())
+    powers = (2**power for power in range(1, cpus.bit_length()))
+    return ",".join(map(str, sorted({*powers, cpus})))
+
+
 def register() -> None:
     """Makes the schemas of the options known to Hydra: files in conf/strategy and conf/dataset build on
     `base_<name>`."""
@@ -156,5 +169,6 @@ def register() -> None:
 # A job on another node gets Hydra's ConfigStore with the sweep but no resolvers: it finds them because it
 # imports this module when it unpickles the configuration.
 OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=True)
+OmegaConf.register_new_resolver("worker_counts", worker_counts, replace=True)
 OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
-from augment.strategies import STRATEGIES
+from augment.strategies.instruments.copies import Copies
+from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.plan.cell import Cell
 from experiments.plan.options import UNTOUCHED
@@ -25,18 +26,16 @@ class Planned:
 
 def companions(cell: Cell) -> list[Planned]:
     """What a cell asks to be measured beside it, whatever else the sweep holds: the sequential cell of its
-    workload, and the instruments at its worker count. Ablations are held against an untouched cell,
-    which brings these."""
+    workload, and the instruments that apply at its worker count. Ablations are held against an untouched
+    cell, which brings these."""
     planned: list[Planned] = []
     if cell.ablation != UNTOUCHED:
         return planned
     if cell.config.baseline:
         planned += [Planned(cell.of_strategy(Sequential, 1), BASELINES_PER_ROUND)]
-    if cell.config.ceilings:
-        instruments = [kind for kind in STRATEGIES.values() if kind.instrument]
-        others = [cell.of_strategy(kind, cell.config.workers) for kind in instruments]
-        planned += [Planned(other) for other in others if not other.not_applicable]
-    return planned
+    asked = ((Copies, cell.config.ceilings), (Interference, cell.config.interference))
+    instruments = [cell.of_strategy(kind, cell.config.workers) for kind, wanted in asked if wanted]
+    return planned + [Planned(each) for each in instruments if not each.not_applicable]
 
 
 def with_companions(cells: Sequence[Cell], identity: Callable[[Cell], str]) -> list[Planned]:

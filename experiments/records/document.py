@@ -14,8 +14,8 @@ Generated from `experiments/records/schema.py` by `make schema`; do not edit.
   table with pandas `pd.read_parquet("results/trials/strong_scaling")`, Polars
   `pl.read_parquet("results/trials/strong_scaling")` or DuckDB
   `SELECT * FROM 'results/trials/strong_scaling/*.parquet'`.
-- `tasks/`, `transforms/`, `probes/`, likewise: the tasks of the trials that were `ok`, the transforms that
-  were timed, the machine's probes (of `turns`); joined by `trial_id`.
+- `tasks/`, `transforms/`, `turns/`, likewise: the tasks of the trials that were `ok`, the transforms that
+  were timed; of an `interference` trial its turns instead of both; joined by `trial_id`.
 - `tables/`, `figures/`: rebuilt from these by `make figures`. `profiles/`: made by `make profile`.
 - `hydra/`: what Hydra keeps of each command.
 - `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine.

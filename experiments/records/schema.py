@@ -15,6 +15,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from augment.option import determining_fields
+from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.plan.options import Config
 
 if TYPE_CHECKING:
@@ -136,10 +137,27 @@ class Trial:
     master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets")
     kernel_before_s: float | None = column("seconds of a short fixed kernel just before the trial")
     kernel_after_s: float | None = column("seconds of the same kernel just after it")
-    outputs: int | None = column("files written; 0 when not saving")
+    small_fault_s: float | None = column(
+        "seconds of one page fault on this machine just after the trial, on small pages: 24 MiB mapped, "
+        "touched and unmapped, divided by the faults; null where the kernel gives other pages"
+    )
+    huge_fault_s: float | None = column("the same on huge pages")
+    steal_s: float | None = column(
+        "seconds in the timed region in which the hypervisor gave the CPUs that the trial may use to others "
+        "(/proc/stat, as the next two: in ticks of 10 ms; null where it does not show these CPUs)"
+    )
+    iowait_s: float | None = column("seconds in which such a CPU idled while something waited for a disk")
+    others_cpu_s: float | None = column(
+        "CPU seconds that others had on these CPUs: what was used of them less cpu_user_s and cpu_system_s"
+    )
+    huge_faults: int | None = column(
+        "page faults served by a huge page, on the whole machine in the timed region; null where the kernel "
+        "does not say"
+    )
+    outputs: int | None = column("files written, copies not counted; 0 when not saving")
     output_bytes: int | None = column("bytes in those files")
     outputs_digest: str | None = column(
-        "SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}\\n`; null when not saving"
+        "SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}\\n`; null when not all are written"
     )
     opencv_threads: int | None = column("OpenCV threads really in force in the workers (the largest)")
     start_method: str | None = column("multiprocessing start method really in force")
@@ -180,6 +198,9 @@ class Task:
     )
     encode_s: float = column("RGB array to file bytes")
     write_s: float = column("file bytes to a complete file under its name")
+    file_wait_s: float | None = column(
+        "of read_s and write_s: seconds without a CPU, savers' part included; null before version 1.1"
+    )
     end_s: float = column("end of the task, seconds after the begin of the timed region")
     cpu_user_s: float = column(
         "user CPU seconds in the task, saver's part included; tasks that follow each other within 5 ms share "
@@ -205,17 +226,19 @@ class Transform:
     weight: float = column("how many tasks this timed one stands for")
 
 
-class Probe:
-    """One run of a probe of the machine by one process, between the tasks of a trial (`turns`)."""
+class Turn:
+    """The tasks that one turn of an interference trial does while its neighbours do something: all of them,
+    and in a row of its own each transform that was timed in them."""
 
     trial_id: str = column("as in trials")
-    probe: str = column("which probe: a name in `augment/strategies/instruments/probes.py`")
-    worker: int = column("which process ran it: 0, 1, … as in tasks")
-    start_s: float = column("begin, seconds after the begin of the timed region")
-    end_s: float = column("end, seconds after the begin of the timed region")
-    cpu_user_s: float = column("user CPU seconds in it")
-    cpu_system_s: float = column("system CPU seconds in it")
-    minor_faults: int = column("page faults served without a disk")
+    round: int = column("0, 1, … within the trial; the turns of a round do the same tasks")
+    neighbour: str = column(f"what all neighbours do meanwhile: {', '.join(NEIGHBOURS)}; idle twice a round")
+    transform: str | None = column("name of the transform's class; null: all tasks of the turn together")
+    wall_s: float = column(
+        "seconds in all stages of the tasks; of a transform, seconds × weight (see transforms) of its calls"
+    )
+    cpu_user_s: float | None = column("user CPU seconds of the tasks; null for a transform")
+    cpu_system_s: float | None = column("system CPU seconds of the tasks; null for a transform")
 
 
 class RecordingCost:
@@ -235,7 +258,7 @@ TRIALS = (*_columns(Trial), *_option_columns())
 PARTS: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results, its columns
     "tasks": tuple(_columns(Task)),
     "transforms": tuple(_columns(Transform)),
-    "probes": tuple(_columns(Probe)),
+    "turns": tuple(_columns(Turn)),
 }
 TABLES = {"trials": TRIALS, **PARTS, "recording_cost": tuple(_columns(RecordingCost))}
 DETERMINING = tuple(each for each in TRIALS if each.determines)

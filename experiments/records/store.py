@@ -141,7 +141,7 @@ def _lock(results: Path) -> FileLock:
 
 
 class Parts:
-    """The tasks, transforms and probes of the trials of one experiment, read when they are asked for:
+    """The tasks, transforms and turns of the trials of one experiment, read when they are asked for:
     of one trial, and only the columns wanted."""
 
     def __init__(self, results: Path, experiment: str) -> None:

@@ -13,14 +13,14 @@ from tabulate import tabulate
 from experiments.analysis.compare import SIZE, WORK, NothingToCompareError, compare, environments
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
-from experiments.analysis.statistics import FLOOR, LEVEL
+from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import number, percent
 from experiments.records import store
 from experiments.report.tables import value_text, with_short_digests
 
 EXPLANATION = (
-    f"Per cent of A's time, with the {percent(LEVEL)} interval from the repetitions, made wider by "
-    f"{percent(FLOOR)} for what they cannot see and by the drift of the fixed kernel."
+    f"Per cent of A's time, with the {percent(LEVEL)} interval of each cell by itself, from how the rounds "
+    "of either side differ. What changed between the two may be the machine."
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.analysis.account import AccountError
+from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.sections import Results, sections_of
 from experiments.report.style import CHART_FORMATS, save
@@ -18,7 +18,7 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
-PRINTED = ("table", "diagnosis")  # tables that a terminal shows too, in this order
+PRINTED = ("table", "verdicts")  # tables that a terminal shows too, in this order
 
 
 def write_report(results: Results) -> bool:
@@ -40,7 +40,7 @@ def write_report(results: Results) -> bool:
                 written += paths
                 if not isinstance(content, Figure):
                     texts[stem] = FORMATS["txt"](content)
-        except (NoTrialsError, AccountError, OSError) as error:
+        except (NoTrialsError, BreakdownError, OSError) as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
             sound &= isinstance(error, NoTrialsError)
     _remove_others(results, written)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.scaling import NoTrialsError, strategies
+from experiments.analysis.scaling import ENDS, NoTrialsError, strategies
 from experiments.analysis.text import label
 from experiments.records.schema import FAILED, NOT_APPLICABLE
 from experiments.report.tables import MEASURES, by_saving
@@ -30,11 +30,10 @@ STYLE: Any = {
 styled = mpl.rc_context(STYLE)  # decorates what draws
 MIN_WIDTH = 4.8  # inches: of a single panel with two columns of legend below it
 CHART_FORMATS = ("png", "svg")
-IDEAL, CPUS, SINGLE = "ideal", "CPUs", "one repetition"
-SHARED = "P / CPUs: shared CPUs alone"
+IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 BEYOND = "95 % interval beyond the fit"
-LAST = ["Amdahl", "USL", "Gustafson", BEYOND, IDEAL, SHARED, CPUS, SINGLE, FAILED, PUBLISHED]  # in legends
+LAST = ["Amdahl", "USL", "Gustafson", BEYOND, IDEAL, CPUS, SINGLE, FAILED, PUBLISHED]  # in legends
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -54,8 +53,8 @@ def panels(title: str, size: Inches, rows: int, columns: int, **shared: Any) -> 
 
 
 def scale_of(measure: str) -> int:
-    """What a measure is multiplied by in charts: efficiencies are shown in per cent."""
-    return 100 if measure.endswith("efficiency") else 1
+    """What a measure is multiplied by in charts: efficiencies and shares are shown in per cent."""
+    return 100 if measure.endswith(("efficiency", "share")) else 1
 
 
 def saving_panels(
@@ -75,23 +74,21 @@ def saving_panels(
 
 def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
     """A `curve` for each strategy in its looks."""
-    for name in strategies(points):
+    for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
         curve(axes, points[points["strategy"] == name], measure, label(name), **look(name), **style)
 
 
 def curve(
     axes: Axes, points: pd.DataFrame, measure: str, name: str, *, x: str = "workers", **style: Any
 ) -> None:
-    """Means with error bars from `_min` to `_max` of the measure; hollow where one repetition leaves them
-    unknown, a cross at the foot where the cell failed."""
+    """Means with their 95 % intervals; hollow where there is none, a cross at the foot where it failed."""
     points = points.sort_values(x)
-    at, ends, scale = points[x].astype(float), ("", "_min", "_max"), scale_of(measure)
-    middle, low, high = (scale * points[f"{measure}{end}"].astype(float) for end in ends)
+    at, scale = points[x].astype(float), scale_of(measure)
+    middle, low, high = (scale * points[f"{measure}{end}"].astype(float) for end in ENDS)
     bars = np.nan_to_num(np.array([middle - low, high - middle])).clip(min=0)
     style = {"capsize": 3, "linewidth": 1.6, "markersize": 5} | style
     axes.errorbar(at, middle, yerr=bars, label=name, **style)
-    unknown = points[f"{measure}_min"].isna() & points[measure].notna()
-    single = points["repetitions"] == 1 if "repetitions" in points else unknown
+    single = points[f"{measure}_low"].isna() & points[measure].notna()
     if single.any():
         del style["capsize"]
         hollow: Any = style | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}

@@ -8,9 +8,24 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from experiments.analysis.scaling import strategies
-from experiments.analysis.text import DASH, counted, label, number, percent, with_or_without
+from experiments.analysis.scaling import ENDS, strategies
+from experiments.analysis.text import (
+    DASH,
+    counted,
+    label,
+    percent_interval,
+    with_interval,
+    with_or_without,
+)
 from experiments.records.schema import FAILED, OK
+
+INTERVALS = (
+    "In parentheses the 95 % interval of each figure by itself, from ln time = cell + round (errors pooled); "
+    "times are geometric means in the mean of the rounds."
+)
+NOTHING_SHARED = (
+    "No interval where no round is shared with the others: rerun=true measures all in the same rounds."
+)
 
 Texts = Mapping[str, Callable[[Any], str]]  # head of a column: its text of a row
 
@@ -71,7 +86,7 @@ def point_table(
 def by_place(points: pd.DataFrame) -> pd.DataFrame:
     """The points by strategy, in the order of `strategies`, and workers."""
     places = points["strategy"].map(strategies(points).index)
-    return points.assign(place=places).sort_values(["place", "workers"])
+    return points.assign(place=places).sort_values(["place", "workers"], kind="stable")
 
 
 def side_by_side(long: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
@@ -97,48 +112,41 @@ def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield with_or_without(flag), block
 
 
-def seconds(point: Any) -> str:
-    """`3.21 ±0.04`: mean and half the range; `3.21*` for a single repetition."""
-    half = (point["wall_s_max"] - point["wall_s_min"]) / 2
-    spread = "*" if point["repetitions"] == 1 else "" if pd.isna(half) else f" ±{half:.2f}"
-    return f"{point['wall_s']:.2f}{spread}"
-
-
 class Measure(NamedTuple):
-    """How a column of points is named in tables and charts, and its text in a table."""
+    """How a column of points is named in tables and charts, and how its value and the ends of its interval
+    are written."""
 
     head: str
     axis: str
-    text: Callable[[Any], str]
+    text: Callable[[float, float, float], str]
 
 
 MEASURES = {
-    "wall_s": Measure("time (s)", "time (s)", seconds),
-    "speedup": Measure("speedup", "speedup", lambda point: number(point["speedup"], ".2f")),
-    "efficiency": Measure("efficiency", "efficiency (%)", lambda point: percent(point["efficiency"])),
-    "normalised_efficiency": Measure(
-        "normalised",
-        "work-normalised efficiency (%)",
-        lambda point: percent(point["normalised_efficiency"]),
-    ),
+    "wall_s": Measure("time (s)", "time (s)", with_interval),
+    "speedup": Measure("speedup", "speedup", with_interval),
+    "efficiency": Measure("efficiency", "efficiency (%)", percent_interval),
+    "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", percent_interval),
+    "ceiling_share": Measure("of the ceiling", "share of the ceiling (%)", percent_interval),
 }
 
 
-def point_texts(point: Any, measures: Sequence[str]) -> list[str]:
-    """A point's measures: a dash for what is unknown or does not apply, `failed` for a failed cell."""
-    if point["status"] == OK:
-        return [MEASURES[name].text(point) for name in measures]
-    return [FAILED if point["status"] == FAILED else DASH] + [DASH] * (len(measures) - 1)
+def measure_text(point: Any, name: str) -> str:
+    """A measure of a point: a dash for what is unknown or does not apply, `failed` for a failed cell."""
+    if point["status"] != OK:
+        return FAILED if point["status"] == FAILED and name == "wall_s" else DASH
+    return MEASURES[name].text(*(point[f"{name}{end}"] for end in ENDS))
 
 
 def repetition_notes(points: pd.DataFrame) -> list[str]:
     """What a reader must know of the repetitions of these points."""
     measured = points[points["status"] == OK]
     notes = []
-    if (measured["wall_s_min"].notna() & (measured["repetitions"] > 1)).any():
-        notes.append("± is half the range of the repetitions; figures are of their mean.")
-    if (measured["repetitions"] == 1).any():
-        notes.append("* one repetition only: its spread is unknown.")
+    if measured["wall_s_low"].notna().any():
+        notes.append(INTERVALS)
+    for count in sorted({*measured.loc[measured["wall_s_low"].isna(), "rounds"]}):
+        notes.append(
+            f"No interval where there is {counted(count, 'round')} only." if count == 1 else NOTHING_SHARED
+        )
     if "ideal_s" in points and measured["ideal_s"].isna().any():
         notes.append("No sequential baseline was measured: ideal, speedup and efficiency are unknown.")
     for point in measured[measured["failures"] > 0].to_dict("records"):

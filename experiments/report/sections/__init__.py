@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from augment.strategies.instruments.turns import Turns
+from augment.strategies.instruments.interference import Interference
+from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.records import store
@@ -38,14 +39,14 @@ class Results:
 
     @cached_property
     def parts(self) -> store.Parts:
-        """The tasks, transforms and probes of each trial."""
+        """The tasks, transforms and turns of each trial."""
         return store.Parts(self.folder, self.experiment)
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
-        """The trials that may stand in one table (see `select`), without those in turns, which say nothing
-        of a strategy; and lines on what was left out."""
+        """The trials that may stand in one table (see `select`), those of copies with the time of their rate
+        and without interference, which has none; and lines on what was left out."""
         trials, notes = select(self.trials, axes)
-        return trials[trials["strategy"] != Turns.name], notes
+        return with_ceilings(trials[trials["strategy"] != Interference.name], self.parts), notes
 
 
 def cpus_of(trials: pd.DataFrame) -> int:

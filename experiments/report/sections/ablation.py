@@ -4,37 +4,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.ablation import POINT, SIDES, comparable, recovered
-from experiments.analysis.scaling import strategies
+from experiments.analysis.ablation import POINT, REMOVABLE, comparable, gains
 from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import label, percent, with_interval, with_or_without
+from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report.sections import Outputs, Results, section
-from experiments.report.style import GREY, look, panels, styled
-from experiments.report.tables import Table, plain_table
+from experiments.report.style import look, panels, styled
+from experiments.report.tables import Table, by_place, plain_table
 
-AXIS = "time given back\n(% of the time without the policy)"
-# Twice the time. What costs more is named at the edge: to scale, it would squeeze all others into a line.
-LEFT_EDGE_PERCENT = -100.0
+LEFT_EDGE = -100.0  # %: twice the time
 NOTES = (
-    f"Means over the rounds, in each of which both were measured; in brackets the {percent(LEVEL)} "
-    "interval (paired t). One such interval in twenty misses by chance.",
-    "Efficiency: sequential time of the same round, no policy changed / (workers x time). The rows are "
-    "ranked by what is recovered of it, in points of per cent.",
-    "Time given back: share of the time without the policy, from the log ratios.",
+    f"Given back: share of the time with no policy changed. The {percent(LEVEL)} are of all ablations of a "
+    "point together (Holm); `aa` changes nothing.",
+    "Counter: what belongs to the ablation, mean of a trial without and with it; shares are of P x T.",
 )
 
 
-@section("ablation")
+@section("ablation", "diagnosis")
 def ablation(results: Results) -> Outputs:
-    """What was measured in rounds, with and without each policy."""
+    """What was measured in the same rounds, with and without each policy."""
     trials, notes = comparable(results.trials)
-    gains = recovered(trials)
-    yield "table", [ablation_table(gains, [*_unmeasured(trials), *notes])]
-    yield "time_given_back", ablation_figure(gains, "What each policy gives back")
+    given = gains(trials, results.parts)
+    stem = "table" if results.experiment == "ablation" else "ablation"
+    yield stem, [ablation_table(given, [*_unmeasured(trials), *NOTES, *notes])]
+    yield "time_given_back", ablation_figure(given, "What each policy gives back")
 
 
 def _unmeasured(trials: pd.DataFrame) -> list[str]:
@@ -46,20 +41,21 @@ def _unmeasured(trials: pd.DataFrame) -> list[str]:
     ]
 
 
-def ablation_table(gains: pd.DataFrame, notes: list[str]) -> Table:
-    """The rows of `recovered`, with the word that the interval of the time allows."""
-    shown = gains[[*POINT, "ablation", "rounds"]].copy()
-    for side in SIDES:
-        shown[f"efficiency\n{side}"] = [percent(value, 1) for value in gains[f"efficiency_{side}"]]
-    shown["efficiency recovered\n(points)"] = _spans(100 * gains.filter(like="efficiency_recovered"), "+.1f")
-    shown["time given back\n(%)"] = _spans(100 * gains.filter(like="time_recovered"), "+.0f")
-    ends = zip(gains["time_recovered_low"], gains["time_recovered_high"], strict=True)
-    shown["so"] = [_word(low, high) for low, high in ends]
-    return plain_table("Ablations", gains, [*NOTES, *notes], shown)
+def ablation_table(given: pd.DataFrame, notes: list[str]) -> Table:
+    """The rows of `gains`, with the word that the interval allows."""
+    shown = given[[*POINT, "ablation", "rounds"]].copy()
+    intervals = given[["gain", "low", "high"]].to_numpy().tolist()
+    shown["time given back"] = [percent_interval(gain, low, high, "+") for gain, low, high in intervals]
+    shown["so"] = [_word(low, high) for _, low, high in intervals]
+    shown["counter"] = [_counter(row) for row in given.to_dict("records")]
+    return plain_table("Ablations", given, notes, shown)
 
 
-def _spans(intervals: pd.DataFrame, form: str) -> list[str]:
-    return [with_interval(middle, low, high, form) for middle, low, high in intervals.to_numpy()]
+def _counter(row: Any) -> str:
+    if row["counter"] is None or pd.isna(row["before"]):
+        return DASH
+    write = percent if row["counter"] in REMOVABLE else "{:,.0f}".format
+    return f"{row['counter']} {write(row['before'])} → {write(row['after'])}"
 
 
 def _word(low: float, high: float) -> str:
@@ -69,44 +65,25 @@ def _word(low: float, high: float) -> str:
 
 
 @styled
-def ablation_figure(gains: pd.DataFrame, title: str) -> Figure:
-    """A panel per point of `recovered`, in each the ablations by the time they give back."""
-    points: list[Any] = list(gains.sort_values("time_recovered", ascending=False).groupby(POINT))
-    order = strategies(gains)
-    points.sort(key=lambda point: (order.index(point[0][0]), *point[0][1:]))
-    sizes = [len(block) for _, block in points]
-    height = 1.2 + 0.5 * len(points) + 0.28 * sum(sizes)
-    figure, column = panels(title, (5.0, height), len(points), 1, sharex=True, height_ratios=sizes)
-    for axes, ((strategy, workers, saving, pipeline), block) in zip(column, points, strict=True):
-        where = f"{label(strategy)}, {workers} workers, {with_or_without(saving)}, {pipeline}"
-        axes.set_title(where, fontsize=10)
-        _panel(axes, block, **look(strategy))
-    column[-1].set_xlabel(AXIS)
-    ends = (100 * gains.filter(like="time_recovered")).clip(lower=LEFT_EDGE_PERCENT).assign(zero=0.0)
-    low, high = ends.min().min(), ends.max().max()
-    margin = 0.05 * (high - low) or 1.0
-    column[0].set_xlim(max(low - margin, LEFT_EDGE_PERCENT), high + margin)
-    grey: Any = {"color": GREY, "marker": "o", "markersize": 4, "linestyle": "none"}
-    column[0].errorbar([], [], xerr=[], capsize=3, label=f"mean, {percent(LEVEL)} interval", **grey)
-    if (gains["rounds"] == 1).any():
-        column[0].plot([], [], markerfacecolor="white", label="one round", **grey)
-    entries = column[0].get_legend_handles_labels()
-    figure.legend(*entries, loc="outside lower center", ncols=2, frameon=False)
-    return figure
-
-
-def _panel(axes: Axes, block: pd.DataFrame, color: str, marker: str) -> None:
-    middle, low, high = (100 * block[f"time_recovered{end}"].to_numpy() for end in ("", "_low", "_high"))
-    bars = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-    ranks = np.arange(len(block))
+def ablation_figure(given: pd.DataFrame, title: str) -> Figure:
+    """A row per ablation of each point, by the time it gives back. What costs more than LEFT_EDGE is named
+    at the edge: to scale, it would squeeze all others into a line."""
+    rows = by_place(given).reset_index(drop=True)
+    figure, [axes] = panels(title, (6.4, 1.3 + 0.28 * len(rows)), 1, 1)
+    middle, low, high = (100 * rows[name].to_numpy() for name in ("gain", "low", "high"))
+    for strategy, block in rows.groupby("strategy", sort=False):
+        at, color = block.index.to_numpy(), look(str(strategy))["color"]
+        bars = np.nan_to_num([middle[at] - low[at], high[at] - middle[at]]).clip(min=0)
+        axes.errorbar(middle[at], at, xerr=bars, linestyle="none", capsize=3, **look(str(strategy)))
+        for rank in at[middle[at] < LEFT_EDGE]:
+            axes.annotate(f"◀ {middle[rank]:.0f} %", (LEFT_EDGE, rank), color=color, va="center")
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.errorbar(middle, ranks, xerr=bars, fmt="none", ecolor=color, capsize=3, linewidth=1.6)
-    fills = np.where(block["rounds"] == 1, "white", color)
-    axes.scatter(middle, ranks, c=fills, edgecolors=color, marker=marker, s=36, zorder=3)
-    edge = axes.get_yaxis_transform()
-    for rank in ranks[middle < LEFT_EDGE_PERCENT]:
-        axes.plot(0.02, rank, "<", color=color, transform=edge)
-        text = axes.text(0.06, rank, f"−{-middle[rank]:.0f} %", color=color, va="center", transform=edge)
-        text.set_bbox({"color": "white", "pad": 1})
-    axes.set_yticks(ranks, block["ablation"])
-    axes.set_ylim(len(block) - 0.5, -0.5)
+    points = [
+        label(name) + f", {workers}" for name, workers in zip(rows["strategy"], rows["workers"], strict=True)
+    ]
+    flags = rows["saving"].map(with_or_without)
+    axes.set_yticks(rows.index, pd.Series(points) + ", " + flags + ": " + rows["ablation"])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(left=max(LEFT_EDGE, min(np.nanmin([middle, low]) - 2, -2)))
+    axes.set_xlabel(f"time given back, {percent(LEVEL)} interval\n(% of the time with no policy changed)")
+    return figure

@@ -1,9 +1,9 @@
 """For an experiment without a section of its own: every configuration in its row."""
 
-from experiments.analysis.scaling import SAVERS, summarise
+from experiments.analysis.scaling import SAVERS, models, public, summarise
 from experiments.records.schema import DETERMINING
 from experiments.report.sections import OTHERS, Outputs, Results, section
-from experiments.report.tables import MEASURES, plain_table, point_texts, repetition_notes
+from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
 
 
 @section(OTHERS)
@@ -11,8 +11,9 @@ def cells(results: Results) -> Outputs:
     """Every measured cell, named by the columns in which they differ."""
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
-    data = summarise(results.trials, [*always, *others])
+    key = [*always, *others]
+    data = public(summarise(results.trials, key, models(results.trials, key)))
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
     shown = shown.astype({"savers": "Int64"})
-    shown[MEASURES["wall_s"].head] = [point_texts(point, ["wall_s"])[0] for point in data.to_dict("records")]
+    shown[MEASURES["wall_s"].head] = [measure_text(point, "wall_s") for point in data.to_dict("records")]
     yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]

@@ -1,6 +1,7 @@
-"""Amdahl, the USL and Gustafson beside what was measured; a law is never drawn without its band."""
+"""Amdahl, the USL and Gustafson beside what was measured; beyond it a law is never drawn without its band."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,74 +9,101 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis import published
-from experiments.analysis.law_cases import STRONG_MEASURE, Case, cases
-from experiments.analysis.laws import Fit, extrapolate
-from experiments.analysis.text import label
+from experiments.analysis.laws import AMDAHL, GUSTAFSON, MIN_COUNTS, POOR, Case, Fit, cases
+from experiments.analysis.scaling import Models, models
+from experiments.analysis.text import label, percent, with_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report import style
-from experiments.report.sections import Outputs, Results, section
-from experiments.report.sections.law_tables import law_tables
+from experiments.report.sections import Outputs, Results, cpus_of, section
 from experiments.report.sections.scaling import points_of
+from experiments.report.tables import Table, plain_table, side_by_side
 
-LINES = {"Amdahl": "--", "USL": "-", "Gustafson": "-"}
-STEPS = 97  # points of a curve
+COLUMNS = ["saving", "strategy", "law", "quantity", "value", "low", "high"]
+NOTES = [
+    "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
+    "Gustafson 1988: S = P - s (P - 1), where S is P x the work-normalised efficiency, or "
+    "the study's where that is unknown.",
+    "In parentheses: 95 % intervals of a bootstrap with the errors of the block model and, where the law is "
+    "further off than these explain, its residuals; they hold if the law does. A peak at ∞ is a limit.",
+    f"Off by: relative, root mean square; a fit off by more than {percent(POOR)} is poor, not extrapolated. "
+    f"Counts at which workers share CPUs are left out where {MIN_COUNTS} others remain.",
+]
 
 
 @section(*published.POINTS)
 def laws(results: Results) -> Outputs:
     """Those that apply to the points of the experiment."""
-    points, _, cpus = points_of(results)
+    points, trials, _ = points_of(results)
     if (points["status"] == OK).any():
-        yield from laws_of(points, results.title, cpus)
+        fits = models(trials, published.POINTS[results.experiment][1])
+        yield from laws_of(points, fits, results.title, cpus_of(trials))
 
 
-def laws_of(points: pd.DataFrame, title: str, cpus: int | None = None, stem: str = "laws") -> Outputs:
-    """The laws that the points of `strong` or `weak` follow, as tables and a chart."""
-    fitted = cases(points, cpus)
-    yield stem, law_tables(fitted, title, cpus)
+def laws_of(
+    points: pd.DataFrame, fits: Models, title: str, cpus: int | None = None, stem: str = "laws"
+) -> Outputs:
+    """The laws that the points of `strong` or `weak` follow, as a table and a chart."""
+    fitted = cases(points, fits, cpus)
+    yield stem, [laws_table(fitted, f"{title}, laws")]
     if any(case.fits for case in fitted):
-        yield stem, laws_figure(points, fitted, f"{title}: laws", cpus)
+        yield stem, laws_figure(fitted, f"{title}: laws", cpus)
+
+
+def laws_table(cases: Sequence[Case], title: str) -> Table:
+    """The parameters of each law per strategy; its `data` is long, a number and its interval per row."""
+    rows = [
+        [case.saving, case.strategy, fit.law.name, quantity, *interval, _text(*interval)]
+        for case in cases
+        for fit in case.fits
+        for quantity, interval in fit.results().items()
+    ]
+    long = pd.DataFrame(rows, columns=[*COLUMNS, "text"])
+    keys = pd.MultiIndex.from_tuples([case[:2] for case in cases], names=COLUMNS[:2])
+    shown = side_by_side(long.assign(head=long["law"] + "\n" + long["quantity"]), keys)
+    return plain_table(title, long[COLUMNS], [*NOTES, *map(_note, cases)], shown)
+
+
+def _text(value: float, low: float, high: float) -> str:
+    return percent(value) if np.isnan(low) else with_interval(value, low, high, ".3g").replace("inf", "∞")
+
+
+def _note(case: Case) -> str:
+    """What was fitted and how well, or why nothing was."""
+    where = f"{label(case.strategy)}, {with_or_without(case.saving)}"
+    if not case.fits:
+        return f"{where}: not fitted; {len(case.points)} speedups beyond 1 worker known, {MIN_COUNTS} needed."
+    counts = ", ".join(map(str, case.fits[0].workers))
+    quality = [f"{fit.law.name} is off by {percent(fit.off_by)}" for fit in case.fits]
+    return f"{where}: fitted to {counts} workers; {', '.join(quality)}."
 
 
 @style.styled
-def laws_figure(points: pd.DataFrame, cases: Sequence[Case], title: str, cpus: int | None = None) -> Figure:
-    """Measured speedups and the curves of their laws, drawn beyond them where they describe them, with a
-    panel for saving and one for no saving. At least one case must have a fit."""
-    fitted = {(case.saving, case.strategy): case for case in cases if case.fits}
-    keys = zip(points["saving"], points["strategy"], strict=True)
-    figure, panels = style.saving_panels(points[[key in fitted for key in keys]], title)
+def laws_figure(cases: Sequence[Case], title: str, cpus: int | None = None) -> Figure:
+    """Measured speedups and the curves of their laws. At least one case must have a fit."""
+    fits = [(case, fit) for case in cases for fit in case.fits]
+    points = pd.concat([case.points for case in cases if case.fits])
+    figure, panels = style.saving_panels(points, title)
+    end = max(int(points["workers"].max()), *(fit.horizon for _, fit in fits))
     for axes, block in panels:
-        shown = [case for case in fitted.values() if case.saving == block["saving"].iloc[0]]
-        for case in shown:
-            look = style.look(case.strategy)
-            style.curve(
-                axes, case.points, "speedup", label(case.strategy), linestyle="none", zorder=3, **look
-            )
-            for fit in case.fits:
-                _draw(axes, fit, case.horizon(fit), look["color"])
-        end = max(case.horizon(fit) for case in shown for fit in case.fits)
+        style.curves(axes, block, "speedup", linestyle="none")
+        for case, fit in fits:
+            if case.saving == block["saving"].iloc[0]:
+                _draw(axes, fit, style.look(case.strategy)["color"])
         axes.plot([1, end], [1, end], color=style.GREY, linewidth=1, label=style.IDEAL, zorder=1)
         style.worker_axis(axes, {2**power for power in range(end.bit_length())}, cpus)
     style.finish(figure, "speedup")
-    speedups = pd.concat([case.points["speedup"] for case in fitted.values()])
-    # The band of a poor fit may leave the chart.
-    panels[0][0].set_ylim(min(0.5, speedups.min() / 1.5), 4 * speedups.max())
-    if any(case.measure != STRONG_MEASURE for case in fitted.values()):
+    if fits[0][1].law is GUSTAFSON:
         panels[0][0].set_ylabel("scaled speedup")
+    panels[0][0].set_ylim(min(0.5, points["speedup"].min() / 1.5), 4 * points["speedup"].max())
     return figure
 
 
-def _draw(axes: Axes, fit: Fit, end: int, color: str) -> None:
-    """One line; where it leaves the fitted counts its interval is shaded, with the line's own edges."""
-    line, last = LINES[fit.law.name], max(fit.workers)
-    fitted = extrapolate(fit, np.geomspace(1, last, STEPS))
-    axes.plot(fitted["workers"], fitted["speedup"], color=color, linestyle=line, linewidth=1.5)
-    axes.plot([], [], color=style.GREY, linestyle=line, label=fit.law.name)
-    if end > last:
-        beyond = extrapolate(fit, np.geomspace(last, end, STEPS))
-        at = beyond["workers"]
-        axes.plot(at, beyond["speedup"], color=color, linestyle=line, linewidth=1)
-        axes.fill_between(at, beyond["low"], beyond["high"], color=color, alpha=0.1, linewidth=0)
-        for edge in ("low", "high"):
-            axes.plot(at, beyond[edge], color=color, linestyle=line, linewidth=0.6, alpha=0.4)
+def _draw(axes: Axes, fit: Fit, color: str) -> None:
+    """A line; beyond the fitted counts its interval is shaded, with edges of the same dashes."""
+    line: Any = {"linestyle": "--" if fit.law is AMDAHL else "-"}
+    at, beyond = np.geomspace(1, fit.horizon), np.geomspace(fit.workers[-1], fit.horizon)
+    axes.plot(at, fit.curve(at)[0], color=color, linewidth=1.5, **line)
+    axes.plot([], [], color=style.GREY, label=fit.law.name, **line)
+    if fit.horizon > fit.workers[-1]:
+        axes.fill_between(beyond, *fit.curve(beyond)[1:], color=color, alpha=0.15, **line)
         axes.fill_between([], [], [], color=style.GREY, alpha=0.3, linewidth=0, label=style.BEYOND)

@@ -21,4 +21,4 @@ def study(results: Results) -> Outputs:
             block = (experiment, bool(table.data["saving"].iloc[0]))
             table.notes.extend(slip.sentence() for slip in slips if (slip.experiment, slip.saving) == block)
         yield experiment, tables
-        yield from laws_of(points, title, stem=f"{experiment}_laws")
+        yield from laws_of(points, published.models(experiment), title, stem=f"{experiment}_laws")

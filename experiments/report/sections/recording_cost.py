@@ -3,16 +3,15 @@
 from pathlib import Path
 
 from experiments.analysis.recording_cost import overhead
-from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import percent, with_interval
+from experiments.analysis.text import with_interval
 from experiments.records import store
 from experiments.report.sections import Outputs, Results, section
 from experiments.report.tables import plain_table
 
 TABLE = "recording_cost"
 NOTE = (
-    f"Median of the pairs; in brackets its {percent(LEVEL)} interval (of order statistics, which asks for "
-    "no distribution). A pair is 256 tasks recorded and 256 not, which follow each other by turns."
+    "In parentheses the 95 % interval, from ln time = recorded or not + pair. A pair is 256 tasks recorded "
+    "and 256 not, which follow each other by turns."
 )
 
 
@@ -24,7 +23,7 @@ def recording_cost(results: Results) -> Outputs:
     data = overhead(pairs)
     shown = data[["saving", "pairs"]].copy()
     shown["task (ms)"] = data["task_s"] * 1e3
-    spans = 100 * data[["cost", "cost_low", "cost_high"]]
+    spans = 100 * data[["cost", "low", "high"]]
     shown["recording costs (%)"] = [
         with_interval(cost, low, high, ".1f") for cost, low, high in spans.to_numpy()
     ]

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import SAVERS, strong
+from experiments.analysis.scaling import SAVERS, public, strong
 from experiments.analysis.select import select
 from experiments.records.schema import OK
 from experiments.report import style
 from experiments.report.sections import Outputs, Results, section
-from experiments.report.tables import MEASURES, plain_table, point_texts, repetition_notes
+from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
 
 TITLE = "Tuning of the number of savers"
 
@@ -30,8 +30,8 @@ def savers(results: Results) -> Outputs:
     tuned = points[points["strategy"] != Sequential.name].astype({"savers": "Int64"})
     shown = tuned[["strategy", "workers", "savers"]].copy()
     for name in ("wall_s", "speedup"):
-        shown[MEASURES[name].head] = [point_texts(point, [name])[0] for point in tuned.to_dict("records")]
-    yield "table", [plain_table(TITLE, points, [*repetition_notes(tuned), *notes], shown)]
+        shown[MEASURES[name].head] = [measure_text(point, name) for point in tuned.to_dict("records")]
+    yield "table", [plain_table(TITLE, public(points), [*repetition_notes(tuned), *notes], shown)]
     if (tuned["savers"].notna() & (tuned["status"] == OK)).any():
         yield "time", savers_figure(tuned.dropna(subset="savers"))
 

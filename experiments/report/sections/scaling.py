@@ -1,6 +1,6 @@
-"""Strong and weak scaling in the study's layout: time, speedup and efficiency against workers."""
+"""Strong and weak scaling: time, speedup, efficiency and share of the ceiling against workers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,33 +9,43 @@ from matplotlib.figure import Figure
 
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.scaling import strategies
-from experiments.analysis.text import DASH, label
+from experiments.analysis.recommend import recommendation
+from experiments.analysis.scaling import public, strategies
+from experiments.analysis.text import number
 from experiments.records.schema import OK
 from experiments.report import style
 from experiments.report.sections import Outputs, Results, cpus_of, section
-from experiments.report.tables import MEASURES, Table, by_saving, point_texts, repetition_notes, value_text
+from experiments.report.tables import (
+    MEASURES,
+    Table,
+    by_saving,
+    measure_text,
+    point_table,
+    repetition_notes,
+    value_text,
+)
 
-NORMALISED = "normalised: sequential time at the same image size / (ranks x time); - where it is unknown."
+NORMALISED = "normalised: sequential time at the same image size / (workers x time); - where it is unknown."
+CEILING = "of the ceiling: time of `copies`, the most that so many CPUs do at the same time, over this time."
 
 
 @section(*published.POINTS)
 def scaling(results: Results) -> Outputs:
     """The points over the study's."""
-    points, notes, cpus = points_of(results)
-    yield "table", scaling_tables(points, results.title, notes)
+    points, trials, notes = points_of(results)
+    yield "table", scaling_tables(points, results.title, [*recommendation(trials), *notes])
     if (points["status"] == OK).any():
-        study = published.points(results.experiment)
-        for measure in (name for name in MEASURES if name in points):
+        study, cpus = published.points(results.experiment), cpus_of(trials)
+        for measure in (name for name in MEASURES if name in points and points[name].notna().any()):
             stem = "time" if measure == "wall_s" else measure
             yield stem, scaling_figure(measure, points, results.title, study, cpus)
 
 
-def points_of(results: Results) -> tuple[pd.DataFrame, list[str], int]:
-    """The points of an experiment, lines on the trials that were left out, and the CPUs of the machine."""
+def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The points of an experiment, their trials, and lines on the trials that were left out."""
     points, axes = published.POINTS[results.experiment]
     trials, notes = results.selected(axes)
-    return points(trials), notes, cpus_of(trials)
+    return points(trials), trials, notes
 
 
 def scaling_tables(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> list[Table]:
@@ -45,30 +55,17 @@ def scaling_tables(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) 
 
 def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
     weak = "sequential_s" in points
-    measures = {name: [each for each in MEASURES if each in points] for name in strategies(points)}
-    if Sequential.name in measures:
-        measures[Sequential.name] = ["wall_s"]
-    columns = ["ranks", *(["image size"] if weak else []), "ideal (s)"]
-    columns += [f"{label(name)}\n{MEASURES[each].head}" for name, names in measures.items() for each in names]
-    rows = []
-    for _, row in points.groupby(["workers", "width", "height"] if weak else ["workers"], dropna=False):
-        texts = [str(row["workers"].iloc[0])]
-        texts += ["x".join(value_text(row[side].iloc[0]) for side in ("width", "height"))] if weak else []
-        texts.append(value_text(row["ideal_s"].max()))
-        by_strategy = {point["strategy"]: point for point in row.to_dict("records")}
-        for name, names in measures.items():
-            point = by_strategy.get(name)
-            texts += point_texts(point, names) if point else [_absent(name, row), *[DASH] * (len(names) - 1)]
-        rows.append(texts)
+    columns: dict[str, Callable[[Any], str]] = {}
+    if weak:
+        columns["image size"] = lambda point: f"{value_text(point['width'])}x{value_text(point['height'])}"
+        columns["sequential (s)"] = lambda point: number(point["sequential_s"], ".2f")
+    columns["ideal (s)"] = lambda point: number(point["ideal_s"], ".2f")
+    for name in MEASURES:
+        if name in points and (name != "ceiling_share" or points[name].notna().any()):
+            columns[MEASURES[name].head] = lambda point, name=name: measure_text(point, name)  # type: ignore[misc]
     every_note = [*repetition_notes(points), *([NORMALISED] if weak else []), *notes]
-    return Table(title, columns, rows, points, every_note)
-
-
-def _absent(strategy: str, row: pd.DataFrame) -> str:
-    """A place in the layout without a point: in weak scaling sequential has its reference there."""
-    if strategy == Sequential.name:
-        return value_text(row["sequential_s"].max()) if "sequential_s" in row else DASH
-    return DASH if row["workers"].iloc[0] == 1 else "not run"
+    every_note += [CEILING] if points["ceiling_share"].notna().any() else []
+    return point_table(title, points, columns, every_note, public(points))
 
 
 @style.styled

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +19,7 @@ from experiments.report.style import panels, styled
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
-BARS = 20_000  # drawn at most, in all panels together
+BARS = 20_000  # drawn at most in a panel: of a trial with more, as far as they go
 
 
 @section("strong_scaling")
@@ -55,7 +54,7 @@ def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) 
     present: set[str] = set()
     for axes, trial in zip(column, trials, strict=True):
         tasks = parts.of("tasks", trial["trial_id"], SPAN_COLUMNS)
-        shown = thinned(spans(tasks), BARS // len(trials))
+        shown = spans(tasks).sort_values("begin_s").head(BARS)
         present |= set(shown["stage"])
         _panel(axes, trial, shown)
     column[-1].set_xlabel("seconds from the call of the strategy to the last complete output")
@@ -63,36 +62,6 @@ def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) 
     handles = [Patch(color=COLORS[stage], label=stage) for stage in STAGES if stage in present]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(STAGES), frameon=False)
     return figure
-
-
-def thinned(spans: pd.DataFrame, bars: int) -> pd.DataFrame:
-    """At most so many spans: if there are more, each process's time in equal bins, and in each the stage
-    that took most of it, unless more of it was idle."""
-    if len(spans) <= bars:
-        return spans
-    end_s = (spans["begin_s"] + spans["seconds"]).max()
-    edges = np.linspace(0, end_s, max(2, bars // spans["process"].nunique() + 1))
-    width_s, blocks = np.diff(edges), []
-    for process, block in spans.groupby("process"):
-        spent_s = np.array([_within(block[block["stage"] == stage], edges) for stage in STAGES])
-        most = np.vstack([width_s - spent_s.sum(axis=0), spent_s]).argmax(axis=0)
-        busy = most > 0
-        stages = np.array(STAGES)[most[busy] - 1]
-        bins = {"stage": stages, "begin_s": edges[:-1][busy], "seconds": width_s[busy]}
-        blocks.append(pd.DataFrame(bins).assign(process=process))
-    return pd.concat(blocks, ignore_index=True)
-
-
-def _within(spans: pd.DataFrame, edges: Any) -> Any:
-    """Seconds of these spans, which do not overlap, between each two edges."""
-    if spans.empty:
-        return np.zeros(len(edges) - 1)
-    ordered = spans.sort_values("begin_s")
-    begin_s, seconds = ordered["begin_s"].to_numpy(float), ordered["seconds"].to_numpy(float)
-    after_s = np.cumsum(seconds)
-    times = np.stack([begin_s, begin_s + seconds], axis=1).ravel()
-    spent_s = np.stack([after_s - seconds, after_s], axis=1).ravel()
-    return np.diff(np.interp(edges, times, spent_s, left=0.0))
 
 
 def _panel(axes: Axes, trial: dict[Any, Any], spans: pd.DataFrame) -> None:

@@ -1,0 +1,96 @@
+"""The machine's ceiling: every worker carries out the same tasks, and none has to wait for another."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from augment.recording.log import Role
+from augment.recording.processes import context
+from augment.strategies.base import Strategy, master
+from augment.task_runner import open_task_runner, task_runner
+from augment.workload import Job
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.synchronize import Barrier
+
+    from augment.image_io import Pixels
+
+Tasks = Sequence[tuple[int, int]]
+
+
+@dataclass
+class Copies(Strategy):
+    """Each worker carries out all n tasks as sequential does. They begin together, worker k at task
+    k·n / workers, and go round, so that they are at different tasks at any time. What a task takes longer
+    here than in sequential the machine takes, whatever the strategy."""
+
+    name: ClassVar[str] = "copies"
+    label: ClassVar[str] = "copies"
+    color: ClassVar[str | None] = "#8C510A"
+    marker: ClassVar[str] = "P"
+    instrument: ClassVar[bool] = True
+
+    def run(self, job: Job) -> None:
+        start = context(job.runtime.start_method)
+        barrier = start.Barrier(job.workers)
+        with master(job), own_outputs(job) as jobs:
+            run_processes(
+                [start.Process(target=_copy, args=(own, number, barrier)) for number, own in enumerate(jobs)]
+            )
+
+
+def _copy(job: Job, number: int, barrier: Barrier) -> None:
+    open_task_runner(job, Role.WORKER)
+    barrier.wait()
+    Copy().work(going_round(list(job.workload.tasks()), number, job.workers))
+
+
+@contextmanager
+def own_outputs(job: Job) -> Iterator[list[Job]]:
+    """The job for each of its workers, where several carry out the same task: the first saves where the job
+    says, each other one in a folder of its own below that, which is removed afterwards."""
+    output = job.workload.output
+    if output is None:
+        yield [job] * job.workers
+        return
+    folders = [output / f".copy-{number}" for number in range(1, job.workers)]
+    for folder in folders:
+        folder.mkdir()
+    yield [replace(job, workload=replace(job.workload, output=folder)) for folder in (output, *folders)]
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+def run_processes(processes: Sequence[BaseProcess]) -> None:
+    """Starts them all and waits until all have ended."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+
+def going_round(tasks: Tasks, number: int, workers: int) -> list[tuple[int, int]]:
+    """All the tasks in the order of worker `number`: those before its begin come last."""
+    begin = number * len(tasks) // workers
+    return [*tasks[begin:], *tasks[:begin]]
+
+
+class Copy:
+    """Works in this process as sequential does: reads an image when it comes to the first of its tasks."""
+
+    def __init__(self) -> None:
+        self._in_hand: int | None = None
+        self._pixels: Pixels
+
+    def work(self, tasks: Iterable[tuple[int, int]]) -> None:
+        """Does these tasks; an image that the one before needed is still in hand."""
+        for image_index, augmentation_index in tasks:
+            with task_runner().task(image_index, augmentation_index) as task:
+                if image_index != self._in_hand:
+                    self._pixels, self._in_hand = task.read(), image_index
+                task.save(task.transform(self._pixels))

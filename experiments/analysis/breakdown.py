@@ -1,0 +1,140 @@
+"""The time breakdown: where the P x T worker-seconds of a trial went, split without remainder.
+
+Of P workers for T seconds the tasks kept them busy for B, and the sequential reference of the same round
+needed `reference_s` for the same tasks:
+
+    P T = reference + extra (user + system + wait + blocked) + imbalance + start-up + gaps + drain
+
+- extra: what the tasks took more than in the reference: user CPU, system CPU, run-queue wait (of which
+  `others_s` as far as other processes used these CPUs), and blocked = busy - CPU - wait, a residual (of
+  which `steal_s` as far as the hypervisor gave the CPUs away). CPU seconds are those of all threads of a
+  process: with helper threads blocked is negative by what these did.
+- imbalance: the busiest worker's seconds less each worker's, summed;
+- start-up, gaps, drain: P times what the busiest worker was idle before, between and after its tasks.
+
+Negative parts are kept. It ranks suspects (`suspects`) and proves nothing: that is for ablations.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from augment.strategies.sequential import Sequential
+from experiments.analysis.costs import COLUMNS, recorded, stays, total_costs
+from experiments.analysis.scaling import STRONG
+from experiments.records.store import Parts
+
+TOLERANCE = 0.005  # of P x T
+KINDS = ("user_s", "system_s", "wait_s", "blocked_s")  # of what tasks take
+PARTS = (
+    *("reference_s", "extra_user_s", "extra_system_s", "extra_wait_s", "others_s", "extra_blocked_s"),
+    *("steal_s", "imbalance_s", "startup_s", "gaps_s", "drain_s"),
+)
+TRIAL = (*STRONG, "ablation", "trial_id", "sweep", "round", "wall_s", "usable_cpus", "opencv_threads")
+HELPED = 1.05  # CPU seconds per busy second: more than one thread of a process was at work
+IMBALANCE, TRANSFER, START_UP, PAGE_FAULTS = "load imbalance", "transfer", "start-up", "page faults"
+STORAGE, THREADS, WAITS, CONTENTION = "storage", "threads", "waits", "cores or memory"
+
+
+class BreakdownError(ValueError):
+    """The tasks of a trial do not fit its time; the message names the trial."""
+
+
+def breakdown(trial: Any, tasks: pd.DataFrame, reference: "pd.Series[float]") -> dict[str, float]:
+    """The breakdown of one trial (a row of trials) from its tasks and what those of the sequential reference
+    took in the mean (`total_costs`): total_s and PARTS in worker-seconds, the costs of its tasks, and those
+    of the reference as `reference_…`.
+
+    Raises BreakdownError where the tasks are not all there, or the parts do not sum to P x T."""
+    where = f"{trial['strategy']} at {trial['workers']} workers, trial {trial['trial_id']}"
+    if len(tasks) != trial["tasks"]:
+        raise BreakdownError(f"{where}: {len(tasks)} tasks are recorded of {trial['tasks']:.0f}")
+    each = stays(tasks)
+    costs, busy = total_costs(tasks), each.groupby("process")["busy_s"].sum()
+    longest = each[each["process"] == busy.idxmax()]
+    wall_s, workers = float(trial["wall_s"]), int(trial["workers"])
+    first_s, last_s = longest["begin_s"].min(), longest["end_s"].max()
+    extra = (costs - reference)[list(KINDS)].add_prefix("extra_")
+    others_s, steal_s = (
+        float(np.clip(np.nan_to_num(trial[name]), 0, max(extra[part], 0)))
+        for name, part in (("others_cpu_s", "extra_wait_s"), ("steal_s", "extra_blocked_s"))
+    )
+    split = {
+        "reference_s": reference["busy_s"],
+        **extra,
+        "extra_wait_s": extra["extra_wait_s"] - others_s,
+        "others_s": others_s,
+        "extra_blocked_s": extra["extra_blocked_s"] - steal_s,
+        "steal_s": steal_s,
+        "imbalance_s": workers * busy.max() - busy.sum(),
+        "startup_s": workers * first_s,
+        "gaps_s": workers * (last_s - first_s - (longest["end_s"] - longest["begin_s"]).sum()),
+        "drain_s": workers * (wall_s - last_s),
+    }
+    total_s = workers * wall_s
+    remainder = sum(split.values()) / total_s - 1
+    if abs(remainder) > TOLERANCE:
+        raise BreakdownError(f"{where}: the parts differ from P x T by {100 * remainder:.2f} %")
+    return {"total_s": total_s, **split, **costs, **reference.add_prefix("reference_")}
+
+
+def suspects(trial: Any, row: Any) -> dict[str, float]:
+    """What each cause may take at most of P x T in a trial, from its breakdown; 1.0 is all. What the work
+    itself takes, in the reference too, is in it: an ablation may give that back.
+
+    Page faults: as many as there were at what one costs on this machine, but no more than the system CPU.
+    Storage: waits of reading and writing, and elsewhere as far as a CPU idled for a disk. Transfer: reading
+    for others and again, sending, what the master's feeder took of the workers' CPUs, and idle gaps."""
+    huge = min(np.nan_to_num(trial["huge_faults"]), row["faults"])
+    prices_s = np.nan_to_num([float(trial[f"{kind}_fault_s"] or 0) for kind in ("small", "huge")])
+    faults_s = (row["faults"] - huge) * prices_s[0] + huge * prices_s[1]
+    queued_s = row["wait_s"] * row["files_s"] / row["busy_s"]  # of the waits in files, as much as elsewhere
+    files_s = float(np.clip(row["file_wait_s"] - queued_s, 0, max(row["blocked_s"], 0)))
+    elsewhere_s = max(row["blocked_s"] - files_s - row["sending_s"], 0)
+    disk_s = min(np.nan_to_num(trial["iowait_s"]), elsewhere_s)
+    fed_s = min(np.nan_to_num(trial["master_threads_cpu_s"]), row["wait_s"])
+    master_s = min(row["workers"] * np.nan_to_num(trial["master_read_s"]), row["startup_s"])
+    read_s = row["reading_s"] - row["reference_reading_s"]
+    seconds = {
+        IMBALANCE: row["imbalance_s"],
+        TRANSFER: row["sending_s"] + row["gaps_s"] + master_s + fed_s + max(read_s, 0),
+        START_UP: row["startup_s"] - master_s + row["drain_s"],
+        PAGE_FAULTS: min(faults_s, row["system_s"]),
+        STORAGE: files_s + disk_s,
+        THREADS: 0.0,
+        WAITS: row["wait_s"] - fed_s + elsewhere_s - disk_s,
+        CONTENTION: row["extra_user_s"] - read_s,
+    }
+    if helped(row) * row["workers"] > row["usable_cpus"]:
+        crowded = (WAITS, CONTENTION)  # helper threads wait for CPUs, are waited for, and spin
+        seconds |= {THREADS: sum(max(seconds[name], 0.0) for name in crowded), **dict.fromkeys(crowded, 0.0)}
+    return {name: max(taken_s, 0.0) / row["total_s"] for name, taken_s in seconds.items()}
+
+
+def helped(row: Any) -> float:
+    """Threads at work in a process, in the reference, which has the CPUs to itself; 1 without helpers."""
+    at_work = (row["reference_user_s"] + row["reference_system_s"]) / row["reference_busy_s"]
+    return max(at_work, float(row["opencv_threads"])) if at_work > HELPED else 1.0
+
+
+def breakdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The `breakdown` of every ok trial of one workload (see `select`) in a row, after the columns of TRIAL
+    and before its `suspects`. A trial without recorded tasks or without a reference has none, nor have
+    instruments. Raises BreakdownError."""
+    rows = []
+    for _, block in recorded(trials, "tasks", parts).groupby("saving"):
+        costs = {
+            (trial["sweep"], trial["round"], trial["trial_id"]): total_costs(_tasks(trial, parts))
+            for trial in block[block["strategy"] == Sequential.name].to_dict("records")
+        }
+        for trial in block.to_dict("records") if costs else ():
+            here = [cost for key, cost in costs.items() if key[:2] == (trial["sweep"], trial["round"])]
+            reference = pd.DataFrame(here or list(costs.values())).mean()
+            row = {name: trial[name] for name in TRIAL} | breakdown(trial, _tasks(trial, parts), reference)
+            rows.append(row | suspects(trial, row))
+    return pd.DataFrame(rows)
+
+
+def _tasks(trial: Any, parts: Parts) -> pd.DataFrame:
+    return parts.of("tasks", trial["trial_id"], COLUMNS)

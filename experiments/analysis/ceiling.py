@@ -1,0 +1,55 @@
+"""The machine's ceiling: the rate at which `copies` do the workload while all of them are busy.
+
+Each of P copies carries out all tasks, beginning elsewhere. From the moment all are busy until the first is
+done, none waits for work: what they do in this window, weighed by the seconds that the same tasks take
+sequentially, is the most that P workers can do here. The time of a copies trial is therefore
+
+    T = window / share of the workload done in it     (tasks cut by its ends count pro rata),
+
+at least its longest task, and the efficiency T(1) / (P T) of it has no bias from how the tasks vary, which
+a static deal of the tasks (-9 % with 2 workers, -48 % with 16) and claiming them (-2, -33 %) have.
+"""
+
+import pandas as pd
+
+from augment.strategies.instruments.copies import Copies
+from augment.strategies.sequential import Sequential
+from experiments.analysis.costs import STAGE_COLUMNS
+from experiments.records.schema import OK
+from experiments.records.store import Parts
+
+TASK = ["image_index", "augmentation_index"]
+WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
+COLUMNS = [*TASK, "worker", "start_s", "end_s", *STAGE_COLUMNS]
+
+
+def with_ceilings(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The trials, those of copies with the time of their rate for `wall_s`. A copies trial without recorded
+    tasks, or without a sequential trial to weigh them by, is left out."""
+    is_copies, times_s = trials["strategy"] == Copies.name, {}
+    known = trials[trials["trial_id"].map(lambda each: parts.has("tasks", each)).astype(bool)]
+    for _, block in known.groupby(WORKLOAD, dropna=False):
+        sequential = block.loc[block["strategy"] == Sequential.name, "trial_id"]
+        if len(sequential):
+            seconds = pd.concat(_seconds(parts.of("tasks", each, COLUMNS)) for each in sequential)
+            shares = seconds.groupby(level=[0, 1]).mean() / (seconds.sum() / len(sequential))
+            for each in block.loc[block["strategy"] == Copies.name, "trial_id"]:
+                times_s[each] = time_of_rate(parts.of("tasks", each, COLUMNS), shares)
+    walls_s = trials["wall_s"].where(~is_copies, trials["trial_id"].map(times_s))
+    return trials.assign(wall_s=walls_s)[~(is_copies & (trials["status"] == OK) & walls_s.isna())]
+
+
+def time_of_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
+    """Seconds of the workload at the rate of a copies trial, of its tasks and the share of the workload that
+    each is (by image and augmentation)."""
+    begin_s = tasks.groupby("worker")["start_s"].min().max()
+    end_s = tasks.groupby("worker")["end_s"].max().min()
+    inside_s = tasks["end_s"].clip(upper=end_s) - tasks["start_s"].clip(lower=begin_s)
+    part = (inside_s / (tasks["end_s"] - tasks["start_s"])).clip(lower=0)
+    done = part @ shares.reindex(pd.MultiIndex.from_frame(tasks[TASK])).to_numpy()
+    longest_s = _seconds(tasks).groupby(level=[0, 1]).mean().max()
+    return max(float((end_s - begin_s) / done), float(longest_s))
+
+
+def _seconds(tasks: pd.DataFrame) -> "pd.Series[float]":
+    return tasks.set_index(TASK)[STAGE_COLUMNS].sum(axis=1)

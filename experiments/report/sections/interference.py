@@ -1,0 +1,106 @@
+"""CPU or memory? What slows a task down beside its neighbours (see `analysis.interference`)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.analysis.ablation import of_one_workload
+from experiments.analysis.interference import (
+    QUANTITIES,
+    SLOWER,
+    contended,
+    slowdowns,
+    transform_slowdowns,
+)
+from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.text import counted, percent, with_interval, with_or_without
+from experiments.report.sections import Outputs, Results, section
+from experiments.report.style import GREY, panels, styled
+from experiments.report.tables import Table, plain_table, side_by_side
+
+NOTE = (
+    "Seconds of the same tasks beside so many neighbours / beside idle ones, with the 95 % interval over the "
+    "rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch fresh pages, "
+    "writers make small files."
+)
+NOT_TOLD = f"no contention of {percent(SLOWER - 1)} or more is shown for any one resource"
+COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
+
+
+@section("interference", "diagnosis")
+def interference(results: Results) -> Outputs:
+    """What a task is slowed down by, in all and per transform."""
+    trials, notes = of_one_workload(results.trials)
+    table = slowdowns(trials, results.parts)
+    if table.empty:
+        raise NoTrialsError("no turns were recorded: run `make interference`")
+    title, place = f"{results.title}: slowdown of a task beside neighbours", ["saving", "workers"]
+    stem = "table" if results.experiment == "interference" else "interference"
+    notes = [*answers(table), NOTE, *notes]
+    yield stem, [slowdown_table(table, title, [*place, "quantity"], notes)]
+    yield "interference", slowdown_figure(table, "What a task is slowed down by")
+    transforms = transform_slowdowns(trials, results.parts)
+    if len(transforms):
+        transforms["of all transforms"] = [percent(share, 1) for share in transforms["share"]]
+        keys = [*place, "transform", "of all transforms"]
+        yield (
+            "transforms",
+            [slowdown_table(transforms, "Slowdown of each transform, by the clock", keys, [NOTE])],
+        )
+
+
+def answers(table: pd.DataFrame) -> list[str]:
+    """A sentence per worker count: for what the workload contends."""
+    return [_answer(block) for _, block in table.groupby(["saving", "workers"])]
+
+
+def _answer(block: pd.DataFrame) -> str:
+    workers, saving = int(block["workers"].iloc[0]), bool(block["saving"].iloc[0])
+    wall = block[block["quantity"] == "wall"]
+    beside = ", ".join(
+        f"{with_interval(*row[1:])} beside {row[0]}"
+        for row in wall[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
+    )
+    resource = contended(block, workers, saving)
+    contends = f"the workload contends for {resource}" if resource else NOT_TOLD
+    where = f"{counted(workers, 'worker')}, {with_or_without(saving)}"
+    return f"{where}: {contends}; a task takes so many times as long: {beside}."
+
+
+def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list[str]) -> Table:
+    """A row per `keys`, a column per neighbour."""
+    texts = [with_interval(*each) for each in table[["slowdown", "low", "high"]].to_numpy().tolist()]
+    long = table.assign(head=table["neighbour"], text=texts)
+    rows = pd.MultiIndex.from_frame(long[keys].drop_duplicates())
+    return plain_table(title, table, notes, side_by_side(long, rows))
+
+
+@styled
+def slowdown_figure(table: pd.DataFrame, title: str) -> Figure:
+    """A panel per worker count (and saving flag): the slowdown beside each neighbour, wall and user CPU."""
+    blocks: list[Any] = list(table.groupby(["saving", "workers"]))
+    figure, row = panels(title, (max(5.0, 0.6 + 3.4 * len(blocks)), 3.8), 1, len(blocks), sharey=True)
+    for axes, ((saving, workers), block) in zip(row, blocks, strict=True):
+        axes.set_title(f"{workers} workers, {with_or_without(bool(saving))}", fontsize=10)
+        _panel(axes, block)
+    row[0].set_ylabel("time beside neighbours\n/ time beside idle ones")
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _panel(axes: Axes, block: pd.DataFrame) -> None:
+    names = list(dict.fromkeys(block["neighbour"]))
+    for offset, quantity in zip((-0.12, 0.12), QUANTITIES, strict=True):
+        shown = block[block["quantity"] == quantity]
+        at = np.array([names.index(name) for name in shown["neighbour"]]) + offset
+        middle, low, high = (shown[name].to_numpy(float) for name in ("slowdown", "low", "high"))
+        bars = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+        axes.errorbar(
+            at, middle, yerr=bars, fmt="os"[offset > 0], capsize=3, color=COLORS[quantity], label=quantity
+        )
+    axes.axhline(1, color=GREY, linewidth=1, label="no slowdown")
+    axes.set_xticks(range(len(names)), names, rotation=20)
+    axes.grid(False, axis="x")

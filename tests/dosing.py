@@ -1,0 +1,112 @@
+"""How much of a cause is planted so that it takes a share of all worker-seconds, and the cells to measure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from augment.datasets.synthetic import Synthetic
+from augment.recording.processes import StartMethod
+from augment.runtime import Runtime
+from augment.strategies.pool import P2
+from experiments import ROOT
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
+from tests.loads import LOADS, Loads, unit_s
+from tests.plants import SlowHandOut, SlowStart
+
+WORKERS = 2
+N_IMAGES, N_AUGMENTATIONS = 2, 60
+N_TASKS = N_IMAGES * N_AUGMENTATIONS
+BASE_S = 0.012  # CPU seconds that a task computes
+OPENCV_THREADS = 4  # where helpers are planted
+
+Levels = Mapping[str, float]  # cause: share of all worker-seconds
+
+
+def trial_s(levels: Levels) -> float:
+    """Seconds of a trial in which the causes take their shares, and computing the rest."""
+    return N_TASKS * BASE_S / WORKERS / (1 - sum(levels.values()))
+
+
+def load_s(levels: Levels) -> dict[str, float]:
+    """Seconds that each planted load takes of a task by itself (of memory its neighbours then take more); of
+    a process where only its first task has it."""
+    seconds = {}
+    for cause in levels.keys() & LOADS.keys():
+        tasks = 1 if cause == "slow warm-up" else N_TASKS / WORKERS
+        seconds[cause] = levels[cause] * trial_s(levels) / tasks
+    return seconds | {"computing": BASE_S}  # last: helpers are at work meanwhile
+
+
+def chunk(levels: Levels) -> int | None:
+    """Tasks in the first of two chunks, so that the worker with the other one idles for its share of what is
+    left after the start: of two workers with k and n - k tasks (2 k - n) / (2 k). None: Pool's own."""
+    if "load imbalance" not in levels:
+        return None
+    idle = levels["load imbalance"] / (1 - levels.get("start-up", 0.0))
+    return round(N_TASKS / (WORKERS * (1 - idle)))
+
+
+def strategy(levels: Levels) -> P2:
+    """P_2, or one like it that loses time in dealing."""
+    if "transfer" in levels:
+        return SlowHandOut(hand_out_s=trial_s(levels) / N_TASKS)
+    if "start-up" in levels:
+        return SlowStart(chunk(levels), start_s=levels["start-up"] * trial_s(levels))
+    return P2(chunk(levels))
+
+
+def pipeline(levels: Levels, folder: Path) -> dict[str, Any]:
+    """The loads as transforms. What a unit of each takes is measured now, in a fresh process, for outputs in
+    the folder."""
+    path = f"{Loads.__module__}.{Loads.__name__}"
+    seconds = load_s(levels)
+    if "threads" in seconds:
+        seconds["threads"] /= OPENCV_THREADS - 1
+    with get_context("spawn").Pool(1) as fresh:
+        units = {load: fresh.apply(unit_s, (load, folder)) for load in seconds}
+    amounts = {load: each / units[load] for load, each in seconds.items()}
+    whole = {load: amount if units[load] == 1 else round(amount) for load, amount in amounts.items()}
+    return {"transforms": [{"_target_": path, "load": load, "amount": each} for load, each in whole.items()]}
+
+
+def cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list[Cell]:
+    """The cell in which the causes are planted, and the same with each ablation that may remove one."""
+    runtime = Runtime()
+    ablations = ["allocator", "chunk_1"]
+    if saving:
+        ablations += ["tmpfs"]
+    if "threads" in levels:
+        runtime, ablations = replace(runtime, opencv_threads=OPENCV_THREADS), [*ablations, "one_thread"]
+    if "start-up" in levels:
+        runtime, ablations = replace(runtime, start_method=StartMethod.spawn), [*ablations, "fork"]
+    config = Config(
+        workers=WORKERS,
+        image_size="40x30",
+        saving=saving,
+        baseline=True,
+        ceilings=True,
+        interference="memory" in levels,
+        results_dir=str(folder),
+        scratch_dir=str(folder),
+        repetitions=rounds,
+        n_images=N_IMAGES,
+        n_augmentations=N_AUGMENTATIONS,
+        strategy=strategy(levels),
+        dataset=Synthetic(),
+        pipeline=pipeline(levels, folder),
+        runtime=runtime,
+    )
+    untouched = Cell(config, pipeline="planted")
+    return [untouched, *(ablated(untouched, name) for name in ablations)]
+
+
+def ablated(cell: Cell, name: str) -> Cell:
+    """The cell with that file of conf/ablation applied."""
+    changes = OmegaConf.load(ROOT / "conf" / "ablation" / f"{name}.yaml")
+    config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cell.config), changes))
+    return replace(cell, config=config, ablation=name)

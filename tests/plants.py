@@ -1,0 +1,55 @@
+"""Strategies that lose time in dealing, by as much as they are told."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from augment.recording.log import Role
+from augment.recording.processes import StartMethod
+from augment.strategies.base import master, pool
+from augment.strategies.pool import P2
+from augment.task_runner import open_task_runner, task_runner
+from augment.workload import Job
+from tests.loads import compute
+
+
+@dataclass
+class SlowHandOut(P2):
+    """P_2 whose master needs `hand_out_s` before it hands out a task. It sleeps: one that computed would take
+    a CPU of the workers', where there are no more CPUs than workers."""
+
+    hand_out_s: float = 0.0
+
+    def run(self, job: Job) -> None:
+        with master(job), pool(job, job.workers) as workers:
+            for _done in workers.imap(_augment, self._handed_out(job)):
+                pass
+
+    def _handed_out(self, job: Job) -> Iterator[tuple[int, int]]:
+        for task in job.workload.tasks():
+            time.sleep(self.hand_out_s)
+            yield task
+
+
+@dataclass
+class SlowStart(P2):
+    """P_2 whose workers compute `start_s` before their first task, but where they are forked. (They are
+    always forked here: what a new interpreter takes cannot be dosed.)"""
+
+    start_s: float = 0.0
+
+    def run(self, job: Job) -> None:
+        start_s = 0.0 if job.runtime.start_method is StartMethod.fork else self.start_s
+        forked = replace(job, runtime=replace(job.runtime, start_method=StartMethod.fork))
+        with master(job), pool(forked, job.workers, _start, start_s) as workers:
+            workers.map(_augment, list(job.workload.tasks()), self.chunk)
+
+
+def _start(job: Job, seconds: float) -> None:
+    open_task_runner(job, Role.WORKER)
+    compute(seconds)
+
+
+def _augment(task: tuple[int, int]) -> None:
+    with task_runner().task(*task) as here:
+        here.save(here.transform(here.read()))

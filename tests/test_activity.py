@@ -1,0 +1,49 @@
+"""What a machine did besides a trial, shown on one that a folder of files plays."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.host import activity, environment
+from tests.files import put
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CPU 1 is offline. Ticks: user nice system idle iowait irq softirq steal guest guest_nice."""
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(activity, "TICKS_PER_S", 100)
+    put(
+        tmp_path,
+        "proc/stat",
+        "cpu  900 0 0 0 0 0 0 0 0 0\n"
+        "cpu0 100 200 300 5000 600 10 20 700 50 50\n"
+        "cpu2 100 0 0 5000 0 0 0 0 0 0\n"
+        "cpu20 500 0 0 5000 0 0 0 0 0 0\n"
+        "intr 1 2 3",
+    )
+    put(tmp_path, "proc/vmstat", "thp_fault_alloc 12\nthp_fault_alloc_huge 1")
+    return tmp_path
+
+
+def test_cpus_are_told_by_their_numbers_and_a_guest_is_part_of_its_user(machine: Path) -> None:
+    used = {"busy_s": 7.3, "iowait_s": 6.0, "steal_s": 7.0, "huge_faults": 12}
+    assert activity.counters({0, 2}) == pytest.approx(used)
+
+
+def test_cpus_that_are_not_shown_have_no_counters(machine: Path) -> None:
+    assert activity.counters({0, 1}) == {"huge_faults": 12}
+
+
+def test_a_kernel_without_huge_pages_counts_no_faults_of_them(machine: Path) -> None:
+    put(machine, "proc/vmstat", "pgfault 12")
+    assert "huge_faults" not in activity.counters({0})
+
+
+def test_others_have_what_the_trial_did_not_use() -> None:
+    before = {"busy_s": 10.0, "iowait_s": 2.0, "steal_s": 1.0, "huge_faults": 5}
+    after = {"busy_s": 14.0, "iowait_s": 1.5, "steal_s": 1.5, "huge_faults": 8}
+    columns = {"others_cpu_s": 1.0, "iowait_s": 0, "steal_s": 0.5, "huge_faults": 3}
+    assert activity.besides(before, after, own_cpu_s=3.0) == columns
+    assert activity.besides(before, after, own_cpu_s=4.01)["others_cpu_s"] == 0, "within a tick of it"
+    assert activity.besides({}, {}, own_cpu_s=3.0) == {}

@@ -1,0 +1,183 @@
+"""The time breakdown, its suspects and the POP metrics, against numbers worked out by hand."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.analysis import breakdown
+from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
+from experiments.analysis.costs import stays
+from experiments.analysis.pop import pop
+from experiments.records.schema import FAILED
+from tests.frames import Row, frame, trial
+from tests.taskframes import Cells, Cost, cell, frames
+
+ONCE = (1.0,)
+REFERENCE = cell("sequential", 1, Cost(user_s=0.08, system_s=0.02, faults=10), scales=ONCE)
+# Worker 0 has 8 tasks of 0.16 s from 0.5 s on with gaps of 0.01 s, worker 1 four; T ends 0.2 s later.
+BUSY = Cost(user_s=0.1, system_s=0.03, wait_s=0.02, blocked_s=0.01, faults=15)
+DEALT: dict[str, Any] = {"deal": [0] * 8 + [1] * 4, "startup_s": 0.5, "gap_s": 0.01, "drain_s": 0.2}
+HERE = cell("p1", 2, BUSY, **DEALT, scales=ONCE)
+
+
+def split(*cells: Cells) -> Any:
+    """The breakdown of the last cell's first trial."""
+    rows = breakdowns(*frames(*cells)).to_dict("records")
+    return next(row for row in rows if row["trial_id"] == cells[-1].trials[0]["trial_id"])
+
+
+def test_every_part_is_what_it_is_by_hand() -> None:
+    row = split(REFERENCE, HERE)
+    assert row["total_s"] == pytest.approx(2 * (0.5 + 8 * 0.16 + 7 * 0.01 + 0.2))
+    assert {name: row[name] for name in PARTS} == pytest.approx(
+        {
+            "reference_s": 12 * 0.1,
+            "extra_user_s": 12 * 0.02,
+            "extra_system_s": 12 * 0.01,
+            "extra_wait_s": 12 * 0.02,
+            "others_s": 0.0,
+            "extra_blocked_s": 12 * 0.01,
+            "steal_s": 0.0,
+            "imbalance_s": 4 * 0.16,
+            "startup_s": 2 * 0.5,
+            "gaps_s": 2 * 7 * 0.01,
+            "drain_s": 2 * 0.2,
+        }
+    )
+    assert (row["faults"], row["reference_faults"]) == (180, 120)
+
+
+def test_other_processes_and_the_hypervisor_are_parts_of_their_own_as_far_as_tasks_waited() -> None:
+    row = split(REFERENCE, cell("p1", 2, BUSY, **DEALT, scales=ONCE, others_cpu_s=0.1, steal_s=9.0))
+    assert (row["others_s"], row["extra_wait_s"]) == pytest.approx((0.1, 0.14))
+    assert (row["steal_s"], row["extra_blocked_s"]) == pytest.approx((0.12, 0.0))
+    assert sum(row[name] for name in PARTS) == pytest.approx(row["total_s"])
+
+
+def test_the_reference_is_of_the_same_round_where_there_is_one() -> None:
+    drifting = cell("sequential", 1, scales=(1.0, 2.0))
+    result = breakdowns(*frames(drifting, cell("p1", 2, scales=(1.0, 2.0, 1.5)))).query("strategy == 'p1'")
+    assert list(result["reference_s"]) == pytest.approx([1.2, 2.4, 1.8])
+
+
+@pytest.mark.parametrize(
+    ("cause", "share", "cost", "more"),
+    [
+        (breakdown.IMBALANCE, 0.6 / 1.8, Cost(), {"deal": [0] * 9 + [1] * 3}),
+        (breakdown.START_UP, 0.3 / 0.9, Cost(), {"startup_s": 0.3}),
+        (breakdown.START_UP, 0.3 / 0.9, Cost(), {"drain_s": 0.3}),
+        (breakdown.TRANSFER, 0.3 / 0.9, Cost(), {"startup_s": 0.3, "master_read_s": 0.3}),
+        (breakdown.TRANSFER, 0.25 / 0.85, Cost(), {"gap_s": 0.05}),
+        (breakdown.TRANSFER, 0.05 / 0.15, Cost(wait_s=0.05), {"master_threads_cpu_s": 0.6}),
+        (breakdown.TRANSFER, 0.05 / 0.15, Cost(user_s=0.15, read_s=0.05), {}),
+        (breakdown.PAGE_FAULTS, 0.04 / 0.14, Cost(system_s=0.04, faults=20_000), {}),
+        (breakdown.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04, file_wait_s=0.04, write_s=0.04), {}),
+        (breakdown.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04), {"iowait_s": 0.48}),
+        (breakdown.WAITS, 0.04 / 0.14, Cost(blocked_s=0.04), {}),
+        (breakdown.WAITS, 0.08 / 0.18, Cost(wait_s=0.08), {}),
+        (breakdown.CONTENTION, 0.05 / 0.15, Cost(user_s=0.15), {}),
+    ],
+)
+def test_a_cause_is_ranked_first_with_its_share(
+    cause: str, share: float, cost: Cost, more: dict[str, Any]
+) -> None:
+    prices: dict[str, Any] = {"small_fault_s": 2e-6, "huge_fault_s": 2e-4, "huge_faults": 0}
+    row = split(cell("sequential", 1, scales=ONCE), cell("p2", 2, cost, scales=ONCE, **{**prices, **more}))
+    shares = {name: row[name] for name in SUSPECTS}
+    assert max(shares, key=lambda name: shares[name]) == cause
+    assert shares[cause] == pytest.approx(share, rel=0.01)
+    assert sum(shares.values()) == pytest.approx(share, rel=0.1)
+
+
+SUSPECTS = (
+    *(breakdown.IMBALANCE, breakdown.TRANSFER, breakdown.START_UP, breakdown.PAGE_FAULTS),
+    *(breakdown.STORAGE, breakdown.THREADS, breakdown.WAITS, breakdown.CONTENTION),
+)
+
+
+def test_system_cpu_that_its_faults_cannot_cost_is_not_blamed_on_them() -> None:
+    row = split(REFERENCE, cell("p2", 2, Cost(system_s=0.04, faults=4), scales=ONCE, small_fault_s=2e-6))
+    assert row[breakdown.PAGE_FAULTS] < 0.001
+    huge: dict[str, Any] = {"small_fault_s": 2e-6, "huge_fault_s": 2e-4, "huge_faults": 2400}
+    row = split(REFERENCE, cell("p2", 2, Cost(system_s=0.04, faults=200), scales=ONCE, **huge))
+    assert row[breakdown.PAGE_FAULTS] == pytest.approx(0.04 / 0.14)
+
+
+def test_helper_threads_beyond_the_cpus_take_what_is_waited_for_them() -> None:
+    threads: dict[str, Any] = {"opencv_threads": 4, "usable_cpus": 2, "scales": ONCE}
+    alone = cell("sequential", 1, Cost(user_s=0.06, helpers_s=0.05), **threads)
+    crowded = Cost(user_s=0.06, helpers_s=0.06, wait_s=0.01, blocked_s=0.10)
+    row = split(alone, cell("p2", 2, crowded, **threads))
+    assert row[breakdown.THREADS] > 0.3
+    assert row[breakdown.WAITS] == row[breakdown.CONTENTION] == 0
+
+
+def queued(trial_id: str) -> Row:
+    """A task of P_Q: 1 s in the worker, half of it user CPU, then 0.4 s in the saver after waiting."""
+    values = {"trial_id": trial_id, "image_index": 0, "augmentation_index": 0, "worker": 0, "saver": 1}
+    values |= {"start_s": 1.0, "read_s": 0.0, "transform_s": 0.7, "send_s": 0.3, "save_start_s": 2.5}
+    values |= {"encode_s": 0.3, "write_s": 0.1, "end_s": 2.9, "cpu_user_s": 0.8, "cpu_system_s": 0.1}
+    values |= {"minor_faults": 7, "run_queue_wait_s": 0.05, "saver_cpu_user_s": 0.3, "file_wait_s": 0.0}
+    return values | {"saver_cpu_system_s": 0.04, "saver_minor_faults": 3, "saver_run_queue_wait_s": 0.02}
+
+
+def test_a_task_with_a_saver_stays_in_two_processes() -> None:
+    own, saver = stays(frame([queued("q")], "tasks")).to_dict("records")
+    names = ("process", "begin_s", "end_s", "busy_s", "user_s", "system_s", "wait_s", "faults")
+    assert [own[name] for name in names] == pytest.approx([0, 1.0, 2.0, 1.0, 0.5, 0.06, 0.03, 4])
+    assert [saver[name] for name in names] == pytest.approx([1, 2.5, 2.9, 0.4, 0.3, 0.04, 0.02, 3])
+
+
+def test_sending_to_a_saver_is_transfer_and_no_waiting() -> None:
+    row = trial("pq", 2, 3.0, tasks=1, saving=False, opencv_threads=1)
+    result = split(REFERENCE, Cells([row], [queued(row["trial_id"])]))
+    assert result[breakdown.TRANSFER] == pytest.approx(0.3 / 6)
+    assert result[breakdown.WAITS] == pytest.approx((1.4 - 0.8 - 0.1 - 0.3) / 6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_the_parts_always_sum_to_all_worker_seconds(data: st.DataObject) -> None:
+    seconds = st.floats(0, 2)
+    workers = data.draw(st.integers(1, 5))
+    deal = data.draw(st.lists(st.integers(0, workers - 1), min_size=3, max_size=12))
+    names = ("system_s", "wait_s", "blocked_s", "helpers_s")
+    rest: dict[str, Any] = {name: data.draw(seconds) for name in names}
+    cost = Cost(user_s=0.01 + data.draw(seconds), **rest)
+    others: dict[str, Any] = {name: data.draw(seconds) for name in ("steal_s", "others_cpu_s", "iowait_s")}
+    idle: dict[str, Any] = {name: data.draw(seconds) for name in ("startup_s", "gap_s", "drain_s")}
+    parallel = cell("p1", workers, cost, deal=deal, scales=(1.0, 1.7), **idle, **others)
+    result = breakdowns(*frames(cell("sequential", 1, tasks=len(deal)), parallel))
+    assert list(result[list(PARTS)].sum(axis=1)) == pytest.approx(list(result["total_s"]))
+
+
+def test_tasks_that_do_not_fit_the_trial_are_refused_by_its_name() -> None:
+    trials, parts = frames(REFERENCE, HERE)
+    trial_id, tasks = trials["trial_id"][1], parts.tables["tasks"]
+    parts.tables["tasks"] = tasks.iloc[:-1]
+    with pytest.raises(BreakdownError, match=f"p1 at 2 workers, trial {trial_id}: 11 tasks .* of 12"):
+        breakdowns(trials, parts)
+    later = tasks["end_s"] + 0.01 * (tasks["trial_id"] == trial_id)
+    parts.tables["tasks"] = tasks.assign(end_s=later)
+    with pytest.raises(BreakdownError, match=r"p1 at 2 workers.*differ from P x T by"):
+        breakdowns(trials, parts)
+
+
+def test_a_trial_that_failed_or_has_no_reference_has_no_breakdown() -> None:
+    failed = Cells([trial("p2", 4, None, status=FAILED)])
+    assert breakdowns(*frames(HERE, cell("p2", 2, saving=True), failed)).empty
+    result = breakdowns(*frames(REFERENCE, HERE, cell("p2", 2, saving=True)))
+    assert list(result["strategy"]) == ["sequential", "p1"]
+
+
+def test_pop_by_hand() -> None:
+    """Useful 8 x 0.16 and 4 x 0.16 of 2.05 s: balance 12/16, communication 1.28/2.05, scaling 1.2/1.92."""
+    row = pop(breakdowns(*frames(REFERENCE, HERE))).query("strategy == 'p1'").iloc[0]
+    assert row["load_balance"] == pytest.approx(0.75)
+    assert row["communication_efficiency"] == pytest.approx(1.28 / 2.05)
+    assert row["computation_scaling"] == pytest.approx(1.2 / 1.92)
+    assert row["global_efficiency"] == pytest.approx(0.75 * 1.28 / 2.05 * 1.2 / 1.92)
+    assert isinstance(row, pd.Series)

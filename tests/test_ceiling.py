@@ -1,0 +1,49 @@
+"""The rate of copies against hand-computed windows."""
+
+import pandas as pd
+import pytest
+
+from experiments.analysis.ceiling import time_of_rate, with_ceilings
+from tests.taskframes import Cost, cell, copies, frames
+
+
+def tasks(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
+    """Tasks of one image: augmentation, worker, begin and end."""
+    each = pd.DataFrame(rows, columns=["augmentation_index", "worker", "start_s", "end_s"])
+    stages = dict.fromkeys(("read_s", "send_s", "encode_s", "write_s"), 0.0)
+    return each.assign(image_index=0, transform_s=each["end_s"] - each["start_s"], **stages)
+
+
+def shares(*values: float) -> "pd.Series[float]":
+    return pd.Series(values, pd.MultiIndex.from_tuples([(0, number) for number in range(len(values))]))
+
+
+def test_two_copies_that_are_never_slowed_down_halve_the_time() -> None:
+    """Each of two copies does both tasks (1 s and 3 s) in 4 s: in that window the workload is done twice."""
+    both = tasks((0, 0, 0, 1), (1, 0, 1, 4), (1, 1, 0, 3), (0, 1, 3, 4))
+    assert time_of_rate(both, shares(0.25, 0.75)) == pytest.approx(3.0)  # its longest task: 2 s is too short
+    short = tasks((0, 0, 0, 1), (1, 0, 1, 2), (1, 1, 0, 1), (0, 1, 1, 2))
+    assert time_of_rate(short, shares(0.5, 0.5)) == pytest.approx(1.0)
+
+
+def test_only_the_window_in_which_all_are_busy_counts() -> None:
+    """The second begins 1 s later: from 1 to 4 s three and three quarter tasks of 1 s are done by two."""
+    late = tasks(
+        (0, 0, 0, 1), (1, 0, 1, 2), (2, 0, 2, 3), (3, 0, 3, 4), (2, 1, 1, 3), (3, 1, 3, 5), (0, 1, 5, 7)
+    )
+    assert time_of_rate(late, shares(*[0.25] * 4)) == pytest.approx(3 / ((3 + 1.5) / 4))
+
+
+@pytest.mark.parametrize("slower", [1.0, 1.25])
+def test_copies_count_with_the_time_that_their_rate_gives(slower: float) -> None:
+    trials, parts = frames(cell("sequential", 1), copies(2, Cost(user_s=0.1 * slower)))
+    timed = with_ceilings(trials, parts)
+    of_copies = timed.loc[timed["strategy"] == "copies", "wall_s"]
+    assert of_copies.to_numpy() == pytest.approx(
+        [0.6 * slower * scale for scale in (1.0, 1.01, 0.99)], rel=0.02
+    )
+    assert (timed.loc[timed["strategy"] == "sequential", "wall_s"] > 1.1).all()
+
+
+def test_copies_without_a_reference_have_no_time_and_are_left_out() -> None:
+    assert with_ceilings(*frames(copies(2))).empty

@@ -1,0 +1,84 @@
+"""What slows a task down beside neighbours: in every round the same tasks beside each of them."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from augment.recording.log import MARKER, Role
+from augment.recording.log_reader import ProcessLog
+from augment.recording.processes import StartMethod
+from augment.runtime import Runtime
+from augment.strategies import STRATEGIES
+from augment.strategies.instruments.interference import ROUNDS, SETTLE_S, spread
+from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, loads_of
+from tests.jobs import run, small_job
+
+
+@pytest.fixture(scope="module", params=["fork", "spawn"])
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProcessLog:
+    """The log of a subject with two neighbours."""
+    runtime = Runtime(start_method=StartMethod(request.param))
+    job = small_job(tmp_path_factory.mktemp("interference"), 3, runtime=runtime)
+    outcome = run(STRATEGIES["interference"](), job)
+    assert outcome.error is None
+    [log] = [log for log in outcome.logs if log.header.role is Role.WORKER and len(log.tasks)]
+    return log
+
+
+def turns(subject: ProcessLog) -> list[tuple[int, str, list[tuple[int, int]]]]:
+    """Round, neighbour and tasks of each turn."""
+    found: list[tuple[int, str, list[tuple[int, int]]]] = []
+    for image_index, augmentation_index in subject.tasks[["image_index", "augmentation_index"]].tolist():
+        if augmentation_index <= MARKER:
+            found.append((image_index, NEIGHBOURS[MARKER - augmentation_index], []))
+        elif found:
+            found[-1][2].append((image_index, augmentation_index))
+    return found
+
+
+def test_a_round_has_a_turn_beside_each_neighbour_and_two_beside_idle_ones(subject: ProcessLog) -> None:
+    taken = Counter((number, neighbour) for number, neighbour, _ in turns(subject))
+    assert taken == {(number, each): 1 + (each == IDLE) for number in range(ROUNDS) for each in NEIGHBOURS}
+
+
+def test_all_turns_of_a_round_do_the_same_tasks(subject: ProcessLog) -> None:
+    for number in range(ROUNDS):
+        blocks = [block for each, _, block in turns(subject) if each == number]
+        assert len(blocks[0]) > 0
+        assert blocks.count(blocks[0]) == len(blocks)
+
+
+def test_before_its_tasks_a_turn_waits_until_the_neighbours_have_settled(subject: ProcessLog) -> None:
+    markers = subject.tasks[subject.tasks["augmentation_index"] <= MARKER]
+    assert (markers["send"] >= SETTLE_S).all()
+
+
+def test_there_are_no_turns_where_tasks_are_not_recorded(tmp_path: Path) -> None:
+    outcome = run(STRATEGIES["interference"](), small_job(tmp_path, 2, trace=False))
+    assert outcome.error is None
+    assert all(len(log.tasks) == 0 for log in outcome.logs)
+
+
+@given(some.integers(1, 12), some.integers(1, 12))
+def test_spread_tasks_are_all_of_them(n_images: int, n_augmentations: int) -> None:
+    tasks = [(image, augmentation) for image in range(n_images) for augmentation in range(n_augmentations)]
+    assert sorted(spread(tasks)) == tasks
+
+
+def test_a_few_spread_tasks_are_of_different_images_and_augmentations() -> None:
+    tasks = spread([(image, augmentation) for image in range(10) for augmentation in range(8)])
+    for begin in range(0, 80, 5):
+        images, augmentations = zip(*tasks[begin : begin + 5], strict=True)
+        assert len(set(images)) == 5
+        assert len(set(augmentations)) >= 3
+
+
+def test_a_load_leaves_nothing(tmp_path: Path) -> None:
+    loads = loads_of(tmp_path)
+    assert [IDLE, COPIES, *loads] == list(NEIGHBOURS)
+    for burst in loads.values():
+        burst()
+    assert list(tmp_path.iterdir()) == []

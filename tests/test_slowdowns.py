@@ -1,0 +1,116 @@
+"""What a task is slowed down by beside neighbours, from turns whose seconds are chosen by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from experiments.analysis.interference import (
+    CORES,
+    MEMORY,
+    PAGES,
+    TABLE,
+    contended,
+    slowdowns,
+    transform_slowdowns,
+)
+from experiments.analysis.scaling import NoTrialsError
+from experiments.report.__main__ import main
+from experiments.report.sections.interference import NOT_TOLD, answers, slowdown_figure
+from tests.frames import repeated
+from tests.reports import shown, stored
+from tests.taskframes import Cells, frames, interference
+
+SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "writers": 1.0}
+
+
+def test_a_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
+    table = slowdowns(*frames(interference(SLOWER)))
+    assert list(table) == TABLE
+    wall = table[table["quantity"] == "wall"].set_index("neighbour")
+    assert list(wall.index) == list(SLOWER)
+    assert wall["slowdown"].to_numpy() == pytest.approx(list(SLOWER.values()), rel=0.01)
+    assert (wall["high"] - wall["low"] < 0.02).all(), "the rounds differ by 30 %"
+    assert table[table["quantity"] == "user CPU"]["slowdown"].tolist() == pytest.approx(
+        list(wall["slowdown"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("slower", "resource"),
+    [
+        ({"copies": 1.5, "spinners": 1.4, "streamers": 1.6}, CORES),
+        ({"copies": 1.5, "spinners": 1.0, "streamers": 1.4}, MEMORY),
+        ({"copies": 1.5, "spinners": 1.2, "streamers": 1.3}, MEMORY),  # half of what copies do is 1.25
+        ({"copies": 1.5, "spinners": 1.0, "streamers": 1.1, "mappers": 1.3}, PAGES),
+        ({"copies": 1.5, "spinners": 1.1, "streamers": 1.1}, None),
+        ({"copies": 1.03, "spinners": 1.4, "streamers": 1.4}, None),
+        ({"spinners": 1.4}, None),
+    ],
+    ids=["cores", "memory", "half", "page path", "unexplained", "none", "no copies"],
+)
+def test_what_the_workload_contends_for(slower: dict[str, float], resource: str | None) -> None:
+    table = slowdowns(*frames(interference(slower)))
+    assert contended(table, workers=2, saving=False) == resource
+    assert contended(table, workers=4, saving=False) is None, "was not measured"
+    [answer] = answers(table)
+    assert answer.startswith("2 workers, no saving: ")
+    assert (f"contends for {resource}" if resource else NOT_TOLD) in answer
+
+
+def test_copies_within_the_noise_are_no_contention() -> None:
+    noisy = slowdowns(*frames(interference({"copies": 1.3, "streamers": 1.3}, rounds=1)))
+    assert noisy["low"].isna().all()
+    assert contended(noisy, workers=2, saving=False) is None
+
+
+def test_transforms_are_told_apart_the_dearest_first() -> None:
+    blur, flip = (
+        interference({"copies": 1.5}, transform="Blur"),
+        interference({"copies": 1.0}, rounds=2, transform="Flip"),
+    )
+    table = transform_slowdowns(*frames(flip, blur))
+    assert list(table["transform"]) == ["Blur", "Flip"]
+    assert table["share"].to_numpy() == pytest.approx([2 / 3, 1 / 3], abs=0.01)
+    assert table["slowdown"].to_numpy() == pytest.approx([1.5, 1.0], rel=0.01)
+
+
+def test_the_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
+    cells = [interference(SLOWER, workers, transform="Blur", experiment="interference") for workers in (2, 4)]
+    tables, figures = shown(stored(tmp_path, *cells), "interference")
+    [table], [transforms] = tables["table"], tables["transforms"]
+    assert table.columns == ["saving", "workers", "quantity", *SLOWER]
+    assert [row[:3] for row in table.rows] == [
+        ["no", workers, quantity] for workers in "24" for quantity in ("wall", "user CPU")
+    ]
+    assert table.rows[0][3].startswith("1.50 (1.")
+    assert table.notes[0].startswith("2 workers, no saving: the workload contends for memory")
+    assert transforms.rows[0][:4] == ["no", "2", "Blur", "100.0 %"]
+    assert list(figures) == ["interference"]
+
+
+def test_the_written_table_begins_with_what_others_read(tmp_path: Path) -> None:
+    stored(tmp_path, interference(SLOWER, experiment="interference"))
+    with pytest.raises(SystemExit) as end:
+        main(["--results", str(tmp_path), "--experiment", "interference"])
+    assert not end.value.code
+    written = pd.read_csv(tmp_path / "tables" / "interference" / "table.csv")
+    assert list(written)[:6] == ["workers", "neighbour", "quantity", "slowdown", "low", "high"]
+    assert len(written) == 2 * len(SLOWER)
+
+
+def test_a_panel_shows_wall_and_user_cpu_of_a_worker_count() -> None:
+    cells = [interference(SLOWER, workers) for workers in (2, 4)]
+    first, second = slowdown_figure(slowdowns(*frames(*cells)), "t").axes
+    assert [axes.get_title() for axes in (first, second)] == ["2 workers, no saving", "4 workers, no saving"]
+    assert [each.get_label() for each in first.containers] == ["wall", "user CPU"]
+    assert isinstance(wall := first.containers[0], ErrorbarContainer)
+    assert np.asarray(wall.lines[0].get_ydata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
+
+
+def test_without_turns_there_is_nothing_to_show(tmp_path: Path) -> None:
+    silent = Cells(repeated("interference", 2, 8.0, experiment="interference"))
+    with pytest.raises(NoTrialsError, match="no turns were recorded"):
+        shown(stored(tmp_path, silent), "interference")

@@ -1,0 +1,126 @@
+"""Intervals against hand-computed numbers; how often they cover is in test_coverage.py."""
+
+from math import exp, inf, isnan, log, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from experiments.analysis.statistics import BlockModel, Estimate, best_set, holm
+
+ROUNDS = [0, 0, 1, 1, 2, 2]
+CELLS = ["a", "b"] * 3
+
+
+def test_two_cells_in_rounds_are_a_paired_t_test() -> None:
+    walls_s = [2.0, 1.0, 2.2, 1.0, 3.0, 1.6]
+    model = BlockModel(CELLS, ROUNDS, walls_s)
+    pairs = np.log(np.array(walls_s[::2]) / np.array(walls_s[1::2]))
+    half = stats.t.ppf(0.975, 2) * pairs.std(ddof=1) / sqrt(3)
+    value, low, high = model.ratio("a", "b").interval()
+    assert model.dof == 2
+    assert (value, low, high) == pytest.approx((pairs.mean(), pairs.mean() - half, pairs.mean() + half))
+
+
+def test_a_round_that_is_slow_for_all_changes_no_ratio() -> None:
+    walls_s = np.array([2.0, 1.0, 2.2, 1.0, 3.0, 1.6])
+    slow = walls_s * [1, 1, 5, 5, 1, 1]
+    before, after = (BlockModel(CELLS, ROUNDS, each).ratio("a", "b").ratio() for each in (walls_s, slow))
+    assert after == pytest.approx(before)
+
+
+def test_the_balanced_formula_with_two_baselines_a_round() -> None:
+    """ln S = mean_seq - mean_c ± t √(s_c²/R + s_seq²/2R), s the larger of the pooled and the cell's own."""
+    random = np.random.default_rng(1)
+    cells = ["seq", "seq", "x", "y"] * 4
+    blocks = [number for number in range(4) for _ in range(4)]
+    logs = random.normal(size=16) * 0.1 + np.repeat([0.0, 1.0, -1.0, 0.5], 4)
+    model = BlockModel(cells, blocks, np.exp(logs))
+    table = logs.reshape(4, 4)
+    means = np.array([table[:, :2].mean(), table[:, 2].mean(), table[:, 3].mean()])
+    fitted = means[[0, 0, 1, 2]] + (table.mean(axis=1) - table.mean())[:, None]
+    errors = table - fitted
+    pooled = (errors**2).sum() / (16 - 3 - 4 + 1)
+    own = [(errors[:, :2] ** 2).sum(), (errors[:, 2] ** 2).sum()] / np.array([8 - 1 - 2 + 0.5, 3 * 3 / 4])
+    variances = [max(pooled, each) for each in own]
+    half = stats.t.ppf(0.975, 10) * sqrt(variances[1] / 4 + variances[0] / 8)
+    value, low, high = model.ratio("seq", "x").interval()
+    assert value == pytest.approx(means[0] - means[1])
+    assert (high - low) / 2 == pytest.approx(half)
+
+
+def test_a_cell_that_is_noisier_than_the_others_keeps_its_noise() -> None:
+    cells, blocks = ["seq", "calm", "noisy"] * 4, [number for number in range(4) for _ in range(3)]
+    walls_s = [1, 1, 2, 1, 1, 0.5, 1.01, 1, 2.1, 1, 1.01, 0.4]
+    model = BlockModel(cells, blocks, walls_s)
+    assert model.ratio("seq", "noisy").error > 1.2 * model.ratio("seq", "calm").error
+
+
+def test_one_round_has_a_value_and_no_interval() -> None:
+    model = BlockModel(["seq", "seq", "p2"], ["r"] * 3, [2.0, 2.2, 1.0])
+    value, low, high = model.ratio("seq", "p2").ratio()
+    assert value == pytest.approx(sqrt(2.0 * 2.2))
+    assert isnan(low)
+    assert isnan(high)
+
+
+def test_cells_that_share_no_round_have_no_interval() -> None:
+    model = BlockModel(["a", "a", "b", "b"], [0, 1, 2, 3], [1.0, 1.1, 2.0, 2.2])
+    value, low, _ = model.ratio("b", "a").ratio()
+    assert value == pytest.approx(2.0)
+    assert isnan(low)
+
+
+def test_a_failed_trial_leaves_the_others_to_be_compared() -> None:
+    model = BlockModel(
+        ["a", "b", "c", "a", "b", "a", "b", "c"], [0, 0, 0, 1, 1, 2, 2, 2], [2, 1, 4, 2, 1, 2, 1, 4.1]
+    )
+    assert model.ratio("c", "a").ratio().value == pytest.approx(2.025, rel=1e-3)
+    assert model.ratio("c", "a").ratio().known
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=6, max_size=6), st.floats(0.1, 10))
+def test_seconds_or_minutes_are_the_same_ratio(walls_s: list[float], unit: float) -> None:
+    ratios = [
+        BlockModel(CELLS, ROUNDS, np.array(walls_s) * scale).ratio("a", "b").ratio().value
+        for scale in (1, unit)
+    ]
+    assert ratios[0] == pytest.approx(ratios[1])
+
+
+def test_the_covariance_of_speedups_shares_the_baselines_error() -> None:
+    random = np.random.default_rng(2)
+    cells, blocks = ["seq", "seq", "x", "y"] * 5, [number for number in range(5) for _ in range(4)]
+    model = BlockModel(cells, blocks, np.exp(0.1 * random.normal(size=20)))
+    covariance = model.covariance([("seq", "x"), ("seq", "y")])
+    errors = [model.ratio("seq", name).error for name in "xy"]
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(errors)
+    assert 0 < covariance[0, 1] < covariance.diagonal().min()
+
+
+def test_holm_holds_the_surest_claim_to_the_strictest_level_and_stops_at_the_first_that_fails() -> None:
+    surest, sure, unsure = Estimate(3.0, 0.5, 20), Estimate(1.1, 0.5, 20), Estimate(0.2, 0.5, 20)
+    levels = [stats.t.ppf(1 - alpha / 2, 20) * 0.5 for alpha in (0.05 / 3, 0.05 / 2, 0.05 / 2)]
+    intervals = holm([unsure, surest, sure])
+    halves = [(each.high - each.low) / 2 for each in (intervals[1], intervals[2], intervals[0])]
+    assert halves == pytest.approx(levels)
+    assert [each.low > 0 for each in intervals] == [False, True, False]
+
+
+def test_the_best_set_bounds_what_a_choice_may_lose() -> None:
+    cells, blocks = ["fast", "near", "slow"] * 5, [number for number in range(5) for _ in range(3)]
+    random = np.random.default_rng(3)
+    walls_s = np.exp(np.tile([0.0, 0.01, log(2)], 5) + 0.01 * random.normal(size=15))
+    bounds = best_set(BlockModel(cells, blocks, walls_s), ["fast", "near", "slow"])
+    assert bounds["fast"] < 0.05
+    assert bounds["near"] < 0.08
+    assert bounds["slow"] == pytest.approx(1.0, abs=0.2)
+    once = BlockModel(["fast", "slow"], ["r", "r"], [1.0, 2.0])
+    assert best_set(once, ["fast", "slow"])["slow"] == inf
+
+
+def test_a_measured_level_is_in_the_mean_of_all_rounds() -> None:
+    model = BlockModel(["a", "b", "a", "b", "a"], [0, 0, 1, 1, 2], [1, 2, 4, 8, exp(1)])
+    assert model.seconds("b") == pytest.approx(2 * model.seconds("a"))
