@@ -60,7 +60,7 @@ def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.C
 
     assert report(results) == 0
     output = capsys.readouterr().out
-    sentence = "P_2 with 2 workers, no saving: not decided: no ceiling was measured"
+    sentence = "P_2 with 2 workers, no saving: not decided; no ceiling was measured"
     assert output.index("Strong scaling, no saving") < output.index(sentence)
     assert {"breakdown.png", "timeline.png"} <= files(results, "figures")
 

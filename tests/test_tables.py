@@ -179,7 +179,7 @@ def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
     table = section_table(tmp_path, "validation", [written])
 
     assert table.rows[0][-1] == "-"
-    assert table.notes[0] == "Sequential wrote nothing to compare with."
+    assert table.notes[0] == "Nothing to compare with: sequential wrote no files, or not the same twice."
 
 
 def tuned(workers: int, asked: int, wall_s: float | None, **changes: Any) -> Row:

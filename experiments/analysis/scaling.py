@@ -9,16 +9,15 @@ gives (see `ceiling`); `ceiling_share` is that time over the strategy's.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isnan, nan
+from math import nan
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate
+from experiments.analysis.statistics import BlockModel, Estimate
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
 
 STRONG = ("saving", "strategy", "workers")
@@ -26,6 +25,7 @@ WEAK = (*STRONG, "width", "height")
 SAVERS = (*STRONG, "savers")
 ONE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
 ENDS = ("", "_low", "_high")  # of a measure and its interval
+STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)  # a point has the last of its trials
 
 
 class NoTrialsError(ValueError):
@@ -41,7 +41,7 @@ def strong(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> pd.DataFrame:
     fits = models(trials, key)
     points = summarise(trials, key, fits)
     base = _with(points, STRONG, **ONE)
-    points["ideal_s"] = _seconds(points, base) / points["workers"]
+    points["ideal_s"] = base.map(points["wall_s"]) / points["workers"]
     _add_ratio(points, fits, "speedup", base)
     _add_ratio(points, fits, "efficiency", base, points["workers"])
     _add_ratio(points, fits, "ceiling_share", _ceiling(points, STRONG))
@@ -63,7 +63,7 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     base = _with(points, WEAK, **ONE, width=least["width"], height=least["height"])
     base = base.mask(points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"]))
     reference = _with(points, WEAK, **ONE)
-    points["ideal_s"], points["sequential_s"] = _seconds(points, base), _seconds(points, reference)
+    points["ideal_s"], points["sequential_s"] = base.map(points["wall_s"]), reference.map(points["wall_s"])
     _add_ratio(points, fits, "efficiency", base)
     _add_ratio(points, fits, "normalised_efficiency", reference, points["workers"])
     _add_ratio(points, fits, "ceiling_share", _ceiling(points, WEAK))
@@ -74,64 +74,41 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
 
 def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
     """The fit to the ok trials with and to those without saving; what it calls cells are the values of `key`,
-    numbered. Raises NoTrialsError."""
+    numbered in their order. Raises NoTrialsError."""
     require(trials)
-    ok = trials.assign(point=_numbered(trials, key))[trials["status"] == OK]
-    return {bool(flag): BlockModel.of(block, list(block["point"])) for flag, block in ok.groupby("saving")}
+    numbers, ok = trials.groupby(list(key), dropna=False).ngroup(), trials["status"] == OK
+    blocks = {flag: trials[ok & (trials["saving"] == flag)] for flag in (True, False)}
+    return {flag: BlockModel.of(block, list(numbers[block.index])) for flag, block in blocks.items()}
 
 
 def summarise(trials: pd.DataFrame, key: Sequence[str], fits: Models) -> pd.DataFrame:
     """One row per `key`: status, counts and seconds, and `point`, its number in the `models` of that key.
     Trials of equal keys are repetitions of each other: see `select`."""
-    status = trials["status"]
-    blocks = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
-    marked = trials.assign(
-        point=_numbered(trials, key),
-        ok=status == OK,
-        block=blocks.where(status == OK),
-        failure=status == FAILED,
-        inapplicable=status == NOT_APPLICABLE,
-    )
+    ok = trials["status"] == OK
+    rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
+    marked = trials.assign(status=trials["status"].astype(STATUS), ok=ok, measured=rounds.where(ok))
+    marked["failed"] = marked["status"] == FAILED
     points = marked.groupby(list(key), dropna=False, as_index=False).agg(
-        point=("point", "first"),
+        status=("status", "max"),
         repetitions=("ok", "sum"),
-        rounds=("block", "nunique"),
-        failures=("failure", "sum"),
-        inapplicable=("inapplicable", "all"),
+        rounds=("measured", "nunique"),
+        failures=("failed", "sum"),
     )
-    chosen = np.select([points["repetitions"] > 0, points["inapplicable"]], [OK, NOT_APPLICABLE], FAILED)
-    points.insert(len(key), "status", chosen)
-    rows = zip(points["saving"], points["point"], strict=True)
-    _add(points, "wall_s", [fits[flag].level(point) if flag in fits else UNKNOWN for flag, point in rows])
-    return points.drop(columns="inapplicable")
+    points = points.astype({"status": str}).assign(point=points.index)
+    _add(points, "wall_s", [fits[flag].level(point) for point, flag in enumerate(points["saving"])])
+    return points
 
 
-def _numbered(trials: pd.DataFrame, key: Sequence[str]) -> "pd.Series[int]":
-    return trials.groupby(list(key), dropna=False).ngroup()
-
-
-def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate]) -> None:
-    for end, values in zip(ENDS, zip(*(each.ratio() for each in estimates), strict=True), strict=True):
-        points[f"{name}{end}"] = values
-
-
-def _add_ratio(
-    points: pd.DataFrame,
-    fits: Models,
-    name: str,
-    base: "pd.Series[float]",
-    divisor: "pd.Series[int] | int" = 1,
-) -> None:
-    """Seconds of the point that `base` numbers (NaN: none) over those of each point, over `divisor`."""
-    rows = zip(base, points["saving"], points["point"], strict=True)
-    _add(
-        points,
-        name,
-        [UNKNOWN if isnan(other) else fits[flag].ratio(other, point) for other, flag, point in rows],
-    )
+def _add_ratio(points: pd.DataFrame, fits: Models, name: str, base: "pd.Series[float]", by: Any = 1) -> None:
+    """Seconds of the point that `base` numbers (NaN: none) over those of each point, divided `by`."""
+    rows = zip(points["saving"], base, points["point"], strict=True)
+    _add(points, name, [fits[flag].ratio(other, point) for flag, other, point in rows], by)
     points[f"{name}_base"] = base
-    for end in ENDS:
-        points[f"{name}{end}"] /= divisor
+
+
+def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
+    intervals = pd.DataFrame([each.ratio() for each in estimates], points.index)
+    points[[f"{name}{end}" for end in ENDS]] = intervals.div(by, axis=0)
 
 
 def _with(points: pd.DataFrame, key: Sequence[str], **changes: Any) -> "pd.Series[float]":
@@ -144,10 +121,6 @@ def _with(points: pd.DataFrame, key: Sequence[str], **changes: Any) -> "pd.Serie
 
 def _ceiling(points: pd.DataFrame, key: Sequence[str]) -> "pd.Series[float]":
     return _with(points, key, strategy=Copies.name).mask(points["strategy"] == Copies.name)
-
-
-def _seconds(points: pd.DataFrame, numbers: "pd.Series[float]") -> "pd.Series[float]":
-    return numbers.map(points.set_index("point")["wall_s"])
 
 
 def public(points: pd.DataFrame) -> pd.DataFrame:

@@ -71,18 +71,16 @@ def ablation_figure(given: pd.DataFrame, title: str) -> Figure:
     rows = by_place(given).reset_index(drop=True)
     figure, [axes] = panels(title, (6.4, 1.3 + 0.28 * len(rows)), 1, 1)
     middle, low, high = (100 * rows[name].to_numpy() for name in ("gain", "low", "high"))
+    bars = np.nan_to_num([middle - low, high - middle]).clip(min=0)
     for strategy, block in rows.groupby("strategy", sort=False):
-        at, color = block.index.to_numpy(), look(str(strategy))["color"]
-        bars = np.nan_to_num([middle[at] - low[at], high[at] - middle[at]]).clip(min=0)
-        axes.errorbar(middle[at], at, xerr=bars, linestyle="none", capsize=3, **look(str(strategy)))
-        for rank in at[middle[at] < LEFT_EDGE]:
-            axes.annotate(f"◀ {middle[rank]:.0f} %", (LEFT_EDGE, rank), color=color, va="center")
+        at = block.index.to_numpy()
+        axes.errorbar(middle[at], at, xerr=bars[:, at], linestyle="none", capsize=3, **look(str(strategy)))
+    for rank in np.flatnonzero(middle < LEFT_EDGE):
+        axes.annotate(f"◀ {middle[rank]:.0f} %", (LEFT_EDGE, rank), va="center")
     axes.axvline(0, color="black", linewidth=0.8)
-    points = [
-        label(name) + f", {workers}" for name, workers in zip(rows["strategy"], rows["workers"], strict=True)
-    ]
-    flags = rows["saving"].map(with_or_without)
-    axes.set_yticks(rows.index, pd.Series(points) + ", " + flags + ": " + rows["ablation"])
+    points = rows["strategy"].map(label) + ", " + rows["workers"].astype(str)
+    axes.set_yticks(rows.index, points + ", " + rows["saving"].map(with_or_without) + ": " + rows["ablation"])
+    axes.set_ylabel("strategy, workers, saving: ablation")
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=max(LEFT_EDGE, min(np.nanmin([middle, low]) - 2, -2)))
     axes.set_xlabel(f"time given back, {percent(LEVEL)} interval\n(% of the time with no policy changed)")

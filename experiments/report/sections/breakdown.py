@@ -71,9 +71,8 @@ def _share(part: str, of: str = "total_s") -> Callable[[Any], str]:
 
 def pop_table(split: pd.DataFrame, title: str) -> Table:
     """The efficiencies in POP's terms."""
-    return point_table(
-        title, pop(split), {head: _share(name, "") for name, head in EFFICIENCIES.items()}, [POP]
-    )
+    columns = {head: _share(name, "") for name, head in EFFICIENCIES.items()}
+    return point_table(title, pop(split), columns, [POP])
 
 
 @styled
@@ -84,13 +83,12 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
     size = max(6.4, 2.2 + 0.42 * bars), 1.1 + 3.0 * len(blocks)
     figure, column = panels(title, size, len(blocks), 1)
+    colors: Any = [LOOKS[part][2] for part in PARTS]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
         means = by_place(block.groupby(["strategy", "workers"], as_index=False)[["total_s", *PARTS]].mean())
         shares = 100 * means[list(PARTS)].div(means["total_s"], axis=0)
         shares.index = pd.Index(means["strategy"].map(label) + ", " + means["workers"].astype(str))
-        shares.plot.bar(
-            stacked=True, ax=axes, color=[LOOKS[part][2] for part in PARTS], width=0.8, legend=False
-        )
+        shares.plot.bar(stacked=True, ax=axes, color=colors, width=0.8, legend=False)
         axes.set(title=flag, ylabel="share of P x T (%)", xlabel="")
         axes.axhline(0, color="black", linewidth=0.8)
         axes.grid(False, axis="x")

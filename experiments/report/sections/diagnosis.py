@@ -7,15 +7,7 @@ import pandas as pd
 from experiments.analysis import interference
 from experiments.analysis.ablation import REMOVED_BY, of_one_workload
 from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without
-from experiments.analysis.verdict import (
-    LOSS,
-    NOT_DECIDED,
-    NOTHING,
-    NOTHING_TO_GAIN,
-    OVERSUBSCRIBED,
-    SUSPICIOUS,
-    verdicts,
-)
+from experiments.analysis.verdict import NOTHING, OVERSUBSCRIBED, SUSPICIOUS, verdicts
 from experiments.report.sections import Outputs, Results, section
 from experiments.report.sections.interference import answers
 from experiments.report.tables import Table, point_table
@@ -48,38 +40,28 @@ def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
         "suspected": lambda row: row["suspected"] or "-",
         "proved": lambda row: row["proved"] or "-",
     }
-    data = judged.drop(columns=["ranking", "gains"])
-    return point_table(title, judged, columns, notes, data)
+    return point_table(title, judged, columns, notes, judged.drop(columns=["ranking", "gains"]))
 
 
 def sentence(row: Any) -> str:
     """A verdict in words."""
-    where = (
-        f"{label(row['strategy'])} with {counted(row['workers'], 'worker')}, {with_or_without(row['saving'])}"
-    )
+    workers, verdict = counted(row["workers"], "worker"), row["verdict"]
+    where = f"{label(row['strategy'])} with {workers}, {with_or_without(row['saving'])}: {verdict}"
     lost = percent_interval(row["loss"], row["low"], row["high"])
-    if row["verdict"] == OVERSUBSCRIBED:
-        return (
-            f"{where}: more workers than CPUs; against as many workers as CPUs it loses {lost} of its time."
-        )
-    words = {
-        NOTHING_TO_GAIN: f"nothing to gain: what it loses against what is possible here is {lost}",
-        LOSS: f"it loses {lost} of its time against what is possible here",
-        NOT_DECIDED: f"not decided: it loses {lost}",
-    }[row["verdict"]]
+    if verdict == OVERSUBSCRIBED:
+        return f"{where}; {lost} of its time is lost against as many workers as CPUs."
+    words = f"{where}; {lost} of its time is lost against what is possible here"
     if pd.isna(row["loss"]):
-        words = "not decided: no ceiling was measured beside it (ceilings=true)"
+        words = f"{where}; no ceiling was measured beside it (ceilings=true)"
     elif row["rounds_to_decide"] > 0:
         words += f"; about {row['rounds_to_decide']:.0f} rounds in all would decide"
-    parts = [words, *(_proof(cause, row) for cause in filter(None, row["proved"].split(", ")))]
-    return f"{where}: {'. '.join([*parts, _suspicion(row)])}."
+    proofs = (_proof(cause, row) for cause in filter(None, row["proved"].split(", ")))
+    return f"{'. '.join([words, *proofs, _suspicion(row)])}."
 
 
 def _proof(cause: str, row: Any) -> str:
     name = next(name for name in row["gains"] if REMOVED_BY[name][0] == cause)
-    return (
-        f"Proved: {cause}; without it ({name}) {percent_interval(*row['gains'][name])} of the time come back"
-    )
+    return f"Proved: {cause}; without it ({name}) it takes {percent_interval(*row['gains'][name])} less"
 
 
 def _suspicion(row: Any) -> str:

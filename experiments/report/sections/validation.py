@@ -15,11 +15,7 @@ from experiments.report.style import panels, styled
 from experiments.report.tables import Table, plain_table
 
 THUMBNAIL = (400, 400)  # pixels
-REMARKS: dict[int, list[str]] = {
-    0: ["Sequential wrote nothing to compare with."],
-    1: [],
-}  # by how many sets of files it wrote
-TWO_REFERENCES = "Sequential did not write the same files twice."
+NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or not the same twice."
 
 
 @section("validation")
@@ -45,10 +41,10 @@ def validation_table(trials: pd.DataFrame, notes: Sequence[str]) -> Table:
     data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
     sequential = (data["strategy"] == Sequential.name) & (data["status"] == OK)
     reference = data.loc[sequential, "outputs_digest"].dropna()
-    comparable = data["outputs_digest"].notna() & (len(reference) == 1)
     same = data["outputs_digest"].isin(reference).astype("boolean")
-    data["identical to sequential"] = same.where(comparable)
-    return plain_table("Validation", data, [*REMARKS.get(len(reference), [TWO_REFERENCES]), *notes])
+    data["identical to sequential"] = same.where(data["outputs_digest"].notna() & (len(reference) == 1))
+    remarks = [] if len(reference) == 1 else [NO_REFERENCE]
+    return plain_table("Validation", data, [*remarks, *notes])
 
 
 @styled
@@ -65,12 +61,12 @@ def contact_sheet(originals: Sequence[Path], outputs: Path, limit: int = 8) -> F
     rows, width = len(augmentations), min(limit, total)
     title = f"{rows} of {len(originals)} images, {width} of {total} augmentations each"
     figure, grid = panels(title, (1.3 * (width + 1), 1.3 * rows + 0.5), rows, width + 1)
-    for axes, heading in zip(grid, ["original", *map(str, range(width))], strict=False):
-        axes.set_title(heading)
     for axes in grid:
         axes.axis("off")
     for row, (original, paths) in enumerate(augmentations.items()):
-        for axes, path in zip(grid[row * (width + 1) :], [original, *paths[:width]], strict=False):
+        for number, path in enumerate([original, *paths[:width]]):
+            axes = grid[row * (width + 1) + number]
+            axes.set_title("" if row else str(number - 1) if number else "original")
             with Image.open(path) as image:
                 image.draft("RGB", THUMBNAIL)  # a JPEG is decoded no larger than needed
                 small = image.convert("RGB")
