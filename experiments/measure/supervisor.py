@@ -57,7 +57,6 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     finally:
         _end(process)
     logs = log_reader.read(job.logs)
-    error = error or fault.reported(job.logs)  # what is reported after the wait may be the work of `_end`
     if error is None and (process.returncode or not (folder / RESULT).exists()):
         error = _cause(process, folder, logs)
     result = None if error else Result(**json.loads((folder / RESULT).read_text()))
@@ -77,11 +76,12 @@ def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
 
 
 def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str | None:
-    """Waits for the end, a fault or the timeout; the error in the last two cases."""
+    """Waits for the end, a fault or the timeout; the fault reported until then, or the timeout.
+    What is reported later may be the work of `_end`."""
     deadline = time.monotonic() + timeout_s
     while (left_s := deadline - time.monotonic()) > 0:
         if _has_ended(process.pid, min(LOOK_S, left_s)):
-            return None
+            return fault.reported(logs)
         if fault.reported(logs):
             time.sleep(LOOK_S)  # if a killed process is behind it, that is known in a moment
             return fault.reported(logs)
