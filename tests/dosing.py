@@ -21,7 +21,7 @@ from tests.plants import SlowHandOut, SlowStart
 WORKERS = 2
 N_IMAGES, N_AUGMENTATIONS = 2, 60
 N_TASKS = N_IMAGES * N_AUGMENTATIONS
-BASE_S = 0.012  # CPU seconds that a task computes
+BASE_S = 0.025  # CPU seconds that a task computes
 OPENCV_THREADS = 4  # where helpers are planted
 
 Levels = Mapping[str, float]  # cause: share of all worker-seconds

@@ -26,7 +26,7 @@ MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write
 ARRAY_BYTES = 3 * MIB  # below the 4 MiB from which on NumPy asks for huge pages
 N_ARRAYS = 24  # more than the 64 MiB that malloc keeps at most when they are dropped
-OF_LAST_CACHE = 3 / 8  # what is read again and again: the cache holds it for one worker, not for two
+OF_LAST_CACHE = 3 / 4  # what is copied to and from: the cache holds it for one worker, not for two
 IN_CACHE = bytes(1 << 16)
 
 
@@ -76,9 +76,11 @@ def occupy_helpers(size: int) -> None:
 
 
 def stream(count: int) -> None:
-    """Reads so many MiB of an array, going round."""
+    """Copies so many MiB from one array to another, going round."""
+    pieces = _pieces(os.getpid())
     for _ in range(count):
-        next(_parts()).max()
+        source, target = next(pieces)
+        target[:] = source
 
 
 def call_kernel(count: int) -> None:
@@ -92,11 +94,13 @@ _zeros = cache(bytes)
 
 
 @cache
-def _parts() -> Iterator[NDArray[np.uint8]]:
-    """Parts of 1 MiB of an array of OF_LAST_CACHE (of 32 MiB, where the system does not tell the size)."""
+@cache
+def _pieces(process: int) -> Iterator[NDArray[np.uint8]]:
+    """Pairs of 1 MiB of two arrays, OF_LAST_CACHE together (of 32 MiB, where no size is told). Each
+    process has its own: forked ones would share pages, and with them the cache, until they write."""
     sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")  # like 32768K
     last_mib = max((int(size.read_text().strip("K\n")) >> 10 for size in sizes), default=32)
-    return cycle(np.ones((max(1, round(OF_LAST_CACHE * last_mib)), MIB), np.uint8))
+    return cycle(np.ones((max(1, round(OF_LAST_CACHE * last_mib / 2)), 2, MIB), np.uint8))
 
 
 LOADS: dict[str, Callable[[Any], object]] = {
@@ -117,8 +121,6 @@ class Loads(Planted):
     def __init__(self, load: str, amount: float, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.load, self.amount = load, amount
-        if load == "memory":
-            _parts()  # before the clock runs, and before the workers are forked
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
         LOADS[self.load](self.amount)

@@ -114,6 +114,14 @@ def test_page_faults_that_the_copies_have_as_well_are_a_loss_once_they_are_prove
     assert proof["loss"] == pytest.approx(0.04 / 0.14, abs=0.02)
 
 
+def test_what_the_workload_contends_for_takes_what_interference_measured() -> None:
+    slower = Cost(user_s=0.13)
+    row = judged(p2(slower), copies(slower), taskframes.interference({"copies": 1.3, "streamers": 1.5}))
+    assert row["suspected"] == "memory"
+    assert row["ranking"]["memory"] == pytest.approx(1 - 1 / 1.3, abs=0.01)
+    assert "cores or memory" not in row["ranking"]
+
+
 def test_transfer_is_proved_by_the_strategy_that_does_not_send() -> None:
     p1 = cell("p1", 2, gap_s=0.03, scales=STEADY, **PRICES)
     assert judged(p1, copies(), p2())["proved"] == "transfer"

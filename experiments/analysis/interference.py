@@ -71,17 +71,18 @@ def _slowdowns(turns: pd.DataFrame, column: str) -> Iterator[tuple[str, Interval
             yield name, model.ratio(name, IDLE).ratio()
 
 
-def contended(slowdowns: pd.DataFrame, workers: int, saving: bool) -> str | None:
-    """For what the workload contends at a worker count: CORES, MEMORY or PAGES; None where copies of it do
-    not slow it down by SLOWER at least, where no resource explains that, or nothing was measured."""
+def contended(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
+    """For what the workload contends at a worker count, CORES, MEMORY or PAGES, with the share of a task's
+    seconds that this takes: 1 - 1 / slowdown beside copies. Empty where copies do not slow it down by SLOWER
+    at least, where no resource explains that, or nothing was measured."""
     here = slowdowns[(slowdowns["workers"] == workers) & (slowdowns["saving"] == saving)]
     wall: Any = here[here["quantity"] == "wall"].set_index("neighbour")
     if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1 or wall.at[COPIES, "slowdown"] < SLOWER:
-        return None
+        return {}
     for neighbour, resource in RESOURCES.items():  # spinners first: what they slow down, streamers do as well
         if neighbour in wall.index and _explains(wall.loc[neighbour], wall.loc[COPIES]):
-            return resource
-    return None
+            return {resource: float(1 - 1 / wall.at[COPIES, "slowdown"])}
+    return {}
 
 
 def _explains(neighbour: Any, copies: Any) -> bool:

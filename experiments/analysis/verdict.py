@@ -70,7 +70,7 @@ def _judged(model: BlockModel) -> list[Cell]:
     return sorted(several, key=lambda cell: (names.index(cell.strategy), cell.workers))
 
 
-def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: str | None) -> dict[str, Any]:
+def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: dict[str, float]) -> dict[str, Any]:
     ranking, gains = _ranking(_of(split, cell), contended), _gains(model, cell)
     shown = {name: gain for name, gain in gains.items() if _is_shown(name, gain, cell, split, ranking)}
     loss = _lost(model, cell, Cell(Copies.name, cell.workers))
@@ -105,14 +105,15 @@ def suspected(ranking: dict[str, float]) -> list[str]:
     return [cause for cause in causes if ranking[cause] >= BESIDE_FIRST * ranking[causes[0]]]
 
 
-def _ranking(split: pd.DataFrame, contended: str | None) -> dict[str, float]:
-    """Every cause with its share of P T, the largest first; extra user CPU under the name of what the
-    workload contends for, where `interference` has told it."""
+def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, float]:
+    """Every cause with its share of P T, the largest first. Where `interference` has told what the workload
+    contends for, that and what it measured takes the place of the extra user CPU, a residual."""
     names = [*REMOVABLE, breakdown.WAITS, breakdown.CONTENTION]
-    shares = split[names].mean() if len(split) else pd.Series(dtype=float)
-    if contended in CAUSES:
-        shares = shares.rename({breakdown.CONTENTION: contended})
-    return {str(name): float(share) for name, share in shares.sort_values(ascending=False).items()}
+    shares = dict(split[names].mean()) if len(split) else {}
+    if told := {cause: share for cause, share in contended.items() if cause in CAUSES}:
+        shares = {name: share for name, share in shares.items() if name != breakdown.CONTENTION} | told
+    ranked = sorted(shares.items(), key=lambda each: each[1], reverse=True)
+    return {str(name): float(share) for name, share in ranked}
 
 
 def _gains(model: BlockModel, cell: Cell) -> dict[str, Interval]:

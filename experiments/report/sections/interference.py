@@ -64,8 +64,8 @@ def _answer(block: pd.DataFrame) -> str:
         f"{with_interval(*row[1:])} beside {row[0]}"
         for row in wall[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
     )
-    resource = contended(block, workers, saving)
-    contends = f"the workload contends for {resource}" if resource else NOT_TOLD
+    resources = " and ".join(contended(block, workers, saving))
+    contends = f"the workload contends for {resources}" if resources else NOT_TOLD
     where = f"{counted(workers, 'worker')}, {with_or_without(saving)}"
     return f"{where}: {contends}; a task takes so many times as long: {beside}."
 
