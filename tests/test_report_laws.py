@@ -59,7 +59,7 @@ def test_the_table_is_long_in_csv_and_aligned_in_text() -> None:
     table = laws_table(STUDY, "Published")
 
     assert list(table.data) == ["saving", "strategy", "law", "quantity", "value", "low", "high"]
-    assert len(table.data) == 5 * (2 + 5)  # P_Q has no laws without saving
+    assert len(table.data) == 5 * (1 + 4)  # P_Q has no laws without saving
     assert "22 (17.2–44)" in table.text()
     assert "45.7 (23.8–∞)" in table.text()
     assert table.rows[4][:3] == ["no", "P_Q", "-"]

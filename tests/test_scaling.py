@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.analysis.scaling import SAVERS, NoTrialsError, public, strong, weak
+from experiments.analysis.scaling import NoTrialsError, public, strong, weak
 from experiments.records.schema import FAILED, NOT_APPLICABLE
 from tests.frames import Row, frame, repeated, trial
 
@@ -113,13 +113,6 @@ def test_failed_and_inapplicable_cells_keep_their_row_and_no_time() -> None:
     p2 = point(points, "p2", 2)
     assert (p2["status"], p2["repetitions"], p2["failures"]) == ("ok", 2, 1)
     assert p2["wall_s"] == pytest.approx(6.0)
-
-
-def test_savers_tell_points_apart_where_they_are_tuned() -> None:
-    rows = [trial("sequential", 1, 12.0), trial("pq", 4, 6.0, savers=1), trial("pq", 4, 4.0, savers=2)]
-    points = strong(frame(rows), SAVERS)
-
-    assert points.loc[points["strategy"] == "pq", "speedup"].tolist() == pytest.approx([2.0, 3.0])
 
 
 def test_weak_compares_with_one_worker_at_its_size() -> None:

@@ -7,7 +7,6 @@ import pytest
 from experiments.analysis.text import (
     counted,
     label,
-    number,
     percent,
     percent_interval,
     with_interval,
@@ -31,7 +30,6 @@ def test_intervals_and_what_is_unknown_of_them() -> None:
     assert percent_interval(0.83, 0.8, 0.86) == "83 % (80–86)"
     assert percent_interval(0.01, -0.03, 0.04, "+") == "+1 % (-3 to +4)"
     assert percent_interval(nan, nan, nan) == "-"
-    assert (number(nan, ".2f"), number(1.0, ".2f")) == ("-", "1.00")
 
 
 def test_names() -> None:

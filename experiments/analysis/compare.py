@@ -56,26 +56,23 @@ def _completed(trials: pd.DataFrame) -> pd.DataFrame:
 def _judged(trials: pd.DataFrame, model: BlockModel, work: dict[str, Any]) -> dict[str, Any]:
     """What each side measured of a cell, and what changed from A to B."""
     cell = trials["cell"].iloc[0]
-    row = work | {name: trials[name].max() for name in SIZE}
-    for name in "ab":
-        side = trials[trials["side"] == name]
-        row |= {
-            f"repetitions_{name}": int((side["status"] == OK).sum()),
-            f"wall_s_{name}": model.seconds((name, cell)),
-        }
-    ratio = model.ratio(("b", cell), ("a", cell)).ratio()
-    change = Interval(*(end - 1 for end in ratio))
-    named = dict(zip(("change", "low", "high"), change, strict=True))
-    return row | named | {"verdict": _in_words(trials, change)}
-
-
-def _in_words(trials: pd.DataFrame, change: Interval) -> str:
-    """Whether B is faster or slower, or why nothing can be said."""
-    for other, name in zip("BA", "ab", strict=True):
-        if not (trials["side"] == name).any():
-            return f"only in {other}"
     ok = trials.loc[trials["status"] == OK, "side"]
-    if lacking := [name.upper() for name in "ab" if not (ok == name).any()]:
+    change = Interval(*(end - 1 for end in model.ratio(("b", cell), ("a", cell)).ratio()))
+    return (
+        work
+        | {name: trials[name].max() for name in SIZE}
+        | {f"repetitions_{name}": int((ok == name).sum()) for name in "ab"}
+        | {f"wall_s_{name}": model.seconds((name, cell)) for name in "ab"}
+        | dict(zip(("change", "low", "high"), change, strict=True))
+        | {"verdict": _in_words({*trials["side"]}, {*ok}, change)}
+    )
+
+
+def _in_words(sides: set[str], ok: set[str], change: Interval) -> str:
+    """Whether B is faster or slower, or why nothing can be said."""
+    if len(sides) == 1:
+        return f"only in {sides.pop().upper()}"
+    if lacking := [name.upper() for name in "ab" if name not in ok]:
         return f"not measured in {' and '.join(lacking)}"
     if not change.known:
         return "not decided: one round"

@@ -58,23 +58,13 @@ def stays(tasks: pd.DataFrame) -> pd.DataFrame:
         .fillna(0.0)
         for side in ("", "saver_")
     )
-    first = (whole - saver).assign(
-        **{name: tasks[name] for name in WORKER_STAGES},
-        **{name: tasks[name].where(~apart, 0.0) for name in SAVER_STAGES},
-        process=tasks["worker"],
-        begin_s=tasks["start_s"],
-    )
-    first["busy_s"] = first[STAGE_COLUMNS].sum(axis=1)
-    first["end_s"] = tasks["end_s"].where(~apart, first["begin_s"] + first["busy_s"])
-    saved = tasks[apart]
-    if saved.empty:
-        return first
-    second = saver[apart].assign(
-        **dict.fromkeys(WORKER_STAGES, 0.0),
-        **{name: saved[name] for name in SAVER_STAGES},
-        process=saved["saver"].astype(int),
-        begin_s=saved["save_start_s"].astype(float),
-        busy_s=saved[SAVER_STAGES].sum(axis=1),
-        end_s=saved["end_s"],
-    )
-    return pd.concat([first, second], ignore_index=True)
+    saving = tasks[SAVER_STAGES]
+    first = (whole - saver).join(tasks[WORKER_STAGES]).join(saving.mask(apart, 0.0))
+    second = saver.assign(**dict.fromkeys(WORKER_STAGES, 0.0)).join(saving)
+    each = [
+        first.assign(process=tasks["worker"], begin_s=tasks["start_s"], end_s=tasks["end_s"].mask(apart)),
+        second.assign(process=tasks["saver"], begin_s=tasks["save_start_s"], end_s=tasks["end_s"])[apart],
+    ]
+    rows = pd.concat(each if apart.any() else each[:1], ignore_index=True).astype({"process": int})
+    rows["busy_s"] = rows[STAGE_COLUMNS].sum(axis=1)
+    return rows.fillna({"end_s": rows["begin_s"] + rows["busy_s"]})

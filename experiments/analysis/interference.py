@@ -9,7 +9,6 @@ Copies slow it down: the workload contends. Spinners, who compute in the first c
 (clock, SMT). Streamers do and spinners do not: for memory or cache. Mappers: for the kernel's page path.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -22,61 +21,49 @@ from experiments.records.store import Parts
 
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
-TABLE = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving"]
+TABLE = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
 SLOWER = 1.05  # a slowdown below it is none
 CORES, MEMORY, PAGES = "cores", "memory", "the kernel's page path"
 RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 
 def slowdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
-    """A row with TABLE per saving flag, worker count, quantity and neighbour."""
-    rows = [
-        [workers, neighbour, quantity, *interval, saving]
-        for saving, workers, turns in _turns(trials, parts)
-        for quantity, column in QUANTITIES.items()
-        for neighbour, interval in _slowdowns(turns[turns["transform"].isna()], column)
-    ]
+    """A row with TABLE per saving flag, worker count, transform (null: of a whole task, and only of it user
+    CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all."""
+    measured: Any = trials[(trials["strategy"] == Interference.name) & (trials["status"] == OK)]
+    rows: list[list[Any]] = []
+    for (saving, workers), block in measured.groupby(["saving", "workers"]):
+        turns: Any = pd.concat(parts.of("turns", trial_id) for trial_id in block["trial_id"])
+        for transform, each in turns.groupby("transform", dropna=False):
+            for quantity, column in QUANTITIES.items():
+                timed = each[each[column] > 0]
+                alone_s = timed.loc[timed["neighbour"] == IDLE, column].sum()
+                rows += [
+                    [workers, neighbour, quantity, *interval, saving, transform, alone_s]
+                    for neighbour, interval in _slowdowns(timed, column).items()
+                ]
     return pd.DataFrame(rows, columns=TABLE)
 
 
-def transform_slowdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
-    """The same by the clock per `transform`, with its `share` of the seconds of all transforms beside idle
-    neighbours, the largest first."""
-    rows = []
-    for saving, workers, turns in _turns(trials, parts):
-        timed = turns.dropna(subset="transform")
-        alone_s = timed[timed["neighbour"] == IDLE].groupby("transform")["wall_s"].sum()
-        for transform, share in (alone_s / alone_s.sum()).sort_values(ascending=False).items():
-            each = _slowdowns(timed[timed["transform"] == transform], "wall_s")
-            rows += [[workers, name, "wall", *interval, saving, transform, share] for name, interval in each]
-    return pd.DataFrame(rows, columns=[*TABLE, "transform", "share"])
+def _slowdowns(turns: pd.DataFrame, column: str) -> dict[str, Interval]:
+    """Beside each neighbour that was measured."""
+    blocks = list(zip(turns["trial_id"], turns["round"], strict=True))
+    model = BlockModel(list(turns["neighbour"]), blocks, turns[column].to_numpy(float))
+    present = [name for name in NEIGHBOURS if name != IDLE and {name, IDLE} <= model.cells.keys()]
+    return {name: model.ratio(name, IDLE).ratio() for name in present}
 
 
-def _turns(trials: pd.DataFrame, parts: Parts) -> Iterator[tuple[bool, int, pd.DataFrame]]:
-    measured: Any = trials[(trials["strategy"] == Interference.name) & (trials["status"] == OK)]
-    for (saving, workers), block in measured.groupby(["saving", "workers"]):
-        turns = pd.concat(parts.of("turns", trial_id) for trial_id in block["trial_id"])
-        if len(turns):
-            yield saving, workers, turns
-
-
-def _slowdowns(turns: pd.DataFrame, column: str) -> Iterator[tuple[str, Interval]]:
-    known = turns[turns[column] > 0]
-    if known.empty:
-        return
-    blocks = list(zip(known["trial_id"], known["round"], strict=True))
-    model = BlockModel(list(known["neighbour"]), blocks, known[column].to_numpy(float))
-    for name in NEIGHBOURS:
-        if name != IDLE and name in model.cells and IDLE in model.cells:
-            yield name, model.ratio(name, IDLE).ratio()
+def of_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
+    """The rows of whole tasks."""
+    return slowdowns[slowdowns["transform"].isna()]
 
 
 def contended(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
     """For what the workload contends at a worker count, CORES, MEMORY or PAGES, with the share of a task's
     seconds that this takes: 1 - 1 / slowdown beside copies. Empty where copies do not slow it down by SLOWER
     at least, where no resource explains that, or nothing was measured."""
-    here = slowdowns[(slowdowns["workers"] == workers) & (slowdowns["saving"] == saving)]
-    wall: Any = here[here["quantity"] == "wall"].set_index("neighbour")
+    here = of_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
+    wall: Any = of_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
     if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1 or wall.at[COPIES, "slowdown"] < SLOWER:
         return {}
     for neighbour, resource in RESOURCES.items():  # spinners first: what they slow down, streamers do as well

@@ -4,6 +4,7 @@ In the right quantity each is linear in its parameters, which are never negative
 one minimum. Its residuals are relative: in seconds the smallest worker counts would outweigh all others."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -53,11 +54,10 @@ class Fit(NamedTuple):
         return self.workers[-1] * (1 if self.off_by > POOR else BEYOND)
 
     def results(self) -> dict[str, Interval]:
-        """The parameters, the peak of USL and, without an interval, `off by`."""
+        """The parameters and the peak of USL."""
         values = dict(zip(self.law.parameters, self.parameters.T, strict=True))
         values |= _peak(**values) if self.law is USL else {}
-        intervals = {name: Interval(*map(float, _with_ends(each))) for name, each in values.items()}
-        return intervals | {"off by": Interval(self.off_by, np.nan, np.nan)}
+        return {name: Interval(*map(float, _with_ends(each))) for name, each in values.items()}
 
     def curve(self, workers: npt.ArrayLike) -> tuple[Array, Array, Array]:
         """The speedup at each of `workers` and the ends of its interval."""
@@ -123,16 +123,15 @@ def cases(points: pd.DataFrame, models: Models, cpus: int | None = None) -> list
     curves = points[(points["workers"] > 1) & ~points["strategy"].isin(apart)].sort_values("workers")
     scale = curves["workers"] if weak else 1
     curves = curves.assign(**{f"speedup{end}": scale * curves[f"{measure}{end}"] for end in ENDS})
-    result = []
-    for saving in (True, False):
-        for strategy in strategies(curves[curves["saving"] == saving]):
-            chosen = (curves["saving"] == saving) & (curves["strategy"] == strategy)
-            known = curves[chosen].dropna(subset="speedup")
-            within = known[known["workers"] <= (cpus or np.inf)]
-            used, fits = within if len(within) >= MIN_COUNTS else known, []
-            if len(used) >= MIN_COUNTS:
-                pairs = list(zip(used[f"{measure}_base"], used["point"], strict=True))
-                errors = models[saving].covariance(pairs), models[saving].dof
-                fits = [fit(law, used["workers"], used["speedup"], *errors) for law in laws]
-            result.append(Case(saving, strategy, known, fits))
+    result: list[Case] = []
+    for saving, strategy in product((True, False), strategies(curves)):
+        block = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
+        known = block.dropna(subset="speedup")
+        within = known[known["workers"] <= (cpus or np.inf)]
+        used, fits = within if len(within) >= MIN_COUNTS else known, []
+        if len(used) >= MIN_COUNTS:
+            pairs = list(zip(used[f"{measure}_base"], used["point"], strict=True))
+            errors = models[saving].covariance(pairs), models[saving].dof
+            fits = [fit(law, used["workers"], used["speedup"], *errors) for law in laws]
+        result += [Case(saving, strategy, known, fits)] if len(block) else []
     return result

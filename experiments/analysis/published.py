@@ -6,7 +6,6 @@ di Firenze, 23/04/2025. Its raw seconds are right; twelve printed speedups are n
 
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,23 +25,7 @@ PRINTED = (  # quantity, column of the printed figure, its unit, its last digit
     ("speedup", "printed_speedup", 1.0, 0.01),
     ("efficiency", "printed_efficiency_percent", 0.01, 0.01),
 )
-
-
-class Slip(NamedTuple):
-    """A printed figure that does not follow from the printed seconds."""
-
-    experiment: str
-    saving: bool
-    strategy: str
-    workers: int
-    quantity: str
-    printed: float
-    right: float
-
-    def sentence(self) -> str:
-        """A footnote of one line."""
-        where = f"{self.quantity} of {self.strategy} at {self.workers} workers"
-        return f"slip: {where}, printed {self.printed:.2f}; the seconds give {self.right:.2f}."
+SLIP = ["experiment", *STRONG, "quantity", "printed", "right"]
 
 
 def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
@@ -69,24 +52,24 @@ def models(experiment: str) -> Models:
     return scaling.models(trials(experiment), POINTS[experiment][1])
 
 
-def slips(folder: Path = FOLDER) -> list[Slip]:
-    """The printed speedups and efficiencies that contradict the printed seconds.
+def slips(folder: Path = FOLDER) -> pd.DataFrame:
+    """The speedups and efficiencies `printed` that contradict the printed seconds, a row with SLIP each.
 
     Printed digits bound a figure, not fix it: T(1), T(P) and the figure itself each stand for a
     range of half a last digit to either side, and a slip is a figure whose range does not meet the
     range that the seconds allow. So neither direction of rounding has to be assumed (5.69 for
     82.07 s / 14.41 s = 5.695 is no slip).
     """
-    slips = []
+    rows = []
     for experiment, (points_of, key) in POINTS.items():
         printed = trials(experiment, folder)
         base_s = printed[printed["strategy"] == Sequential.name].set_index("saving")["wall_s"]
         recomputed = points_of(printed).drop(columns=["status", "wall_s"])
         for row in printed.merge(recomputed, on=list(key)).to_dict("records"):
-            point = (experiment, row["saving"], row["strategy"], row["workers"])
+            point = [experiment, *(row[name] for name in STRONG)]
             slack = SECONDS_DIGIT / 2 * (1 / base_s[row["saving"]] + 1 / row["wall_s"])
             for quantity, column, unit, digit in PRINTED:
                 shown, right = row.get(column, math.nan) * unit, row.get(quantity, math.nan)
                 if abs(shown - right) > digit / 2 + right * slack:
-                    slips.append(Slip(*point, quantity, shown, right))
-    return slips
+                    rows.append([*point, quantity, shown, right])
+    return pd.DataFrame(rows, columns=SLIP)

@@ -35,11 +35,11 @@ class NoTrialsError(ValueError):
 Models = Mapping[bool, BlockModel]  # by saving flag
 
 
-def strong(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> pd.DataFrame:
+def strong(trials: pd.DataFrame) -> pd.DataFrame:
     """Points of strong scaling: speedup S(P) = T(1) / T(P), efficiency E(P) = S(P) / P, ideal T(1) / P, where
     T(1) is the sequential time with the same saving flag."""
-    fits = models(trials, key)
-    points = summarise(trials, key, fits)
+    fits = models(trials)
+    points = summarise(trials, STRONG, fits)
     base = _with(points, STRONG, **ONE)
     points["ideal_s"] = base.map(points["wall_s"]) / points["workers"]
     _add_ratio(points, fits, "speedup", base)

@@ -28,11 +28,6 @@ def percent(share: float, digits: int = 0) -> str:
     return DASH if math.isnan(share) else f"{100 * share:z.{digits}f} %"
 
 
-def number(value: float, form: str) -> str:
-    """The value in a format; a dash for NaN."""
-    return DASH if math.isnan(value) else f"{value:{form}}"
-
-
 def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> str:
     """`3.31 (3.18–3.45)`, with a sign in the form `+12.3 (-10.1 to +14.5)`; after one round `3.31 (no
     interval)`; a dash where nothing is known."""

@@ -14,7 +14,7 @@ from experiments.analysis.compare import SIZE, WORK, NothingToCompareError, comp
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import number, percent
+from experiments.analysis.text import percent
 from experiments.records import store
 from experiments.report.tables import value_text, with_short_digests
 
@@ -29,7 +29,7 @@ def table(cells: pd.DataFrame) -> str:
     names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
     shown = with_short_digests(cells[names].map(value_text))
     for side in "AB":
-        shown[f"{side} (s)"] = [number(wall_s, ".2f") for wall_s in cells[f"wall_s_{side.lower()}"]]
+        shown[f"{side} (s)"] = cells[f"wall_s_{side.lower()}"].map(value_text)
     shown["verdict"] = cells["verdict"]
     return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
 

@@ -23,9 +23,8 @@ def aa(results: Results) -> Outputs:
     claims = data[data["claim"]]
     limits = stats.binomtest(len(claims), len(data)).proportion_ci(LEVEL, "exact")
     share = percent_interval(len(claims) / len(data), float(limits.low), float(limits.high))
-    counts = pd.DataFrame(
-        {"comparisons": [len(data)], "claims of a difference": [len(claims)], "share": [share]}
-    )
+    heads = ["comparisons", "claims of a difference", "share"]
+    counts = pd.DataFrame([[len(data), len(claims), share]], columns=heads)
     words = [
         f"Claimed of {label(row['strategy'])}: {percent_interval(row['gain'], row['low'], row['high'], '+')}"
         for row in claims.to_dict("records")

@@ -42,11 +42,10 @@ def _unmeasured(trials: pd.DataFrame) -> list[str]:
 
 
 def ablation_table(given: pd.DataFrame, notes: list[str]) -> Table:
-    """The rows of `gains`, with the word that the interval allows."""
+    """The rows of `gains`, with the counter of each ablation."""
     shown = given[[*POINT, "ablation", "rounds"]].copy()
     intervals = given[["gain", "low", "high"]].to_numpy().tolist()
     shown["time given back"] = [percent_interval(gain, low, high, "+") for gain, low, high in intervals]
-    shown["so"] = [_word(low, high) for _, low, high in intervals]
     shown["counter"] = [_counter(row) for row in given.to_dict("records")]
     return plain_table("Ablations", given, notes, shown)
 
@@ -56,12 +55,6 @@ def _counter(row: Any) -> str:
         return DASH
     write = percent if row["counter"] in REMOVABLE else "{:,.0f}".format
     return f"{row['counter']} {write(row['before'])} → {write(row['after'])}"
-
-
-def _word(low: float, high: float) -> str:
-    if pd.isna(low):
-        return "not decided: one round"
-    return "gives time back" if low > 0 else "costs time" if high < 0 else "no difference"
 
 
 @styled

@@ -8,13 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.ablation import of_one_workload
-from experiments.analysis.interference import (
-    QUANTITIES,
-    SLOWER,
-    contended,
-    slowdowns,
-    transform_slowdowns,
-)
+from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
 from experiments.report.sections import Outputs, Results, section
@@ -34,7 +28,8 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 def interference(results: Results) -> Outputs:
     """What a task is slowed down by, in all and per transform."""
     trials, notes = of_one_workload(results.trials)
-    table = slowdowns(trials, results.parts)
+    every = slowdowns(trials, results.parts)
+    table, transforms = of_tasks(every), every.dropna(subset="transform")
     if table.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, place = f"{results.title}: slowdown of a task beside neighbours", ["saving", "workers"]
@@ -42,14 +37,13 @@ def interference(results: Results) -> Outputs:
     notes = [*answers(table), NOTE, *notes]
     yield stem, [slowdown_table(table, title, [*place, "quantity"], notes)]
     yield "interference", slowdown_figure(table, "What a task is slowed down by")
-    transforms = transform_slowdowns(trials, results.parts)
     if len(transforms):
-        transforms["of all transforms"] = [percent(share, 1) for share in transforms["share"]]
-        keys = [*place, "transform", "of all transforms"]
-        yield (
-            "transforms",
-            [slowdown_table(transforms, "Slowdown of each transform, by the clock", keys, [NOTE])],
-        )
+        all_s = transforms.drop_duplicates([*place, "transform"]).groupby(place)["alone_s"].sum()
+        transforms = transforms.join(all_s.rename("all_s"), on=place)
+        transforms["share"] = [percent(share, 1) for share in transforms["alone_s"] / transforms["all_s"]]
+        transforms = transforms.sort_values([*place, "alone_s"], ascending=[True, True, False], kind="stable")
+        title = "Slowdown of each transform, by the clock"
+        yield "transforms", [slowdown_table(transforms, title, [*place, "transform", "share"], [NOTE])]
 
 
 def answers(table: pd.DataFrame) -> list[str]:

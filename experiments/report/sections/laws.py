@@ -52,7 +52,7 @@ def laws_of(
 def laws_table(cases: Sequence[Case], title: str) -> Table:
     """The parameters of each law per strategy; its `data` is long, a number and its interval per row."""
     rows = [
-        [case.saving, case.strategy, fit.law.name, quantity, *interval, _text(*interval)]
+        [*case[:2], fit.law.name, quantity, *interval, with_interval(*interval, ".3g").replace("inf", "∞")]
         for case in cases
         for fit in case.fits
         for quantity, interval in fit.results().items()
@@ -61,10 +61,6 @@ def laws_table(cases: Sequence[Case], title: str) -> Table:
     keys = pd.MultiIndex.from_tuples([case[:2] for case in cases], names=COLUMNS[:2])
     shown = side_by_side(long.assign(head=long["law"] + "\n" + long["quantity"]), keys)
     return plain_table(title, long[COLUMNS], [*NOTES, *map(_note, cases)], shown)
-
-
-def _text(value: float, low: float, high: float) -> str:
-    return percent(value) if np.isnan(low) else with_interval(value, low, high, ".3g").replace("inf", "∞")
 
 
 def _note(case: Case) -> str:

@@ -6,6 +6,7 @@ from experiments.report.sections import Outputs, Results, section
 from experiments.report.sections.laws import laws_of
 from experiments.report.sections.scaling import scaling_tables
 
+SLIP = "slip: {quantity} of {strategy} at {workers} workers, printed {printed:.2f}; right is {right:.2f}."
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
 
@@ -18,7 +19,7 @@ def study(results: Results) -> Outputs:
         title = f"Published {experiment.replace('_', ' ')}"
         tables = scaling_tables(points, f"{title} ({published.SOURCE})", [RECOMPUTED])
         for table in tables:
-            block = (experiment, bool(table.data["saving"].iloc[0]))
-            table.notes.extend(slip.sentence() for slip in slips if (slip.experiment, slip.saving) == block)
+            here = (slips["experiment"] == experiment) & (slips["saving"] == table.data["saving"].iloc[0])
+            table.notes.extend(SLIP.format(**slip) for slip in slips[here].to_dict("records"))
         yield experiment, tables
         yield from laws_of(points, published.models(experiment), title, stem=f"{experiment}_laws")

@@ -21,12 +21,11 @@ def recording_cost(results: Results) -> Outputs:
     pairs = store.read(results.folder / TABLE, TABLE)
     pairs = pairs[pairs["started_at"] == pairs["started_at"].max()]
     data = overhead(pairs)
-    shown = data[["saving", "pairs"]].copy()
-    shown["task (ms)"] = data["task_s"] * 1e3
-    spans = 100 * data[["cost", "low", "high"]]
+    shown = data[["saving", "pairs"]].assign(**{"task (ms)": 1e3 * data["task_s"]})
+    shares = 100 * data[["cost", "low", "high"]].to_numpy()
     shown["recording costs (%)"] = [
-        with_interval(cost, low, high, ".1f") for cost, low, high in spans.to_numpy()
+        with_interval(cost, low, high, ".1f") for cost, low, high in shares.tolist()
     ]
-    shown["a task (us)"] = [f"{1e6 * seconds:.1f}" for seconds in data["cost_s"]]
+    shown["a task (us)"] = (1e6 * data["cost_s"]).map("{:.1f}".format)
     workload = "{pipeline}, {width}x{height} pixels".format(**pairs.iloc[0])
     yield "table", [plain_table(f"Recording on {workload}", data, [NOTE], shown)]

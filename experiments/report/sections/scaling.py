@@ -1,6 +1,7 @@
 """Strong and weak scaling: time, speedup, efficiency and share of the ceiling against workers."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,6 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.recommend import recommendation
 from experiments.analysis.scaling import public, strategies
-from experiments.analysis.text import number
 from experiments.records.schema import OK
 from experiments.report import style
 from experiments.report.sections import Outputs, Results, cpus_of, section
@@ -58,11 +58,11 @@ def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
     columns: dict[str, Callable[[Any], str]] = {}
     if weak:
         columns["image size"] = lambda point: f"{value_text(point['width'])}x{value_text(point['height'])}"
-        columns["sequential (s)"] = lambda point: number(point["sequential_s"], ".2f")
-    columns["ideal (s)"] = lambda point: number(point["ideal_s"], ".2f")
+        columns["sequential (s)"] = lambda point: value_text(point["sequential_s"])
+    columns["ideal (s)"] = lambda point: value_text(point["ideal_s"])
     for name in MEASURES:
         if name in points and (name != "ceiling_share" or points[name].notna().any()):
-            columns[MEASURES[name].head] = lambda point, name=name: measure_text(point, name)  # type: ignore[misc]
+            columns[MEASURES[name].head] = partial(measure_text, name=name)
     every_note = [*repetition_notes(points), *([NORMALISED] if weak else []), *notes]
     every_note += [CEILING] if points["ceiling_share"].notna().any() else []
     return point_table(title, points, columns, every_note, public(points))

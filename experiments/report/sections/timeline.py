@@ -10,12 +10,13 @@ from matplotlib.patches import Patch
 
 from augment.recording.log import STAGES
 from experiments.analysis.costs import recorded
-from experiments.analysis.scaling import NoTrialsError, strategies
+from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import label
 from experiments.records.store import Parts
 from experiments.report.sections import Outputs, Results, section
 from experiments.report.spans import SPAN_COLUMNS, spans
 from experiments.report.style import panels, styled
+from experiments.report.tables import by_place
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
@@ -33,15 +34,12 @@ def timeline(results: Results) -> Outputs:
 
 
 def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The first trial of each strategy at the largest count of workers that the CPUs hold, saving if that
-    was measured."""
+    """The first trial of each strategy at the largest count of workers that the CPUs hold (else at the
+    smallest), saving if that was measured."""
     trials = trials[trials["saving"] == trials["saving"].max()]
-    several = trials[trials["workers"] > 1]
-    several = trials if several.empty else several
-    within = several.loc[several["workers"] <= several["usable_cpus"], "workers"]
-    workers = several["workers"].min() if within.empty else within.max()
-    first = several[several["workers"] == workers].drop_duplicates("strategy")
-    return sorted(first.to_dict("records"), key=lambda trial: strategies(first).index(trial["strategy"]))
+    within = trials.loc[trials["workers"] <= trials["usable_cpus"], "workers"]
+    workers = trials["workers"].min() if within.empty else within.max()
+    return by_place(trials[trials["workers"] == workers].drop_duplicates("strategy")).to_dict("records")
 
 
 @styled
