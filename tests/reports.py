@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from experiments.records import store
 from experiments.records.schema import PARTS, schema
-from experiments.report.sections import Results, sections_of
+from experiments.report.results import Results
+from experiments.report.sections import sections_of
 from experiments.report.tables import Table
 from tests.frames import Row
 from tests.taskframes import Cells

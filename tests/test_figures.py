@@ -16,7 +16,7 @@ from PIL import Image
 
 from augment.strategies import STRATEGIES
 from experiments.analysis import published
-from experiments.analysis.scaling import SAVERS, NoTrialsError, models, strong, summarise, weak
+from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, summarise, weak
 from experiments.records.schema import FAILED
 from experiments.report.sections.savers import savers_figure
 from experiments.report.sections.scaling import scaling_figure
@@ -165,8 +165,7 @@ def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
 
 def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
     rows = [trial("pq", workers, 6.0 / savers, savers=savers) for workers in (4, 8) for savers in (1, 2)]
-    trials = frame(rows)
-    (axes,) = savers_figure(summarise(trials, SAVERS, models(trials, SAVERS))).axes
+    (axes,) = savers_figure(summarise(frame(rows), SAVERS)[0]).axes
 
     assert heights(axes, "8 workers") == pytest.approx([6.0, 3.0])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")

@@ -131,11 +131,6 @@ def test_the_published_seconds_without_saving_prove_no_peak() -> None:
     assert laws["USL"].results()["peak workers"].high == math.inf
 
 
-def test_no_law_describes_the_published_queue_beyond_its_points() -> None:
-    assert [done.horizon for done in study("pq", saving=True).values()] == [64, 64]
-    assert [done.horizon for done in study("p1", saving=True).values()] == [256, 256]
-
-
 BASE = trial("sequential", 1, 10.0)
 
 

@@ -7,7 +7,7 @@ from tests.frames import Row, frame, repeated, trial
 
 FEW, MANY = repeated("p1", 4, 1.98, 1.98), repeated("p2", 8, 1.9, 1.9)
 CHOSEN = "P_1 with 4 workers, the fewest within 5 % of the fastest"
-TOLD = "at most 4 % slower than the best (95 %, of all that was measured)."  # 1.98 / 1.9
+TOLD = "at most 4 % slower than the best of all measured (95 %)."  # 1.98 / 1.9
 
 
 def test_the_fewest_workers_within_5_percent_of_the_fastest_are_recommended() -> None:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from experiments.records.schema import FAILED
 from experiments.report import sections
 from experiments.report.__main__ import main
-from experiments.report.sections import Outputs, Results, section, sections_of
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section, sections_of
 from experiments.report.tables import plain_table
 from tests.frames import BEGIN, repeated, trial
 from tests.reports import shown, stored

@@ -99,11 +99,6 @@ def test_beyond_the_fit_every_curve_has_a_band(study: Figure) -> None:
             assert bands(axes, color) == [pytest.approx((64, 256))] * 2  # of Amdahl and of USL
 
 
-def test_a_poor_fit_is_not_drawn_beyond_its_points(study: Figure) -> None:
-    assert drawn_to(study.axes[0], look("pq")["color"]) == pytest.approx(64)
-    assert bands(study.axes[0], look("pq")["color"]) == []
-
-
 def test_the_axis_of_weak_scaling_is_the_scaled_speedup() -> None:
     rows = []
     for workers in (1, 2, 4, 8, 16, 32):

@@ -16,7 +16,7 @@ from experiments.analysis.scaling import public, strong, weak
 from experiments.records import store
 from experiments.records.schema import FAILED, NOT_APPLICABLE, schema
 from experiments.report.output import FORMATS
-from experiments.report.sections import Results
+from experiments.report.results import Results
 from experiments.report.sections.profile import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
 from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import chain
-from math import isnan, nan
+from math import nan
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -30,6 +30,7 @@ REMOVABLE = [cause for cause, _ in REMOVED_BY.values()]
 AA = "aa"  # the ablation that changes nothing
 AA_ROUNDS = 3  # of one A/A comparison
 POINT = ["strategy", "workers", "saving", "pipeline"]
+GAIN = [*POINT, "ablation", "rounds", "gain", "low", "high"]
 POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
 
 
@@ -91,10 +92,9 @@ def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
         for cell in (each for each in cells if each.ablation == UNTOUCHED):
             others = (each for each in cells if each[:2] == cell[:2] and each != cell)
             for other, gain in given_back(model, cell, others).items():
-                point = dict(zip(POINT, (*cell[:2], saving, pipeline), strict=True))
-                rounds = {"ablation": other.ablation, "rounds": min(model.rounds[cell], model.rounds[other])}
-                ends = {"gain": gain.value, "low": gain.low, "high": gain.high}
-                rows.append(point | rounds | ends | _counter(other, counted))
+                rounds = min(model.rounds[cell], model.rounds[other])
+                values = (*cell[:2], saving, pipeline, other.ablation, rounds, *gain)
+                rows.append(dict(zip(GAIN, values, strict=True)) | _counter(other, counted))
     if not rows:
         nothing = f"no cell with ablation={UNTOUCHED} and another to hold against it"
         raise NoTrialsError(f"{nothing}: run `make ablation`")
@@ -113,18 +113,16 @@ def _counter(cell: Cell, breakdowns: pd.DataFrame) -> dict[str, Any]:
 def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
     """A/A: per cell and AA_ROUNDS consecutive rounds the `gain` where nothing was changed, with `low` and
     `high`, and whether that is a `claim` of a difference. Raises NoTrialsError."""
-    rows: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
     for saving, block in trials[trials["status"] == OK].sort_values("started_at").groupby("saving"):
         rounds = [group for _, group in block.groupby(["sweep", "round"], sort=False)]
         for begin in range(0, len(rounds) - AA_ROUNDS + 1, AA_ROUNDS):
             model = fitted(pd.concat(rounds[begin : begin + AA_ROUNDS]))
             cells: Any = model.cells
             for cell in (each for each in cells if each.ablation == AA):
-                _, low, high = gain = complement(model.ratio(cell, cell._replace(ablation=UNTOUCHED)).ratio())
-                if not isnan(low):
-                    point = {"strategy": cell.strategy, "workers": cell.workers, "saving": bool(saving)}
-                    ends = {"gain": gain.value, "low": low, "high": high}
-                    rows.append(point | ends | {"claim": not low <= 0 <= high})
+                gain = complement(model.ratio(cell, cell._replace(ablation=UNTOUCHED)).ratio())
+                if gain.known:
+                    rows.append([*cell[:2], saving, *gain, not gain.low <= 0 <= gain.high])
     if not rows:
         raise NoTrialsError(f"fewer than {AA_ROUNDS} rounds with and without ablation={AA}: run `make aa`")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["strategy", "workers", "saving", "gain", "low", "high", "claim"])

@@ -124,17 +124,13 @@ def breakdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     instruments. Raises BreakdownError."""
     rows = []
     for _, block in recorded(trials, "tasks", parts).groupby("saving"):
-        costs = {
-            (trial["sweep"], trial["round"], trial["trial_id"]): total_costs(_tasks(trial, parts))
-            for trial in block[block["strategy"] == Sequential.name].to_dict("records")
-        }
-        for trial in block.to_dict("records") if costs else ():
-            here = [cost for key, cost in costs.items() if key[:2] == (trial["sweep"], trial["round"])]
-            reference = pd.DataFrame(here or list(costs.values())).mean()
-            row = {name: trial[name] for name in TRIAL} | breakdown(trial, _tasks(trial, parts), reference)
+        sequential = block[block["strategy"] == Sequential.name].reset_index()
+        costs = pd.DataFrame(
+            [total_costs(parts.of("tasks", trial_id, COLUMNS)) for trial_id in sequential["trial_id"]]
+        )
+        for trial in block.to_dict("records") if len(costs) else ():
+            here: Any = (sequential[["sweep", "round"]] == [trial["sweep"], trial["round"]]).all(axis=1)
+            tasks, reference = parts.of("tasks", trial["trial_id"], COLUMNS), costs[here | ~here.any()].mean()
+            row = {name: trial[name] for name in TRIAL} | breakdown(trial, tasks, reference)
             rows.append(row | suspects(trial, row))
     return pd.DataFrame(rows)
-
-
-def _tasks(trial: Any, parts: Parts) -> pd.DataFrame:
-    return parts.of("tasks", trial["trial_id"], COLUMNS)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from augment.recording.log import STAGES
-from augment.strategies import STRATEGIES
+from experiments.analysis.scaling import INSTRUMENTS
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -42,8 +42,7 @@ def total_costs(tasks: pd.DataFrame) -> "pd.Series[float]":
 
 def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
     """The ok trials of strategies, not instruments, of which that part (tasks, transforms) was recorded."""
-    instruments = [name for name, kind in STRATEGIES.items() if kind.instrument]
-    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(instruments)]
+    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(INSTRUMENTS)]
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 

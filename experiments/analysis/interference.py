@@ -61,17 +61,14 @@ def of_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
 def contended(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
     """For what the workload contends at a worker count, CORES, MEMORY or PAGES, with the share of a task's
     seconds that this takes: 1 - 1 / slowdown beside copies. Empty where copies do not slow it down by SLOWER
-    at least, where no resource explains that, or nothing was measured."""
+    at least, where no one resource does by half of that, or nothing was measured."""
     here = of_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
     wall: Any = of_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
     if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1 or wall.at[COPIES, "slowdown"] < SLOWER:
         return {}
+    half = 1 + (wall.at[COPIES, "slowdown"] - 1) / 2
+    explains = wall.index[(wall["low"] > 1) & (wall["slowdown"] >= half)]
     for neighbour, resource in RESOURCES.items():  # spinners first: what they slow down, streamers do as well
-        if neighbour in wall.index and _explains(wall.loc[neighbour], wall.loc[COPIES]):
+        if neighbour in explains:
             return {resource: float(1 - 1 / wall.at[COPIES, "slowdown"])}
     return {}
-
-
-def _explains(neighbour: Any, copies: Any) -> bool:
-    """Whether a neighbour slows the subject down, and by half of what copies do at least."""
-    return bool(neighbour["low"] > 1 and neighbour["slowdown"] - 1 >= (copies["slowdown"] - 1) / 2)

@@ -13,16 +13,13 @@ import pandas as pd
 from scipy.optimize import nnls
 from scipy.stats import multivariate_t
 
-from augment.strategies import STRATEGIES
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import ENDS, Models, strategies
+from experiments.analysis.scaling import ENDS, INSTRUMENTS, Models, strategies
 from experiments.analysis.statistics import LEVEL, Array, Interval
 
 MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
 PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
 SAMPLES = 1000  # of a bootstrap
-POOR = 0.25  # relative residual beyond which a fit says nothing of other counts
-BEYOND = 4  # times the largest fitted count: how far other fits are extrapolated
 
 
 class Law(NamedTuple):
@@ -47,11 +44,6 @@ class Fit(NamedTuple):
     workers: list[int]
     parameters: Array  # a row of the fit itself, then one per sample of the bootstrap
     off_by: float  # relative residual, root mean square
-
-    @property
-    def horizon(self) -> int:
-        """The largest count that it speaks of: a poor fit of its own points only."""
-        return self.workers[-1] * (1 if self.off_by > POOR else BEYOND)
 
     def results(self) -> dict[str, Interval]:
         """The parameters and the peak of USL."""
@@ -119,8 +111,8 @@ def cases(points: pd.DataFrame, models: Models, cpus: int | None = None) -> list
     measure, laws = ("efficiency", [GUSTAFSON]) if weak else ("speedup", [AMDAHL, USL])
     if weak and points["normalised_efficiency"].count() >= MIN_COUNTS:  # never mixed with the study's
         measure = "normalised_efficiency"
-    apart = [Sequential.name, *(name for name, kind in STRATEGIES.items() if kind.instrument)]
-    curves = points[(points["workers"] > 1) & ~points["strategy"].isin(apart)].sort_values("workers")
+    apart = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
+    curves = points[(points["workers"] > 1) & ~apart].sort_values("workers")
     scale = curves["workers"] if weak else 1
     curves = curves.assign(**{f"speedup{end}": scale * curves[f"{measure}{end}"] for end in ENDS})
     result: list[Case] = []

@@ -1,14 +1,12 @@
-"""The efficiencies of the POP project, multiplicative model (co-design.pop-coe.eu/metrics), for
-processes instead of MPI ranks.
+"""The efficiencies of the POP project (multiplicative model, co-design.pop-coe.eu/metrics): 1.0 is 100 %.
 
     Global Efficiency   = Parallel Efficiency x Computation Scaling
     Parallel Efficiency = Load Balance x Communication Efficiency
     Load Balance = mean useful / largest useful       Communication Efficiency = largest useful / T
     Computation Scaling = useful of the reference / useful here, in time, the work being the same
 
-Useful computation is time outside the parallel runtime: here the stages of the tasks without `send`,
-by the clock, as POP has it: waiting for a CPU or a disk inside a stage counts as useful and lowers
-Computation Scaling. The time breakdown tells these apart. All ratios: 1.0 is 100 %.
+Useful are the stages of tasks without `send`, by the clock, as POP has it: waiting in a stage for a CPU or
+a disk, which the time breakdown tells apart, lowers Computation Scaling.
 """
 
 import pandas as pd

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from augment.strategies import STRATEGIES
+from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.statistics import BlockModel, best_set
 from experiments.analysis.text import counted, label, percent, with_or_without
 from experiments.records.schema import OK
@@ -12,9 +12,8 @@ AS_FAST = 1.05  # times the fastest: within it the fewest workers are recommende
 
 def recommendation(trials: pd.DataFrame) -> list[str]:
     """A sentence for saving and one for no saving: what to use, and by how much it is at most slower than
-    the best of all that was measured. Instruments, which are no way to be done sooner, are left out."""
-    instruments = [name for name, kind in STRATEGIES.items() if kind.instrument]
-    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(instruments)]
+    the best of all that was measured. Instruments are left out."""
+    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(INSTRUMENTS)]
     ok = ok[ok.groupby("saving")["inputs_digest"].transform("nunique") <= 1]  # of one workload
     return [_sentence(bool(flag), block) for flag, block in ok.groupby("saving")]
 
@@ -30,6 +29,4 @@ def _sentence(saving: bool, trials: pd.DataFrame) -> str:
     words += f"the fewest within {percent(AS_FAST - 1)} of the fastest"
     if bounds[chosen] > 1:
         return f"{words}; so few rounds do not tell by how much it may be slower."
-    return (
-        f"{words}; at most {percent(bounds[chosen])} slower than the best (95 %, of all that was measured)."
-    )
+    return f"{words}; at most {percent(bounds[chosen])} slower than the best of all measured (95 %)."

@@ -16,6 +16,5 @@ def overhead(pairs: pd.DataFrame) -> pd.DataFrame:
         model = BlockModel(cells, numbers, block[sides].to_numpy(float).T.ravel())
         cost, low, high = (end - 1 for end in model.ratio(*sides).ratio())
         task_s = model.seconds("unrecorded_s")
-        ends = {"cost": cost, "low": low, "high": high, "cost_s": cost * task_s}
-        rows.append({"saving": saving, "pairs": len(block), "task_s": task_s} | ends)
-    return pd.DataFrame(rows)
+        rows.append([saving, len(block), task_s, cost, low, high, cost * task_s])
+    return pd.DataFrame(rows, columns=["saving", "pairs", "task_s", "cost", "low", "high", "cost_s"])

@@ -20,6 +20,7 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis.statistics import BlockModel, Estimate
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
 
+INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # no way to be done sooner
 STRONG = ("saving", "strategy", "workers")
 WEAK = (*STRONG, "width", "height")
 SAVERS = (*STRONG, "savers")
@@ -38,8 +39,7 @@ Models = Mapping[bool, BlockModel]  # by saving flag
 def strong(trials: pd.DataFrame) -> pd.DataFrame:
     """Points of strong scaling: speedup S(P) = T(1) / T(P), efficiency E(P) = S(P) / P, ideal T(1) / P, where
     T(1) is the sequential time with the same saving flag."""
-    fits = models(trials)
-    points = summarise(trials, STRONG, fits)
+    points, fits = summarise(trials, STRONG)
     base = _with(points, STRONG, **ONE)
     points["ideal_s"] = base.map(points["wall_s"]) / points["workers"]
     _add_ratio(points, fits, "speedup", base)
@@ -55,8 +55,7 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     size too. Sequential trials at larger sizes are no points but references: their time is `sequential_s` of
     the points at that size, and normalised_efficiency = sequential_s / (P T(P)) corrects for work that does
     not grow with pixels."""
-    fits = models(trials, WEAK)
-    points = summarise(trials, WEAK, fits)
+    points, fits = summarise(trials, WEAK)
     ordered = points.assign(pixels=points["width"] * points["height"]).sort_values("pixels")
     least = ordered.groupby("saving")[["width", "height"]].transform("first").sort_index()
     smallest = (points[["width", "height"]] == least).all(axis=1)
@@ -67,8 +66,7 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     _add_ratio(points, fits, "efficiency", base)
     _add_ratio(points, fits, "normalised_efficiency", reference, points["workers"])
     _add_ratio(points, fits, "ceiling_share", _ceiling(points, WEAK))
-    is_reference = (points["strategy"] == Sequential.name) & ~smallest
-    points = points[~is_reference].reset_index(drop=True)
+    points = points[smallest | (points["strategy"] != Sequential.name)].reset_index(drop=True)
     return points.astype({"width": "Int64", "height": "Int64"})
 
 
@@ -81,10 +79,10 @@ def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
     return {flag: BlockModel.of(block, list(numbers[block.index])) for flag, block in blocks.items()}
 
 
-def summarise(trials: pd.DataFrame, key: Sequence[str], fits: Models) -> pd.DataFrame:
-    """One row per `key`: status, counts and seconds, and `point`, its number in the `models` of that key.
-    Trials of equal keys are repetitions of each other: see `select`."""
-    ok = trials["status"] == OK
+def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, Models]:
+    """One row per `key`: status, counts and seconds, and `point`, its number in the `models` of that key; and
+    these. Trials of equal keys are repetitions of each other: see `select`. Raises NoTrialsError."""
+    fits, ok = models(trials, key), trials["status"] == OK
     rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
     marked = trials.assign(status=trials["status"].astype(STATUS), ok=ok, measured=rounds.where(ok))
     marked["failed"] = marked["status"] == FAILED
@@ -96,7 +94,7 @@ def summarise(trials: pd.DataFrame, key: Sequence[str], fits: Models) -> pd.Data
     )
     points = points.astype({"status": str}).assign(point=points.index)
     _add(points, "wall_s", [fits[flag].level(point) for point, flag in enumerate(points["saving"])])
-    return points
+    return points, fits
 
 
 def _add_ratio(points: pd.DataFrame, fits: Models, name: str, base: "pd.Series[float]", by: Any = 1) -> None:

@@ -22,6 +22,7 @@ from augment.strategies.pool import P2
 from experiments.analysis import breakdown, interference
 from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complement, fitted, given_back
 from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.plan.options import UNTOUCHED
 from experiments.records.schema import OK
@@ -63,11 +64,10 @@ def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
 def _judged(model: BlockModel) -> list[Cell]:
     """The cells of strategies with several workers and no policy changed, in the order of tables."""
     cells: Any = model.cells
-    names = [name for name, kind in STRATEGIES.items() if not kind.instrument]
-    several = [
-        each for each in cells if each.workers > 1 and each.ablation == UNTOUCHED and each.strategy in names
-    ]
-    return sorted(several, key=lambda cell: (names.index(cell.strategy), cell.workers))
+    several = [each for each in cells if each.workers > 1 and each.ablation == UNTOUCHED]
+    place = {name: number for number, name in enumerate(STRATEGIES)}
+    wanted = [each for each in several if each.strategy not in INSTRUMENTS]
+    return sorted(wanted, key=lambda cell: (place.get(cell.strategy, len(place)), cell))
 
 
 def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: dict[str, float]) -> dict[str, Any]:
@@ -125,7 +125,8 @@ def _gains(model: BlockModel, cell: Cell) -> dict[str, Interval]:
 def _without(cell: Cell, ablation: str) -> Cell:
     """The cell in which an ablation has removed its cause."""
     if ablation == P2.name:
-        return cell._replace(strategy=P2.name if STRATEGIES[cell.strategy].sends_pixels else "")
+        sends = [name for name, kind in STRATEGIES.items() if kind.sends_pixels]
+        return cell._replace(strategy=P2.name if cell.strategy in sends else "")
     return cell._replace(ablation=ablation)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.output import write_report
-from experiments.report.sections import Results, reportable
+from experiments.report.results import Results
+from experiments.report.sections import reportable
 from experiments.report.spans import write_traces
 
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
-from experiments.report.sections import Results, sections_of
+from experiments.report.results import Results
+from experiments.report.sections import sections_of
 from experiments.report.style import CHART_FORMATS, save
 from experiments.report.tables import Table
 

@@ -10,7 +10,7 @@ import pandas as pd
 from augment.recording.log import STAGES
 from experiments.analysis.costs import recorded
 from experiments.analysis.text import with_or_without
-from experiments.report.sections import Results
+from experiments.report.results import Results
 
 SAVERS_STAGES = ("encode", "write")  # that a saver of its own carries out
 TASK = ["image_index", "augmentation_index"]

@@ -5,53 +5,17 @@ their file, and may raise NoTrialsError where these results have nothing to show
 
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.scaling import STRONG
-from experiments.analysis.select import select
-from experiments.records import store
+from experiments.report.results import Results
 from experiments.report.tables import Table
 
 Outputs = Iterator[tuple[str, Sequence[Table] | Figure]]
 ANY, OTHERS = "any", "others"  # instead of experiments: each of them; those that no section names
-
-
-class Results:
-    """What was measured in one experiment, below a folder of results."""
-
-    def __init__(self, folder: Path, experiment: str) -> None:
-        self.folder, self.experiment = folder, experiment
-        self.trials_folder = folder / "trials" / experiment
-        self.title = experiment.replace("_", " ").capitalize()
-
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """A row per trial."""
-        return store.read(self.trials_folder, "trials")
-
-    @cached_property
-    def parts(self) -> store.Parts:
-        """The tasks, transforms and turns of each trial."""
-        return store.Parts(self.folder, self.experiment)
-
-    def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
-        """The trials that may stand in one table (see `select`), those of copies with the time of their rate
-        and without interference, which has none; and lines on what was left out."""
-        trials, notes = select(self.trials, axes)
-        return with_ceilings(trials[trials["strategy"] != Interference.name], self.parts), notes
-
-
-def cpus_of(trials: pd.DataFrame) -> int:
-    """The CPUs of trials that may stand in one table, which have as many."""
-    return int(trials["usable_cpus"].iloc[0])
 
 
 Show = Callable[[Results], Outputs]

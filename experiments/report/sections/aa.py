@@ -6,7 +6,8 @@ from scipy import stats
 from experiments.analysis.ablation import AA_ROUNDS, aa_comparisons, comparable
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import label, percent, percent_interval
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.tables import plain_table
 
 DESIGN = (
@@ -23,8 +24,7 @@ def aa(results: Results) -> Outputs:
     claims = data[data["claim"]]
     limits = stats.binomtest(len(claims), len(data)).proportion_ci(LEVEL, "exact")
     share = percent_interval(len(claims) / len(data), float(limits.low), float(limits.high))
-    heads = ["comparisons", "claims of a difference", "share"]
-    counts = pd.DataFrame([[len(data), len(claims), share]], columns=heads)
+    counts = pd.DataFrame({"comparisons": [len(data)], "claims": [len(claims)], "share": [share]})
     words = [
         f"Claimed of {label(row['strategy'])}: {percent_interval(row['gain'], row['low'], row['high'], '+')}"
         for row in claims.to_dict("records")

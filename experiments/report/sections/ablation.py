@@ -10,7 +10,8 @@ from experiments.analysis.ablation import POINT, REMOVABLE, comparable, gains
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without
 from experiments.records.schema import OK
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.style import look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
 
@@ -73,8 +74,7 @@ def ablation_figure(given: pd.DataFrame, title: str) -> Figure:
     axes.axvline(0, color="black", linewidth=0.8)
     points = rows["strategy"].map(label) + ", " + rows["workers"].astype(str)
     axes.set_yticks(rows.index, points + ", " + rows["saving"].map(with_or_without) + ": " + rows["ablation"])
-    axes.set_ylabel("strategy, workers, saving: ablation")
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set(ylabel="strategy, workers, saving: ablation", ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlim(left=max(LEFT_EDGE, min(np.nanmin([middle, low]) - 2, -2)))
     axes.set_xlabel(f"time given back, {percent(LEVEL)} interval\n(% of the time with no policy changed)")
     return figure

@@ -13,7 +13,8 @@ from experiments.analysis.pop import EFFICIENCIES, pop
 from experiments.analysis.scaling import STRONG, NoTrialsError
 from experiments.analysis.text import label, percent
 from experiments.plan.options import UNTOUCHED
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.style import panels, styled
 from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
 

@@ -1,8 +1,9 @@
 """For an experiment without a section of its own: every configuration in its row."""
 
-from experiments.analysis.scaling import SAVERS, models, public, summarise
+from experiments.analysis.scaling import SAVERS, public, summarise
 from experiments.records.schema import DETERMINING
-from experiments.report.sections import OTHERS, Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import OTHERS, Outputs, section
 from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
 
 
@@ -12,8 +13,7 @@ def cells(results: Results) -> Outputs:
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     key = [*always, *others]
-    data = public(summarise(results.trials, key, models(results.trials, key)))
+    data = public(summarise(results.trials, key)[0]).astype({"savers": "Int64"})
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
-    shown = shown.astype({"savers": "Int64"})
     shown[MEASURES["wall_s"].head] = [measure_text(point, "wall_s") for point in data.to_dict("records")]
     yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]

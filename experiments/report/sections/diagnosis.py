@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis import interference
 from experiments.analysis.ablation import REMOVED_BY, of_one_workload
+from experiments.analysis.interference import slowdowns
 from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without
 from experiments.analysis.verdict import NOTHING, OVERSUBSCRIBED, SUSPICIOUS, verdicts
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
 from experiments.report.tables import Table, point_table
 
@@ -26,9 +27,8 @@ def diagnosis(results: Results) -> Outputs:
     """The verdicts on all that was measured. Raises BreakdownError where tasks do not fit their trial."""
     trials, notes = of_one_workload(results.trials)
     judged = verdicts(trials, results.parts)
-    slowdowns = interference.slowdowns(trials, results.parts)
     words = [sentence(row) for row in judged.to_dict("records")]
-    words += answers(slowdowns) if len(slowdowns) else []
+    words += answers(slowdowns(trials, results.parts))
     yield "verdicts", [verdict_table(judged, f"{results.title}: what stops it", [*words, *NOTES, *notes])]
 
 

@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 
-from experiments.report.sections import ANY, Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import ANY, Outputs, section
 from experiments.report.tables import plain_table
 
 
@@ -12,6 +13,5 @@ from experiments.report.tables import plain_table
 def environment(results: Results) -> Outputs:
     """That of the newest trial."""
     newest = results.trials.sort_values("started_at").iloc[-1]
-    items = list(json.loads(newest["environment"]).items())
-    data = pd.DataFrame(items, columns=["item", "value"])
+    data = pd.DataFrame(json.loads(newest["environment"]).items(), columns=["item", "value"])
     yield "environment", [plain_table("Experimental environment", data)]

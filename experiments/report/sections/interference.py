@@ -11,7 +11,8 @@ from experiments.analysis.ablation import of_one_workload
 from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.style import GREY, panels, styled
 from experiments.report.tables import Table, plain_table, side_by_side
 
@@ -48,20 +49,16 @@ def interference(results: Results) -> Outputs:
 
 def answers(table: pd.DataFrame) -> list[str]:
     """A sentence per worker count: for what the workload contends."""
-    return [_answer(block) for _, block in table.groupby(["saving", "workers"])]
-
-
-def _answer(block: pd.DataFrame) -> str:
-    workers, saving = int(block["workers"].iloc[0]), bool(block["saving"].iloc[0])
-    wall = block[block["quantity"] == "wall"]
-    beside = ", ".join(
-        f"{with_interval(*row[1:])} beside {row[0]}"
-        for row in wall[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
-    )
-    resources = " and ".join(contended(block, workers, saving))
-    contends = f"the workload contends for {resources}" if resources else NOT_TOLD
-    where = f"{counted(workers, 'worker')}, {with_or_without(saving)}"
-    return f"{where}: {contends}; a task takes so many times as long: {beside}."
+    sentences, tasks = [], of_tasks(table)
+    blocks: Any = tasks[tasks["quantity"] == "wall"].groupby(["saving", "workers"])
+    for (saving, workers), block in blocks:
+        rows = block[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
+        beside = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
+        resources = " and ".join(contended(block, workers, saving))
+        contends = f"the workload contends for {resources}" if resources else NOT_TOLD
+        where = f"{counted(workers, 'worker')}, {with_or_without(saving)}"
+        sentences.append(f"{where}: {contends}; a task takes so many times as long: {beside}.")
+    return sentences
 
 
 def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list[str]) -> Table:

@@ -9,15 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis import published
-from experiments.analysis.laws import AMDAHL, GUSTAFSON, MIN_COUNTS, POOR, Case, Fit, cases
+from experiments.analysis.laws import AMDAHL, GUSTAFSON, MIN_COUNTS, Case, Fit, cases
 from experiments.analysis.scaling import Models, models
 from experiments.analysis.text import label, percent, with_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report import style
-from experiments.report.sections import Outputs, Results, cpus_of, section
+from experiments.report.results import Results, cpus_of
+from experiments.report.sections import Outputs, section
 from experiments.report.sections.scaling import points_of
 from experiments.report.tables import Table, plain_table, side_by_side
 
+BEYOND = 4  # times the largest fitted count: how far laws are drawn
 COLUMNS = ["saving", "strategy", "law", "quantity", "value", "low", "high"]
 NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
@@ -25,8 +27,8 @@ NOTES = [
     "the study's where that is unknown.",
     "In parentheses: 95 % intervals of a bootstrap with the errors of the block model and, where the law is "
     "further off than these explain, its residuals; they hold if the law does. A peak at ∞ is a limit.",
-    f"Off by: relative, root mean square; a fit off by more than {percent(POOR)} is poor, not extrapolated. "
-    f"Counts at which workers share CPUs are left out where {MIN_COUNTS} others remain.",
+    "Off by: relative, root mean square. Counts at which workers share CPUs are left out where "
+    f"{MIN_COUNTS} others remain.",
 ]
 
 
@@ -79,7 +81,7 @@ def laws_figure(cases: Sequence[Case], title: str, cpus: int | None = None) -> F
     fits = [(case, fit) for case in cases for fit in case.fits]
     points = pd.concat([case.points for case in cases if case.fits])
     figure, panels = style.saving_panels(points, title)
-    end = max(int(points["workers"].max()), *(fit.horizon for _, fit in fits))
+    end = max(int(points["workers"].max()), *(BEYOND * fit.workers[-1] for _, fit in fits))
     for axes, block in panels:
         style.curves(axes, block, "speedup", linestyle="none")
         for case, fit in fits:
@@ -97,9 +99,9 @@ def laws_figure(cases: Sequence[Case], title: str, cpus: int | None = None) -> F
 def _draw(axes: Axes, fit: Fit, color: str) -> None:
     """A line; beyond the fitted counts its interval is shaded, with edges of the same dashes."""
     line: Any = {"linestyle": "--" if fit.law is AMDAHL else "-"}
-    at, beyond = np.geomspace(1, fit.horizon), np.geomspace(fit.workers[-1], fit.horizon)
+    last, end = fit.workers[-1], BEYOND * fit.workers[-1]
+    at, beyond = np.geomspace(1, end), np.geomspace(last, end)
     axes.plot(at, fit.curve(at)[0], color=color, linewidth=1.5, **line)
     axes.plot([], [], color=style.GREY, label=fit.law.name, **line)
-    if fit.horizon > fit.workers[-1]:
-        axes.fill_between(beyond, *fit.curve(beyond)[1:], color=color, alpha=0.15, **line)
-        axes.fill_between([], [], [], color=style.GREY, alpha=0.3, linewidth=0, label=style.BEYOND)
+    axes.fill_between(beyond, *fit.curve(beyond)[1:], color=color, alpha=0.15, **line)
+    axes.fill_between([], [], [], color=style.GREY, alpha=0.3, linewidth=0, label=style.BEYOND)

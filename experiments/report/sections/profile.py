@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.sections.cells import cells
 from experiments.report.tables import Table, plain_table
 

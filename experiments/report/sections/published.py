@@ -2,7 +2,8 @@
 its seconds follow."""
 
 from experiments.analysis import published
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.sections.laws import laws_of
 from experiments.report.sections.scaling import scaling_tables
 

@@ -6,11 +6,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.analysis.scaling import SAVERS, models, summarise
+from experiments.analysis.scaling import SAVERS, summarise
 from experiments.analysis.select import select
 from experiments.records.schema import OK
 from experiments.report import style
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.sections.cells import cells
 
 
@@ -19,7 +20,7 @@ def savers(results: Results) -> Outputs:
     """The cells, and their time against the number of savers."""
     yield from cells(results)
     trials, _ = select(results.trials, SAVERS)
-    points = summarise(trials, SAVERS, models(trials, SAVERS)).dropna(subset="savers")
+    points = summarise(trials, SAVERS)[0].dropna(subset="savers")
     if (points["status"] == OK).any():
         yield "time", savers_figure(points)
 

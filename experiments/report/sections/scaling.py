@@ -14,7 +14,8 @@ from experiments.analysis.recommend import recommendation
 from experiments.analysis.scaling import public, strategies
 from experiments.records.schema import OK
 from experiments.report import style
-from experiments.report.sections import Outputs, Results, cpus_of, section
+from experiments.report.results import Results, cpus_of
+from experiments.report.sections import Outputs, section
 from experiments.report.tables import (
     MEASURES,
     Table,

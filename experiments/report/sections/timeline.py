@@ -13,7 +13,8 @@ from experiments.analysis.costs import recorded
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import label
 from experiments.records.store import Parts
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.spans import SPAN_COLUMNS, spans
 from experiments.report.style import panels, styled
 from experiments.report.tables import by_place
@@ -69,9 +70,7 @@ def _panel(axes: Axes, trial: dict[Any, Any], spans: pd.DataFrame) -> None:
         axes.broken_barh(bars, (process - 0.4, 0.8), color=COLORS[stage], linewidth=0, rasterized=True)
     workers, wall_s = int(trial["workers"]), float(trial["wall_s"])
     axes.axvline(wall_s, color="black", linewidth=1.2)
-    axes.set_ylim(workers - 0.4, -0.6)
-    axes.set_yticks(range(0, workers, max(1, workers // 8)))
+    axes.set(ylim=(workers - 0.4, -0.6), yticks=range(0, workers, max(1, workers // 8)), ylabel="worker")
     axes.grid(False, axis="y")
     axes.set_axisbelow(True)
-    axes.set_ylabel("worker")
     axes.set_title(f"{label(trial['strategy'])}, {workers} workers: {wall_s:.2f} s", fontsize=10, loc="left")

@@ -10,7 +10,8 @@ from PIL import Image
 
 from augment.strategies.sequential import Sequential
 from experiments.records.schema import OK
-from experiments.report.sections import Outputs, Results, section
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
 from experiments.report.style import panels, styled
 from experiments.report.tables import Table, plain_table
 

@@ -1,0 +1,43 @@
+"""The results of one experiment, as reports read them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from augment.strategies.instruments.interference import Interference
+from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.scaling import STRONG
+from experiments.analysis.select import select
+from experiments.records import store
+
+
+class Results:
+    """What was measured in one experiment, below a folder of results."""
+
+    def __init__(self, folder: Path, experiment: str) -> None:
+        self.folder, self.experiment = folder, experiment
+        self.trials_folder = folder / "trials" / experiment
+        self.title = experiment.replace("_", " ").capitalize()
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row per trial."""
+        return store.read(self.trials_folder, "trials")
+
+    @cached_property
+    def parts(self) -> store.Parts:
+        """The tasks, transforms and turns of each trial."""
+        return store.Parts(self.folder, self.experiment)
+
+    def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
+        """The trials that may stand in one table (see `select`), those of copies with the time of their rate
+        and without interference, which has none; and lines on what was left out."""
+        trials, notes = select(self.trials, axes)
+        return with_ceilings(trials[trials["strategy"] != Interference.name], self.parts), notes
+
+
+def cpus_of(trials: pd.DataFrame) -> int:
+    """The CPUs of trials that may stand in one table, which have as many."""
+    return int(trials["usable_cpus"].iloc[0])
