@@ -52,6 +52,5 @@ def _without_axes(values: "pd.Series[str]", axes: Sequence[str]) -> "pd.Series[s
 def _of_older_cells(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[bool]":
     """Which ok trials are of another cell than the newest one that was ok at their point."""
     ok = trials["status"] == OK
-    point = [trials[name] for name in axes]
-    newest = trials["cell"].where(ok).groupby(point, dropna=False).transform("last")
+    newest = trials["cell"].where(ok).groupby([trials[name] for name in axes], dropna=False).transform("last")
     return ok & (trials["cell"] != newest)

@@ -12,8 +12,7 @@ def cells(results: Results) -> Outputs:
     """Every measured cell, named by the columns in which they differ."""
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
-    key = [*always, *others]
-    data = public(summarise(results.trials, key)[0]).astype({"savers": "Int64"})
+    data = public(summarise(results.trials, [*always, *others])[0]).astype({"savers": "Int64"})
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
     shown[MEASURES["wall_s"].head] = [measure_text(point, "wall_s") for point in data.to_dict("records")]
     yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]

@@ -75,6 +75,8 @@ def scaling_figure(
 ) -> Figure:
     """A measure of the points of `strong` or `weak`, over the points of the `study`, with a line at the
     CPUs of the machine. Raises NoTrialsError if there is nothing but cells that do not apply."""
+    if measure == "ceiling_share":  # up to the CPUs there is one
+        points = points[points["workers"] <= points.loc[points[measure].notna(), "workers"].max()]
     figure, panels = style.saving_panels(points, title)
     study = points.iloc[:0] if study is None else study.dropna(subset=measure)
     for axes, block in panels:
