@@ -75,7 +75,7 @@ def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
     assert named(cell("p2", interference=True)) == [("interference", 2, 1)]
     both: dict[str, Any] = {"ceilings": True, "interference": True}
     assert named(cell("p2", workers=4, **both)) == [("copies", 4, 1), ("interference", 4, 1)]
-    assert named(cell("p2", workers=1, **both)) == [("copies", 1, 1)], "interference needs a neighbour"
+    assert named(cell("p2", workers=1, **both)) == [], "its ceiling is sequential, and it has no neighbour"
     assert named(cell("p2", workers=5, **both)) == [], "more than there are CPUs"
     assert named(cell("p2", ablation="allocator", baseline=True)) == []
 

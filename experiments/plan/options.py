@@ -68,12 +68,12 @@ class Config:
     repetitions: int = option("trials of each cell", 2, minimum=1, determines=False)
     baseline: bool = option("also measure sequential on every workload of the sweep", False, determines=False)
     ceilings: bool = option(
-        "also measure copies, the machine's ceiling, at every worker count up to the usable CPUs",
+        "also measure copies, the machine's ceiling, at every count from 2 to the usable CPUs",
         False,
         determines=False,
     )
     interference: bool = option(
-        "also measure what slows a task down beside neighbours, at every worker count up to the usable CPUs",
+        "also measure what slows a task down beside neighbours, at every count from 2 to the usable CPUs",
         False,
         determines=False,
     )

@@ -26,15 +26,16 @@ class Planned:
 
 def companions(cell: Cell) -> list[Planned]:
     """What a cell asks to be measured beside it, whatever else the sweep holds: the sequential cell of its
-    workload, and the instruments that apply at its worker count. Ablations are held against an untouched
-    cell, which brings these."""
+    workload, and with several workers the instruments that apply at their count. Ablations are held against
+    an untouched cell, which brings these."""
     planned: list[Planned] = []
     if cell.ablation != UNTOUCHED:
         return planned
     if cell.config.baseline:
         planned += [Planned(cell.of_strategy(Sequential, 1), BASELINES_PER_ROUND)]
     asked = ((Copies, cell.config.ceilings), (Interference, cell.config.interference))
-    instruments = [cell.of_strategy(kind, cell.config.workers) for kind, wanted in asked if wanted]
+    workers = cell.config.workers  # of one the ceiling is the sequential cell itself
+    instruments = [cell.of_strategy(kind, workers) for kind, wanted in asked if wanted and workers > 1]
     return planned + [Planned(each) for each in instruments if not each.not_applicable]
 
 
