@@ -21,15 +21,21 @@ from tests.plants import SlowHandOut, SlowStart
 WORKERS = 2
 N_IMAGES, N_AUGMENTATIONS = 2, 60
 N_TASKS = N_IMAGES * N_AUGMENTATIONS
-BASE_S = 0.025  # CPU seconds that a task computes
+BASE_S = 0.012
+UNDOSED_BASE_S = 0.05  # so long that starting two processes takes no time to speak of
 OPENCV_THREADS = 4  # where helpers are planted
 
 Levels = Mapping[str, float]  # cause: share of all worker-seconds
 
 
+def base_s(levels: Levels) -> float:
+    """CPU seconds that a task computes."""
+    return BASE_S if levels else UNDOSED_BASE_S
+
+
 def trial_s(levels: Levels) -> float:
     """Seconds of a trial in which the causes take their shares, and computing the rest."""
-    return N_TASKS * BASE_S / WORKERS / (1 - sum(levels.values()))
+    return N_TASKS * base_s(levels) / WORKERS / (1 - sum(levels.values()))
 
 
 def load_s(levels: Levels) -> dict[str, float]:
@@ -39,7 +45,7 @@ def load_s(levels: Levels) -> dict[str, float]:
     for cause in levels.keys() & LOADS.keys():
         tasks = 1 if cause == "slow warm-up" else N_TASKS / WORKERS
         seconds[cause] = levels[cause] * trial_s(levels) / tasks
-    return seconds | {"computing": BASE_S}  # last: helpers are at work meanwhile
+    return seconds | {"computing": base_s(levels)}  # last: helpers are at work meanwhile
 
 
 def chunk(levels: Levels) -> int | None:

@@ -34,6 +34,14 @@ def test_only_the_window_in_which_all_are_busy_counts() -> None:
     assert time_of_rate(late, shares(*[0.25] * 4)) == pytest.approx(3 / ((3 + 1.5) / 4))
 
 
+def test_the_first_eighth_of_a_copy_warms_it_up() -> None:
+    """Of 16 tasks of 1 s the first two take 3 s each: from then on two copies do one task in 0.5 s."""
+    begins = [0, 3, *range(6, 21)]
+    ordered = [((place + 8 * worker) % 16, worker, place) for worker in (0, 1) for place in range(16)]
+    rows = [(task, worker, begins[place], begins[place + 1]) for task, worker, place in ordered]
+    assert time_of_rate(tasks(*rows), shares(*[1 / 16] * 16)) == pytest.approx(8.0)
+
+
 @pytest.mark.parametrize("slower", [1.0, 1.25])
 def test_copies_count_with_the_time_that_their_rate_gives(slower: float) -> None:
     trials, parts = frames(cell("sequential", 1), copies(2, Cost(user_s=0.1 * slower)))

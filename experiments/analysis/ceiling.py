@@ -1,13 +1,13 @@
 """The machine's ceiling: the rate at which `copies` do the workload while all of them are busy.
 
-Each of P copies carries out all tasks, beginning elsewhere. From the moment all are busy until the first is
-done, none waits for work: what they do in this window, weighed by the seconds that the same tasks take
-sequentially, is the most that P workers can do here. The time of a copies trial is therefore
+Each of P copies carries out all tasks, beginning elsewhere. What they do from the moment all are busy and
+warm until the first is done, weighed by the seconds that the same tasks take sequentially, is the most that
+P workers can do here. The time of a copies trial is therefore
 
     T = window / share of the workload done in it     (tasks cut by its ends count pro rata),
 
-at least its longest task, and the efficiency T(1) / (P T) of it has no bias from how the tasks vary, which
-a static deal of the tasks (-9 % with 2 workers, -48 % with 16) and claiming them (-2, -33 %) have.
+at least its longest task. T(1) / (P T) has no bias from how the tasks vary, which a static deal of the
+tasks (-9 % with 2 workers, -48 % with 16) and claiming them (-2, -33 %) have.
 """
 
 import pandas as pd
@@ -20,6 +20,7 @@ from experiments.records.store import Parts
 
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
+WARM_UP = 1 / 8  # of a copy's tasks: the first ones of a fresh process take longer
 COLUMNS = [*TASK, "worker", "start_s", "end_s", *STAGE_COLUMNS]
 
 
@@ -42,7 +43,8 @@ def with_ceilings(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
 def time_of_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     """Seconds of the workload at the rate of a copies trial, of its tasks and the share of the workload that
     each is (by image and augmentation)."""
-    begin_s = tasks.groupby("worker")["start_s"].min().max()
+    rank = tasks.groupby("worker")["start_s"].rank(method="first", pct=True)
+    begin_s = tasks[rank > WARM_UP].groupby("worker")["start_s"].min().max()
     end_s = tasks.groupby("worker")["end_s"].max().min()
     inside_s = tasks["end_s"].clip(upper=end_s) - tasks["start_s"].clip(lower=begin_s)
     part = (inside_s / (tasks["end_s"] - tasks["start_s"])).clip(lower=0)

@@ -82,8 +82,8 @@ def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: dict[s
 
 
 def _said(verdict: str, loss: Interval, suspected: list[str], proved: list[str]) -> dict[str, Any]:
-    ends = dict(zip(("loss", "low", "high"), loss, strict=True))
-    return {"verdict": verdict, **ends, "suspected": ", ".join(suspected), "proved": ", ".join(proved)}
+    values = (verdict, *loss, ", ".join(suspected), ", ".join(proved))
+    return dict(zip(COLUMNS[3:], values, strict=True))
 
 
 def decided(loss: Interval, rounds: int) -> tuple[str, float]:

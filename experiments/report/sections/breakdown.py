@@ -37,8 +37,7 @@ RANKS = (
 )
 POP = (
     "Global = Parallel x Computation Scaling; Parallel = Load Balance x Communication "
-    "(co-design.pop-coe.eu/metrics). Useful: the stages of tasks without `send`, by the clock. "
-    "Means over the repetitions."
+    "(co-design.pop-coe.eu/metrics). Useful: the stages of tasks without `send`. Means over the repetitions."
 )
 
 

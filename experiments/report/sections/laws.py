@@ -27,8 +27,7 @@ NOTES = [
     "the study's where that is unknown.",
     "In parentheses: 95 % intervals of a bootstrap with the errors of the block model and, where the law is "
     "further off than these explain, its residuals; they hold if the law does. A peak at ∞ is a limit.",
-    "Off by: relative, root mean square. Counts at which workers share CPUs are left out where "
-    f"{MIN_COUNTS} others remain.",
+    f"Off by: root mean square. Counts at which workers share CPUs are left out where {MIN_COUNTS} remain.",
 ]
 
 
