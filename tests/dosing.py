@@ -21,15 +21,15 @@ from tests.plants import SlowHandOut, SlowStart
 WORKERS = 2
 N_IMAGES, N_AUGMENTATIONS = 2, 60
 N_TASKS = N_IMAGES * N_AUGMENTATIONS
-BASE_S = 0.012
-UNDOSED_BASE_S = 0.05  # so long that starting two processes takes no time to speak of
+BASE_S = 0.012  # CPU seconds that a task computes
+UNDOSED_BASE_S = 0.05  # where nothing is dosed: so long that starting two processes takes no time to speak of
 OPENCV_THREADS = 4  # where helpers are planted
 
 Levels = Mapping[str, float]  # cause: share of all worker-seconds
 
 
 def base_s(levels: Levels) -> float:
-    """CPU seconds that a task computes."""
+    """What a task computes besides its doses, in CPU seconds."""
     return BASE_S if levels else UNDOSED_BASE_S
 
 
