@@ -15,20 +15,20 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from augment.strategies.pool import P2
+from augment.strategies.sequential import Sequential
 from experiments.analysis.verdict import COLUMNS, verdicts
 from experiments.measure.sweep import measure_all
 from experiments.records import store
+from experiments.records.schema import OK
 from experiments.report.output import FORMATS
 from tests.confusion import asked, judged, table
-from tests.dosing import WORKERS, cells
+from tests.dosing import WORKERS, TryFailedError, cells
 from tests.surroundings import surroundings
 from tests.tries import CAUSES, CLEAR, Try, lacking, planned
 
 VERDICT = [name for name in COLUMNS if name not in ("strategy", "workers", "saving")]
-
-
-class TryFailedError(RuntimeError):
-    """A trial of a try could not be measured; the message says why."""
+THERE = 1 / 2  # of the memory contention that was planted, at least; or it was not planted
 
 
 def verdict_on(each: Try, rounds: int, folder: Path) -> dict[str, Any]:
@@ -41,8 +41,23 @@ def verdict_on(each: Try, rounds: int, folder: Path) -> dict[str, Any]:
         if failures:
             raise TryFailedError(f"{each.cause}, {each.level}: {failures[0]}")
         trials, parts = store.read(place / "trials", "trials"), store.Parts(place, wanted[0].experiment)
+        if each.cause == "memory" and (share := _contention(trials, parts)) < THERE * each.level:
+            raise TryFailedError(f"memory, {each.level}: contention took {share:.0%} only; try again")
         [judged_cell] = verdicts(trials, parts)[VERDICT].to_dict("records")
     return each._asdict() | {str(column): value for column, value in judged_cell.items()}
+
+
+def _contention(trials: pd.DataFrame, parts: store.Parts) -> float:
+    """The share of the transforms' seconds that workers lose to each other, in all trials that have several.
+    It shows whether what was planted was there: CPUs that a host moves about share memory's path at some
+    times and not at others."""
+    complete = trials[trials["status"] == OK]
+    alone, beside = (complete[complete["strategy"].isin(names)] for names in ([Sequential.name], [P2.name]))
+    alone_s, beside_s = (
+        pd.concat(parts.of("tasks", each) for each in block["trial_id"])["transform_s"].mean()
+        for block in (alone, beside)
+    )
+    return float(1 - alone_s / beside_s)
 
 
 @contextmanager

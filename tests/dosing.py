@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import sqrt
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -24,8 +27,13 @@ N_TASKS = N_IMAGES * N_AUGMENTATIONS
 BASE_S = 0.012  # CPU seconds that a task computes
 UNDOSED_BASE_S = 0.05  # where nothing is dosed: so long that starting two processes takes no time to speak of
 OPENCV_THREADS = 4  # where helpers are planted
+MOST_FILLING = 0.9  # of a worker's time
 
 Levels = Mapping[str, float]  # cause: share of all worker-seconds
+
+
+class TryFailedError(RuntimeError):
+    """A try could not be made; the message says why."""
 
 
 def base_s(levels: Levels) -> float:
@@ -38,14 +46,28 @@ def trial_s(levels: Levels) -> float:
     return N_TASKS * base_s(levels) / WORKERS / (1 - sum(levels.values()))
 
 
-def load_s(levels: Levels) -> dict[str, float]:
-    """Seconds that each planted load takes of a task by itself (of memory its neighbours then take more); of
-    a process where only its first task has it."""
+def load_s(levels: Levels, slowdown: float = 1.0) -> dict[str, float]:
+    """Seconds that each planted load takes of a task by itself; of a process where only its first task has
+    it. `slowdown`: of the memory load beside another one."""
     seconds = {}
     for cause in levels.keys() & LOADS.keys():
         tasks = 1 if cause == "slow warm-up" else N_TASKS / WORKERS
         seconds[cause] = levels[cause] * trial_s(levels) / tasks
+    if level := levels.get("memory"):
+        filling = filling_share(level, slowdown)
+        seconds["memory"] = base_s(levels) * (filling - level) / (1 - filling)
     return seconds | {"computing": base_s(levels)}  # last: helpers are at work meanwhile
+
+
+def filling_share(level: float, slowdown: float) -> float:
+    """The share f of its time that a worker fills memory where contention takes a level L of it: two workers
+    that meet by chance are slowed down for a share f of what they fill, so that filling takes
+    1 + (slowdown - 1) f times as long, and L = f - f / (1 + (slowdown - 1) f). Raises TryFailedError where
+    memory is too fast for that."""
+    share = level / 2 + sqrt(level**2 / 4 + level / (slowdown - 1)) if slowdown > 1 else 1.0
+    if share > MOST_FILLING:
+        raise TryFailedError(f"workers that fill memory slow each other down by {slowdown:.2f} times only")
+    return share
 
 
 def chunk(levels: Levels) -> int | None:
@@ -67,17 +89,27 @@ def strategy(levels: Levels) -> P2:
 
 
 def pipeline(levels: Levels, folder: Path) -> dict[str, Any]:
-    """The loads as transforms. What a unit of each takes is measured now, in a fresh process, for outputs in
+    """The loads as transforms. What a unit of each takes is measured now, in fresh processes, for outputs in
     the folder."""
     path = f"{Loads.__module__}.{Loads.__name__}"
-    seconds = load_s(levels)
+    spawn = get_context("spawn")
+    with spawn.Pool(1) as fresh, spawn.Pool(1) as other:
+        seconds = load_s(levels, _slowdown(fresh, other, folder) if "memory" in levels else 1.0)
+        units = {load: fresh.apply(unit_s, (load, folder)) for load in seconds}
     if "threads" in seconds:
         seconds["threads"] /= OPENCV_THREADS - 1
-    with get_context("spawn").Pool(1) as fresh:
-        units = {load: fresh.apply(unit_s, (load, folder)) for load in seconds}
     amounts = {load: each / units[load] for load, each in seconds.items()}
     whole = {load: amount if units[load] == 1 else round(amount) for load, amount in amounts.items()}
     return {"transforms": [{"_target_": path, "load": load, "amount": each} for load, each in whole.items()]}
+
+
+def _slowdown(one: Pool, other: Pool, folder: Path) -> float:
+    """Of filling memory beside another process that does."""
+    fill = (unit_s, ("memory", folder))
+    other.apply(*fill)  # has started, and has its array
+    alone_s = one.apply(*fill)
+    beside_s = [each.get() for each in (one.apply_async(*fill), other.apply_async(*fill))]
+    return mean(beside_s) / alone_s
 
 
 def cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list[Cell]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
@@ -26,7 +26,8 @@ MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write
 ARRAY_BYTES = 3 * MIB  # below the 4 MiB from which on NumPy asks for huge pages
 N_ARRAYS = 24  # more than the 64 MiB that malloc keeps at most when they are dropped
-OF_LAST_CACHE = 3 / 4  # what is copied to and from: the cache holds it for one worker, not for two
+LAST_CACHES = 2  # what is filled again and again: no cache holds it
+GOLDEN = (5**0.5 - 1) / 2
 IN_CACHE = bytes(1 << 16)
 
 
@@ -75,12 +76,17 @@ def occupy_helpers(size: int) -> None:
         _helpers().submit(zlib.crc32, _zeros(size))
 
 
-def stream(count: int) -> None:
-    """Copies so many MiB from one array to another, going round."""
+def fill(count: int) -> None:
+    """Writes so many MiB, going round an array."""
     pieces = _pieces(os.getpid())
     for _ in range(count):
-        source, target = next(pieces)
-        target[:] = source
+        next(pieces).fill(1)
+
+
+def fill_by_turns(count: int) -> None:
+    """Writes so many MiB in the mean, now more and now fewer: workers whose tasks are all alike would fall
+    into a step in which one always computes while the other one fills."""
+    fill(round(next(_sizes(os.getpid())) * count))
 
 
 def call_kernel(count: int) -> None:
@@ -94,13 +100,18 @@ _zeros = cache(bytes)
 
 
 @cache
-@cache
 def _pieces(process: int) -> Iterator[NDArray[np.uint8]]:
-    """Pairs of 1 MiB of two arrays, OF_LAST_CACHE together (of 32 MiB, where no size is told). Each
-    process has its own: forked ones would share pages, and with them the cache, until they write."""
+    """Pieces of 1 MiB of an array of LAST_CACHES (of 32 MiB, where no size is told). Each process has its
+    own: a forked one's pages are its parent's until it writes."""
     sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")  # like 32768K
     last_mib = max((int(size.read_text().strip("K\n")) >> 10 for size in sizes), default=32)
-    return cycle(np.ones((max(1, round(OF_LAST_CACHE * last_mib / 2)), 2, MIB), np.uint8))
+    return cycle(np.ones((LAST_CACHES * last_mib, MIB), np.uint8))
+
+
+@cache
+def _sizes(process: int) -> Iterator[float]:
+    """From 0 to 2, spread evenly, 1 in the mean; other ones at a time in each process."""
+    return (2 * (number * GOLDEN % 1) for number in count(process))
 
 
 LOADS: dict[str, Callable[[Any], object]] = {
@@ -109,7 +120,7 @@ LOADS: dict[str, Callable[[Any], object]] = {
     "page faults": touch_pages,
     "storage": sync_outputs,
     "threads": occupy_helpers,
-    "memory": stream,
+    "memory": fill_by_turns,
     "system calls": call_kernel,
     "slow warm-up": cache(compute),  # the first time in a process
 }
@@ -134,7 +145,7 @@ def unit_s(load: str, folder: Path) -> float:
         "page faults": (touch_pages, 1000),
         "storage": (partial(sync, folder), 20),
         "threads": (lambda size: zlib.crc32(_zeros(size)), 1 << 20),
-        "memory": (stream, 100),
+        "memory": (fill, 1000),
         "system calls": (call_kernel, 1000),
     }
     if load not in blocks:

@@ -33,6 +33,27 @@ def test_two_loads_take_their_share_each() -> None:
 
 
 @pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
+def test_workers_that_fill_memory_lose_the_level_to_each_other(level: float) -> None:
+    slowdown = 2.5
+    alone = dosing.load_s({"memory": level}, slowdown)
+    filling = dosing.filling_share(level, slowdown)
+    beside_s = alone["memory"] * (1 + (slowdown - 1) * filling)
+    assert beside_s / (beside_s + alone["computing"]) == pytest.approx(filling)
+    assert (beside_s - alone["memory"]) / (beside_s + alone["computing"]) == pytest.approx(level)
+
+
+def test_fillers_fill_what_they_should_in_the_mean() -> None:
+    sizes = [next(loads._sizes(1)) for _ in range(60)]
+    assert sum(sizes) / 60 == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("slowdown", [0.9, 1.0, 1.1])
+def test_memory_that_is_too_fast_fails_the_try(slowdown: float) -> None:
+    with pytest.raises(dosing.TryFailedError, match="slow each other down by"):
+        dosing.filling_share(0.4, slowdown)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
 def test_the_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> None:
     largest = dosing.chunk({"load imbalance": level}) or 0
     idle = 2 * largest - dosing.N_TASKS
