@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.statistics import Interval
-from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN, OVERSUBSCRIBED
+from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.report.__main__ import main
 from experiments.report.sections.diagnosis import NOTES, sentence
 from tests.reports import shown, stored
@@ -56,12 +56,6 @@ PROOF = "Proved: load imbalance; without it (chunk_1) it takes 30 % (25–35) le
             (nan, nan, nan),
             {},
             f"not decided; no ceiling was measured beside it (ceilings=true). {SUSPECTS}",
-        ),
-        (
-            OVERSUBSCRIBED,
-            (0.17, 0.15, 0.18),
-            {},
-            "more workers than CPUs; 17 % (15–18) of its time is lost against as many workers as CPUs.",
         ),
     ],
 )

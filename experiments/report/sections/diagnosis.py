@@ -15,7 +15,8 @@ from experiments.report.tables import Table, point_table
 
 NOTES = (
     "Lost: of the time, against what was shown to be possible here: the rate of as many busy copies of the "
-    f"program (the ceiling), or an ablation that was proved. Up to {percent(NOTHING)} counts as nothing.",
+    f"program (the ceiling), or an ablation that was proved. Up to {percent(NOTHING)} counts as nothing. With "
+    "more workers than CPUs: against as many workers as CPUs.",
     "Suspected: what the time breakdown ranks first (shares of workers x time, at most); it proves nothing.",
     "Proved: its ablation, in the same rounds, halved its counter and gave back about the time that the "
     "breakdown said, surely above 0 (Holm).",
@@ -27,7 +28,7 @@ def diagnosis(results: Results) -> Outputs:
     """The verdicts on all that was measured. Raises BreakdownError where tasks do not fit their trial."""
     trials, notes = of_one_workload(results.trials)
     judged = verdicts(trials, results.parts)
-    words = [sentence(row) for row in judged.to_dict("records")]
+    words = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
     words += answers(slowdowns(trials, results.parts))
     yield "verdicts", [verdict_table(judged, f"{results.title}: what stops it", [*words, *NOTES, *notes])]
 
@@ -45,11 +46,9 @@ def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
 
 def sentence(row: Any) -> str:
     """A verdict in words."""
-    workers, verdict = counted(row["workers"], "worker"), row["verdict"]
-    where = f"{label(row['strategy'])} with {workers}, {with_or_without(row['saving'])}: {verdict}"
+    workers = counted(row["workers"], "worker")
+    where = f"{label(row['strategy'])} with {workers}, {with_or_without(row['saving'])}: {row['verdict']}"
     lost = percent_interval(row["loss"], row["low"], row["high"])
-    if verdict == OVERSUBSCRIBED:
-        return f"{where}; {lost} of its time is lost against as many workers as CPUs."
     words = f"{where}; {lost} of its time is lost against what is possible here"
     if pd.isna(row["loss"]):
         words = f"{where}; no ceiling was measured beside it (ceilings=true)"
