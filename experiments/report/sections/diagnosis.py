@@ -15,8 +15,8 @@ from experiments.report.tables import Table, point_table
 
 NOTES = (
     "Lost: of the time, against what was shown to be possible here: the rate of as many busy copies of the "
-    f"program (the ceiling), or an ablation that was proved. Up to {percent(NOTHING)} counts as nothing. With "
-    "more workers than CPUs: against as many workers as CPUs.",
+    f"program (the ceiling), or an ablation that was proved. Up to {percent(NOTHING)} counts as nothing. "
+    "With more workers than CPUs: against as many workers as CPUs.",
     "Suspected: what the time breakdown ranks first (shares of workers x time, at most); it proves nothing.",
     "Proved: its ablation, in the same rounds, halved its counter and gave back about the time that the "
     "breakdown said, surely above 0 (Holm).",
