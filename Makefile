@@ -19,7 +19,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate aa overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ ablation: $(READY)  ## One policy changed at a time: which gives time back?
 calibrate: $(READY)  ## Is each planted cause named, and nothing else?
 	@$(PY) -m tests.calibration --results $(RESULTS)
 
+bench: $(READY)  ## The study's strategies, this suite's, other executors: who reaches how much of the ceiling?
+	@$(PY) run.py experiment=memory protocol=$(PROTOCOL) results_dir=$(RESULTS)
+	@$(call sweep,engines)
+
+growth: $(READY)  ## What a task costs beside its own work, by images and workers
+	@$(call sweep,growth)
+
 aa: $(READY)  ## How often does identical code claim to differ from itself?
 	@$(call sweep,aa)
 
@@ -95,8 +102,11 @@ figures: $(READY)  ## Rebuild all tables and figures from what is measured
 schema: $(READY)  ## Generate results/README.md from the records
 	$(PY) -m experiments.records.document
 
+# All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
+LOCKED := optuna joblib slurm loky dask ray dev
+
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras \
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $(LOCKED:%=--extra %) \
 		--no-emit-index-url --no-header pyproject.toml -o requirements.lock
 
 clean:  ## Remove the environment and caches; results stay

@@ -6,7 +6,8 @@ import os
 from contextlib import suppress
 from errno import EMFILE
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from threading import get_native_id
+from typing import TYPE_CHECKING, Any, cast
 
 from augment.option import OptionError
 
@@ -51,6 +52,15 @@ def decode(path: Path) -> Pixels:
     raise ImageError(f"{path}: OpenCV cannot decode it")
 
 
+def check_pixels(array: Any) -> None:
+    """Raises ImageError where an array is no image that can be encoded."""
+    import numpy as np
+
+    if not (isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.shape[2:] == (3,)):
+        kind = f"{array.dtype}, {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise ImageError(f"the pipeline returned {kind}; it must be uint8, height × width × 3")
+
+
 def encode(pixels: Pixels, name: str) -> Pixels:
     """The bytes of an RGB image in the format of the name's extension. Raises OutputError."""
     import cv2
@@ -67,7 +77,7 @@ def encode(pixels: Pixels, name: str) -> Pixels:
 def write(folder: Path, name: str, encoded: Pixels) -> None:
     """Writes aside and renames, so that a file under its name is whole. Raises OutputError with
     the file and the cause."""
-    aside = folder / f".{os.getpid()}.part"
+    aside = folder / f".{get_native_id()}.part"
     try:
         with open(aside, "wb") as file:
             file.write(encoded.data)

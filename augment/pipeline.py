@@ -1,10 +1,11 @@
-"""The random transform T_k: declared as data, built anew for each task from the task's seed."""
+"""The random transform T_k: declared as data, and made from a task's seed."""
 
 from __future__ import annotations
 
 import os
 import pkgutil
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,21 @@ from augment.option import OptionError
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from albumentations import Compose
 
+    from augment.image_io import Pixels
+
 CLASS = "_target_"
+OWN_KEYS = (CLASS, "library")  # of a callable's declaration; the others are arguments of its factory
+
+
+class Library(StrEnum):
+    """What a pipeline is made of: albumentations' transforms, or a function of any library."""
+
+    albumentations = "albumentations"
+    callable = "callable"
 
 
 class PipelineError(OptionError):
@@ -39,8 +52,31 @@ def build(pipeline: Mapping[str, Any], seed: int) -> Compose:
     return Compose([construct(declaration) for declaration in pipeline["transforms"]], seed=seed)
 
 
+def library_of(pipeline: Mapping[str, Any]) -> Library:
+    """What a declaration is of. Raises PipelineError."""
+    name = pipeline.get("library", Library.albumentations)
+    try:
+        return Library(name)
+    except ValueError:
+        raise PipelineError(f"pipeline.library={name}: must be one of {', '.join(Library)}") from None
+
+
+def make(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
+    """The function from image to image that `{"library": "callable", "_target_": path of a factory,
+    argument: value, …}` declares: the factory is called with the seed and the arguments."""
+    arguments = {key: construct(value) for key, value in pipeline.items() if key not in OWN_KEYS}
+    function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
+    return function
+
+
 def check(pipeline: Mapping[str, Any]) -> None:
     """Raises PipelineError, naming the class, where a declaration cannot be built."""
+    if library_of(pipeline) is Library.callable:
+        if CLASS not in pipeline:
+            raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
+        if not callable(make(pipeline, seed=0)):
+            raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
+        return
     if not pipeline.get("transforms"):
         raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
     from albumentations import BasicTransform
@@ -52,11 +88,14 @@ def check(pipeline: Mapping[str, Any]) -> None:
     build(pipeline, seed=0)
 
 
-def leaves(declaration: Mapping[str, Any]) -> list[Any]:
-    """Every transform below a pipeline or a group that is no group itself, each to be applied always."""
-    if "transforms" not in declaration:
-        return [construct({**declaration, "p": 1})]
-    return [leaf for part in declaration["transforms"] for leaf in leaves(part)]
+def leaves(declaration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The declarations of every transform below a pipeline or a group that is no group itself, each to be
+    applied always; of a callable none."""
+    if "transforms" in declaration:
+        for part in declaration["transforms"]:
+            yield from leaves(part)
+    elif "library" not in declaration:
+        yield {**declaration, "p": 1}
 
 
 def class_paths(declaration: Any) -> Iterator[str]:

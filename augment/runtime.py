@@ -44,6 +44,13 @@ class HugePages(StrEnum):
     madvise = "madvise"
 
 
+class PipelineUse(StrEnum):
+    """Where a task's random transform comes from; the pixels are the same."""
+
+    rebuilt = "rebuilt"
+    reused = "reused"
+
+
 @dataclass
 class Runtime:
     """One policy for every process of a trial, master included."""
@@ -61,6 +68,11 @@ class Runtime:
     )
     huge_pages: HugePages = option(
         "transparent huge pages for malloc: default, or madvise (asked for)", HugePages.default
+    )
+
+    pipeline: PipelineUse = option(
+        "a task's random transform: rebuilt for it, or reused (built once in a process, seeded anew)",
+        PipelineUse.rebuilt,
     )
 
     def apply(self) -> None:
@@ -134,7 +146,8 @@ def die_with_parent() -> None:
     no worker outlives a killed master."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
+    # Not `parent.is_alive()`: libraries that start processes in a way of their own leave out what it needs.
+    if parent is not None and not Path(f"/proc/{parent.pid}").exists():
         os._exit(1)
 
 

@@ -1,69 +1,76 @@
-"""One process at work on a job: its tasks stage by stage, with its log kept."""
+"""One process or thread at work on a job: its tasks stage by stage, with its log kept."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from cProfile import Profile
+from functools import partial
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from augment.image_io import decode, encode, error_line, write
-from augment.pipeline import build, task_seed
+from augment.image_io import check_pixels, decode, encode, error_line, write
+from augment.pipeline import task_seed
 from augment.recording import fault
 from augment.recording.log import READING, STAGES, Role
 from augment.recording.log_writer import Log
-from augment.recording.transform_timer import time_leaves
+from augment.recording.remote import LogPiece
 from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force, os_threads
+from augment.transformer import transformer
 from augment.workload import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from augment.image_io import Pixels
 
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
 
 class TaskRunner:
-    """One process at work on a job: the stages of its tasks, with its log kept."""
+    """One process or thread at work on a job: the stages of its tasks, with its log kept."""
 
     def __init__(self, job: Job, role: Role) -> None:
         if job.runtime.pin is not Pin.none and role in (Role.WORKER, Role.SAVER):
             bind(job.runtime.pin, next(number for number in count() if _claim(job.logs / f"{number}.number")))
         job.runtime.apply()
+        self.report: Callable[[str], object] = partial(fault.report, job.logs)  # a line on why a task failed
         self._workload = job.workload
-        self._logs = job.logs
         self._log = Log(job.logs, role, recording=job.trace)
         self._log.ready(opencv_threads_in_force(), os_threads(), job.runtime.huge_page_bytes())
-        self._task = (0, 0)
+        self._transformer = transformer(job.workload.pipeline, job.runtime.pipeline, self._log)
+        self.current = (0, 0)  # the task under way, image and augmentation
 
     def leave(self) -> None:
         """Nothing more will be done here: completes the log."""
         self._log.leave()
 
+    def piece(self, node: str) -> LogPiece:
+        """What is new in the log, for a master on another machine."""
+        return LogPiece.of(self._log, node)
+
     @contextmanager
     def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
         """Everything done inside belongs to this task. A task that fails is reported as
         the trial's fault and stays unfinished in the log."""
-        self._task = (image_index, augmentation_index)
+        self.current = (image_index, augmentation_index)
         try:
             self._log.begin(image_index, augmentation_index)
             yield self
         except Exception as error:
-            fault.report(
-                self._logs,
-                f"{error_line(error)}; {self._log.role.name.lower()} {os.getpid()} at task {self._task}",
-            )
+            process = f"{self._log.role.name.lower()} {os.getpid()}"
+            self.report(f"{error_line(error)}; {process} at task {self.current}")
             raise
         self._log.end()
 
     def read(self) -> Pixels:
         """Stage `read`: the task's image, height × width × 3, RGB."""
         before_s = self._cpu_s()
-        pixels = decode(self._workload.inputs[self._task[0]])
+        pixels = decode(self._workload.inputs[self.current[0]])
         self._log.lap(READ, self._cpu_s() - before_s)
         return pixels
 
@@ -76,13 +83,12 @@ class TaskRunner:
         return images
 
     def transform(self, pixels: Pixels) -> Pixels:
-        """Stage `transform`: builds the task's random transform and applies it."""
-        transform = build(self._workload.pipeline, task_seed(self._workload.seed, *self._task))
-        if self._log.timing:
-            time_leaves(transform, self._log)
-        augmented = transform(image=pixels)
+        """Stage `transform`: makes the task's random transform and applies it. Raises ImageError where what
+        comes of it is no image."""
+        augmented = self._transformer(task_seed(self._workload.seed, *self.current), pixels)
+        check_pixels(augmented)
         self._log.lap(TRANSFORM)
-        return cast("Pixels", augmented["image"])
+        return augmented
 
     def send(self, queue: Any, item: object) -> None:
         """Stage `send`: hands something over to another process."""
@@ -93,7 +99,7 @@ class TaskRunner:
         """Stages `encode` and `write`, if the workload saves its outputs."""
         if self._workload.output is None:
             return
-        name = self._workload.output_name(*self._task)
+        name = self._workload.output_name(*self.current)
         encoded = encode(pixels, name)
         self._log.lap(ENCODE)
         before_s = self._cpu_s()
@@ -103,6 +109,28 @@ class TaskRunner:
     def _cpu_s(self) -> float:
         """CPU seconds of this thread so far, where the tasks are recorded."""
         return time.thread_time() if self._log.recording else 0.0
+
+
+def tasks_done(
+    runner: TaskRunner, tasks: Iterable[tuple[int, int]], deliver: Callable[[Pixels], None] | None = None
+) -> Iterator[None]:
+    """Does these tasks, the next one whenever it is asked; an image that the one before needed is in hand.
+    What comes of each is saved, unless it is to be delivered otherwise."""
+    in_hand, deliver = None, deliver or runner.save
+    for image_index, augmentation_index in tasks:
+        with runner.task(image_index, augmentation_index):
+            if image_index != in_hand:
+                pixels, in_hand = runner.read(), image_index
+            deliver(runner.transform(pixels))
+        yield
+
+
+def do_tasks(
+    runner: TaskRunner, tasks: Iterable[tuple[int, int]], deliver: Callable[[Pixels], None] | None = None
+) -> None:
+    """Does these tasks, one after the other: see `tasks_done`."""
+    for _ in tasks_done(runner, tasks, deliver):
+        pass
 
 
 _runner: TaskRunner | None = None

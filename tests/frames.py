@@ -29,6 +29,8 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "strategy_options": "{}",
         "workers": workers,
         "runtime": "{}",
+        "runtime_name": "study",
+        "warm_parent": False,
         "ablation": "none",
         "dataset": "synthetic",
         "dataset_options": "{}",

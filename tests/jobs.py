@@ -1,14 +1,29 @@
 """Small jobs for the tests, and how to run them as the suite does: in a fresh, supervised process."""
 
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import pytest
 
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.runtime import Runtime
-from augment.strategies import Strategy
+from augment.strategies import STRATEGIES, Strategy
+from augment.strategies.engines.base import Engine
 from augment.workload import Job, Workload
 from experiments.measure import supervisor
 
+
+def _lacking(kind: type[Strategy]) -> str | None:
+    return kind().not_applicable(2, saving=True) if issubclass(kind, Engine) else None
+
+
+# Every strategy, marked as skipped where its package is not installed.
+INSTALLED = [
+    (name, [pytest.mark.skip(reason=str(reason))] if (reason := _lacking(kind)) else [])
+    for name, kind in STRATEGIES.items()
+]
 FLIP = {"transforms": [{"_target_": "albumentations.HorizontalFlip", "p": 0.5}]}
 VARIED = {
     "transforms": [
@@ -38,8 +53,13 @@ def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -
     return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
 
 
-def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> supervisor.Outcome:
-    return supervisor.run(strategy, job, job.logs.parent, timeout_s)
+def run(strategy: Strategy, job: Job, timeout_s: float = 60, warm: bool = True) -> supervisor.Outcome:
+    if strategy.name != "ray":
+        return supervisor.run(strategy, job, job.logs.parent, timeout_s, warm)
+    with TemporaryDirectory(dir="/tmp") as short:  # the path of a socket ends after 107 bytes
+        logs = Path(short, "logs")
+        logs.mkdir()
+        return supervisor.run(strategy, replace(job, logs=logs), Path(short), timeout_s, warm)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -31,7 +31,7 @@ from experiments.measure import supervisor
 from experiments.measure.scratch import remove_abandoned, scratch
 from tests.commands import command
 from tests.conftest import tried
-from tests.jobs import run, small_job
+from tests.jobs import INSTALLED, run, small_job
 from tests.planted import Hangs, Leaves, Raises, Sleeps, pipeline
 
 TIMES = int(os.environ.get("FAULTS", "1"))
@@ -48,13 +48,18 @@ ROLES = {
     "p1": (Role.MASTER, Role.WORKER),
     "p2": (Role.MASTER, Role.WORKER),
     "pq": (Role.MASTER, Role.WORKER, Role.SAVER, Role.MANAGER),
+    "pq_ring": (Role.MASTER, Role.WORKER, Role.SAVER),
+    "dynamic": (Role.MASTER, Role.WORKER),
 }
 VICTIMS = [
-    pytest.param(name, role, marks=slow_but_for("p2", "pq")(name), id=f"{name}-{role.name}")
-    for name in STRATEGIES
+    pytest.param(name, role, marks=[*marks, *slow_but_for("p2", "pq")(name)], id=f"{name}-{role.name}")
+    for name, marks in INSTALLED
     for role in ROLES.get(name, (Role.WORKER,))
+    if not STRATEGIES[name].replaces_workers  # see test_ray.py
 ]
-EACH = [pytest.param(name, marks=slow_but_for("sequential", "pq")(name)) for name in STRATEGIES]
+EACH = [
+    pytest.param(name, marks=[*marks, *slow_but_for("sequential", "pq")(name)]) for name, marks in INSTALLED
+]
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +110,7 @@ def victims(job: Job, role: Role, with_task: bool = False) -> list[int]:
 
 
 def ends(name: str, job: Job, expected: str) -> supervisor.Outcome:
-    outcome = run(STRATEGIES[name](), job, PATIENCE_S)
+    outcome = run(STRATEGIES[name](), job, PATIENCE_S, warm=False)
     assert outcome.error is not None
     assert expected in outcome.error, outcome.error
     assert "\n" not in outcome.error
@@ -174,7 +179,8 @@ class TestInATransform:
 
     def test_leaves(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Leaves))
-        ends(name, job, "ended early with status 0: worker")
+        replaced = STRATEGIES[name].replaces_workers
+        ends(name, job, "died 4 times at tasks (" if replaced else "ended early with status 0: worker")
         tried("a worker exits", name)
 
     @pytest.mark.slow
@@ -182,8 +188,10 @@ class TestInATransform:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
         outcome = run(STRATEGIES[name](), job, timeout_s=4)  # time enough to begin on a busy machine
         assert outcome.error
-        assert outcome.error.startswith("not done after trial_timeout_s=4: worker")
-        assert "at task (0, 0)" in outcome.error
+        assert outcome.error.startswith("not done after trial_timeout_s=4: ")
+        if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
+            assert "worker" in outcome.error
+            assert "at task (0, 0)" in outcome.error
         tried("a transform hangs", name)
 
     def test_a_full_disk(self, name: str, small_disk: Path, tmp_path: Path) -> None:
@@ -205,9 +213,9 @@ def test_a_worker_that_the_supervisor_kills_is_not_the_cause(
     job = small_job(tmp_path, 3, pipeline=pipeline(Raises))
     end = supervisor._end
 
-    def slowly(process: "subprocess.Popen[bytes]") -> None:
-        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.KILLED)
-        end(process)
+    def slowly(process: supervisor.Process, folder: Path) -> None:
+        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.DIED)
+        end(process, folder)
 
     monkeypatch.setattr(supervisor, "_end", slowly)
     ends("copies", job, "RuntimeError: planted fault; worker")
@@ -294,6 +302,7 @@ def test_a_trial_that_loses_its_sweep_ends(tmp_path: Path) -> None:
         "strategy=pq",
         "workers=3",
         "protocol=smoke",
+        "warm_parent=false",
     )
     sweep = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *words],

@@ -55,7 +55,7 @@ def another(value: Any, hint: Any) -> Any:
     if value is None:
         kind = next(kind for kind in get_args(hint) if kind is not type(None))
         return kind(3)
-    return value + 1
+    return value + type(value)("1")
 
 
 def declared(options: Any, determines: bool) -> Iterator[tuple[str, Any]]:

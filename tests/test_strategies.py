@@ -8,17 +8,22 @@ import pytest
 
 from augment.recording.log import READING, Role
 from augment.recording.processes import StartMethod
-from augment.strategies import STRATEGIES
+from augment.strategies import ENGINES, STRATEGIES
+from augment.strategies.engines.base import batches
+from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
+from augment.workload import Workload
 from experiments.measure.rows import outputs_digest
-from tests.jobs import contents, run, small_job
+from tests.jobs import FLIP, INSTALLED, contents, images, run, small_job
 
 CASES = [
-    pytest.param(name, workers, saving, id=f"{name}-{workers}-{'saving' if saving else 'nosaving'}")
-    for name, kind in STRATEGIES.items()
+    pytest.param(
+        name, workers, saving, id=f"{name}-{workers}-{'saving' if saving else 'nosaving'}", marks=marks
+    )
+    for name, marks in INSTALLED
     for workers in (1, 2, 3)
     for saving in (True, False)
-    if kind().not_applicable(workers, saving) is None
+    if marks or STRATEGIES[name]().not_applicable(workers, saving) is None
 ]
 
 
@@ -66,7 +71,9 @@ def test_same_bytes_every_task_once_every_process_ended(
         assert bool(written) == saving
 
     working = [log for log in outcome.logs if log.header.role in (Role.WORKER, Role.SAVER)]
-    assert len(working) == workers, "workers counts every process that works, savers too"
+    assert (len(working) == workers) or (kind.replaces_workers and 1 <= len(working) <= workers), (
+        "workers counts every process that works, savers too"
+    )
     transformed = [
         (int(entry["image_index"]), int(entry["augmentation_index"]))
         for log in working
@@ -115,7 +122,7 @@ def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-@pytest.mark.parametrize("name", ["p1", "pq", "copies"])
+@pytest.mark.parametrize("name", ["p1", "pq", "pq_ring", "dynamic", "futures", "copies"])
 def test_other_start_methods_do_the_same_work(
     name: str, method: str, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -148,6 +155,43 @@ def test_copies_begin_apart_and_go_round(tmp_path: Path) -> None:
     assert list(first[key]) == [*first[key][:6], *second[key][:6]]
     assert list(second[key]) == [*first[key][6:], *first[key][:6]]
     assert [int((tasks["read"] > 0).sum()) for tasks in (first, second)] == [3, 4]
+
+
+def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augment.strategies.engines.base.find_spec", lambda name: None)
+    reasons = {kind.name: kind().not_applicable(2, saving=True) for kind in ENGINES if kind is not Futures}
+    assert reasons["loky"] == "loky needs loky, which is not installed: pip install loky"
+    assert all("pip install" in str(reason) for reason in reasons.values())
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_augmentations", "workers", "parts"),
+    [
+        (100, 10, 4, [10]),
+        (10, 8, 2, [8]),
+        (4, 8, 2, [4, 4]),
+        (1, 10, 2, [1, 1, 1, 2, 1, 1, 1, 2]),
+        (1, 3, 8, [1, 1, 1]),
+    ],
+)
+def test_batches_hold_every_task_once_an_image_each(
+    n_images: int, n_augmentations: int, workers: int, parts: list[int]
+) -> None:
+    workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
+    made = batches(workload, workers)
+    assert [(image, k) for image, augmentations in made for k in augmentations] == [*workload.tasks()]
+    assert sorted(len(augmentations) for image, augmentations in made if image == 0) == sorted(parts)
+
+
+def test_an_image_larger_than_a_slot_is_saved_by_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: dict[str, bytes]
+) -> None:
+    job = small_job(
+        tmp_path, 3, inputs=images(tmp_path, size=(6000, 4000), n_images=1), n_augmentations=2, pipeline=FLIP
+    )
+    outcome = run(STRATEGIES["pq_ring"](), job)
+    assert outcome.error is None
+    assert {log.header.role for log in outcome.logs if len(log.tasks)} == {Role.WORKER}
 
 
 def test_what_does_not_apply_says_why() -> None:

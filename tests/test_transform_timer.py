@@ -11,7 +11,7 @@ from augment.pipeline import build
 from augment.recording.log import Role
 from augment.recording.log_reader import read
 from augment.recording.log_writer import Log
-from augment.recording.transform_timer import time_leaves
+from augment.recording.transform_timer import Timed, wrap_leaves
 from tests.test_pipeline import STUDY
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -30,7 +30,7 @@ def applied(folder: Path, *declarations: dict[str, Any]) -> list[str]:
     log.ready(1, 1)
     log.begin(0, 0)
     transform = build({"transforms": declarations}, seed=0)
-    time_leaves(transform, log)
+    wrap_leaves(transform, lambda leaf: Timed(leaf, log))
     transform(image=IMAGE)
     log.end()
     log.leave()
@@ -49,7 +49,7 @@ def test_timing_changes_no_pixel(tmp_path: Path) -> None:
     log.begin(0, 0)
     for seed in range(40):  # enough to draw every transform
         plain, timed = build(STUDY, seed), build(STUDY, seed)
-        time_leaves(timed, log)
+        wrap_leaves(timed, lambda leaf: Timed(leaf, log))
         np.testing.assert_array_equal(plain(image=IMAGE)["image"], timed(image=IMAGE)["image"])
         assert plain.py_random.getstate() == timed.py_random.getstate()
         assert plain.random_generator.bit_generator.state == timed.random_generator.bit_generator.state
@@ -80,7 +80,7 @@ def test_a_users_own_transform_has_its_name(tmp_path: Path) -> None:
 def test_a_timed_transform_is_in_all_else_that_transform(tmp_path: Path) -> None:
     log = Log(tmp_path, Role.WORKER)
     transform = build({"transforms": [transform_of("albumentations.HorizontalFlip")]}, seed=0)
-    time_leaves(transform, log)
+    wrap_leaves(transform, lambda leaf: Timed(leaf, log))
     [leaf] = transform.transforms
     assert leaf.p == 1
     with pytest.raises(KeyError, match="named arguments"):

@@ -14,7 +14,7 @@ from augment.recording.processes import StartMethod
 from augment.runtime import Allocator, HugePages, Pin, Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure import supervisor
-from tests.jobs import run, small_job
+from tests.jobs import INSTALLED, run, small_job
 from tests.planted import Planted, Sleeps
 
 SPUN_S = 0.05
@@ -80,7 +80,7 @@ def test_what_another_process_computes_meanwhile_is_told(tmp_path: Path) -> None
     assert result.besides["others_cpu_s"] > 0.1
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in INSTALLED])
 def test_every_worker_is_bound_to_a_cpu_where_that_is_asked_for(name: str, tmp_path: Path) -> None:
     strategy = STRATEGIES[name]()
     workers = 1 if strategy.not_applicable(2, saving=True) else 2

@@ -1,4 +1,4 @@
-"""What the kernel counts of this process: CPU seconds, page faults, run-queue wait, peak memory."""
+"""What the kernel counts of this process or thread: CPU seconds, page faults, run-queue wait; peak memory."""
 
 import math
 import os
@@ -6,24 +6,35 @@ import re
 import resource
 from contextlib import suppress
 from pathlib import Path
+from threading import get_native_id
 
 Used = tuple[float, ...]  # user and system seconds, minor faults, seconds of run-queue wait
 UNCOUNTED: Used = (math.nan,) * 4
 
 
+def usage() -> resource.struct_rusage:
+    """Of the process, helper threads included, when its main thread asks; else of the thread that asks."""
+    return resource.getrusage(resource.RUSAGE_SELF if is_main_thread() else resource.RUSAGE_THREAD)
+
+
+def is_main_thread() -> bool:
+    """Whether this is the thread that its process began with."""
+    return get_native_id() == os.getpid()
+
+
 class Counters:
-    """The counters of the calling process, all threads together but for the wait, the main thread's."""
+    """The counters of what calls, as `usage` has them; the wait is the calling thread's."""
 
     def __init__(self) -> None:
         self._schedstat: int | None = None
         with suppress(FileNotFoundError):  # a kernel built without it
-            self._schedstat = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        self._usage, self._wait_s = resource.getrusage(resource.RUSAGE_SELF), self._waited()
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._usage, self._wait_s = usage(), self._waited()
 
     def used(self) -> Used:
         """What was used since the last call."""
         before, wait_s = self._usage, self._wait_s
-        self._usage = after = resource.getrusage(resource.RUSAGE_SELF)
+        self._usage = after = usage()
         if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
             self._wait_s = self._waited()  # else it never left its CPU, and cannot have waited for one
         user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime

@@ -20,7 +20,7 @@ class Severity(IntEnum):
 
     ENDED = 1  # a process ended early: its master may have ended it for another reason
     RAISED = 2  # an exception: another process's death may be behind it
-    KILLED = 3  # a signal that no part of a trial sends
+    DIED = 3  # of a signal that no part of a trial sends, or by an exit in mid-task
 
 
 def report(logs: Path, line: str, severity: Severity = Severity.RAISED) -> None:

@@ -1,5 +1,6 @@
-"""What is in a process's log: a header about the process and the task it has under way, then blocks of
-finished tasks, each as plain numbers. `log_writer` keeps a log, `log_reader` reads it."""
+"""What is in a log, which every process keeps, or each of its working threads: a header about the process
+and the task under way, then blocks of finished tasks, each as plain numbers. `log_writer` keeps a log,
+`log_reader` reads it."""
 
 from __future__ import annotations
 
@@ -33,12 +34,13 @@ class Role(IntEnum):
 
 
 class Header(NamedTuple):
-    """A process of a trial. What it used is known when it has ended of its own accord."""
+    """A process of a trial, or a working thread; what it used, once it has ended of its own accord."""
 
     under_way: int  # 1 while the process is in the middle of the task that the next two name
     image_index: int
     augmentation_index: int
     pid: int
+    thread: int  # of that process, which does the work: its native id, the pid for the main one
     role: Role
     opencv_threads: int
     os_threads: int
@@ -48,6 +50,13 @@ class Header(NamedTuple):
     ended: float  # when it ended of its own accord; 0 if it did not
     cpu_user_s: float
     cpu_system_s: float
+    shift_s: float = 0.0  # what the clock of the trial's master is ahead of this process's
+    node: bytes = b""  # name of the node of a cluster that it ran on; empty on the master's own machine
+
+    @property
+    def process(self) -> tuple[bytes, int]:
+        """What tells it from the processes of other nodes."""
+        return self.node, self.pid
 
     @property
     def unfinished_task(self) -> tuple[int, int] | None:
@@ -55,7 +64,7 @@ class Header(NamedTuple):
         return (self.image_index, self.augmentation_index) if self.under_way else None
 
 
-HEADER = struct.Struct("<9q4d")
+HEADER = struct.Struct("<10q5d64s")
 
 
 def is_sampled(image_index: Any, augmentation_index: Any) -> Any:

@@ -56,7 +56,7 @@ def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
         if len(data) == HEADER.size:  # else it has made its log, but entered nothing yet
             header = Header._make(HEADER.unpack(data))
             if header.ready:
-                yield path, header._replace(role=Role(header.role))
+                yield path, header._replace(role=Role(header.role), node=header.node.rstrip(b"\0"))
 
 
 def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: Floats) -> ProcessLog:
@@ -66,6 +66,8 @@ def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: F
     seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
     for name, values in zip(TASK_COLUMNS, (*rows.T, *_shares(seconds, batches)), strict=True):
         tasks[name] = values
+    for name in ("start", "end"):
+        tasks[name] += header.shift_s
     timed = np.empty(len(samples), list(SAMPLE_COLUMNS.items()))
     for name, values in zip(SAMPLE, samples.T, strict=True):
         timed[name] = values

@@ -1,4 +1,4 @@
-"""Each process keeps a log of its tasks, by the only clock of wall time in this package.
+"""Each process, or working thread, keeps a log of its tasks, by the only clock of wall time in this package.
 
 The header of a log is memory-mapped and survives a SIGKILL of the process, so that it can be seen on
 which task it died. Blocks of finished tasks are written now and then."""
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import resource
 import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_native_id
 
-from augment.recording.counters import UNCOUNTED, Counters, Used, peak_rss_bytes
+from augment.recording.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
 from augment.recording.log import BLOCK, HEADER, KINDS, SHORT_S, Header, Role, is_sampled
 
 BLOCK_TASKS = 256
@@ -21,8 +21,8 @@ BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one
 
 
 class Log:
-    """One process's log. `lap(stage)` charges the time since the last lap to a stage, so that the
-    stages of a task fill it without gaps. Without `recording` only the header is kept.
+    """The log of the process or thread that makes it. `lap(stage)` charges the time since the last lap to a
+    stage, so that the stages of a task fill it without gaps. Without `recording` only the header is kept.
 
     The task under way is always in the header; finished ones are kept in memory and written a block at
     a time, so that a task costs no more than its clock and counters. Short tasks that follow each other
@@ -34,13 +34,13 @@ class Log:
         self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.role, self.recording, self.clock = role, recording, clock
-        path = folder / f"{os.getpid()}.log"
+        path = folder / f"{get_native_id()}.log"
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, HEADER.size)
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
-        self._written = HEADER.size
+        self._written = self._told = HEADER.size
         self._tasks: list[float] = []
         self._batches: list[float] = []
         self._samples: list[float] = []
@@ -56,21 +56,27 @@ class Log:
 
     def ready(self, opencv_threads: int, os_threads: int, huge_page_bytes: int = 0) -> None:
         """Enters the header: this process begins to work now."""
-        facts = os.getpid(), self.role, opencv_threads, os_threads, huge_page_bytes
+        facts = os.getpid(), get_native_id(), self.role, opencv_threads, os_threads, huge_page_bytes
         self._header = Header(0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 
     def leave(self) -> None:
         """Completes the log: this process ends of its own accord and has used so much."""
         self._write()
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        used = usage()
         header = self._header._replace(
             ended=self.clock(),
-            cpu_user_s=usage.ru_utime,
-            cpu_system_s=usage.ru_stime,
+            cpu_user_s=used.ru_utime,
+            cpu_system_s=used.ru_stime,
             peak_rss_bytes=peak_rss_bytes(),
         )
         HEADER.pack_into(self._map, 0, *header)
+
+    def news(self) -> tuple[bytes, bytes]:
+        """Completes the log for now; its header, and the blocks written since this was called before."""
+        self.leave()
+        begin, self._told = self._told, self._written
+        return bytes(self._map), os.pread(self._file, self._written - begin, begin)
 
     def begin(self, image_index: int, augmentation_index: int) -> None:
         """A task begins."""

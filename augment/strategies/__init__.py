@@ -2,14 +2,26 @@
 the reports derive from it. A new one is one file here and its name below, in the order of tables."""
 
 from augment.strategies.base import Strategy
+from augment.strategies.dynamic import Dynamic
+from augment.strategies.engines.dask import Dask
+from augment.strategies.engines.dataloader import DataLoader
+from augment.strategies.engines.futures import Futures
+from augment.strategies.engines.loky import Loky
+from augment.strategies.engines.ray import Ray
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
+from augment.strategies.ring import PQRing
 from augment.strategies.sequential import Sequential
+from augment.strategies.threads import Threads
 
 __all__ = ["STRATEGIES", "Strategy"]
 
+STUDY = (Sequential, P1, PQ, P2)
+OURS = (Dynamic, Threads, PQRing)
+ENGINES = (Futures, Loky, DataLoader, Dask, Ray)
+INSTRUMENTS = (Copies, Interference)
 STRATEGIES: dict[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (Sequential, P1, PQ, P2, Copies, Interference)
+    strategy.name: strategy for strategy in (*STUDY, *OURS, *ENGINES, *INSTRUMENTS)
 }

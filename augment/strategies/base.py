@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
+from multiprocessing.process import BaseProcess
 from typing import ClassVar
 
 from augment.recording.log import Role
@@ -31,6 +32,8 @@ class Strategy(ABC):
     # It measures the machine, not a way to be done sooner: each worker carries out all tasks and saves to a
     # folder of its own, the first one to that of the job.
     instrument: ClassVar[bool] = False
+    # A worker that dies is replaced, and what it had in hand is done again.
+    replaces_workers: ClassVar[bool] = False
     complete: ClassVar[bool] = True  # False: carries out only some of the tasks, any of them several times
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
@@ -45,6 +48,9 @@ class Strategy(ABC):
         images than these adds them."""
         return (workers + 1) * PROCESS_BYTES + workers * WORKING_COPIES * max(image_bytes)
 
+    def load(self) -> None:  # noqa: B027 - most need nothing
+        """Imports what it needs; called once before the clock runs."""
+
     @abstractmethod
     def run(self, job: Job) -> None:
         """Carries out every task of the workload, or what `instrument` and `complete` say. Returns when the
@@ -58,6 +64,14 @@ def master(job: Job, role: Role = Role.MASTER) -> Iterator[TaskRunner]:
     runner = TaskRunner(job, role)
     yield runner
     runner.leave()
+
+
+def run_processes(processes: Sequence[BaseProcess]) -> None:
+    """Starts them all and waits until all have ended."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from augment.option import option
 from augment.recording.log import Role
 from augment.recording.processes import context
-from augment.strategies.base import PROCESS_BYTES, master, pool
+from augment.strategies.base import PROCESS_BYTES, Strategy, master, pool
 from augment.strategies.pool import PoolStrategy, sent_bytes
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class PQ(PoolStrategy):
-    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
-
-    name: ClassVar[str] = "pq"
-    label: ClassVar[str] = "P_Q"
-    color: ClassVar[str | None] = "#D55E00"
-    marker: ClassVar[str] = "s"
-    sends_pixels: ClassVar[bool] = True
+class SaverStrategy(Strategy):
+    """Some of the workers only save."""
 
     savers: int | None = option(
         "how many of the workers only save; null: max(1, ceil(sqrt(workers)) - 1), the study's",
@@ -41,14 +35,26 @@ class PQ(PoolStrategy):
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         if not saving:
-            return "pq is a way of saving: saving=false does not apply"
+            return f"{self.name} is a way of saving: saving=false does not apply"
         if (savers := self.savers_of(workers)) < workers:
             return None
-        return f"pq with {savers} savers has no worker left to transform: workers={workers} does not apply"
+        none_left = f"{self.name} with {savers} savers has no worker left to transform"
+        return f"{none_left}: workers={workers} does not apply"
 
     def savers_of(self, workers: int) -> int:
         """How many of the workers save; the rule is the study's."""
         return self.savers or max(1, ceil(sqrt(workers)) - 1)
+
+
+@dataclass
+class PQ(SaverStrategy, PoolStrategy):
+    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
+
+    name: ClassVar[str] = "pq"
+    label: ClassVar[str] = "P_Q"
+    color: ClassVar[str | None] = "#D55E00"
+    marker: ClassVar[str] = "s"
+    sends_pixels: ClassVar[bool] = True
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also all images in the master, what is on its way from there, and the queues' manager with

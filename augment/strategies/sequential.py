@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from augment.recording.log import Role
 from augment.strategies.base import Strategy, master
+from augment.task_runner import do_tasks
 from augment.workload import Job
 
 
@@ -22,8 +23,4 @@ class Sequential(Strategy):
 
     def run(self, job: Job) -> None:
         with master(job, Role.WORKER) as runner:
-            for image_index, augmentation_index in job.workload.tasks():
-                with runner.task(image_index, augmentation_index):
-                    if augmentation_index == 0:
-                        pixels = runner.read()
-                    runner.save(runner.transform(pixels))
+            do_tasks(runner, job.workload.tasks())

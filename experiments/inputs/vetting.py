@@ -9,7 +9,7 @@ from pathlib import Path
 
 from augment.datasets.base import Size
 from augment.image_io import ImageError
-from augment.pipeline import leaves
+from augment.pipeline import construct, leaves
 from augment.workload import Workload
 
 SMALL = 32  # pixels a side, below which transforms may lack room
@@ -80,7 +80,8 @@ def misfit(pipeline: str, width: int, height: int) -> str | None:
         return None
     import numpy as np
 
-    for transform in leaves(json.loads(pipeline)):
+    for declaration in leaves(json.loads(pipeline)):
+        transform = construct(declaration)
         try:
             transform(image=np.zeros((height, width, 3), np.uint8))
         except Exception as error:  # whatever a library does with too few pixels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,7 +108,7 @@ class CellTrials:
     def run(self, sweep: str, number: int, earlier: Sequence[Row]) -> Measured:
         """One trial more, in round `number` of `sweep`, after `earlier` ones of the same cell. Whatever goes
         wrong becomes a failed row with its reason."""
-        ok = [row for row in earlier if row["status"] == OK]
+        begin, ok = time.perf_counter(), [row for row in earlier if row["status"] == OK]
         row: Row = self._known | {
             "trial_id": token_hex(8),
             "sweep": sweep,
@@ -121,7 +122,10 @@ class CellTrials:
         try:
             row |= input_columns(self._inputs, self.cell.config.n_augmentations)
             row["warnings"] = _lines(self._findings)
-            return self._measured(row, [float(each["wall_s"]) for each in ok])
+            measured = self._measured(row, [float(each["wall_s"]) for each in ok])
+            if (wall_s := measured.row.get("wall_s")) is not None:
+                measured.row["outside_s"] = time.perf_counter() - begin - wall_s
+            return measured
         except (OptionError, OSError) as error:
             return Measured(row | {"status": FAILED, "error": error_line(error)})
 
@@ -132,7 +136,7 @@ class CellTrials:
         with scratch(Path(tempfile.gettempdir())) as folder, scratch(place) as output:
             job = _job(self.cell, self._inputs.good, folder, output)
             before_s = calibration.kernel_s()
-            outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
+            outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s, config.warm_parent)
             after_s = calibration.kernel_s()
             small_fault_s, huge_fault_s = calibration.fault_s(huge=False), calibration.fault_s(huge=True)
             measured = measured_columns(outcome, job, complete)

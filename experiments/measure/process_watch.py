@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Set
+from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,21 +16,27 @@ LOOK_FOR_NEW_S = 0.25  # how long a process may live before its death is noticed
 
 
 def watch_processes(logs: Path) -> None:
-    """Reports the first process of the strategy that dies instead of ending: Pool would start
-    another and wait for ever for the lost task. Sleeps except when a process ends."""
-    ended: set[BaseProcess] = set()
+    """Reports the first process of the trial that dies instead of ending: Pool would start another and wait
+    for ever for the lost task. Sleeps except when a process ends."""
+    known: set[BaseProcess] = set()
     while True:
-        running = {
-            sentinel: each for each in PROCESSES if each not in ended and (sentinel := _sentinel(each))
-        }
-        ready = wait(list(running), timeout=LOOK_FOR_NEW_S)
-        for process in [running[sentinel] for sentinel in running if sentinel in ready]:
-            ended.add(process)
-            report_if_dead(process, logs)
+        known |= report_dead(logs, known, LOOK_FOR_NEW_S)
+
+
+def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: float = 0) -> set[BaseProcess]:
+    """Reports what has died of the processes that are not known to have ended, and returns all that have
+    ended; waits so long for the first one."""
+    running = {sentinel: each for each in PROCESSES if each not in known and (sentinel := _sentinel(each))}
+    ready = wait(list(running), timeout_s)
+    ended = {running[sentinel] for sentinel in running if sentinel in ready}
+    # Before those that an executor may have killed for it, the one that ended of its own accord.
+    for process in sorted(ended, key=lambda each: (_status(each) or 0) < 0):
+        report_if_dead(process, logs)
+    return ended
 
 
 def _sentinel(process: BaseProcess) -> int | None:
-    """What is ready when the process has ended; None where it has not been started yet."""
+    """What is ready when the process has ended; None where it is not started yet, or closed already."""
     try:
         return process.sentinel
     except ValueError:
@@ -43,17 +51,20 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
         return
     status = _status(process)
     if header or status != 0:
-        is_killed = status is not None and status < 0 and status != -signal.SIGTERM  # which Pool sends
-        severity = fault.Severity.KILLED if is_killed else fault.Severity.ENDED
+        left_its_task = status == 0 and header is not None and header.unfinished_task is not None
+        was_killed = status is not None and status < 0 and status != -signal.SIGTERM  # which Pool sends
+        severity = fault.Severity.DIED if left_its_task or was_killed else fault.Severity.ENDED
         fault.report(logs, exit_reason(process.pid, status, header), severity)
 
 
 def _status(process: BaseProcess) -> int | None:
     """The exit status of a process that has ended; the strategy's own thread may be about to reap it."""
     deadline = time.monotonic() + LOOK_FOR_NEW_S
-    while process.exitcode is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return process.exitcode
+    with suppress(ValueError):  # a library has closed it
+        while process.exitcode is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return process.exitcode
+    return None
 
 
 def exit_reason(pid: int | None, status: int | None, header: Header | None) -> str:

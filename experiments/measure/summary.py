@@ -18,6 +18,9 @@ def summary(members: Sequence[Member]) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
     lines = [f"{counts} of {len(members)} cells"]
     lines += [line for member in members for line in member.failures()]
+    outside_s = [row["outside_s"] for member in members for row in member.rows if row.get("outside_s")]
+    if outside_s:
+        lines += [f"outside the timed regions: {sum(outside_s) / len(outside_s):.2f} s a trial"]
     if statuses[ALREADY]:
         lines += ["rerun=true measures again what is in the results already"]
     folders = {str(results_folder(member.cell) / "trials" / member.cell.experiment) for member in members}

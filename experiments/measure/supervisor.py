@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -20,8 +19,10 @@ from augment.strategies import Strategy
 from augment.workload import Job
 from experiments import ROOT
 from experiments.measure.process_watch import exit_reason
-from experiments.measure.trial import JOB, RESULT, Result
+from experiments.measure.trial import JOB, OUTPUT, RESULT, Result
+from experiments.measure.warm import WarmTrial
 
+Process = subprocess.Popen[bytes] | WarmTrial
 LOOK_S = 0.1  # between looks for a fault
 GONE_S = 5.0  # within which killed processes are gone
 
@@ -35,16 +36,31 @@ class Outcome:
     logs: list[log_reader.ProcessLog]
 
 
-def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
-    """One trial in a fresh process. Whatever happens, no process of it is left.
+def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float, warm: bool = False) -> Outcome:
+    """One trial in a fresh process, or one that a warm parent forks, unless its runtime has to be in force
+    when a process starts. Whatever happens, no process of it is left.
 
     `folder` is an empty one for the trial's own files; `job.logs` must lie in it."""
     fault.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    command = [sys.executable, "-m", "experiments.measure.trial", str(folder), str(os.getpid())]
     environment = _environment(folder, job.runtime)
-    with open(folder / "output.txt", "wb") as output:
-        process = subprocess.Popen(
+    is_warm = warm and not job.runtime.environment()
+    process = WarmTrial(folder, environment) if is_warm else _started(folder, environment)
+    try:
+        error = _wait(process, job.logs, timeout_s)
+    finally:
+        _end(process, folder)
+    logs = log_reader.read(job.logs)
+    if error is None and (process.returncode or not (folder / RESULT).exists()):
+        error = _cause(process, folder, logs)
+    result = None if error else Result(**json.loads((folder / RESULT).read_text()))
+    return Outcome(result, error, logs)
+
+
+def _started(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "experiments.measure.trial", str(folder), str(os.getpid())]
+    with open(folder / OUTPUT, "wb") as output:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -52,15 +68,6 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
             env=environment,
             start_new_session=True,
         )
-    try:
-        error = _wait(process, job.logs, timeout_s)
-    finally:
-        _end(process)
-    logs = log_reader.read(job.logs)
-    if error is None and (process.returncode or not (folder / RESULT).exists()):
-        error = _cause(process, folder, logs)
-    result = None if error else Result(**json.loads((folder / RESULT).read_text()))
-    return Outcome(result, error, logs)
 
 
 def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
@@ -75,7 +82,7 @@ def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
     )
 
 
-def _wait(process: subprocess.Popen[bytes], logs: Path, timeout_s: float) -> str | None:
+def _wait(process: Process, logs: Path, timeout_s: float) -> str | None:
     """Waits for the end, a fault or the timeout; the fault reported until then, or the timeout.
     What is reported later may be the work of `_end`."""
     deadline = time.monotonic() + timeout_s
@@ -105,30 +112,36 @@ def _has_ended(pid: int, timeout_s: float) -> bool:
         os.close(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of the trial's process group and waits until it is gone. multiprocessing's
-    resource tracker goes last: when all others are dead it removes their named semaphores."""
+def _end(process: Process, folder: Path) -> None:
+    """Kills what is left of the trial and waits until it is gone. multiprocessing's resource tracker goes
+    last: when all others are dead it removes their named semaphores."""
     deadline = time.monotonic() + GONE_S
-    if process.poll() is None:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    while (family := _family(process, folder)) and time.monotonic() < deadline:
         trackers = [member for member in family if _is_tracker(member)]
-        for member in set(family) - set(trackers):
+        others = [member for member in family if member not in trackers]
+        for member in others:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
+        for member in others:
+            _has_ended(member.pid, deadline - time.monotonic())
         for tracker in trackers:
-            _has_ended(tracker.pid, GONE_S / 2)
-    with suppress(ProcessLookupError):  # all are gone
-        os.killpg(process.pid, signal.SIGKILL)
-        for pid in psutil.pids():
-            if _group(pid) == process.pid:
-                _has_ended(pid, deadline - time.monotonic())
+            if not _has_ended(tracker.pid, GONE_S / 2):
+                tracker.kill()
     process.wait()
 
 
-def _group(pid: int) -> int | None:
-    with suppress(ProcessLookupError):
-        return os.getpgid(pid)
-    return None
+def _family(process: Process, folder: Path) -> list[psutil.Process]:
+    """The processes of a trial that are alive: those of its session, and those that have its folder in their
+    environment, for a library may begin a session of its own (Ray)."""
+    process.poll()  # that of the trial itself is ours to reap
+    mark = f"TMPDIR={folder}\0".encode()
+    family = []
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.NoSuchProcess):
+            if os.getsid(pid) == process.pid or mark in Path(f"/proc/{pid}/environ").read_bytes():
+                member = psutil.Process(pid)
+                family += [member] if member.status() != psutil.STATUS_ZOMBIE else []
+    return family
 
 
 def _is_tracker(process: psutil.Process) -> bool:
@@ -137,10 +150,12 @@ def _is_tracker(process: psutil.Process) -> bool:
     return False
 
 
-def _cause(process: subprocess.Popen[bytes], folder: Path, logs: list[log_reader.ProcessLog]) -> str:
+def _cause(process: Process, folder: Path, logs: list[log_reader.ProcessLog]) -> str:
     """Why a trial ended that reported no fault: a signal, or the last thing it printed."""
-    header = next((log.header for log in logs if log.header.pid == process.pid), None)
+    own = [log.header for log in logs if log.header.pid == process.pid]
+    header = max(own, key=lambda each: each.under_way, default=None)
+    assert process.returncode is not None
     if process.returncode <= 0:
         return exit_reason(process.pid, process.returncode, header)
-    lines = (folder / "output.txt").read_text(errors="backslashreplace").strip().splitlines()
+    lines = (folder / OUTPUT).read_text(errors="backslashreplace").strip().splitlines()
     return f"ended with status {process.returncode}: {lines[-1] if lines else 'it printed nothing'}"

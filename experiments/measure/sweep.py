@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from secrets import token_hex
 
 from augment import pipeline
+from augment.runtime import PipelineUse
+from augment.transformer import check_reuse
 from experiments.measure import environment
 from experiments.measure.cell_files import results_folder
 from experiments.measure.member import Member
-from experiments.measure.progress import progress
+from experiments.measure.progress import TYPICAL_PIXELS, progress
 from experiments.measure.summary import numbers, summary
 from experiments.plan.cell import Cell
 from experiments.plan.rounds import companions, rounds, with_companions
@@ -51,8 +53,12 @@ class Sweep:
         OptionError for the first cell that cannot work; writes no results."""
         for cell in cells:
             cell.config.check()
-        for declaration in {str(cell.config.pipeline): cell.config.pipeline for cell in cells}.values():
-            pipeline.check(declaration)
+        for config in {
+            str((cell.config.pipeline, cell.config.runtime)): cell.config for cell in cells
+        }.values():
+            pipeline.check(config.pipeline)
+            if config.runtime.pipeline is PipelineUse.reused:
+                check_reuse(config.pipeline, config.size() or TYPICAL_PIXELS)
         self._in_sweep = in_sweep
         self._members: dict[Cell, Member] = {}
         self.cells = cells

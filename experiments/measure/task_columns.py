@@ -49,6 +49,7 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
     columns = {
         **{name: tasks[name] for name in KEY},
         "worker": tasks["process"],
+        "node": tasks["node"],
         "saver": tasks["process_saving"].fillna(tasks["process"]) if saving else [None] * len(tasks),
         "start_s": tasks["start"] - begin,
         "save_start_s": tasks["start_saving"] - begin,
@@ -113,7 +114,11 @@ def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:
 
     working = [log for log in logs if log.header.role in (Role.WORKER, Role.SAVER)]
     parts = [log.tasks if log.header.role is role else log.tasks[:0] for log in working]
-    return pd.concat(pd.DataFrame(part).assign(process=number) for number, part in enumerate(parts))
+    nodes = [log.header.node.decode() or None for log in working]
+    return pd.concat(
+        pd.DataFrame(part).assign(process=number, node=node)
+        for number, (part, node) in enumerate(zip(parts, nodes, strict=True))
+    )
 
 
 def _table(name: str, columns: Mapping[str, Any], trial_id: str) -> pa.Table:

@@ -19,14 +19,14 @@ from typing import NamedTuple, Self
 from augment.image_io import error_line
 from augment.pipeline import check
 from augment.recording import fault, log_reader
-from augment.recording.processes import PROCESSES
+from augment.recording.processes import PROCESSES, watch_started
 from augment.runtime import die_with_parent, os_threads
 from augment.strategies import Strategy
 from augment.workload import Job
 from experiments.host import activity
-from experiments.measure.process_watch import report_if_dead, watch_processes
+from experiments.measure.process_watch import report_dead, report_if_dead, watch_processes
 
-JOB, RESULT = "job.pickle", "result.json"
+JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Result:
     wall_s: float
     cpu_user_s: float  # of this process in the timed region, and of the others from begin to end
     cpu_system_s: float
-    threads_cpu_s: float  # of this process's other threads
+    threads_cpu_s: float  # of this process's other threads, but for those that work
     sent_bytes: int  # that this process wrote, to pipes and sockets above all
     start_method: str | None
     threads_before: int  # alive when the strategy began, the one that watches processes not counted
@@ -49,14 +49,17 @@ def main(folder: Path, parent_pid: int) -> None:
     if os.getppid() != parent_pid:
         sys.exit("the sweep that started this trial has ended")
     strategy, job = pickle.loads((folder / JOB).read_bytes())
+    watch_started()
     threading.Thread(target=watch_processes, args=(job.logs,), daemon=True).start()
     try:
         check(job.workload.pipeline)  # also imports the libraries, before the clock runs
+        strategy.load()
         result = timed(strategy, job)
         for process in PROCESSES:  # a strategy may return and not know how its processes ended
             report_if_dead(process, job.logs)
     except BaseException as error:
         fault.report(job.logs, error_line(error))
+        report_dead(job.logs)  # what is behind it
         raise
     (folder / RESULT).write_text(json.dumps(asdict(result)))
     gc.freeze()  # nothing to collect when the interpreter ends: that took a tenth of a second
@@ -78,7 +81,11 @@ def timed(strategy: Strategy, job: Job) -> Result:
     if profile and job.profiles:
         profile.dump_stats(job.profiles / "master.pstats")
     user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
-    others = [header for header in log_reader.headers(job.logs) if header.pid != os.getpid()]
+    headers = log_reader.headers(job.logs)
+    own = b"", os.getpid()
+    others = [header for header in headers if header.process != own]
+    working = [header for header in headers if header.process == own and header.thread != header.pid]
+    threads_s -= sum(header.cpu_user_s + header.cpu_system_s for header in working)
     user_s += sum(header.cpu_user_s for header in others)
     system_s += sum(header.cpu_system_s for header in others)
     besides = activity.besides(machine_before, machine_after, user_s + system_s)

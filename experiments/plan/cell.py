@@ -24,6 +24,7 @@ class Cell:
     dataset: str = "synthetic"
     pipeline: str = "study"
     ablation: str = UNTOUCHED
+    runtime: str = "study"
 
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:

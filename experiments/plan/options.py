@@ -4,8 +4,10 @@ declare theirs in their own dataclasses."""
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import floordiv
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -46,6 +48,9 @@ class Config:
     seed: int = option("what every random transform and synthetic image is drawn from", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     profile: bool = option("run the master and one worker under cProfile (distorts the times)", False)
+    warm_parent: bool = option(
+        "fork trials from a process that has imported everything (sooner done, but other times)", False
+    )
     side_by_side: bool = option("allow launchers that run cells at once, which falsifies their times", False)
     max_image_pixels: int = option(
         "beyond these an image counts as a decompression bomb", 100_000_000, unit="pixels", minimum=1
@@ -148,6 +153,14 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
     return f"{width * wide}x{round(height * workers / wide)}"
 
 
+def augmentations(size: str, n_images: int, pipeline: str, megapixels: Mapping[str, float]) -> int:
+    """So many of each image that a trial transforms about as many megapixels, whatever the image size: those
+    of its pipeline, of another one the least of all."""
+    width, height = parse_size(size)
+    wanted = 1e6 * megapixels.get(pipeline, min(megapixels.values()))
+    return max(1, round(wanted / (width * height * n_images)))
+
+
 def worker_counts() -> str:
     """The numbers of workers that share the machine without waiting for a CPU, for a sweep: powers of two up
     to the usable CPUs, and these themselves: `2,4,6`; `2` on a machine of one CPU."""
@@ -169,6 +182,8 @@ def register() -> None:
 # A job on another node gets Hydra's ConfigStore with the sweep but no resolvers: it finds them because it
 # imports this module when it unpickles the configuration.
 OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=True)
+OmegaConf.register_new_resolver("augmentations", augmentations, replace=True)
+OmegaConf.register_new_resolver("integer_division", floordiv, replace=True)
 OmegaConf.register_new_resolver("worker_counts", worker_counts, replace=True)
 OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

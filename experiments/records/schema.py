@@ -34,7 +34,8 @@ class Determines(Enum):
 @dataclass(frozen=True)
 class Column:
     """One column. `within` names the columns that it is compared within: the options of a strategy are
-    those of one strategy, the inputs' content is that of one image size."""
+    those of one strategy, the inputs' content is that of one image size. A new option was at its default
+    `before`."""
 
     name: str
     kind: type
@@ -42,6 +43,7 @@ class Column:
     doc: str
     determines: Determines | None = None
     within: tuple[str, ...] = ()
+    before: Any = None  # its value in files of a version that did not have it yet
 
 
 def column(doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()) -> Any:
@@ -55,10 +57,15 @@ def _columns(table: type) -> Iterator[Column]:
 
 
 def _column(
-    name: str, hint: Any, doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()
+    name: str,
+    hint: Any,
+    doc: str,
+    determines: Determines | None = None,
+    within: tuple[str, ...] = (),
+    before: Any = None,
 ) -> Column:
     kinds = get_args(hint) or (hint,)
-    return Column(name, kinds[0], NoneType in kinds, doc, determines, within)
+    return Column(name, kinds[0], NoneType in kinds, doc, determines, within, before)
 
 
 def _option_columns() -> Iterator[Column]:
@@ -67,7 +74,8 @@ def _option_columns() -> Iterator[Column]:
     for declared in determining_fields(Config):
         unit = f", in {declared.metadata['unit']}" if declared.metadata["unit"] else ""
         doc = declared.metadata["doc"] + unit
-        yield _column(declared.name, hints[declared.name], doc, Determines.WORK)
+        before = declared.default
+        yield _column(declared.name, hints[declared.name], doc, Determines.WORK, before=before)
 
 
 WORK, ENVIRONMENT = Determines.WORK, Determines.ENVIRONMENT
@@ -90,6 +98,7 @@ class Trial:
     strategy: str = column("how the processes carry the workload out", WORK)
     strategy_options: str = column("the strategy's own options, as JSON", WORK, within=("strategy",))
     runtime: str = column("the runtime policy asked for, as JSON", WORK)
+    runtime_name: str | None = column("name of the runtime policy, a file in conf/runtime")
     ablation: str = column("the one policy changed, in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
     pipeline_digest: str = column(
@@ -123,6 +132,9 @@ class Trial:
     scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's")
 
     wall_s: float | None = column("seconds from the call of the strategy to the last complete output")
+    outside_s: float | None = column(
+        "seconds that the trial took outside its timed region, all but writing its row"
+    )
     cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
     cpu_system_s: float | None = column("system CPU seconds, likewise")
     peak_rss_bytes: int | None = column(
@@ -186,6 +198,7 @@ class Task:
     image_index: int = column("which image of the dataset")
     augmentation_index: int = column("which augmentation of that image")
     worker: int = column("which process transformed it: 0, 1, … in the order they began")
+    node: str | None = column("the node of a cluster that it ran on; null on the machine of the trial itself")
     saver: int | None = column("which process saved it; null when not saving")
     start_s: float = column("begin of the task, seconds after the begin of the timed region")
     read_s: float = column(

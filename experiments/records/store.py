@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from experiments.records.schema import PARTS, schema
+from experiments.records.schema import PARTS, TABLES, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        rows: list[dict[str, Any]] = _in_schema(pq.read_table(path), schema("trials")).to_pylist()
+        rows: list[dict[str, Any]] = _in_schema(pq.read_table(path), "trials").to_pylist()
     except (pa.ArrowException, OSError, ValueError):
         return []
     return rows
@@ -90,28 +90,30 @@ def read(folder: Path, table: str) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted, tables = schema(table), []
+    tables = [schema(table).empty_table()]
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
-            tables.append(_in_schema(pq.read_table(path), wanted))
+            tables.append(_in_schema(pq.read_table(path), table))
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}", file=sys.stderr)
-    frame: pd.DataFrame = pa.concat_tables([wanted.empty_table(), *tables]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
 
 
-def _in_schema(table: "pa.Table", wanted: "pa.Schema") -> "pa.Table":
-    """A table in today's schema; columns that a file of an earlier version lacks are null. Raises
-    ValueError for a file without the columns that every row has."""
+def _in_schema(content: "pa.Table", table: str) -> "pa.Table":
+    """The content of a file of one of TABLES in today's schema; columns that one of an earlier version lacks
+    are as they were `before`. Raises ValueError for a file without the columns that every row has."""
     import pyarrow as pa
 
-    lacking = [field for field in wanted if field.name not in table.column_names]
-    if foreign := [field.name for field in lacking if not field.nullable]:
+    wanted = schema(table)
+    lacking = [each for each in TABLES[table] if each.name not in content.column_names]
+    if foreign := [each.name for each in lacking if not each.nullable and each.before is None]:
         raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
-    for field in lacking:
-        table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table.select(wanted.names).cast(wanted)
+    for each in lacking:
+        values = pa.array([each.before] * len(content), wanted.field(each.name).type)
+        content = content.append_column(each.name, values)
+    return content.select(wanted.names).cast(wanted)
 
 
 def prepare(results: Path) -> None:

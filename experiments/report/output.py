@@ -19,7 +19,7 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
-PRINTED = ("table", "verdicts")  # tables that a terminal shows too, in this order
+PRINTED = ("table", "verdicts", "bars")  # tables that a terminal shows too, in this order
 
 
 def write_report(results: Results) -> bool:

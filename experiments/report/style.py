@@ -17,8 +17,8 @@ from experiments.analysis.text import label
 from experiments.records.schema import FAILED, NOT_APPLICABLE
 from experiments.report.tables import MEASURES, by_saving
 
-# Colours for strategies without one, apart from those of Okabe and Ito that the study's strategies have.
-SPARE = ("#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#762A83", "#999933")
+# Colours for strategies without one, apart from those that others have (of Okabe and Ito, and of Tol).
+SPARE = ("#661100", "#117733", "#AA4499", "#6699CC")
 GREY = "#777777"
 Inches = tuple[float, float]  # width and height
 STYLE: Any = {

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from augment.recording.log import Role
 from augment.recording.processes import context
-from augment.strategies.base import Strategy, master
-from augment.task_runner import open_task_runner, task_runner
+from augment.strategies.base import Strategy, master, run_processes
+from augment.task_runner import do_tasks, open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
     from multiprocessing.synchronize import Barrier
-
-    from augment.image_io import Pixels
 
 Tasks = Sequence[tuple[int, int]]
 
@@ -47,7 +44,7 @@ class Copies(Strategy):
 def _copy(job: Job, number: int, barrier: Barrier) -> None:
     open_task_runner(job, Role.WORKER)
     barrier.wait()
-    Copy().work(going_round(list(job.workload.tasks()), number, job.workers))
+    do_tasks(task_runner(), going_round(list(job.workload.tasks()), number, job.workers))
 
 
 @contextmanager
@@ -66,31 +63,7 @@ def own_outputs(job: Job) -> Iterator[list[Job]]:
         shutil.rmtree(folder)
 
 
-def run_processes(processes: Sequence[BaseProcess]) -> None:
-    """Starts them all and waits until all have ended."""
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-
-
 def going_round(tasks: Tasks, number: int, workers: int) -> list[tuple[int, int]]:
     """All the tasks in the order of worker `number`: those before its begin come last."""
     begin = number * len(tasks) // workers
     return [*tasks[begin:], *tasks[:begin]]
-
-
-class Copy:
-    """Works in this process as sequential does: reads an image when it comes to the first of its tasks."""
-
-    def __init__(self) -> None:
-        self._in_hand: int | None = None
-        self._pixels: Pixels
-
-    def work(self, tasks: Iterable[tuple[int, int]]) -> None:
-        """Does these tasks; an image that the one before needed is still in hand."""
-        for image_index, augmentation_index in tasks:
-            with task_runner().task(image_index, augmentation_index) as task:
-                if image_index != self._in_hand:
-                    self._pixels, self._in_hand = task.read(), image_index
-                task.save(task.transform(self._pixels))

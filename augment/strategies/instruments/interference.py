@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, ClassVar
 from augment.recording.log import MARKER, Role
 from augment.recording.log_writer import BACK_TO_BACK_S
 from augment.recording.processes import context
-from augment.strategies.base import Strategy, master
-from augment.strategies.instruments.copies import Copy, Tasks, own_outputs, run_processes
+from augment.strategies.base import Strategy, master, run_processes
+from augment.strategies.instruments.copies import Tasks, own_outputs
 from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS, STREAMED_BYTES, do_turns
-from augment.task_runner import open_task_runner, task_runner
+from augment.task_runner import do_tasks, open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Interference(Strategy):
 def _subject(job: Job, neighbours: Neighbours) -> None:
     open_task_runner(job, Role.WORKER)
     tasks = spread(list(job.workload.tasks()))
-    Copy().work(tasks[:1])  # warms up
+    do_tasks(task_runner(), tasks[:1])  # warms up
     _take_up(neighbours, (IDLE, []))  # when they have warmed up too
     size, drawn = _block_size(tasks), random.Random()  # another trial has other blocks in another order
     for number in range(ROUNDS):
@@ -78,7 +78,7 @@ def _subject(job: Job, neighbours: Neighbours) -> None:
             time.sleep(2 * BACK_TO_BACK_S)  # or the last tasks would share their CPU seconds with the marker
             with task_runner().task(number, MARKER - NEIGHBOURS.index(mode)) as marker:
                 marker.send(_Settled(neighbours), (mode, block))
-            Copy().work(block)
+            do_tasks(task_runner(), block)
     for neighbour in neighbours:
         neighbour.send(None)
 
@@ -95,7 +95,7 @@ def _block_size(tasks: Tasks) -> int:
     """How many of the tasks take about BLOCK_S, by doing them."""
     end = time.monotonic() + BLOCK_S
     for size, task in enumerate(tasks, 1):
-        Copy().work([task])
+        do_tasks(task_runner(), [task])
         if time.monotonic() >= end:
             return size
     return len(tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment.recording.log import MARKER, Role
-from augment.strategies.instruments.copies import Copy, Tasks, going_round
-from augment.task_runner import open_task_runner, task_runner
+from augment.strategies.instruments.copies import Tasks, going_round
+from augment.task_runner import do_tasks, open_task_runner, task_runner, tasks_done
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -37,23 +37,15 @@ def do_turns(job: Job, number: int, subject: Connection[None, Turn | None]) -> N
     tasks, but an error in any turn is the trial's fault."""
     open_task_runner(replace(job, trace=False), Role.WORKER)
     loads = loads_of(job.workload.output)
-    Copy().work([(0, 0)])  # warms up
+    do_tasks(task_runner(), [(0, 0)])  # warms up
     while turn := subject.recv():
         mode, block = turn
-        copies = _again(going_round(block, number, job.workers))
+        copies = tasks_done(task_runner(), cycle(going_round(block, number, job.workers)))
         burst = (loads | {IDLE: partial(subject.poll, None), COPIES: partial(next, copies)})[mode]
         subject.send(None)
         with task_runner().task(0, MARKER - NEIGHBOURS.index(mode)):
             while not subject.poll():
                 burst()
-
-
-def _again(tasks: Tasks) -> Iterator[None]:
-    """Does the tasks again and again, the next one whenever it is asked."""
-    copy = Copy()
-    for task in cycle(tasks):
-        copy.work([task])
-        yield
 
 
 def loads_of(folder: Path | None) -> dict[str, Burst]:

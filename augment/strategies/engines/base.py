@@ -1,0 +1,43 @@
+"""What the engines share: their package, and batches by image, which they are given instead of tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+from math import ceil
+from typing import ClassVar
+
+from augment.strategies.base import Strategy
+from augment.task_runner import do_tasks, task_runner
+from augment.workload import Workload
+
+BATCHES_PER_WORKER = 4  # at least, as far as there are tasks: so that none waits long for the last one
+Batch = tuple[int, range]  # an image, and augmentations of it
+
+
+@dataclass
+class Engine(Strategy):
+    """Tasks travel as batches of one image, which whoever gets one reads once."""
+
+    package: ClassVar[str]  # whose module has its name
+
+    def not_applicable(self, workers: int, saving: bool) -> str | None:
+        if find_spec(self.package):
+            return None
+        return f"{self.name} needs {self.package}, which is not installed: pip install {self.package}"
+
+
+def batches(workload: Workload, workers: int) -> list[Batch]:
+    """The tasks of each image together, in as many parts as give every worker BATCHES_PER_WORKER batches."""
+    n_images, n_tasks = len(workload.inputs), workload.n_augmentations
+    parts = min(n_tasks, ceil(BATCHES_PER_WORKER * workers / n_images))
+    ends = [n_tasks * part // parts for part in range(parts + 1)]
+    ranges = [range(begin, end) for begin, end in pairwise(ends)]
+    return [(image, augmentations) for image in range(n_images) for augmentations in ranges]
+
+
+def do_batch(batch: Batch) -> None:
+    """Does the tasks of a batch in this process, which has opened its runner."""
+    image, augmentations = batch
+    do_tasks(task_runner(), [(image, augmentation) for augmentation in augmentations])

@@ -1,0 +1,61 @@
+"""PyTorch's DataLoader."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from augment.recording.log import Role
+from augment.recording.processes import context
+from augment.strategies.base import master
+from augment.strategies.engines.base import Batch, Engine, batches, do_batch
+from augment.task_runner import open_task_runner
+from augment.workload import Job
+
+
+@dataclass
+class DataLoader(Engine):
+    """A map-style dataset whose items are batches, done by the loader's workers in any order."""
+
+    name: ClassVar[str] = "dataloader"
+    label: ClassVar[str] = "PyTorch DataLoader"
+    color: ClassVar[str | None] = "#882255"
+    marker: ClassVar[str] = "d"
+    package: ClassVar[str] = "torch"
+
+    def load(self) -> None:
+        import torch.utils.data  # noqa: F401
+
+    def run(self, job: Job) -> None:
+        from torch.utils.data import DataLoader as TorchLoader
+
+        with master(job):
+            loader = TorchLoader(
+                Batches(batches(job.workload, job.workers)),
+                batch_size=None,
+                num_workers=job.workers,
+                worker_init_fn=partial(_open, job),
+                multiprocessing_context=context(job.runtime.start_method),
+                in_order=False,
+            )
+            deque(loader, maxlen=0)
+
+
+@dataclass
+class Batches:
+    """The dataset: an item is done when it is asked for."""
+
+    batches: list[Batch]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> int:
+        do_batch(self.batches[number])
+        return number
+
+
+def _open(job: Job, _number: int) -> None:
+    open_task_runner(job, Role.WORKER)

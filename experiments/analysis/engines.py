@@ -1,0 +1,193 @@
+"""Every strategy on every workload of an experiment, held against the ceiling under the same runtime, and the
+bars that this project sets itself: `dynamic` with runtime=fast reaches the ceiling, is ahead of the study's
+strategies, and behind nobody's."""
+
+from collections.abc import Iterable, Iterator
+from math import nan
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from augment.strategies import ENGINES, STUDY
+from augment.strategies.dynamic import Dynamic
+from augment.strategies.instruments.copies import Copies
+from augment.strategies.sequential import Sequential
+from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.scaling import STATUS, STRONG, require
+from experiments.analysis.select import select
+from experiments.analysis.statistics import BlockModel, Interval
+from experiments.records.schema import OK
+from experiments.records.store import Parts
+
+WORKLOAD = ["pipeline", "width", "height", "saving"]
+FAST = "fast"  # the runtime of the bars
+NEAR, MIDDLE = 0.97, 0.94  # of the ceiling: what an interval must reach, and its middle be above
+AHEAD_SAVING_OR_COMPUTING, AHEAD_LIGHT = 1.15, {(500, 500): 1.8, (2000, 1000): 1.5}
+AT_CEILING = (2000, 1000)  # pixels: where the first bar holds
+LIGHT = "light"
+MEMORY_GROWTH = 1.1
+SPAN = ["trial_id", "start_s", "end_s"]
+
+
+class Cell(NamedTuple):
+    """What the model of a workload calls a cell."""
+
+    strategy: str
+    workers: int
+    runtime_name: str
+
+
+class Bar(NamedTuple):
+    """One bar on one workload: a ratio of rates or of bytes, what it has to be, and whether it is."""
+
+    bar: str
+    where: str
+    ratio: float
+    low: float
+    high: float
+    needed: str
+    holds: bool
+
+
+def workloads(
+    trials: pd.DataFrame, parts: Parts
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, BlockModel, list[str]]]:
+    """Each workload (values of WORKLOAD), its trials that may stand together with copies' seconds those of
+    their rate, the model of the ok ones, and lines on what was left out. Raises NoTrialsError."""
+    require(trials)
+    for _, same in trials.groupby(WORKLOAD[:-1], sort=False):
+        kept, notes = select(same, (*STRONG, "runtime"))
+        rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
+        for _, block in rated.groupby("saving", sort=False):
+            ok = block[block["status"] == OK]
+            names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
+            workload: Any = block.iloc[0][WORKLOAD].to_dict()
+            yield workload, block, BlockModel.of(ok, names), notes
+
+
+def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, list[str]]:
+    """A row per workload, strategy, workers and runtime: status and error, rounds, seconds and images a
+    second, the share of the ceiling under the same runtime, each with its interval; `outside_tasks_s`, before
+    the first task and after the last, and peak memory, both in the mean; and lines on what is left out."""
+    rows, notes = [], []
+    for workload, block, model, lines in workloads(trials, parts):
+        notes += lines
+        cells: Any = block.groupby([*Cell._fields], sort=False)
+        rows += [workload | _point(Cell(*cell), same, model, parts) for cell, same in cells]
+    return pd.DataFrame(rows), [*dict.fromkeys(notes)]
+
+
+def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel, parts: Parts) -> dict[str, Any]:
+    ok = trials[trials["status"] == OK]
+    ceiling = cell._replace(strategy=Copies.name)
+    share = model.ratio(ceiling, cell).ratio() if cell != ceiling else Interval(nan, nan, nan)
+    wall = model.level(cell).ratio()
+    tasks = ok["tasks"].mean()
+    rate = Interval(tasks / wall.value, tasks / wall.high, tasks / wall.low)
+    return {
+        **cell._asdict(),
+        "status": trials["status"].astype(STATUS).max() if len(ok) == 0 else OK,
+        "error": None if len(ok) else trials["error"].iloc[-1],
+        "rounds": model.rounds.get(cell, 0),
+        **_ends("wall_s", wall),
+        **_ends("images_per_s", rate),
+        **_ends("ceiling_share", share),
+        "outside_tasks_s": _outside_tasks_s(ok, parts) if cell.strategy != Copies.name else nan,
+        "peak_rss_bytes": ok["peak_rss_bytes"].mean(),
+    }
+
+
+def _ends(name: str, interval: Interval) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+
+
+def _outside_tasks_s(ok: pd.DataFrame, parts: Parts) -> float:
+    """Before the first task and after the last one, in the mean."""
+    known = ok[ok["trial_id"].map(lambda each: parts.has("tasks", each)).astype(bool)]
+    spans = [parts.of("tasks", each, SPAN) for each in known["trial_id"]]
+    inside = [tasks["end_s"].max() - tasks["start_s"].min() for tasks in spans]
+    return float((known["wall_s"] - inside).mean()) if inside else nan
+
+
+def bars(trials: pd.DataFrame, parts: Parts, memory: pd.DataFrame) -> pd.DataFrame:
+    """The bars, a row for each workload that they are for; `memory`: trials of experiment=memory."""
+    rows: list[Bar] = []
+    for workload, block, model, _ in workloads(trials, parts):
+        where = "{pipeline}, {width:.0f}x{height:.0f}, ".format(**workload)
+        where += "saving" if workload["saving"] else "no saving"
+        rows += [bar for check in (_near, _ahead, _engines) for bar in check(workload, where, model)]
+        rows += _digests(where, block)
+    return pd.DataFrame([*sorted(rows), *_memory(memory)], columns=Bar._fields)
+
+
+def _fast(model: BlockModel) -> Cell | None:
+    """The cell that the bars are about, with as many workers as the most that copies were measured with."""
+    cells: Any = model.cells
+    at_ceiling = [cell.workers for cell in cells if cell.strategy == Copies.name]
+    return Cell(Dynamic.name, max(at_ceiling), FAST) if at_ceiling else None
+
+
+def _rate(model: BlockModel, cell: Cell, other: Cell) -> Interval:
+    """Tasks a second of a cell over those of another one."""
+    return model.ratio(other, cell).ratio()
+
+
+def _near(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
+    fast = _fast(model)
+    if fast is None or fast not in model.cells or (workload["width"], workload["height"]) != AT_CEILING:
+        return
+    share = _rate(model, fast, fast._replace(strategy=Copies.name))
+    holds = share.high >= NEAR and share.value > MIDDLE
+    yield Bar("1 of the ceiling", where, *share, f"reaches {NEAR}, middle above {MIDDLE}", holds)
+
+
+def _ahead(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
+    fast = _fast(model)
+    if fast is None or (best := _best(model, fast, (kind.name for kind in STUDY))) is None:
+        return
+    size = workload["width"], workload["height"]
+    is_light = workload["pipeline"] == LIGHT and not workload["saving"]
+    least = AHEAD_LIGHT.get(size, 1.0) if is_light else AHEAD_SAVING_OR_COMPUTING
+    times = _rate(model, fast, best)
+    yield Bar(
+        "2 over the study's best",
+        f"{where} ({best.strategy})",
+        *times,
+        f"{least} or more",
+        times.value >= least,
+    )
+
+
+def _engines(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
+    fast = _fast(model)
+    if fast is None or (best := _best(model, fast, (kind.name for kind in ENGINES))) is None:
+        return
+    times = _rate(model, fast, best)
+    place = f"{where} ({best.strategy}, {best.runtime_name})"
+    yield Bar("3 over the best engine", place, *times, "not surely under 1", times.high >= 1)
+
+
+def _best(model: BlockModel, fast: Cell, names: Iterable[str]) -> Cell | None:
+    """The quickest cell of these strategies with as many workers; None unless the fast one was measured."""
+    cells: Any = model.cells
+    wanted = {*names} - {Sequential.name}
+    rivals = [cell for cell in cells if cell.strategy in wanted and cell.workers == fast.workers]
+    return min(rivals, key=model.seconds, default=None) if fast in model.cells else None
+
+
+def _digests(where: str, block: pd.DataFrame) -> Iterator[Bar]:
+    digests = block.loc[block["status"] == OK, "outputs_digest"].dropna()
+    if len(digests):
+        names = block.loc[digests.index, "strategy"].nunique()
+        counted = f"{where} ({names} strategies)"
+        yield Bar("5 digests", counted, digests.nunique(), nan, nan, "1", digests.nunique() == 1)
+
+
+def _memory(trials: pd.DataFrame) -> Iterator[Bar]:
+    ok = trials[trials["status"] == OK] if len(trials) else trials
+    if len(ok) and ok["n_images"].nunique() > 1:
+        peaks = ok.groupby("n_images")["peak_rss_bytes"].mean()
+        few, many = int(peaks.index.min()), int(peaks.index.max())
+        times = float(peaks[many] / peaks[few])
+        where = f"{many} images over {few}"
+        yield Bar("4 peak memory", where, times, nan, nan, f"{MEMORY_GROWTH} or less", times <= MEMORY_GROWTH)

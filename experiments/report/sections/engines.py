@@ -1,0 +1,136 @@
+"""Other people's executors, the study's strategies, this suite's and the ceiling, side by side."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from augment.strategies.instruments.copies import Copies
+from experiments.analysis.engines import WORKLOAD, bars, engine_points
+from experiments.analysis.scaling import NoTrialsError, strategies
+from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
+from experiments.records.schema import OK
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
+from experiments.report.style import GREY, look, panels, styled
+from experiments.report.tables import Table, by_place, plain_table
+
+NOTES = (
+    "Of the ceiling: the time of `copies` under the same runtime over the strategy's. Above 100 %: less work "
+    "than the copies do, or a machine that changed.",
+    "Outside tasks: seconds before the first task and after the last one, starting and ending processes.",
+)
+MARKS = "osD^v"  # of runtimes
+
+
+@section("engines")
+def engines(results: Results) -> Outputs:
+    """What every strategy reaches, and the bars."""
+    points, notes = engine_points(results.trials, results.parts)
+    yield "table", [engine_table(points, [*NOTES, *notes])]
+    measured = points[
+        (points["status"] == OK) & (points["strategy"] != Copies.name) & points["ceiling_share"].notna()
+    ]
+    if measured.empty:
+        raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
+    yield "ceiling_share", engine_figure(measured, "Share of the machine's ceiling")
+    checked = bars(results.trials, results.parts, Results(results.folder, "memory").trials)
+    yield "bars", [bar_table(checked)]
+
+
+def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
+    """A row per point, the strategies of a workload together."""
+    ordered = by_place(points).sort_values([*WORKLOAD, "runtime_name"], kind="stable")
+    rows: list[Any] = ordered.to_dict("records")
+    shown = ordered[["pipeline"]].copy()
+    shown["size"] = [f"{row['width']:.0f}x{row['height']:.0f}" for row in rows]
+    shown = shown.assign(saving=ordered["saving"], strategy=ordered["strategy"], workers=ordered["workers"])
+    shown["runtime"] = ordered["runtime_name"]
+    shown["images/s"] = [_text(row, "images_per_s", ".0f") for row in rows]
+    shown["of the ceiling"] = [percent_interval(*_interval(row, "ceiling_share")) for row in rows]
+    shown["outside tasks (s)"] = ordered["outside_tasks_s"]
+    shown["peak memory (MB)"] = [
+        f"{row['peak_rss_bytes'] / 1e6:.0f}" if row["status"] == OK else "-" for row in rows
+    ]
+    reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
+    lines = [f"{label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]
+    return plain_table("Every strategy on every workload", points, [*lines, *notes], shown)
+
+
+def _interval(row: Any, name: str) -> tuple[float, float, float]:
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
+
+
+def _text(row: Any, name: str, form: str) -> str:
+    return (
+        with_interval(*_interval(row, name), form)
+        if row["status"] == OK
+        else str(row["status"]).replace("_", " ")
+    )
+
+
+def bar_table(checked: pd.DataFrame) -> Table:
+    """A row per bar and workload."""
+    shown = checked[["bar", "where"]].copy()
+    texts = checked[["ratio", "low", "high"]].to_numpy().tolist()
+    shown["ratio"] = [f"{each[0]:.2f}" if np.isnan(each[1]) else with_interval(*each) for each in texts]
+    shown[["needed", "holds"]] = checked[["needed", "holds"]]
+    return plain_table("The bars of dynamic with runtime=fast", checked, [], shown)
+
+
+@styled
+def engine_figure(points: pd.DataFrame, title: str) -> Figure:
+    """A panel per pipeline and saving flag, a row per strategy, in it a mark per size; hollow under another
+    runtime than the last one."""
+    blocks: list[Any] = list(points.groupby(["pipeline", "saving"]))
+    names = strategies(points)
+    columns = min(2, len(blocks))
+    lines = -(-len(blocks) // columns)
+    size = (0.8 + 3.4 * columns, 1.0 + lines * (0.9 + 0.3 * len(names)))
+    figure, grid = panels(title, size, lines, columns, sharex=True, sharey=True)
+    for axes, ((pipeline, saving), block) in zip(grid, blocks, strict=False):
+        axes.set_title(f"{pipeline}, {with_or_without(bool(saving))}", fontsize=10)
+        _panel(axes, block, names)
+    for axes in grid[len(blocks) :]:
+        axes.set_visible(False)
+    for axes in grid[-columns:]:
+        axes.set_xlabel("share of the ceiling (%), 95 % interval")
+    handles = {
+        name: handle for axes in grid for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _panel(axes: Axes, block: pd.DataFrame, names: list[str]) -> None:
+    pairs: set[Any] = set(zip(block["width"], block["height"], strict=True))
+    sizes = sorted(pairs, key=prod)
+    runtimes = sorted({*block["runtime_name"]})
+    for row in block.to_dict("records"):
+        rank = sizes.index((row["width"], row["height"]))
+        offset = 0.5 * ((rank + 0.5) / len(sizes) - 0.5) + 0.06 * runtimes.index(row["runtime_name"])
+        middle, low, high = (100 * value for value in _interval(row, "ceiling_share"))
+        bars = np.nan_to_num([[middle - low], [high - middle]]).clip(min=0)
+        style: Any = look(row["strategy"]) | {"marker": MARKS[rank % len(MARKS)]}
+        hollow: Any = {} if row["runtime_name"] == runtimes[0] else {"markerfacecolor": "white"}
+        axes.errorbar(
+            [middle],
+            [names.index(row["strategy"]) + offset],
+            xerr=bars,
+            capsize=2,
+            markersize=5,
+            **style,
+            **hollow,
+        )
+    for rank, (width, height) in enumerate(sizes):
+        axes.plot([], [], MARKS[rank % len(MARKS)], color=GREY, label=f"{width:.0f}x{height:.0f}")
+    for place, name in enumerate(runtimes):
+        face = GREY if place == 0 else "white"
+        axes.plot([], [], "o", color=GREY, markerfacecolor=face, label=f"runtime={name}")
+    axes.axvline(100, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(names)), [label(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(left=0)

@@ -1,0 +1,55 @@
+"""Claims: every task is taken once, whoever asks when, and nobody leaves while there is something to join."""
+
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from augment.strategies.dynamic import Claims, words
+from augment.workload import Workload
+
+
+def claims(n_images: int, n_augmentations: int, workers: int) -> Claims:
+    workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
+    return Claims(workload, workers, [0] * words(workers), nullcontext)
+
+
+@given(some.integers(0, 6), some.integers(1, 5), some.integers(1, 5), some.randoms(use_true_random=False))
+def test_every_task_is_taken_once_in_any_order_of_asking(
+    n_images: int, n_augmentations: int, workers: int, draw: Random
+) -> None:
+    shared = claims(n_images, n_augmentations, workers)
+    asking = [shared.of(worker) for worker in range(workers)]
+    taken = []
+    while asking:
+        worker = draw.choice(asking)
+        task = next(worker, None)
+        if task is None:
+            asking.remove(worker)
+        else:
+            taken.append(task)
+    assert sorted(taken) == [(k, j) for k in range(n_images) for j in range(n_augmentations)]
+
+
+def test_a_worker_keeps_its_image_and_then_takes_a_new_one() -> None:
+    shared = claims(3, 2, 2)
+    first, second = shared.of(0), shared.of(1)
+    assert [*islice(first, 1)] == [(0, 0)]
+    assert [*islice(second, 3)] == [(1, 0), (1, 1), (2, 0)]
+    assert [*first] == [(0, 1), (2, 1)]
+
+
+def test_a_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
+    shared = claims(2, 6, 3)
+    busy, busier, idle = (shared.of(worker) for worker in range(3))
+    assert [*islice(busy, 4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+    assert [*islice(busier, 2)] == [(1, 0), (1, 1)]
+    assert [*islice(idle, 2)] == [(1, 2), (1, 3)]
+
+
+def test_one_image_is_work_for_all() -> None:
+    shared = claims(1, 4, 4)
+    assert [next(shared.of(worker)) for worker in range(4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]

@@ -1,0 +1,83 @@
+"""strategy=ray on a cluster: three nodes on this machine, one of which dies."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest.importorskip("ray")  # the extra `ray`
+
+from augment.recording.log import Role
+from augment.strategies import STRATEGIES
+from augment.strategies.engines.ray import QUIET, Ray
+from experiments.measure.task_columns import task_table
+from tests.jobs import contents, run, small_job
+from tests.planted import Sleeps, pipeline
+
+os.environ |= QUIET
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Any]:
+    """A head without CPUs and three nodes of one."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(3):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_a_node_that_dies_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    declared = pipeline(Sleeps)
+    assert run(Ray(), small_job(tmp_path / "alone", 1, n_augmentations=60, pipeline=declared)).error is None
+    job = small_job(tmp_path / "cluster", 3, n_augmentations=60, pipeline=declared)
+    outputs = tmp_path / "cluster" / "out"
+
+    def kill_a_node() -> None:
+        while len(list(outputs.glob("aug_*"))) < 30:
+            time.sleep(0.01)
+        cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
+
+    killer = threading.Thread(target=kill_a_node)
+    killer.start()
+    outcome = run(Ray(address=cluster.address), job, timeout_s=120)
+    killer.join()
+    assert outcome.error is None
+    assert contents(tmp_path / "cluster" / "out") == contents(tmp_path / "alone" / "out")
+    tasks = task_table(outcome.logs, 0, "trial", saving=True).to_pandas()
+    assert sorted(zip(tasks["image_index"], tasks["augmentation_index"], strict=True)) == [
+        *job.workload.tasks()
+    ]
+    assert tasks["node"].nunique() == 3
+    working = [log for log in outcome.logs if log.header.role is Role.WORKER]
+    assert len({log.header.process for log in working}) >= 3
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    alone = small_job(tmp_path / "alone", 1, n_augmentations=40, pipeline=pipeline(Sleeps))
+    assert run(STRATEGIES["sequential"](), alone).error is None
+    job = small_job(tmp_path / "ray", 2, n_augmentations=40, pipeline=pipeline(Sleeps))
+
+    def kill_a_worker() -> None:
+        while len(list((tmp_path / "ray" / "out").glob("aug_*"))) < 20:
+            time.sleep(0.01)
+        next(each for each in psutil.process_iter() if "ray::_do_batch" in each.name()).kill()
+
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+    outcome = run(Ray(), job)
+    killer.join()
+    assert outcome.error is None
+    assert contents(tmp_path / "ray" / "out") == contents(tmp_path / "alone" / "out")
+    assert sum(len(log.tasks) for log in outcome.logs) == 3 * 40
+    assert not [each for each in psutil.process_iter() if "raylet" in each.name() or "ray::" in each.name()]

@@ -1,0 +1,163 @@
+"""A pipeline that is reused makes the pixels of one that is rebuilt, or is refused by the transform's name;
+any function of an image can be a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import albumentations
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from augment.image_io import ImageError
+from augment.pipeline import CLASS, PipelineError, build, check, leaves
+from augment.recording.log import Role
+from augment.recording.log_reader import read
+from augment.recording.log_writer import Log
+from augment.runtime import PipelineUse, Runtime
+from augment.strategies import STRATEGIES
+from augment.transformer import Reused, check_reuse, transformer
+from tests.jobs import FLIP, VARIED, contents, run, small_job
+from tests.logs import HandClock, ready_log
+from tests.test_pipeline import STUDY
+
+if TYPE_CHECKING:
+    from augment.image_io import Pixels
+
+LIGHT: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/light.yaml"))
+SIZE = 160, 120
+WHOLE = {"study": STUDY, "light": LIGHT, "varied": VARIED}
+ALONE = {leaf[CLASS]: {"transforms": [leaf]} for leaf in leaves(STUDY)}
+SHIFTED: Any = {"library": "callable", "_target_": "tests.test_transformer.shifted", "by": 3}
+
+
+def noise(width: int, height: int) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def shifted(seed: int, by: int) -> Callable[[Pixels], Pixels]:
+    """A user's own pipeline, of no library."""
+    columns = int(np.random.default_rng(seed).integers(by))
+    return lambda image: np.roll(image, columns, axis=1)
+
+
+def floats(seed: int) -> Callable[[Pixels], Any]:
+    return lambda image: image / 255
+
+
+def no_function(seed: int) -> int:
+    return seed
+
+
+class Counts(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    """Keeps a state: every call is brighter than the one before."""
+
+    calls = 0
+
+    def apply(self, img: Pixels, **_: Any) -> Pixels:
+        self.calls += 1
+        return img + np.uint8(self.calls)
+
+
+@pytest.mark.parametrize("declared", [*WHOLE.values(), *ALONE.values()], ids=[*WHOLE, *ALONE])
+def test_reused_pipelines_make_the_pixels_of_rebuilt_ones(declared: Any, tmp_path: Path) -> None:
+    log = ready_log(tmp_path, HandClock())
+    reused = Reused(declared, log)
+    images = noise(40, 30), noise(97, 131)
+    for seed in np.random.default_rng(1).permutation(24):
+        image = images[seed % 2]
+        expected = build(declared, int(seed))(image=image)["image"]
+        for timed in (False, True):
+            log.timing = timed
+            np.testing.assert_array_equal(reused(int(seed), image), expected)
+
+
+def test_reused_and_rebuilt_pipelines_enter_the_same_transforms(tmp_path: Path) -> None:
+    applied = []
+    for use in PipelineUse:
+        (tmp_path / use).mkdir()
+        log = Log(tmp_path / use, Role.WORKER)
+        log.ready(1, 1)
+        transform = transformer(STUDY, use, log)
+        for seed in range(0, 16 * 12, 16):  # those that are sampled
+            log.begin(0, seed)
+            transform(seed, noise(40, 30))
+            log.lap(1)
+            log.end()
+        log.leave()
+        [process] = read(tmp_path / use)
+        names = [process.names[number] for number in process.samples["name"]]
+        applied.append([*zip(process.samples["task"].tolist(), names, strict=True)])
+    assert applied[0] == applied[1] != []
+
+
+@pytest.mark.parametrize("name", ["sequential", "dynamic", "p2"])
+def test_reuse_changes_no_output(name: str, tmp_path: Path) -> None:
+    for use in PipelineUse:
+        job = small_job(tmp_path / use, 1 if name == "sequential" else 2, runtime=Runtime(pipeline=use))
+        assert run(STRATEGIES[name](), job).error is None
+    assert contents(tmp_path / "reused" / "out") == contents(tmp_path / "rebuilt" / "out")
+
+
+def test_reuse_is_refused_for_a_transform_that_keeps_a_state() -> None:
+    check_reuse(STUDY, SIZE)
+    group = {
+        CLASS: "albumentations.OneOf",
+        "transforms": [{CLASS: "tests.test_transformer.Counts"}],
+        "p": 0.1,
+    }
+    with pytest.raises(PipelineError, match=r"runtime.pipeline=reused: tests.test_transformer.Counts makes"):
+        check_reuse({"transforms": [*FLIP["transforms"], group]}, SIZE)
+
+
+def test_reuse_is_tried_on_the_cells_own_size_where_small_images_do_not_do() -> None:
+    crop = {"transforms": [{CLASS: "albumentations.RandomCrop", "width": 300, "height": 200}]}
+    check_reuse(crop, (320, 240))
+    with pytest.raises(PipelineError, match="cannot be tried on 200x100"):
+        check_reuse(crop, (200, 100))
+
+
+def test_any_function_of_an_image_is_a_pipeline(tmp_path: Path) -> None:
+    check(SHIFTED)
+    written = []
+    for name, workers in (("sequential", 1), ("p2", 2), ("dynamic", 3)):
+        job = small_job(tmp_path / name, workers, pipeline=SHIFTED)
+        outcome = run(STRATEGIES[name](), job)
+        assert outcome.error is None
+        assert {name for log in outcome.logs for name in log.names} == {"shifted"}
+        written.append(contents(tmp_path / name / "out"))
+    assert written[0] == written[1] == written[2]
+    assert len({*written[0].values()}) > 3
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({"library": "torch"}, "pipeline.library=torch: must be one of albumentations, callable"),
+        ({"library": "callable", CLASS: "no.such.factory"}, "no.such.factory"),
+        ({"library": "callable", CLASS: "tests.test_transformer.shifted"}, "missing 1 required"),
+        ({"library": "callable", CLASS: "tests.test_transformer.no_function"}, "must return a function"),
+        ({"library": "callable"}, "_target_"),
+    ],
+)
+def test_a_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
+    with pytest.raises(PipelineError, match=told):
+        check(declared)
+
+
+def test_a_callable_is_not_reused() -> None:
+    with pytest.raises(PipelineError, match=r"give runtime\.pipeline=rebuilt"):
+        check_reuse(SHIFTED, SIZE)
+
+
+def test_what_is_no_image_is_the_trials_error(tmp_path: Path) -> None:
+    job = small_job(tmp_path, 1, pipeline={"library": "callable", CLASS: "tests.test_transformer.floats"})
+    error = run(STRATEGIES["sequential"](), job).error
+    assert error
+    assert error.startswith(
+        "the pipeline returned float64, (30, 40, 3); it must be uint8, height × width × 3"
+    )
+    assert ImageError.__name__ not in error
