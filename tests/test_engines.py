@@ -121,7 +121,8 @@ def test_the_section_names_what_does_not_apply(tmp_path: Path) -> None:
 
 
 def test_augmentations_make_trials_of_as_many_pixels() -> None:
-    megapixels = {"study": 80, "light": 800}
-    assert augmentations("2000x1000", 10, "study", megapixels) == 4
-    assert augmentations("500x500", 10, "light", megapixels) == 320
-    assert augmentations("2000x2000", 100, "mine", megapixels) == 1
+    megapixels = {"study": [80, 80], "light": [800, 4000]}
+    assert augmentations("2000x1000", 10, True, "study", megapixels) == 4
+    assert augmentations("500x500", 10, True, "light", megapixels) == 320
+    assert augmentations("500x500", 10, False, "light", megapixels) == 1600
+    assert augmentations("2000x2000", 100, True, "mine", megapixels) == 1

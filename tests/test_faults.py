@@ -214,7 +214,7 @@ def test_a_worker_that_the_supervisor_kills_is_not_the_cause(
     end = supervisor._end
 
     def slowly(process: supervisor.Process, folder: Path) -> None:
-        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.DIED)
+        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.KILLED)
         end(process, folder)
 
     monkeypatch.setattr(supervisor, "_end", slowly)

@@ -19,11 +19,13 @@ class Severity(IntEnum):
     """Which of several faults explains the others."""
 
     ENDED = 1  # a process ended early: its master may have ended it for another reason
-    RAISED = 2  # an exception: another process's death may be behind it
-    DIED = 3  # of a signal that no part of a trial sends, or by an exit in mid-task
+    RAISED = 2  # an exception outside tasks: the end of another process may be behind it
+    LEFT = 3  # a process ended in mid-task as if it was done
+    FAILED = 4  # an exception in a task, or at the start of a process
+    KILLED = 5  # a signal that no part of a trial sends
 
 
-def report(logs: Path, line: str, severity: Severity = Severity.RAISED) -> None:
+def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
     """Reports a fault, unless one as severe was reported before."""
     with open(logs / NAME, "r+b", buffering=0) as file:
         fcntl.lockf(file, fcntl.LOCK_EX)

@@ -55,14 +55,12 @@ def workloads(
     """Each workload (values of WORKLOAD), its trials that may stand together with copies' seconds those of
     their rate, the model of the ok ones, and lines on what was left out. Raises NoTrialsError."""
     require(trials)
-    for _, same in trials.groupby(WORKLOAD[:-1], sort=False):
+    for _, same in trials.groupby(WORKLOAD, sort=False):
         kept, notes = select(same, (*STRONG, "runtime"))
         rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
-        for _, block in rated.groupby("saving", sort=False):
-            ok = block[block["status"] == OK]
-            names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
-            workload: Any = block.iloc[0][WORKLOAD].to_dict()
-            yield workload, block, BlockModel.of(ok, names), notes
+        ok, workload = rated[rated["status"] == OK], dict(zip(WORKLOAD, rated[WORKLOAD].iloc[0], strict=True))
+        names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
+        yield workload, rated, BlockModel.of(ok, names), notes
 
 
 def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, list[str]]:

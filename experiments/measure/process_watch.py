@@ -51,9 +51,11 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
         return
     status = _status(process)
     if header or status != 0:
-        left_its_task = status == 0 and header is not None and header.unfinished_task is not None
-        was_killed = status is not None and status < 0 and status != -signal.SIGTERM  # which Pool sends
-        severity = fault.Severity.DIED if left_its_task or was_killed else fault.Severity.ENDED
+        severity = fault.Severity.ENDED
+        if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
+            severity = fault.Severity.KILLED
+        elif status == 0 and header and header.unfinished_task:
+            severity = fault.Severity.LEFT
         fault.report(logs, exit_reason(process.pid, status, header), severity)
 
 

@@ -58,7 +58,7 @@ def main(folder: Path, parent_pid: int) -> None:
         for process in PROCESSES:  # a strategy may return and not know how its processes ended
             report_if_dead(process, job.logs)
     except BaseException as error:
-        fault.report(job.logs, error_line(error))
+        fault.report(job.logs, error_line(error), fault.Severity.RAISED)
         report_dead(job.logs)  # what is behind it
         raise
     (folder / RESULT).write_text(json.dumps(asdict(result)))

@@ -4,7 +4,6 @@ declare theirs in their own dataclasses."""
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import floordiv
@@ -153,12 +152,13 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
     return f"{width * wide}x{round(height * workers / wide)}"
 
 
-def augmentations(size: str, n_images: int, pipeline: str, megapixels: Mapping[str, float]) -> int:
+def augmentations(size: str, n_images: int, saving: bool, pipeline: str, megapixels: Any) -> int:
     """So many of each image that a trial transforms about as many megapixels, whatever the image size: those
-    of its pipeline, of another one the least of all."""
+    that are given for its pipeline, `{name: [saving, not saving]}`, or the least of all."""
     width, height = parse_size(size)
-    wanted = 1e6 * megapixels.get(pipeline, min(megapixels.values()))
-    return max(1, round(wanted / (width * height * n_images)))
+    known = {name: each[0 if saving else 1] for name, each in megapixels.items()}
+    wanted = 1e6 * known.get(pipeline, min(known.values()))
+    return max(1, round(float(wanted) / (width * height * n_images)))
 
 
 def worker_counts() -> str:
