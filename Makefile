@@ -103,7 +103,7 @@ schema: $(READY)  ## Generate results/README.md from the records
 	$(PY) -m experiments.records.document
 
 # All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
-LOCKED := optuna joblib slurm loky dask ray dev
+LOCKED := optuna joblib slurm loky dask ray s3 dev
 
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $(LOCKED:%=--extra %) \

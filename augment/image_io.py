@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
+from augment.location import is_local, read_bytes, write_whole
 from augment.option import OptionError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def decode(path: Path) -> Pixels:
     import cv2
     import numpy as np
 
-    data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name that a file may have
+    # cv2.imread cannot open every name that a file may have, and no address.
+    data = np.fromfile(path, np.uint8) if is_local(path) else np.frombuffer(read_bytes(path), np.uint8)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is not None:
@@ -75,14 +77,24 @@ def encode(pixels: Pixels, name: str) -> Pixels:
 
 
 def write(folder: Path, name: str, encoded: Pixels) -> None:
-    """Writes aside and renames, so that a file under its name is whole. Raises OutputError with
-    the file and the cause."""
+    """Puts a file there that is whole once it has its name. Raises OutputError with file and cause."""
+    try:
+        if is_local(folder):
+            _write_aside(folder, name, encoded)
+        else:
+            write_whole(folder / name, encoded.data)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"{reason}: {name} cannot be written") from error
+
+
+def _write_aside(folder: Path, name: str, encoded: Pixels) -> None:
     aside = folder / f".{get_native_id()}.part"
     try:
         with open(aside, "wb") as file:
             file.write(encoded.data)
         os.replace(aside, folder / name)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):  # the first error is the one to tell
             aside.unlink(missing_ok=True)
-        raise OutputError(f"{(error.strerror or str(error)).lower()}: {name} cannot be written") from error
+        raise

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def make(seed: int) -> Callable[[Pixels], Pixels]:
-    """The function that flips, jitters and contrasts an image (height × width × 3) at random, drawn from `seed`.
-    Torch draws from a generator that a process has one of: for strategies with processes, not threads."""
+    """The function that flips an image (height × width × 3) and changes its contrast, as `seed` draws it.
+    Torch draws from one generator of the process: for strategies with processes, not threads."""
     import torch
     from torchvision.transforms import v2
 

@@ -2,7 +2,9 @@
 
 import os
 import resource
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -231,3 +233,31 @@ def test_tasks_before_any_reading_of_the_counters_have_used_nothing(
     log.leave()
     [process] = read(tmp_path)
     assert process.tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
+
+
+def test_a_thread_counts_what_it_uses_itself(tmp_path: Path) -> None:
+    """Beside another one that burns as much."""
+
+    def burn_until(end_s: float) -> None:
+        while time.thread_time() < end_s:
+            pass
+
+    def work() -> None:
+        log = Log(tmp_path, Role.WORKER)
+        log.ready(1, 1)
+        log.begin(0, 0)
+        burn_until(0.1)
+        log.lap(1)
+        log.end()
+        log.leave()
+
+    threads = [Thread(target=work), Thread(target=burn_until, args=(0.1,))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [process] = read(tmp_path)
+    assert process.header.pid == os.getpid() != process.header.thread
+    assert process.header.cpu_user_s + process.header.cpu_system_s == pytest.approx(0.1, abs=0.05)
+    [(user_s, system_s)] = process.tasks[["user", "system"]]
+    assert user_s + system_s == pytest.approx(0.1, abs=0.05)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from augment.datasets.base import Dataset, DatasetError, Size, shown, size_text
+from augment.location import is_local, location
 from augment.option import option
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
@@ -24,7 +25,7 @@ class Folder(Dataset):
     own_size: ClassVar[bool] = True
 
     # Images count by their content, wherever they lie.
-    path: str = option("folder of .jpg, .jpeg and .png images", determines=False)
+    path: str = option("folder of .jpg, .jpeg and .png images, or its address (s3://…)", determines=False)
 
     def check(self) -> None:
         self._images()
@@ -43,9 +44,10 @@ class Folder(Dataset):
 
     def _images(self) -> list[Path]:
         advice = "give a folder of .jpg, .jpeg or .png images"
-        folder = os.path.expanduser(self.path)
+        folder = location(self.path)
         try:
-            names = os.listdir(os.fsencode(folder))
+            here = os.path.expanduser(self.path)  # not `folder`, which of nothing is this one
+            names = os.listdir(os.fsencode(here)) if is_local(folder) else _names_at(folder)
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             reasons = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
             number = getattr(error, "errno", 0)
@@ -57,4 +59,11 @@ class Folder(Dataset):
         )
         if not images:
             raise DatasetError(f"dataset.path={shown(self.path)}: no images in it; {advice}")
-        return [Path(folder, os.fsdecode(name)) for name in images]
+        return [folder / os.fsdecode(name) for name in images]
+
+
+def _names_at(address: Path) -> list[bytes]:
+    """The names of the files at an address. Raises OSError."""
+    if not address.exists():
+        raise FileNotFoundError(ENOENT, "")
+    return [os.fsencode(each.name) for each in address.iterdir() if each.is_file()]

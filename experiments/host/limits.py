@@ -3,12 +3,14 @@
 import re
 import resource
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from augment.location import is_local
 from experiments.host.environment import cgroups, read
 
 
@@ -22,10 +24,17 @@ class Resources:
 
 
 def available(place: Path) -> Resources:
-    """What there is now; `place`, or what there is of the folders above it, is on the disk asked for."""
-    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    """What there is now; `place`, or what there is of the folders above it, is on the disk asked for. An
+    address has room."""
     memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
-    return Resources(memory_bytes, shutil.disk_usage(existing).free, open_files_limit())
+    return Resources(memory_bytes, _free_bytes(place), open_files_limit())
+
+
+def _free_bytes(place: Path) -> int:
+    if not is_local(place):
+        return sys.maxsize
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
 
 
 def _memory_headrooms() -> Iterator[int]:

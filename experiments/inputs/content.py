@@ -10,6 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from augment.image_io import ImageError
+from augment.location import is_local, read_bytes
 
 BATCH = 1024  # files, so that 100,000 need no future each at the same time
 KINDS = {"d": "directory", "p": "FIFO", "s": "socket", "c": "character device", "b": "block device"}
@@ -41,6 +42,9 @@ def inputs_digest(files: Sequence[Path]) -> str:
 
 def _line(path: Path) -> bytes:
     try:
+        if not is_local(path):
+            whole = read_bytes(path)
+            return f"{path.name} {len(whole)} {hashlib.sha256(whole).hexdigest()}\n".encode()
         with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             content = f"{os.fstat(file.fileno()).st_size} {digest}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from augment.datasets.base import Size
 from augment.image_io import ImageError
+from augment.location import absolute, as_local, is_local
 from augment.pipeline import construct, leaves
 from augment.workload import Workload
 
@@ -43,7 +44,7 @@ def usable(
 
     problems = {file: name_problem(file, output, n_augmentations) for file in files}
     nameable = [file for file, problem in problems.items() if problem is None]
-    calls = [(file.absolute(), most_pixels, pipeline) for file in nameable]
+    calls = [(absolute(file), most_pixels, pipeline) for file in nameable]
     decoded = decoder_processes.outcomes(size_or_reason, calls, most_pixels, limit_s)
     outcomes = problems | dict(zip(nameable, decoded, strict=True))
     sizes = {file: outcome for file, outcome in outcomes.items() if isinstance(outcome, tuple)}
@@ -53,7 +54,7 @@ def usable(
 
 def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str | None:
     """Why the outputs of a file cannot have their names in the folder `output`; None if they can."""
-    if output is None:
+    if output is None or not is_local(output):
         return None
     longest = Workload((file,), n_augmentations, {}, 0, output).output_name(0, n_augmentations - 1)
     fits = len(os.fsencode(longest)) <= os.pathconf(output, "PC_NAME_MAX")
@@ -65,7 +66,8 @@ def size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
     from experiments.inputs import inspection
 
     try:
-        size = inspection.inspect(file, most_pixels)
+        with as_local(file) as local:
+            size = inspection.inspect(local, most_pixels)
         return misfit(pipeline, *size) or size
     except ImageError as error:
         return str(error)

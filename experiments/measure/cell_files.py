@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from augment.location import absolute, is_local, location
 from augment.option import OptionError
 from experiments.host.provenance import UNKNOWN
 from experiments.inputs.content import inputs_digest
@@ -22,13 +23,16 @@ def results_folder(cell: Cell) -> Path:
 
 
 def output_place(cell: Cell) -> Path:
-    """The folder on whose disk the cell's outputs are written."""
+    """The folder, or the address, at which the cell's outputs are written."""
     config = cell.config
-    return Path(config.output_dir or config.scratch_dir or tempfile.gettempdir()).expanduser().absolute()
+    return absolute(location(config.output_dir or config.scratch_dir or tempfile.gettempdir()))
 
 
 def file_system(place: Path) -> str:
-    """Type and mount point of the file system that a path is on, or will be: `ext4 /home`."""
+    """Type and mount point of the file system that a path is on, or will be: `ext4 /home`; of an address
+    its begin: `s3://bucket`."""
+    if not is_local(place):
+        return "/".join(str(place).split("/")[:3])
     types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
     folders = map(str, (place.resolve(), *place.resolve().parents))
     return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
@@ -40,7 +44,7 @@ def input_files(cell: Cell) -> list[Path]:
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cached = Path(config.cache_dir or Path(base, "augment")).expanduser()
     files: list[Path] = config.dataset.files(config.n_images, config.size(), config.seed, cached)
-    return [path.absolute() for path in files]
+    return [absolute(path) for path in files]
 
 
 content_digest = cache(inputs_digest)  # the same files serve many cells of a sweep

@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +16,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from augment.image_io import error_line
+from augment.location import is_local
 from augment.option import OptionError
 from augment.workload import Job, Workload
 from experiments.host import calibration
@@ -103,7 +105,7 @@ class CellTrials:
     def input_folders(self) -> set[Path]:
         """The folders that hold its inputs."""
         files = [] if isinstance(self._files, Exception) else self._files
-        return {path.parent.resolve() for path in files}
+        return {path.parent.resolve() if is_local(path) else path.parent for path in files}
 
     def run(self, sweep: str, number: int, earlier: Sequence[Row]) -> Measured:
         """One trial more, in round `number` of `sweep`, after `earlier` ones of the same cell. Whatever goes
@@ -133,14 +135,14 @@ class CellTrials:
         """Runs the trial in scratch folders and keeps of them what is to be kept."""
         config, place = self.cell.config, output_place(self.cell)
         complete = config.strategy.complete
-        with scratch(Path(tempfile.gettempdir())) as folder, scratch(place) as output:
+        with scratch(Path(tempfile.gettempdir())) as folder, _outputs_at(place) as output:
             job = _job(self.cell, self._inputs.good, folder, output)
             before_s = calibration.kernel_s()
             outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s, config.warm_parent)
             after_s = calibration.kernel_s()
             small_fault_s, huge_fault_s = calibration.fault_s(huge=False), calibration.fault_s(huge=True)
             measured = measured_columns(outcome, job, complete)
-            if config.output_dir and complete and measured["status"] == OK:
+            if config.output_dir and complete and measured["status"] == OK and output != place:
                 for name in job.workload.output_names():
                     os.replace(output / name, place / name)
             if outcome.result and job.profiles:
@@ -157,6 +159,17 @@ class CellTrials:
         row |= {"small_fault_s": small_fault_s, "huge_fault_s": huge_fault_s}
         parts = tables(outcome, row["trial_id"], config.saving, complete)
         return Measured(row | measured, parts)
+
+
+@contextmanager
+def _outputs_at(place: Path) -> Iterator[Path]:
+    """Where a trial puts its outputs: into a scratch folder there, to be moved when all are; at an address
+    each at once under its name."""
+    if is_local(place):
+        with scratch(place) as folder:
+            yield folder
+    else:
+        yield place
 
 
 def _workload(cell: Cell, inputs: Sequence[Path], output: Path | None) -> Workload:

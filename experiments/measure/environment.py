@@ -1,6 +1,7 @@
 """Where and with which code this process measures, and what would spoil it: asked for once."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ def columns() -> dict[str, Any]:
     return {
         "machine": environment.fingerprint(described),
         "environment": json.dumps(described),
+        "node": os.environ.get("SLURMD_NODENAME"),
         "usable_cpus": environment.usable_cpus(),
         "code_digest": provenance.code_digest(Path(augment.__file__).parent),
         "git_commit": provenance.git_commit(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from augment.location import is_local
 from augment.option import OptionError
 from experiments.measure.cell_files import output_place, results_folder
 from experiments.measure.cell_trials import CellTrials, Row
@@ -22,8 +22,8 @@ class Member:
         self._trials = CellTrials(cell)
         self.identity = self._trials.identity
         if in_sweep and cell.config.output_dir:
-            folder = Path(cell.config.output_dir, f"{cell.label}-{self.identity[:8]}")
-            cell = replace(cell, config=replace(cell.config, output_dir=str(folder)))
+            folder = f"{cell.config.output_dir}/{cell.label}-{self.identity[:8]}"
+            cell = replace(cell, config=replace(cell.config, output_dir=folder))
             self._trials = CellTrials(cell)
         self.cell = cell
         self.per_round = 1  # how often a round measures it
@@ -90,7 +90,7 @@ class Member:
         if not outputs:
             return
         option, place = f"output_dir={self.cell.config.output_dir}", output_place(self.cell)
-        if place.resolve() in self._trials.input_folders():
+        if (place.resolve() if is_local(place) else place) in self._trials.input_folders():
             raise OptionError(f"{option}: holds the inputs; give another folder")
         if place.exists() and not place.is_dir():
             raise OptionError(f"{option}: not a folder")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from augment.location import is_local, read_bytes
 from augment.option import determining
 from augment.pipeline import class_paths
 from augment.recording.log import Role
@@ -118,6 +119,8 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
 
 
 def _file_digest(path: Path) -> str:
+    if not is_local(path):
+        return hashlib.sha256(read_bytes(path)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -13,6 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from augment.datasets import DATASETS, Dataset
+from augment.location import SCHEME
 from augment.option import OptionError, check_minimum, option
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
@@ -89,7 +90,9 @@ class Config:
         "too little memory, disk or open files for a cell", OnShortage.refuse, determines=False
     )
     output_dir: str | None = option(
-        "folder that keeps the augmented images; null: removed after each trial", None, determines=False
+        "folder (or s3://… address) that keeps the augmented images; null: removed after each trial",
+        None,
+        determines=False,
     )
     overwrite: bool = option("allow output_dir to hold files of the same names", False, determines=False)
     results_dir: str = option("folder for the parquet files, tables and figures", "results", determines=False)
@@ -124,6 +127,8 @@ class Config:
             raise OptionError(
                 f"image_size={self.image_size}: a folder's pictures keep their own size; leave it out"
             )
+        if self.scratch_dir and SCHEME in self.scratch_dir:
+            raise OptionError(f"scratch_dir={self.scratch_dir}: must be a folder of this machine")
         self.dataset.check()
 
 

@@ -179,6 +179,11 @@ class Trial:
     )
 
     machine: str = column("fingerprint of the computer: what differs here is never averaged", ENVIRONMENT)
+    node: str | None = column(
+        "node of a Slurm cluster, null elsewhere: a table may have points of several nodes, a point of one",
+        ENVIRONMENT,
+        within=("saving", "strategy", "workers", "width", "height"),
+    )
     usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process", ENVIRONMENT)
     oversubscribed: bool = column("whether `workers` exceeds `usable_cpus`")
     environment: str = column("the experimental environment as JSON, the study's table for this machine")

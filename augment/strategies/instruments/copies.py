@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from augment.location import remove_folder
 from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.strategies.base import Strategy, master, run_processes
@@ -60,7 +60,7 @@ def own_outputs(job: Job) -> Iterator[list[Job]]:
         folder.mkdir()
     yield [replace(job, workload=replace(job.workload, output=folder)) for folder in (output, *folders)]
     for folder in folders:
-        shutil.rmtree(folder)
+        remove_folder(folder)
 
 
 def going_round(tasks: Tasks, number: int, workers: int) -> list[tuple[int, int]]:
