@@ -5,6 +5,7 @@ short): for tests and protocol=smoke, and told apart in the rows (`warm_parent`)
 Started as `python -m experiments.measure.warm PARENT_PID`. Reads what each trial needs from stdin, a line of
 JSON, and answers with the pid when it has begun and with its status when it has ended."""
 
+import atexit
 import json
 import os
 import subprocess
@@ -55,7 +56,9 @@ def _parent(_of_pid: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", __name__, str(os.getpid())]
     environment = os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": str(ROOT)}
     pipe: Any = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+    parent = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
+    atexit.register(parent.__exit__, None, None, None)  # closes its stdin, which ends it
+    return parent
 
 
 def main(parent_pid: int) -> None:
