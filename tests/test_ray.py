@@ -1,10 +1,14 @@
 """strategy=ray on a cluster: three nodes on this machine, one of which dies."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -15,6 +19,8 @@ pytest.importorskip("ray")  # the extra `ray`
 from augment.recording.log import Role
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.ray import QUIET, Ray
+from experiments import ROOT
+from experiments.measure.scratch import remove_abandoned
 from experiments.measure.task_columns import task_table
 from tests.jobs import contents, run, small_job
 from tests.planted import Sleeps, pipeline
@@ -27,11 +33,13 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
     """A head without CPUs and three nodes of one."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(3):
-        cluster.add_node(num_cpus=1)
-    yield cluster
-    cluster.shutdown()
+    with TemporaryDirectory(dir="/tmp") as short:  # for sockets
+        head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": short}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        for _ in range(3):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.mark.slow
@@ -80,4 +88,42 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert outcome.error is None
     assert contents(tmp_path / "ray" / "out") == contents(tmp_path / "alone" / "out")
     assert sum(len(log.tasks) for log in outcome.logs) == 3 * 40
-    assert not [each for each in psutil.process_iter() if "raylet" in each.name() or "ray::" in each.name()]
+    [master] = [log.header for log in outcome.logs if log.header.role is Role.MASTER]
+    assert session(master.pid) == []
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_sweep_that_is_killed(tmp_path: Path) -> None:
+    words = ("strategy=ray", "workers=2", "protocol=smoke", "warm_parent=false", "n_augmentations=4000")
+    sweep = subprocess.Popen(
+        [
+            sys.executable,
+            str(ROOT / "run.py"),
+            *words,
+            "pipeline.transforms=[{_target_:tests.planted.Sleeps}]",
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": "/tmp"},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    trial: list[psutil.Process] = []
+    while time.monotonic() < deadline and len(session(trial[0].pid) if trial else []) < 8:
+        trial = psutil.Process(sweep.pid).children()
+        time.sleep(0.1)
+    sweep.kill()
+    sweep.wait()
+    while time.monotonic() < deadline and session(trial[0].pid):
+        time.sleep(0.1)
+    assert session(trial[0].pid) == []
+    remove_abandoned(Path("/tmp"))
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session that are alive."""
+    alive = []
+    for process in psutil.process_iter(["status"]):
+        with suppress(ProcessLookupError):
+            if os.getsid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                alive.append(process.pid)
+    return alive

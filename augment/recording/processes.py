@@ -2,6 +2,11 @@
 library that it uses, is entered in `PROCESSES`, so that its death is noticed at once, with the cause.
 (`multiprocessing.Pool` itself waits for ever for a killed worker, cpython#96062.)"""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from multiprocessing import get_context
 from multiprocessing.context import ForkContext
@@ -33,3 +38,28 @@ def watch_started() -> None:
         start(process)
 
     BaseProcess.start = watched  # type: ignore[method-assign, assignment]
+
+
+# Waits for a word or for the end of who started it; then kills what is left of that one's session.
+GUARD = """
+import os, signal, sys
+if not sys.stdin.read(1):
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            if os.getsid(int(pid)) == int(sys.argv[1]):
+                os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+"""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """However this process ends meanwhile, its whole session ends with it: for libraries whose processes
+    outlive it (Ray's agents)."""
+    command = [sys.executable, "-c", GUARD, str(os.getsid(0))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate("x")

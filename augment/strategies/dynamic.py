@@ -68,33 +68,44 @@ class Claims:
 
     def of(self, worker: int) -> Iterator[tuple[int, int]]:
         """The tasks that a worker is to do, each taken when it is asked for."""
-        whose: int | None = worker
-        while whose is not None:
-            line = self._line(whose)
-            with self._locks[whose]:
-                image, taken = self._words[line + IMAGE], self._words[line + TAKEN]
-                if taken < self._n_tasks:
-                    self._words[line + TAKEN] = taken + 1
-            if taken < self._n_tasks:
-                yield image, taken
+        whose = worker
+        while True:
+            if self._left(whose) and (task := self._take(whose)):
+                yield task
+            elif task := self._take_new(worker):
+                whose = worker
+                yield task
             else:
-                whose = self._next(worker)
+                whose = max(self._workers, key=self._left)
+                if not self._left(whose):
+                    return
 
-    def _next(self, worker: int) -> int | None:
-        """Whose image a worker goes on with: its own, if there is a new one for it, or that with most tasks
-        left; None where none is left."""
-        with self._new:  # who finds no new image here finds all that were taken in their workers' lines
-            new, line = self._words[NEXT], self._line(worker)
-            if new < self._n_images:
-                self._words[NEXT] = new + 1
-                with self._locks[worker]:
-                    self._words[line + IMAGE], self._words[line + TAKEN] = new, 0
-                return worker
-        busiest = min(self._workers, key=self._taken)
-        return busiest if self._taken(busiest) < self._n_tasks else None
+    def _take(self, whose: int) -> tuple[int, int] | None:
+        """The next task of a worker's image."""
+        line = self._line(whose)
+        with self._locks[whose]:
+            image, taken = self._words[line + IMAGE], self._words[line + TAKEN]
+            if taken == self._n_tasks:
+                return None
+            self._words[line + TAKEN] = taken + 1
+        return image, taken
 
-    def _taken(self, worker: int) -> int:
-        return int(self._words[self._line(worker) + TAKEN])
+    def _take_new(self, worker: int) -> tuple[int, int] | None:
+        """The first task of the next image, which is the worker's from now on. Where there is none, all that
+        were taken are in their workers' lines."""
+        line = self._line(worker)
+        with self._new:
+            image = self._words[NEXT]
+            if image == self._n_images:
+                return None
+            self._words[NEXT] = image + 1
+            with self._locks[worker]:
+                self._words[line + IMAGE], self._words[line + TAKEN] = image, 1
+        return image, 0
+
+    def _left(self, whose: int) -> int:
+        """Tasks that nobody has taken of a worker's image; only that worker makes them more."""
+        return self._n_tasks - int(self._words[self._line(whose) + TAKEN])
 
     @staticmethod
     def _line(worker: int) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from augment.image_io import error_line
 from augment.option import OptionError, option
 from augment.recording.log import Role
+from augment.recording.processes import guarded
 from augment.strategies.base import master
 from augment.strategies.engines.base import Batch, Engine, batches
 from augment.task_runner import TaskRunner, do_tasks
@@ -64,7 +65,7 @@ class Ray(Engine):
             "object_store_memory": OBJECT_STORE_BYTES,
             "_temp_dir": str(job.logs.parent / "ray"),
         }
-        with master(job):
+        with master(job), guarded():
             is_local = self.address == LOCAL
             ray.init(
                 self.address, log_to_driver=False, logging_level=logging.ERROR, **own if is_local else {}

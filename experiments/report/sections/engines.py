@@ -89,7 +89,7 @@ def engine_figure(points: pd.DataFrame, title: str) -> Figure:
     names = strategies(points)
     columns = min(2, len(blocks))
     lines = -(-len(blocks) // columns)
-    size = (0.8 + 3.4 * columns, 1.0 + lines * (0.9 + 0.3 * len(names)))
+    size = (0.8 + 3.4 * columns, 1.0 + lines * (0.9 + 0.34 * len(names)))
     figure, grid = panels(title, size, lines, columns, sharex=True, sharey=True)
     for axes, ((pipeline, saving), block) in zip(grid, blocks, strict=False):
         axes.set_title(f"{pipeline}, {with_or_without(bool(saving))}", fontsize=10)
@@ -111,7 +111,7 @@ def _panel(axes: Axes, block: pd.DataFrame, names: list[str]) -> None:
     runtimes = sorted({*block["runtime_name"]})
     for row in block.to_dict("records"):
         rank = sizes.index((row["width"], row["height"]))
-        offset = 0.5 * ((rank + 0.5) / len(sizes) - 0.5) + 0.06 * runtimes.index(row["runtime_name"])
+        offset = 0.5 * ((rank + 0.5) / len(sizes) - 0.5) + 0.11 * runtimes.index(row["runtime_name"])
         middle, low, high = (100 * value for value in _interval(row, "ceiling_share"))
         bars = np.nan_to_num([[middle - low], [high - middle]]).clip(min=0)
         style: Any = look(row["strategy"]) | {"marker": MARKS[rank % len(MARKS)]}

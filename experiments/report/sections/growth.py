@@ -47,6 +47,7 @@ def growth_figure(points: pd.DataFrame, cpus: int, title: str) -> Figure:
         _curves(axes[0], by_images, measure, "n_images")
         _curves(axes[1], by_workers, measure, "workers")
         axes[0].set_ylabel(SHOWN[measure][0])
+        axes[0].set_ylim(0, 1.05 * axes[0].get_ylim()[1])
     grid[0].set_title(f"{cpus} workers", fontsize=10)
     grid[1].set_title(f"{middle:,} images", fontsize=10)
     grid[2].set_xlabel("images")
@@ -62,4 +63,3 @@ def _curves(axes: Axes, points: pd.DataFrame, measure: str, x: str) -> None:
         curve(axes, scaled[scaled["strategy"] == name], measure, label(name), x=x, **look(name))
     axes.set_xscale("log", base=10 if x == "n_images" else 2)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylim(bottom=0)
