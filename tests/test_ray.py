@@ -29,12 +29,13 @@ os.environ |= QUIET
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without CPUs and three nodes of one."""
     from ray.cluster_utils import Cluster
 
     with TemporaryDirectory(dir="/tmp") as short:  # for sockets
-        head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": short}
+        monkeypatch.setenv("RAY_TMPDIR", short)
+        head = {"num_cpus": 0, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(3):
             cluster.add_node(num_cpus=1)
