@@ -34,9 +34,12 @@ READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 class TaskRunner:
     """One process or thread at work on a job: the stages of its tasks, with its log kept."""
 
-    def __init__(self, job: Job, role: Role) -> None:
+    def __init__(self, job: Job, role: Role, numbers: Path | None = None) -> None:
+        """`numbers`: the folder in which the workers of a machine number themselves; that of the logs, if not
+        given."""
         if job.runtime.pin is not Pin.none and role in (Role.WORKER, Role.SAVER):
-            bind(job.runtime.pin, next(number for number in count() if _claim(job.logs / f"{number}.number")))
+            numbers = numbers or job.logs
+            bind(job.runtime.pin, next(number for number in count() if _claim(numbers / f"{number}.number")))
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(fault.report, job.logs)  # a line on why a task failed
         self._workload = job.workload

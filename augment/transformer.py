@@ -98,8 +98,8 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     option = f"runtime.pipeline={PipelineUse.reused}"
     if library_of(pipeline) is Library.callable:
         raise PipelineError(f"{option}: a callable is made from each seed; give runtime.pipeline=rebuilt")
-    parts = {part[CLASS]: {"transforms": [part]} for part in leaves(pipeline)}
-    for name, part in (parts | {"the pipeline": pipeline}).items():
+    parts = [(part[CLASS], {"transforms": [part]}) for part in leaves(pipeline)]
+    for name, part in [*parts, ("the pipeline", pipeline)]:
         if _differs(part, size):
             raise PipelineError(
                 f"{option}: {name} makes other pixels than one built anew (it keeps something from call to "

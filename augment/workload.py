@@ -1,6 +1,6 @@
 """What is to be done, the same for every strategy, and what a strategy is handed to do it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ class Workload:
     `inputs` are image files, `pipeline` a declaration as in conf/pipeline, `output` the folder
     for the augmented images or None when they are not saved."""
 
-    inputs: tuple[Path, ...]
+    inputs: Sequence[Path]
     n_augmentations: int
     pipeline: Mapping[str, Any]
     seed: int

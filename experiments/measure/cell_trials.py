@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+from augment.files import Files
 from augment.image_io import error_line
 from augment.location import is_local
 from augment.option import OptionError
@@ -174,7 +175,7 @@ def _outputs_at(place: Path) -> Iterator[Path]:
 
 def _workload(cell: Cell, inputs: Sequence[Path], output: Path | None) -> Workload:
     config = cell.config
-    return Workload(tuple(inputs), config.n_augmentations, config.pipeline, config.seed, output)
+    return Workload(Files(inputs), config.n_augmentations, config.pipeline, config.seed, output)
 
 
 def _job(cell: Cell, inputs: Sequence[Path], folder: Path, output: Path) -> Job:

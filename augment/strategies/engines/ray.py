@@ -31,6 +31,7 @@ OBJECT_STORE_BYTES = 100 << 20  # only batches and logs travel
 
 
 RETRIES = 3
+AHEAD = 4  # batches for each worker, so that none waits for the master
 
 
 class BatchError(OptionError):
@@ -39,9 +40,9 @@ class BatchError(OptionError):
 
 @dataclass
 class Ray(Engine):
-    """Batches as Ray tasks: all at once to a cluster of its own, as many as workers to one that others may
-    use too. A batch whose process or node dies is done again elsewhere, up to RETRIES times. Logs come back
-    with the results: a node needs no folder of the trial's."""
+    """Batches as Ray tasks: as many at a time as workers, and some more that wait where the cluster is the
+    trial's own. A batch whose process or node dies is done again elsewhere, up to RETRIES times. Logs come
+    back with the results: a node needs no folder of the trial's."""
 
     name: ClassVar[str] = "ray"
     label: ClassVar[str] = "Ray"
@@ -71,13 +72,13 @@ class Ray(Engine):
                 self.address, log_to_driver=False, logging_level=logging.ERROR, **own if is_local else {}
             )
             try:
-                for piece in _pieces(job, None if is_local else job.workers):
+                for piece in _pieces(job, job.workers * (AHEAD if is_local else 1)):
                     piece.add_to(job.logs)
             finally:
                 ray.shutdown()
 
 
-def _pieces(job: Job, at_once: int | None) -> Iterator[LogPiece]:
+def _pieces(job: Job, at_once: int) -> Iterator[LogPiece]:
     """What came of each batch, in the order they are done. Raises BatchError."""
     import ray
 
@@ -119,7 +120,8 @@ def _runner(trial: str, job: Job) -> tuple[TaskRunner, list[str]]:
     if trial not in _runners:
         faults: list[str] = []
         with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
-            runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER)
+            numbers = job.logs if job.logs.is_dir() else Path(logs)
+            runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER, numbers)
         runner.report = faults.append
         _runners[trial] = runner, faults
     return _runners[trial]

@@ -1,0 +1,30 @@
+"""Many files of one folder in little memory."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from augment.files import Files
+
+PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
+
+
+def test_files_are_the_paths_that_they_were_made_of() -> None:
+    files = Files(PATHS)
+    assert list(files) == PATHS
+    assert len(files) == 4
+    assert (files[-1], files[1:3]) == (PATHS[-1], PATHS[1:3])
+    assert list(pickle.loads(pickle.dumps(files))) == PATHS
+    with pytest.raises(IndexError):
+        files[4]
+
+
+def test_a_hundred_thousand_take_as_much_memory_as_their_names() -> None:
+    files = Files([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
+    assert len(pickle.dumps(files)) < 3_000_000
+
+
+def test_they_are_of_one_folder() -> None:
+    with pytest.raises(ValueError, match="not all files are in /photos"):
+        Files([*PATHS, Path("/elsewhere/a.png")])
