@@ -197,7 +197,8 @@ class TestInATransform:
     def test_a_full_disk(self, name: str, small_disk: Path, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), n_augmentations=60, output=small_disk / "out")
         ends(name, job, "no space left on device: aug_noise_")
-        assert not list((small_disk / "out").glob(".*.part"))
+        if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
+            assert not list((small_disk / "out").glob(".*.part"))
         tried("the disk is full", name)
 
     def test_a_disk_that_is_full_for_the_logs_too(self, name: str, small_disk: Path) -> None:
