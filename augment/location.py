@@ -59,7 +59,7 @@ def write_whole(file: Path, content: bytes | memoryview) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder with all that is in it; at an address there may be none where nothing is in it."""
+    """Removes a folder with all that is in it. At an address, a folder without files does not exist."""
     if is_local(folder):
         shutil.rmtree(folder)
     elif folder.exists():

@@ -46,7 +46,7 @@ class Folder(Dataset):
         advice = "give a folder of .jpg, .jpeg or .png images"
         folder = location(self.path)
         try:
-            here = os.path.expanduser(self.path)  # not `folder`, which of nothing is this one
+            here = os.path.expanduser(self.path)  # an empty path stays one, where `folder` would be `.`
             names = os.listdir(os.fsencode(here)) if is_local(folder) else _names_at(folder)
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             reasons = {ENOENT: "no such folder", ENOTDIR: "not a folder"}

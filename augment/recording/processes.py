@@ -56,7 +56,10 @@ if not sys.stdin.read(1):
 @contextmanager
 def guarded() -> Iterator[None]:
     """However this process ends meanwhile, its whole session ends with it: for libraries whose processes
-    outlive it (Ray's agents)."""
+    outlive it (Ray's agents). Nothing where the session is not its own, as in somebody's shell."""
+    if os.getsid(0) != os.getpid():
+        yield
+        return
     command = [sys.executable, "-c", GUARD, str(os.getsid(0))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as guard:
         try:

@@ -25,7 +25,8 @@ class Clock(NamedTuple):
         return cls(boot, time.perf_counter(), time.time())
 
     def ahead_of(self, other: Clock) -> float:
-        """Seconds; as exact as the two machines agree on the time of day, where they are two."""
+        """By how many seconds its counter is ahead: none on one machine; on two as exact as these agree on
+        the time of day."""
         if self.boot == other.boot:
             return 0.0
         return (self.counter_s - self.time_s) - (other.counter_s - other.time_s)

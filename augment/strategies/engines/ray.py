@@ -28,8 +28,6 @@ LOCAL = "local"
 # Else it reports its use to its makers, and warns of graphics cards that it does not find.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 OBJECT_STORE_BYTES = 100 << 20  # only batches and logs travel
-
-
 RETRIES = 3
 AHEAD = 4  # batches for each worker, so that none waits for the master
 
