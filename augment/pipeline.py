@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from augment.option import OptionError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
+# Or it imports PyTorch, where that is installed, for its tensors: 170 MB and a second for each process.
+sys.modules.setdefault("albumentations.pytorch", cast(Any, None))
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,5 +1,8 @@
 """The random transform: a function of the seed and the task's two indices, declared as data."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,3 +70,12 @@ def test_a_wrong_declaration_is_named(declared: list[dict[str, object]], told: s
     with pytest.raises(PipelineError, match=told) as raised:
         check({"transforms": declared})
     assert "\n" not in str(raised.value)
+
+
+def test_building_a_pipeline_leaves_pytorch_alone(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('imported')")
+    declared = {"transforms": [{"_target_": "albumentations.RandomGamma"}]}
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    code += f"from augment.pipeline import build; build({declared}, 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
