@@ -4,6 +4,7 @@
 PYTHON   ?= python3
 PROTOCOL ?= quick
 ARGS     ?=
+FOLDER   ?=
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -19,12 +20,13 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PROTOCOL=quick   smoke (seconds), quick (minutes, default) or paper (the study's, hours)"
+	@echo "  FOLDER=photos    a folder of images for advise; without one, the study's boards"
 	@echo "  ARGS=            further overrides of a sweep, such as ARGS=\"workers=1,2 seed=1\""
 	@echo "  PYTHON=python3   the Python (3.11 or newer) that .venv is made with"
 
@@ -48,6 +50,9 @@ check: $(READY)  ## Check format, style, types and which module imports which
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+
+advise: $(READY)  ## Which strategy, how many workers, for the images in FOLDER? (three minutes)
+	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path="$(FOLDER)"') results_dir=$(RESULTS) $(ARGS)
 
 strong-scaling: $(READY)  ## The same work on more workers: measure, tables, figures
 	@$(call sweep,strong_scaling)
@@ -95,6 +100,9 @@ profile: $(READY)  ## cProfile of the master and one worker of one cell
 
 reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
+
+report: $(READY)  ## One page of all results: report/index.html; with A=… B=… two folders side by side
+	@$(PY) -m experiments.report.html --results $(RESULTS) $(if $(A)$(B),--sides $(A) $(B))
 
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(report)

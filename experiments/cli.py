@@ -22,7 +22,7 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.measure.jobs import interruptions
 from experiments.measure.sweep import CellFailedError
-from experiments.plan.options import Config, register
+from experiments.plan.options import Advise, Config, register
 from experiments.records.store import StoreError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
@@ -32,6 +32,7 @@ DECLARED: list[tuple[str, tuple[str, type]]] = [  # heading, prefix on the comma
     ("Options (option=value), with their defaults", ("", Config)),
     *((f"Of {group}={name}", (f"{group}.", kind)) for group in KINDS for name, kind in KINDS[group].items()),
     ("Of runtime", ("runtime.", Runtime)),
+    ("Of experiment=advise", ("advise.", Advise)),
 ]
 HEADER = """\
 How far does image augmentation scale on this machine, with which strategy, and what stops it?

@@ -5,8 +5,10 @@ else imports it, and what is heavy is imported where it is used."""
 
 import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +105,31 @@ class CheckedSweeper(BasicSweeper):
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """Nothing: the cells are checked."""
+
+
+class AdviseSweeper(CheckedSweeper):
+    """Looks for the best of all combinations within a budget: launches batch after batch, each decided by
+    what the ones before have measured, so that any launcher serves."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from experiments import advise
+        from experiments.measure import jobs
+
+        assert self.hydra_context
+        assert self.config
+        assert self.launcher
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
+        [combinations] = self.split_arguments(overrides, None)
+        cells = jobs.cells_of([loader.load_sweep_config(self.config, words) for words in combinations])
+        search = advise.Search([dict(word.split("=", 1) for word in words) for words in combinations], cells)
+        returns: list[Sequence[JobReturn]] = []
+        for batch in search.batches():
+            words = [[f"{name}={value}" for name, value in job.items()] for job in batch]
+            with redirect_stdout(StringIO()):  # of every batch; what came of all is printed at the end
+                returns.append(self.launcher.launch(words, initial_job_idx=sum(map(len, returns))))
+        search.answer()
+        return returns
 
 
 class Guard(Callback):

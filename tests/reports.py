@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
@@ -10,6 +11,7 @@ from experiments.records import store
 from experiments.records.schema import PARTS, schema
 from experiments.report.results import Results
 from experiments.report.sections import sections_of
+from experiments.report.style import Chart
 from experiments.report.tables import Table
 from tests.frames import Row
 from tests.taskframes import Cells
@@ -36,6 +38,6 @@ def shown(results: Results, section: str) -> tuple[dict[str, list[Table]], dict[
     (chosen,) = [each for each in sections_of(results.experiment) if each.name == section]
     outputs = list(chosen.show(results))
     return (
-        {stem: list(content) for stem, content in outputs if not isinstance(content, Figure)},
-        {stem: content for stem, content in outputs if isinstance(content, Figure)},
+        {stem: list(content) for stem, content in outputs if not isinstance(content, Chart | pd.DataFrame)},
+        {stem: content.figure for stem, content in outputs if isinstance(content, Chart)},
     )

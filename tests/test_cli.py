@@ -75,7 +75,7 @@ def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_
     assert ended.status == 0
     for name in cli.option_types():
         group = name.partition(".")[0]
-        assert any(line.startswith((f"{name}=", f"{group} ")) for line in lines)
+        assert any(line.startswith((f"{name}=", f"{name}.", f"{group} ")) for line in lines)
     assert any(line.startswith("workers=1 ") and line.endswith("(an integer, 1 or more)") for line in lines)
     assert any(line.startswith("trial_timeout_s=3600.0 ") and "(a number, seconds," in line for line in lines)
     assert any(line.endswith("(one of fork, spawn, forkserver)") for line in lines)

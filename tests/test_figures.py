@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,7 +22,7 @@ from experiments.records.schema import FAILED
 from experiments.report.sections.savers import savers_figure
 from experiments.report.sections.scaling import scaling_figure
 from experiments.report.sections.validation import contact_sheet
-from experiments.report.style import GREY, PUBLISHED, look, save
+from experiments.report.style import GREY, PUBLISHED, Chart, look, save
 from tests.frames import frame, repeated, trial
 
 TRIALS = frame(
@@ -178,7 +179,7 @@ def test_nothing_to_draw_is_an_error_of_one_line() -> None:
 
 
 def test_the_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
-    first, second = (save(chart(), tmp_path / name) for name in ("a", "b"))
+    first, second = (save(Chart(chart(), pd.DataFrame()), tmp_path / name) for name in ("a", "b"))
 
     assert [path.suffix for path in first] == [".png", ".svg"]
     assert first[1].read_bytes() == second[1].read_bytes()
@@ -215,7 +216,8 @@ def test_a_contact_sheet_shows_each_original_beside_its_augmentations(
     assert len(figure.axes) == 6
     assert max(axes.images[0].get_size()[1] for axes in figure.axes) <= 400
     assert figure.get_suptitle() == "2 of 2 images, 2 of 3 augmentations each"
-    assert [path.suffix for path in save(figure, tmp_path / "sheet")] == [".png"], "photos make no good SVG"
+    written = save(Chart(figure, pd.DataFrame()), tmp_path / "sheet")
+    assert [path.suffix for path in written] == [".png"], "photos make no good SVG"
 
 
 def test_an_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The counters say 6 seconds of user CPU whenever they are read, and 5 faults."""
-    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0))
+    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0, 7e6))
     clock = HandClock()
     log = ready_log(tmp_path, clock)
     for pause_s, seconds in [(1, 0.003), (0, 0.001), (0, 0.005), (0, 0.001), (1, 0.002)]:
@@ -217,13 +217,14 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
         "the fourth at the rate before it"
     )
     assert list(process.tasks["faults"]) == [5, 1, 4, 1, 5]
+    assert list(process.tasks["rss"]) == [7e6] * 5, "held when the counters were read"
 
 
 def test_tasks_before_any_reading_of_the_counters_have_used_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reading is made after the first task, but as that took no time it says nothing about rates."""
-    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0))
+    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0, 7e6))
     clock = HandClock()
     log = ready_log(tmp_path, clock)
     do_task(log, clock, (0, 0))

@@ -11,6 +11,7 @@ from experiments.report import sections
 from experiments.report.__main__ import main
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
+from experiments.report.style import Chart
 from experiments.report.tables import plain_table
 from tests.frames import BEGIN, repeated, trial
 from tests.reports import shown, stored
@@ -124,7 +125,7 @@ def test_a_new_section_is_a_function_that_registers_itself(
         """The slowest trial."""
         data = results.trials.nlargest(1, "wall_s")[["strategy", "wall_s"]]
         yield "table", [plain_table("Slowest", data)]
-        yield "empty", Figure()
+        yield "empty", Chart(Figure(), data)
 
     results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
     assert [each.name for each in sections_of("mine")] == ["slowest", "environment"]

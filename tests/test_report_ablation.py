@@ -34,7 +34,7 @@ def table_of(folder: Path, *cells: Cells, trials: list[Row] | None = None) -> Ta
 def test_each_gain_has_its_interval_the_most_given_back_first(tmp_path: Path) -> None:
     rows = [*rounds("none", [1.0, 1.0, 1.0, 1.0]), *rounds("allocator", [0.5, 0.5, 0.5, 0.5])]
     table = table_of(tmp_path, trials=[*rows, *rounds("spawn", [2.0, 2.0, 2.0, 2.0])])
-    assert [(row[4], row[6]) for row in table.rows] == [
+    assert [(row[4], row[7]) for row in table.rows] == [
         ("allocator", "+50 % (+50 to +50)"),
         ("spawn", "-100 % (-100 to -100)"),
     ]
@@ -42,7 +42,7 @@ def test_each_gain_has_its_interval_the_most_given_back_first(tmp_path: Path) ->
 
 def test_one_round_has_no_interval(tmp_path: Path) -> None:
     table = table_of(tmp_path, trials=[*rounds("none", [8.0]), *rounds("tmpfs", [5.0])])
-    assert table.rows == [["P_2", "2", "yes", "study", "tmpfs", "1", "+38 % (no interval)", "-"]]
+    assert table.rows == [["P_2", "2", "yes", "study", "tmpfs", "1", "200", "+38 % (no interval)", "-"]]
 
 
 def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> N
         cell("p2", 2, Cost(faults=10), deal=[0] * 9 + [1] * 3, ablation="allocator", **here),
         cell("p2", 2, Cost(faults=1000), ablation="chunk_1", **here),
     ]
-    assert {row[4]: row[7] for row in table_of(tmp_path, *cells).rows} == {
+    assert {row[4]: row[8] for row in table_of(tmp_path, *cells).rows} == {
         "allocator": "faults 12,000 → 120",
         "chunk_1": "load imbalance 33 % → 0 %",
     }

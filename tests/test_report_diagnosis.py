@@ -93,12 +93,12 @@ def test_a_row_per_cell_and_below_it_the_sentences_and_what_the_workload_contend
     beside = interference({"copies": 1.5, "spinners": 1.0, "streamers": 1.4}, **same)
     cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2), cell("p1", 2), copies(2), copies(4), beside]
     [table] = shown(stored(tmp_path, *cells), "diagnosis")[0]["verdicts"]
-    assert [row[:4] for row in table.rows] == [
+    assert [[*row[:3], row[4]] for row in table.rows] == [
         ["no", "P_1", "2", "nothing to gain"],
         ["no", "P_2", "2", "nothing to gain"],
         ["no", "P_2", "4", "nothing to gain"],
     ]
-    assert [row[5:] for row in table.rows] == [["memory", "-"]] * 2 + [["-", "-"]]  # at 4 not measured
+    assert [row[6:] for row in table.rows] == [["memory", "-"]] * 2 + [["-", "-"]]  # at 4 not measured
     words = table.notes[: -len(NOTES)]
     assert [note.partition(",")[0] for note in words[:3]] == [
         f"{name} workers" for name in ("P_1 with 2", "P_2 with 2", "P_2 with 4")

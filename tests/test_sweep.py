@@ -88,6 +88,7 @@ def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
 def test_nothing_else_is_written(swept: Path) -> None:
     assert [path.name for path in swept.iterdir()] == ["results"]
     assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {
+        "plans",
         "trials",
         "tasks",
         "transforms",

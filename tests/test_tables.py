@@ -53,6 +53,7 @@ def test_a_row_shows_time_speedup_and_efficiency_with_their_intervals() -> None:
         "workers": "2",
         "ideal (s)": "7.07",
         "time (s)": "8.84 (8.84–8.84)",
+        "images/s": "113 (113–113)",
         "speedup": "1.60 (1.60–1.60)",
         "efficiency": "80 % (80–80)",
     }
@@ -90,7 +91,7 @@ def test_a_note_says_how_cells_without_a_common_round_get_an_interval() -> None:
 def test_a_missing_baseline_is_a_dash_with_a_footnote() -> None:
     (table,) = scaling_tables(strong(frame([trial("p1", 2, 5.0)])), "Strong scaling")
 
-    assert table.rows == [["yes", "P_1", "2", "-", "5.00 (no interval)", "-", "-"]]
+    assert table.rows == [["yes", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-"]]
     assert any("No sequential baseline" in note for note in table.notes)
 
 
@@ -126,6 +127,7 @@ def test_weak_scaling_shows_sizes_and_the_sequential_references() -> None:
         "sequential (s)": "9.00",
         "ideal (s)": "4.00",
         "time (s)": "5.00 (no interval)",
+        "images/s": "200 (no interval)",
         "efficiency": "80 % (no interval)",
         "normalised": "90 % (no interval)",
     }
@@ -200,9 +202,9 @@ def test_savers_are_tuned_by_workers(tmp_path: Path) -> None:
 
     table = section_table(tmp_path, "savers", rows)
     assert [line[table.columns.index("savers") :] for line in table.rows if line[1] == "P_Q"] == [
-        ["1", '{"savers": 1}', "6.00 (no interval)"],
-        ["2", '{"savers": 2}', "4.00 (no interval)"],
-        ["-", '{"savers": 4}', "-"],
+        ["1", '{"savers": 1}', "6.00 (no interval)", "167 (no interval)"],
+        ["2", '{"savers": 2}', "4.00 (no interval)", "250 (no interval)"],
+        ["-", '{"savers": 4}', "-", "-"],
     ]
 
 
@@ -210,8 +212,8 @@ def test_an_experiment_of_its_own_has_a_row_for_each_cell_with_what_they_differ_
     rows = [trial("p1", 2, 5.0 + seed, experiment="mine", seed=seed) for seed in (1, 2)]
     table = section_table(tmp_path, "cells", rows)
 
-    assert table.columns[-2:] == ["seed", "time (s)"]
-    assert [line[-2:] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
+    assert table.columns[-3:] == ["seed", "time (s)", "images/s"]
+    assert [line[-3:-1] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
 
 
 def test_the_cost_of_recording_is_of_the_pairs_of_the_newest_run(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ import os
 import re
 import resource
 from contextlib import suppress
+from mmap import PAGESIZE
 from pathlib import Path
 from threading import get_native_id
 
-Used = tuple[float, ...]  # user and system seconds, minor faults, seconds of run-queue wait
-UNCOUNTED: Used = (math.nan,) * 4
+# User and system seconds, minor faults, seconds of run-queue wait; and the resident memory in bytes.
+Used = tuple[float, ...]
+UNCOUNTED: Used = (math.nan,) * 5
 
 
 def usage() -> resource.struct_rusage:
@@ -29,16 +31,18 @@ class Counters:
         self._schedstat: int | None = None
         with suppress(FileNotFoundError):  # a kernel built without it
             self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._usage, self._wait_s = usage(), self._waited()
 
     def used(self) -> Used:
-        """What was used since the last call."""
+        """What was used since the last call, and the memory held now."""
         before, wait_s = self._usage, self._wait_s
         self._usage = after = usage()
         if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
             self._wait_s = self._waited()  # else it never left its CPU, and cannot have waited for one
         user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s
+        resident = int(os.pread(self._statm, 64, 0).split()[1]) * PAGESIZE
+        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s, resident
 
     def _waited(self) -> float:
         """Seconds runnable without a CPU so far (proc(5), schedstat)."""

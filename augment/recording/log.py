@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 STAGES = ("read", "transform", "send", "encode", "write")
 # Doubles of a task: stages in seconds, and for how many of them it waited for files.
 TASK = ("image_index", "augmentation_index", "start", "end", *STAGES, "file_wait")
-BATCH = ("tasks", "user_s", "system_s", "faults", "wait_s")  # doubles: these tasks took that together
+BATCH = ("tasks", "user_s", "system_s", "faults", "wait_s", "rss_bytes")  # doubles: of these tasks together
 SAMPLE = ("task", "name", "seconds")  # doubles of a timed transform: task in the block, name in the log
 KINDS = (SAMPLE, BATCH, TASK)  # of rows in a block, in their order
 # Before a block, in bytes or items: names of transforms not seen before, samples, batches, tasks.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TASK_COLUMNS = (
     {"image_index": "i8", "augmentation_index": "i8", "start": "f8", "end": "f8"}
     | dict.fromkeys((*STAGES, "file_wait"), "f8")
-    | {"user": "f8", "system": "f8", "faults": "i8", "wait": "f8"}
+    | {"user": "f8", "system": "f8", "faults": "i8", "wait": "f8", "rss": "f8"}
 )
 SAMPLE_COLUMNS = {"task": "i8", "name": "i8", "seconds": "f8", "weight": "f8"}
 
@@ -106,7 +106,8 @@ def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
 
 def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     """User and system seconds, faults and wait of each task: those of its batch, shared by the tasks'
-    seconds; at the rates of the last batch that was counted, if its own was not. Faults are whole."""
+    seconds; at the rates of the last batch that was counted, if its own was not. Faults are whole. Last the
+    memory held after the batch, NaN before any was counted."""
     import numpy as np
 
     sizes = batches[:, 0].astype(int)
@@ -114,7 +115,7 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     total_s = np.bincount(batch, seconds, len(sizes))
     counted = ~np.isnan(batches[:, 1]) & (total_s > 0)
     rates = np.zeros((len(sizes) + 1, 4))  # the last row: before any batch was counted
-    rates[:-1][counted] = batches[counted, 1:] / total_s[counted, None]
+    rates[:-1][counted] = batches[counted, 1:5] / total_s[counted, None]
     last_counted = np.maximum.accumulate(np.where(counted, np.arange(len(sizes)), -1))
     user, system, faults, wait = rates[last_counted[batch]].T * seconds
 
@@ -123,7 +124,7 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     owed = np.round(owed - (owed - faults)[first][batch])
     whole = np.diff(owed, prepend=0)
     whole[first] = owed[first]
-    return user, system, whole, wait
+    return user, system, whole, wait, np.append(batches[:, 5], np.nan)[last_counted[batch]]
 
 
 def _weights(tasks: Columns) -> Floats:

@@ -30,7 +30,7 @@ REMOVABLE = [cause for cause, _ in REMOVED_BY.values()]
 AA = "aa"  # the ablation that changes nothing
 AA_ROUNDS = 3  # of one A/A comparison
 POINT = ["strategy", "workers", "saving", "pipeline"]
-GAIN = [*POINT, "ablation", "rounds", "gain", "low", "high"]
+GAIN = [*POINT, "ablation", "rounds", "images_per_s", "gain", "low", "high"]
 POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
 
 
@@ -80,10 +80,10 @@ def of_one_workload(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
-    """One row per point and ablation, the most given back first: `rounds`, the `gain` (share of the time with
-    no policy changed) with `low` and `high`, Holm-adjusted over the ablations of the point; and of the
-    `counter` that belongs to the ablation (see REMOVED_BY) the mean `before` and `after`, NaN where it has
-    none. Raises NoTrialsError."""
+    """One row per point and ablation, the most given back first: `rounds`, `images_per_s`, the `gain` (share
+    of the time with no policy changed) with `low` and `high`, Holm-adjusted over the ablations of the point;
+    and of the `counter` that belongs to the ablation (see REMOVED_BY) the mean `before` and `after`, NaN
+    where it has none. Raises NoTrialsError."""
     rows: list[dict[str, Any]] = []
     ok = with_ceilings(trials, parts)
     for (saving, pipeline), block in ok[ok["status"] == OK].groupby(["saving", "pipeline"]):
@@ -93,7 +93,8 @@ def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
             others = (each for each in cells if each[:2] == cell[:2] and each != cell)
             for other, gain in given_back(model, cell, others).items():
                 rounds = min(model.rounds[cell], model.rounds[other])
-                values = (*cell[:2], saving, pipeline, other.ablation, rounds, *gain)
+                rate = block["tasks"].iloc[0] / model.seconds(other)
+                values = (*cell[:2], saving, pipeline, other.ablation, rounds, rate, *gain)
                 rows.append(dict(zip(GAIN, values, strict=True)) | _counter(other, counted))
     if not rows:
         nothing = f"no cell with ablation={UNTOUCHED} and another to hold against it"

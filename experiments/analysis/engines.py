@@ -80,16 +80,14 @@ def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel, parts: Parts) ->
     ok = trials[trials["status"] == OK]
     ceiling = cell._replace(strategy=Copies.name)
     share = model.ratio(ceiling, cell).ratio() if cell != ceiling else Interval(nan, nan, nan)
-    wall = model.level(cell).ratio()
-    tasks = ok["tasks"].mean()
-    rate = Interval(tasks / wall.value, tasks / wall.high, tasks / wall.low)
+    level = model.level(cell)
     return {
         **cell._asdict(),
         "status": trials["status"].astype(STATUS).max() if len(ok) == 0 else OK,
         "error": None if len(ok) else trials["error"].iloc[-1],
         "rounds": model.rounds.get(cell, 0),
-        **_ends("wall_s", wall),
-        **_ends("images_per_s", rate),
+        **_ends("wall_s", level.ratio()),
+        **_ends("images_per_s", level.inverse().ratio().times(ok["tasks"].mean())),
         **_ends("ceiling_share", share),
         "outside_tasks_s": _outside_tasks_s(ok, parts) if cell.strategy != Copies.name else nan,
         "peak_rss_bytes": ok["peak_rss_bytes"].mean(),

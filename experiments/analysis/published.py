@@ -20,6 +20,7 @@ FOLDER = ROOT / "results" / "published"
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 POINTS = {"strong_scaling": (strong, STRONG), "weak_scaling": (weak, WEAK)}
 REPETITIONS = 2  # each printed time is the mean of two executions; neither is printed
+TASKS = 1000  # of each execution: 100 augmentations of each of 10 images
 SECONDS_DIGIT = 0.01
 PRINTED = (  # quantity, column of the printed figure, its unit, its last digit
     ("speedup", "printed_speedup", 1.0, 0.01),
@@ -31,7 +32,9 @@ SLIP = ["experiment", *STRONG, "quantity", "printed", "right"]
 def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
     """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed point, with the
     columns that `scaling` reads. P_Q without saving, a dash in the study, is `not_applicable`."""
-    printed = pd.read_csv(folder / f"{experiment}.csv").assign(status=OK, sweep="published", round=0)
+    printed = pd.read_csv(folder / f"{experiment}.csv").assign(
+        status=OK, sweep="published", round=0, tasks=TASKS
+    )
     if "image_size" in printed:
         size = printed["image_size"].str.split("x", expand=True).astype("int64")
         printed = printed.assign(width=size[0], height=size[1])

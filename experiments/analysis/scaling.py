@@ -1,12 +1,12 @@
 """From trials to points: speedup, efficiency and share of the ceiling, with their intervals.
 
 A *point* is one row per (saving, strategy, workers[, width, height]). Its columns: `status`, `repetitions`
-(ok trials), `rounds` (in which these were measured) and `failures`; `wall_s` (seconds, geometric mean, in
-the mean of all rounds) and `ideal_s`; the ratios (1.0 is 100 %). wall_s and the ratios have the ends of their
-95 % interval in `_low` and `_high` (see `statistics`), NaN after one round. What was not measured or has no
-baseline is NaN; failed and not applicable cells keep their row. `copies` count with the time that their rate
-gives (see `ceiling`); `ceiling_share` is that time over the strategy's.
-"""
+(ok trials), `rounds` (in which these were measured) and `failures`; `wall_s` (seconds, geometric mean, in the
+mean of all rounds) and `ideal_s`; `images_per_s`, augmented ones; the ratios (1.0 is 100 %). wall_s, the rate
+and the ratios have the ends of their 95 % interval in `_low` and `_high` (see `statistics`), NaN after one
+round. What was not measured or has no baseline is NaN; failed and not applicable cells keep their row.
+`copies` count with the time that their rate gives (see `ceiling`); `ceiling_share` is that time over the
+strategy's."""
 
 from collections.abc import Mapping, Sequence
 from math import nan
@@ -91,9 +91,15 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
         repetitions=("ok", "sum"),
         rounds=("measured", "nunique"),
         failures=("failed", "sum"),
+        tasks=("tasks", "mean"),
     )
     points = points.astype({"status": str}).assign(point=points.index)
-    _add(points, "wall_s", [fits[flag].level(point) for point, flag in enumerate(points["saving"])])
+    levels = [fits[flag].level(point) for point, flag in enumerate(points["saving"])]
+    _add(points, "wall_s", levels)
+    rates = [level.inverse().ratio() for level in levels]
+    points[[f"images_per_s{end}" for end in ENDS]] = pd.DataFrame(rates, points.index).mul(
+        points["tasks"], axis=0
+    )
     return points, fits
 
 

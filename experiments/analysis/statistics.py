@@ -33,6 +33,10 @@ class Interval(NamedTuple):
         """Whether it has ends."""
         return not isnan(self.low)
 
+    def times(self, factor: float) -> "Interval":
+        """Of so many times the quantity, where the factor is known."""
+        return Interval(*(factor * each for each in self))
+
     def exp(self) -> "Interval":
         """Of a ratio, where this is of its logarithm."""
         return Interval(*map(exp, self))
@@ -54,6 +58,10 @@ class Estimate(NamedTuple):
     def ratio(self, level: float = LEVEL) -> Interval:
         """Of the ratio of the times."""
         return self.interval(level).exp()
+
+    def inverse(self) -> "Estimate":
+        """Of the times in the other order: of a rate, where this is of seconds."""
+        return self._replace(value=-self.value)
 
     @property
     def p_value(self) -> float:

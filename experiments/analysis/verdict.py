@@ -41,8 +41,9 @@ COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "s
 def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     """A row with COLUMNS per strategy, worker count from two on and saving flag, of trials that may stand in
     one table (see `ablation.comparable`). `suspected` and `proved` name CAUSES, the first first, joined by
-    commas. After them for sentences: `rounds_to_decide` (NaN where decided, or where nothing tells),
-    `ranking` (cause: what it takes at most of P T) and `gains` (ablation: what it gives back of T)."""
+    commas. After them `images_per_s`, and for sentences `rounds_to_decide` (NaN where decided, or where
+    nothing tells), `ranking` (cause: what it takes at most of P T) and `gains` (ablation: what it gives back
+    of T)."""
     timed = with_ceilings(trials, parts)
     split, slowdowns = breakdown.breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[dict[str, Any]] = []
@@ -52,13 +53,14 @@ def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
         model = fitted(block)
         for cell in _judged(model):
             row: dict[str, Any] = {**cell._asdict(), "saving": bool(saving), "ranking": {}, "gains": {}}
+            row["images_per_s"] = block["tasks"].iloc[0] / model.seconds(cell)
             if cell.workers > cpus:
                 loss = _lost(model, cell, cell._replace(workers=cpus))
                 rows.append(row | _said(OVERSUBSCRIBED, loss, [], []))
             else:
                 contended = interference.contended(slowdowns, cell.workers, bool(saving))
                 rows.append(row | _judge(model, cell, of_flag, contended))
-    return pd.DataFrame(rows, columns=[*COLUMNS, "rounds_to_decide", "ranking", "gains"])
+    return pd.DataFrame(rows, columns=[*COLUMNS, "images_per_s", "rounds_to_decide", "ranking", "gains"])
 
 
 def _judged(model: BlockModel) -> list[Cell]:

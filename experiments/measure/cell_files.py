@@ -13,6 +13,7 @@ from augment.location import absolute, is_local, location
 from augment.option import OptionError
 from experiments.host.provenance import UNKNOWN
 from experiments.inputs.content import inputs_digest
+from experiments.inputs.sample import drawn
 from experiments.inputs.vetting import Vetted, usable
 from experiments.plan.cell import Cell
 from experiments.plan.options import OnBadImage
@@ -39,12 +40,13 @@ def file_system(place: Path) -> str:
 
 
 def input_files(cell: Cell) -> list[Path]:
-    """The images of a cell's dataset, made where they are synthetic. Raises DatasetError."""
+    """The images of a cell's dataset, made where they are synthetic, or a sample of them. Raises DatasetError
+    and OSError."""
     config = cell.config
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     cached = Path(config.cache_dir or Path(base, "augment")).expanduser()
     files: list[Path] = config.dataset.files(config.n_images, config.size(), config.seed, cached)
-    return [absolute(path) for path in files]
+    return drawn([absolute(path) for path in files], config.sample, config.seed)
 
 
 content_digest = cache(inputs_digest)  # the same files serve many cells of a sweep

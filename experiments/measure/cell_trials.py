@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from augment.location import is_local
 from augment.option import OptionError
 from augment.workload import Job, Workload
 from experiments.host import calibration
+from experiments.inputs.sample import size
 from experiments.inputs.vetting import Vetted
 from experiments.measure import environment, preflight, supervisor
 from experiments.measure.cell_files import content_digest, input_files, output_place, results_folder, vetted
@@ -65,6 +67,8 @@ class CellTrials:
         columns["oversubscribed"] = self.cell.config.workers > columns["usable_cpus"]
         if isinstance(self._files, Exception):
             return columns | {"inputs_digest": None, "files": None}
+        if self.cell.config.sample:
+            columns["sampled_images"] = json.dumps({path.name: size(path) for path in self._files})
         return columns | {"inputs_digest": content_digest(tuple(self._files)), "files": len(self._files)}
 
     @cached_property

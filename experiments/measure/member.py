@@ -10,6 +10,7 @@ from augment.option import OptionError
 from experiments.measure.cell_files import output_place, results_folder
 from experiments.measure.cell_trials import CellTrials, Row
 from experiments.plan.cell import Cell
+from experiments.plan.command import command
 from experiments.records import store
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
 
@@ -40,30 +41,40 @@ class Member:
             return any(row["status"] == NOT_APPLICABLE for row in rows)
         return not self.cell.config.rerun and _count_ok(rows) >= self._target
 
+    @property
+    def plan(self) -> Row:
+        """Its row in the plan of this sweep, once it is known what it lacks."""
+        cell = self.cell
+        names = {"experiment": cell.experiment, "pipeline": cell.pipeline, "runtime_name": cell.runtime}
+        work = {"cell": self.identity, "label": cell.label, "command": command(cell), "trials": self._target}
+        return names | work
+
     def lacking(self) -> int:
         """How many trials it is to be given: those asked for less the ok ones that it has; all of them where
         they are wanted anew; one where the outputs are not where they are to be kept."""
         rows, wanted = self.all_rows(), self.per_round * self.cell.config.repetitions
         if self.cell.not_applicable:
+            self._target = 0
             return int(not self._has_all(rows))
         ok = _count_ok(rows)
         lacks = wanted if self.cell.config.rerun else max(wanted - ok, int(not self._outputs_kept(rows)), 0)
         self._target = ok + lacks
         return lacks
 
-    def measure(self, sweep: str, number: int) -> None:
-        """One trial in round `number` of `sweep`, unless another sweep has measured it meanwhile, or it was
-        seen before that the cell cannot even begin."""
+    def measure(self, sweep: str, number: int) -> Row | None:
+        """One trial in round `number` of `sweep`, and its row; none where another sweep has measured it
+        meanwhile, or it was seen before that the cell cannot even begin."""
         if any(row["status"] == FAILED and row.get("n_images") is None for row in self.rows):
-            return
+            return None
         results = results_folder(self.cell)
         with store.turn(results):
             rows = self.all_rows()
             if self._has_all(rows):
-                return
+                return None
             trial = self._trials.run(sweep, number, rows)
             store.write(results, self.cell.label, trial.row, trial.parts)
         self.rows.append(trial.row)
+        return trial.row
 
     def failures(self) -> list[str]:
         """One line for each different error of its trials in this sweep."""

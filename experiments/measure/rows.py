@@ -18,6 +18,7 @@ from experiments.inputs.vetting import Vetted
 from experiments.measure import supervisor
 from experiments.measure.cell_files import file_system, output_place
 from experiments.plan.cell import Cell
+from experiments.plan.command import command
 from experiments.records.schema import FAILED, OK, digest_of
 
 LIBRARY = "albumentations."  # its version is a column; other classes count by their source
@@ -30,6 +31,7 @@ def planned_columns(cell: Cell) -> dict[str, Any]:
     return {
         **determining(config),
         "experiment": cell.experiment,
+        "command": command(cell),
         "protocol": cell.protocol,
         "ablation": cell.ablation,
         "strategy": cell.strategy,
@@ -105,13 +107,14 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
     if not complete:
         return {"status": OK, "outputs": len(present)}
     with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-        digests = pool.map(_file_digest, (workload.output / name for name in present))
-        columns = {
-            "status": OK,
-            "outputs": len(present),
-            "output_bytes": sum(sizes[name] for name in present),
-            "outputs_digest": outputs_digest(zip(present, digests, strict=True)),
-        }
+        digests = list(pool.map(_file_digest, (workload.output / name for name in present)))
+    columns = {
+        "status": OK,
+        "outputs": len(present),
+        "distinct_outputs": len(set(digests)),
+        "output_bytes": sum(sizes[name] for name in present),
+        "outputs_digest": outputs_digest(zip(present, digests, strict=True)),
+    }
     if missing := [name for name in expected if name not in sizes]:
         error = f"{len(missing)} of {len(expected)} outputs are missing: {missing[0]}, …"
         columns |= {"status": FAILED, "error": error}

@@ -33,12 +33,14 @@ def _status(member: Member) -> str:
 
 
 def numbers(cell: Cell, rows: Sequence[Row]) -> str:
-    """`p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 80 outputs, digest 0a1b2c…`; the reason where
-    nothing was measured."""
+    """`p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs, digest 0a1b2c…`; the reason
+    where nothing was measured."""
     ok = [row for row in rows if row["status"] == OK]
     if not ok:
         return f"{cell.label}: {rows[-1]['error'] if rows else ALREADY}"
     walls_s = [row["wall_s"] for row in ok]
     spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
     digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
-    return f"{cell.label}: {sum(walls_s) / len(walls_s):.2f} s{spread}, {ok[0]['outputs']} outputs{digest}"
+    wall_s = sum(walls_s) / len(walls_s)
+    rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
+    return f"{cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"

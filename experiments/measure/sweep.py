@@ -82,12 +82,16 @@ class Sweep:
             print(f"warning: {finding}", file=sys.stderr)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
         lacking = {member: lacks for member in self.members if (lacks := member.lacking())}
+        if lacking:
+            began = {"sweep": name, "started_at": datetime.now(UTC)}
+            planned = [member.plan | began for member in self.members]
+            store.write_before(results_folder(self.cells[0]), "plans", planned)
         per_round = {member: member.per_round for member in lacking}
         with progress({member.cell: trials for member, trials in lacking.items()}) as trial_of:
             for number, order in enumerate(rounds(lacking, per_round, self.cells[0].config.order_seed)):
                 for member in order:
-                    with trial_of(member.cell):
-                        member.measure(name, number)
+                    with trial_of(member.cell) as finished:
+                        finished(member.measure(name, number))
 
     def results(self) -> list[Result]:
         """One for each cell that was asked for."""

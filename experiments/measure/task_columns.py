@@ -57,6 +57,7 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
         **{f"{stage}_s": of_both(stage) for stage in STAGES},
         "file_wait_s": of_both("file_wait"),
         **{column: of_both(name) for column, name in COUNTERS.items()},
+        "rss_bytes": tasks["rss"],
         **{f"saver_{column}": tasks[f"{name}_saving"] for column, name in COUNTERS.items()},
     }
     return _table("tasks", columns, trial_id)

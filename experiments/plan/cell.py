@@ -29,7 +29,7 @@ class Cell:
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:
         """The cell of what Hydra composed; `choices` are `hydra.runtime.choices`. Raises OptionError."""
-        for group in ("", "strategy", "dataset", "runtime"):
+        for group in ("", "strategy", "dataset", "runtime", "advise"):
             node = composed[group] if group else composed
             kind: Any = OmegaConf.get_type(node)
             for key in set(node) - {declared.name for declared in fields(kind)}:

@@ -38,6 +38,15 @@ class OnShortage(StrEnum):
 
 
 @dataclass
+class Advise:
+    """The search for the best of `experiment=advise`."""
+
+    budget_s: float = option(
+        "that experiment=advise takes", 180.0, unit="seconds", minimum=10, determines=False
+    )
+
+
+@dataclass
 class Config:
     """One cell. Groups (strategy, dataset, pipeline, runtime, protocol, ablation, experiment) are chosen
     by name."""
@@ -64,6 +73,12 @@ class Config:
     )
     n_images: int | None = option(
         "images to augment; null: all that the dataset has", None, minimum=1, determines=False
+    )
+    sample: int | None = option(
+        "at most so many of the images, drawn by size with `seed`; null: all of them",
+        None,
+        minimum=1,
+        determines=False,
     )
     on_bad_image: OnBadImage = option(
         "a folder's file that is no usable image: fail (before the trial) or skip it",
@@ -109,6 +124,7 @@ class Config:
     dataset: Dataset = MISSING
     pipeline: dict[str, Any] = field(default_factory=dict)
     runtime: Runtime = field(default_factory=Runtime)
+    advise: Advise = field(default_factory=Advise)
 
     def size(self) -> tuple[int, int] | None:
         """Width and height in pixels. Raises OptionError."""
@@ -117,7 +133,7 @@ class Config:
     def check(self) -> None:
         """Raises OptionError for the first option that cannot work. Reads, but writes nothing."""
         check_minimum(self)
-        for prefix in ("strategy", "dataset", "runtime"):
+        for prefix in ("strategy", "dataset", "runtime", "advise"):
             check_minimum(getattr(self, prefix), f"{prefix}.")
         if self.output_dir is not None and not self.saving:
             raise OptionError(
@@ -174,6 +190,13 @@ def worker_counts() -> str:
     return ",".join(map(str, sorted({*powers, cpus})))
 
 
+def advised_counts() -> str:
+    """The numbers of workers among which the best is looked for: powers of two, the usable CPUs, and a little
+    over: `2,4,8,10`."""
+    cpus = usable_cpus()
+    return f"{worker_counts()},{cpus + max(1, cpus // 4)}" if cpus > 1 else worker_counts()
+
+
 def register() -> None:
     """Makes the schemas of the options known to Hydra: files in conf/strategy and conf/dataset build on
     `base_<name>`."""
@@ -190,5 +213,6 @@ OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=
 OmegaConf.register_new_resolver("augmentations", augmentations, replace=True)
 OmegaConf.register_new_resolver("integer_division", floordiv, replace=True)
 OmegaConf.register_new_resolver("worker_counts", worker_counts, replace=True)
+OmegaConf.register_new_resolver("advised_counts", advised_counts, replace=True)
 OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

@@ -86,6 +86,7 @@ class Trial:
 
     trial_id: str = column("names this trial; its tasks carry it")
     experiment: str = column("the named sweep this trial belongs to; `adhoc` for a plain command")
+    command: str | None = column("measures this cell again; null before version 2.0")
     sweep: str = column("which command run measured it")
     round: int = column("0, 1, … within the sweep: each round measures every cell once, the baseline twice")
     cell: str = column("hash of all columns marked * below; the trials of one cell share it")
@@ -127,6 +128,9 @@ class Trial:
     inputs: str | None = column("folder of the input images")
     n_images: int | None = column("images augmented")
     tasks: int | None = column("n_images × n_augmentations")
+    sampled_images: str | None = column(
+        "names of the images with their pixels (in an address bytes), as JSON, where they are a sample"
+    )
     skipped_images: str | None = column("files left out as no usable images, with the reason, as JSON")
     output_dir: str | None = column("folder that keeps the outputs; null where they are removed")
     scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's")
@@ -167,6 +171,7 @@ class Trial:
         "does not say"
     )
     outputs: int | None = column("files written, copies not counted; 0 when not saving")
+    distinct_outputs: int | None = column("different contents among those files")
     output_bytes: int | None = column("bytes in those files")
     outputs_digest: str | None = column(
         "SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}\\n`; null when not all are written"
@@ -227,6 +232,9 @@ class Task:
     cpu_system_s: float = column("system CPU seconds in the task, saver's part included")
     minor_faults: int = column("page faults served without a disk, saver's part included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver's part included")
+    rss_bytes: int | None = column(
+        "memory that its worker held when the counters were read after it; null before version 2.0"
+    )
     saver_cpu_user_s: float | None = column("of cpu_user_s, the part of a saver of its own (P_Q)")
     saver_cpu_system_s: float | None = column("of cpu_system_s, the part of such a saver")
     saver_minor_faults: int | None = column("of minor_faults, the part of such a saver")
@@ -259,6 +267,38 @@ class Turn:
     cpu_system_s: float | None = column("system CPU seconds of the tasks; null for a transform")
 
 
+class Plan:
+    """What a sweep set out to measure: a row for each of its cells, written before its first trial."""
+
+    sweep: str = column("as in trials")
+    experiment: str = column("as in trials")
+    started_at: datetime = column("when the sweep began, UTC")
+    cell: str = column("as in trials")
+    label: str = column("what people call the cell: strategy, options, workers, image size, saving, ablation")
+    pipeline: str = column("as in trials")
+    runtime_name: str = column("as in trials")
+    command: str = column("as in trials")
+    trials: int = column("ok trials that the cell was to have after the sweep")
+
+
+class Candidate:
+    """What `experiment=advise` was to find the best of: a row for each candidate, and for the whole of what
+    was asked for, which the trials are a sample of."""
+
+    sweep: str = column("names the search; its batches are sweeps of their own")
+    started_at: datetime = column("when the search began, UTC")
+    experiment: str = column("as in trials")
+    strategy: str = column("as in trials")
+    workers: int = column("as in trials")
+    runtime_name: str = column("as in trials")
+    command: str = column("carries the whole out with this candidate")
+    files: int = column("images of the whole")
+    pixels: int = column("of all these images (in an address bytes)")
+    tasks: int = column("images × augmentations of the whole")
+    budget_s: float = column("advise.budget_s: seconds that the search was to take")
+    left_out: str | None = column("why no trial of it was asked for; null where some were")
+
+
 class RecordingCost:
     """Seconds of a task with and without recording, each the mean of as many tasks as a block of a log."""
 
@@ -278,7 +318,13 @@ PARTS: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results
     "transforms": tuple(_columns(Transform)),
     "turns": tuple(_columns(Turn)),
 }
-TABLES = {"trials": TRIALS, **PARTS, "recording_cost": tuple(_columns(RecordingCost))}
+TABLES = {
+    "trials": TRIALS,
+    **PARTS,
+    "plans": tuple(_columns(Plan)),
+    "candidates": tuple(_columns(Candidate)),
+    "recording_cost": tuple(_columns(RecordingCost)),
+}
 DETERMINING = tuple(each for each in TRIALS if each.determines)
 
 

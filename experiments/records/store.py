@@ -41,6 +41,20 @@ def write(results: Path, label: str, row: Mapping[str, Any], parts: Iterable[tup
     return path
 
 
+def write_before(results: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes what a sweep sets out to do, rows of `plans` or `candidates`, a file for each of its
+    experiments. Raises StoreError."""
+    import pyarrow as pa
+
+    of_experiments: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        printable = {key: _printable(value) for key, value in row.items()}
+        of_experiments.setdefault(row["experiment"], []).append(printable)
+    for name, each in of_experiments.items():
+        path = results / table / name / f"{each[0]['sweep']}.parquet"
+        write_table(path, pa.Table.from_pylist(each, schema(table)))
+
+
 def write_table(path: Path, table: "pa.Table") -> None:
     """Writes a file that is whole or not there. Raises StoreError."""
     import pyarrow as pa

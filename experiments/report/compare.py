@@ -34,20 +34,25 @@ def table(cells: pd.DataFrame) -> str:
     return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
 
 
+def comparison(a_folder: Path, b_folder: Path) -> str:
+    """What to print of two folders. Raises NothingToCompareError where no cell is in both."""
+    a, b = (_trials(folder) for folder in (a_folder, b_folder))
+    cells = compare(a, b)
+    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
+    title = f"B against A: A is {a_folder}, B is {b_folder}"
+    return "\n".join([title, environments(a, b), "", table(cells), "", *left_out, EXPLANATION])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Says of each cell whether B is faster or slower than A, or no different."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report.compare", description=main.__doc__)
     for side in "AB":
         parser.add_argument(side, type=Path, help="a folder of results, or of trials")
     chosen = parser.parse_args(arguments)
-    a, b = (_trials(folder) for folder in (chosen.A, chosen.B))
     try:
-        cells = compare(a, b)
+        print(comparison(chosen.A, chosen.B))
     except NothingToCompareError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
-    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
-    title = f"B against A: A is {chosen.A}, B is {chosen.B}"
-    print(title, environments(a, b), "", table(cells), "", *left_out, EXPLANATION, sep="\n")
 
 
 def _trials(folder: Path) -> pd.DataFrame:

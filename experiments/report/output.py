@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.results import Results
-from experiments.report.sections import sections_of
-from experiments.report.style import CHART_FORMATS, save
+from experiments.report.sections import Content, sections_of
+from experiments.report.style import CHART_FORMATS, Chart, save
 from experiments.report.tables import Table
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
@@ -19,12 +18,12 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
-PRINTED = ("table", "verdicts", "bars")  # tables that a terminal shows too, in this order
+PRINTED = ("table", "verdicts", "bars", "recommendation")  # tables that a terminal shows too, in this order
 
 
-def write_report(results: Results) -> bool:
-    """Writes and prints every section of an experiment; one that cannot be shown is a line on stderr and
-    hides no other. Returns whether all recorded files were sound.
+def write_report(results: Results, names_files: bool = True) -> bool:
+    """Writes every section of an experiment, and prints the main tables and what was written where; one that
+    cannot be shown is a line on stderr and hides no other. Returns whether all recorded files were sound.
 
     Raises NoTrialsError where nothing was measured."""
     sections = sections_of(results.experiment)
@@ -37,9 +36,9 @@ def write_report(results: Results) -> bool:
         try:
             for stem, content in section.show(results):
                 paths = _write(results, stem, content)
-                print(*paths, sep="\n")
+                print(*(paths if names_files else ()), sep="\n", end="\n" if names_files else "")
                 written += paths
-                if not isinstance(content, Figure):
+                if not isinstance(content, Chart | pd.DataFrame):
                     texts[stem] = FORMATS["txt"](content)
         except (NoTrialsError, BreakdownError, OSError) as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
@@ -49,11 +48,14 @@ def write_report(results: Results) -> bool:
     return sound
 
 
-def _write(results: Results, stem: str, content: Sequence[Table] | Figure) -> list[Path]:
-    if isinstance(content, Figure):
+def _write(results: Results, stem: str, content: Content) -> list[Path]:
+    if isinstance(content, Chart):
         return save(content, results.folder / "figures" / results.experiment / stem)
     folder = results.folder / "tables" / results.experiment
     folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, pd.DataFrame):
+        content.to_parquet(folder / f"{stem}.parquet")
+        return [folder / f"{stem}.parquet"]
     for kind, render in FORMATS.items():
         (folder / f"{stem}.{kind}").write_text(render(content), encoding="utf-8")
     return [folder / f"{stem}.{kind}" for kind in FORMATS]
@@ -61,7 +63,7 @@ def _write(results: Results, stem: str, content: Sequence[Table] | Figure) -> li
 
 def _remove_others(results: Results, written: Sequence[Path]) -> None:
     """Removes the files of an earlier report that this one did not write."""
-    for parent, kinds in (("tables", FORMATS), ("figures", CHART_FORMATS)):
+    for parent, kinds in (("tables", [*FORMATS, "parquet"]), ("figures", CHART_FORMATS)):
         folder = results.folder / parent / results.experiment
         for path in {path for kind in kinds for path in folder.glob(f"*.{kind}")} - set(written):
             path.unlink()

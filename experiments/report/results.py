@@ -11,6 +11,7 @@ from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.records import store
+from experiments.records.schema import OK
 
 
 class Results:
@@ -30,6 +31,21 @@ class Results:
     def parts(self) -> store.Parts:
         """The tasks, transforms and turns of each trial."""
         return store.Parts(self.folder, self.experiment)
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """What a search for the best was to choose from."""
+        return store.read(self.folder / "candidates" / self.experiment, "candidates")
+
+    @cached_property
+    def missing(self) -> pd.DataFrame:
+        """The cells of the newest sweep's plan that have fewer ok trials than they were to have (`trials`),
+        with how many they have (`ok`)."""
+        plans = store.read(self.folder / "plans" / self.experiment, "plans").sort_values("started_at")
+        newest = plans[plans["sweep"] == plans["sweep"].iloc[-1]] if len(plans) else plans
+        counts = self.trials.loc[self.trials["status"] == OK, "cell"].value_counts()
+        counted = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
+        return counted[counted["ok"] < counted["trials"]]
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """The trials that may stand in one table (see `select`), those of copies with the time of their rate

@@ -1,6 +1,7 @@
 """What all charts share: looks of strategies, curves, axes, legends and files. Figures are made without
 pyplot: they have no global state and need no display."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,35 @@ def legend(figure: Figure) -> None:
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A figure, and the numbers that it draws."""
+
+    figure: Figure
+    data: pd.DataFrame
+
+    @property
+    def shows_photos(self) -> bool:
+        """Whether it is made of pictures, which no SVG makes smaller or sharper."""
+        return any(axes.images for axes in self.figure.axes)
+
+    @property
+    def words(self) -> str:
+        """What it shows, for who cannot see it: title, panels, axes and the names of its curves."""
+        axes = self.figure.axes
+        panels = dict.fromkeys(filter(None, (each.get_title() or each.get_title("left") for each in axes)))
+        places = {f"{each.get_ylabel()} against {each.get_xlabel()}": 0 for each in axes if each.get_xlabel()}
+        names = {text.get_text(): 0 for legend in self.figure.legends for text in legend.get_texts()}
+        parts = [self.figure.get_suptitle(), *places, "; ".join(panels), ", ".join(names)]
+        return " ".join(". ".join(filter(None, parts)).split())
+
+
 @styled
-def save(figure: Figure, path: Path) -> list[Path]:
+def save(chart: Chart, path: Path) -> list[Path]:
     """Writes `path` as PNG and, but for photos, as SVG; that of equal points is equal byte for byte."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    photos = any(axes.images for axes in figure.axes)
-    written = [path.with_name(f"{path.name}.{kind}") for kind in CHART_FORMATS[: 1 if photos else None]]
+    kinds = CHART_FORMATS[: 1 if chart.shows_photos else None]
+    written = [path.with_name(f"{path.name}.{kind}") for kind in kinds]
     for file in written:
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+        chart.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     return written

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,8 @@ class Table:
 
     def text(self) -> str:
         """Aligned columns between the title and the notes."""
+        if not any(self.columns):  # lines, each with its heading
+            return "\n".join([self.title, "", tabulate(self.rows, tablefmt="plain"), ""])
         body = tabulate(self.rows, self.columns, tablefmt="simple", disable_numparse=True)
         return "\n".join([self.title, "", body, "", *self.notes]).rstrip() + "\n"
 
@@ -123,6 +126,7 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "wall_s": Measure("time (s)", "time (s)", with_interval),
+    "images_per_s": Measure("images/s", "augmented images per second", partial(with_interval, form=".3g")),
     "speedup": Measure("speedup", "speedup", with_interval),
     "efficiency": Measure("efficiency", "efficiency (%)", percent_interval),
     "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", percent_interval),

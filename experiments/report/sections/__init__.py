@@ -1,6 +1,6 @@
 """What the experiments show: a file per section, which registers itself with `section`.
 
-A section is a function of the results of one experiment that yields tables and figures by the name of
+A section is a function of the results of one experiment that yields tables and charts by the name of
 their file, and may raise NoTrialsError where these results have nothing to show."""
 
 import pkgutil
@@ -9,12 +9,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from experiments.report.results import Results
+from experiments.report.style import Chart
 from experiments.report.tables import Table
 
-Outputs = Iterator[tuple[str, Sequence[Table] | Figure]]
+Content = Sequence[Table] | Chart | DataFrame  # a frame: data alone, as parquet
+Outputs = Iterator[tuple[str, Content]]
 ANY, OTHERS = "any", "others"  # instead of experiments: each of them; those that no section names
 
 

@@ -12,7 +12,7 @@ from experiments.analysis.text import DASH, label, percent, percent_interval, wi
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import look, panels, styled
+from experiments.report.style import Chart, look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
 
 LEFT_EDGE = -100.0  # %: twice the time
@@ -30,7 +30,7 @@ def ablation(results: Results) -> Outputs:
     given = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
     yield stem, [ablation_table(given, [*_unmeasured(trials), *NOTES, *notes])]
-    yield "time_given_back", ablation_figure(given, "What each policy gives back")
+    yield "time_given_back", Chart(ablation_figure(given, "What each policy gives back"), given)
 
 
 def _unmeasured(trials: pd.DataFrame) -> list[str]:
@@ -45,6 +45,7 @@ def _unmeasured(trials: pd.DataFrame) -> list[str]:
 def ablation_table(given: pd.DataFrame, notes: list[str]) -> Table:
     """The rows of `gains`, with the counter of each ablation."""
     shown = given[[*POINT, "ablation", "rounds"]].copy()
+    shown["images/s"] = given["images_per_s"].map("{:.3g}".format)
     intervals = given[["gain", "low", "high"]].to_numpy().tolist()
     shown["time given back"] = [percent_interval(gain, low, high, "+") for gain, low, high in intervals]
     shown["counter"] = [_counter(row) for row in given.to_dict("records")]

@@ -15,7 +15,7 @@ from experiments.analysis.text import label, percent
 from experiments.plan.options import UNTOUCHED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import panels, styled
+from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
 
 LOOKS = {  # part: head of its column, name in the legend, colour
@@ -50,7 +50,7 @@ def breakdown(results: Results) -> Outputs:
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
     yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [RANKS, *notes])]
-    yield "breakdown", breakdown_figure(split, f"{results.title}: where the worker-seconds go")
+    yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
     yield "pop", [pop_table(split, f"{results.title}: POP efficiencies")]
 
 

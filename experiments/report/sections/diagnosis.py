@@ -36,6 +36,7 @@ def diagnosis(results: Results) -> Outputs:
 def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """What limits each strategy at each count, and below it in words."""
     columns = {
+        "images/s": lambda row: f"{row['images_per_s']:.3g}",
         "verdict": lambda row: str(row["verdict"]),
         "lost": lambda row: percent_interval(row["loss"], row["low"], row["high"]),
         "suspected": lambda row: row["suspected"] or "-",

@@ -15,7 +15,7 @@ from experiments.analysis.text import label, percent_interval, with_interval, wi
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, look, panels, styled
+from experiments.report.style import GREY, Chart, look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
 
 NOTES = (
@@ -36,7 +36,7 @@ def engines(results: Results) -> Outputs:
     ]
     if measured.empty:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
-    yield "ceiling_share", engine_figure(measured, "Share of the machine's ceiling")
+    yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
     checked = bars(results.trials, results.parts, Results(results.folder, "memory").trials)
     yield "bars", [bar_table(checked)]
 

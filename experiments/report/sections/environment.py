@@ -1,4 +1,4 @@
-"""The experimental environment, as the study lists it."""
+"""The experimental environment, as the study lists it, and what the rows warn of."""
 
 import json
 
@@ -15,3 +15,8 @@ def environment(results: Results) -> Outputs:
     newest = results.trials.sort_values("started_at").iloc[-1]
     data = pd.DataFrame(json.loads(newest["environment"]).items(), columns=["item", "value"])
     yield "environment", [plain_table("Experimental environment", data)]
+    warned = results.trials["warnings"].dropna().str.split("\n").explode()
+    if len(warned):
+        counts = warned.str.replace(r"\d+(\.\d+)?( %)", r"…\2", regex=True).value_counts()
+        data = counts.rename_axis("warning").reset_index(name="trials")
+        yield "warnings", [plain_table(f"Warnings in the rows of {results.experiment}", data)]

@@ -9,7 +9,7 @@ from experiments.analysis.scaling import ENDS, strategies
 from experiments.analysis.text import label, with_interval
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
-from experiments.report.style import curve, legend, look, panels, styled
+from experiments.report.style import Chart, curve, legend, look, panels, styled
 from experiments.report.tables import by_place, plain_table
 
 NOTE = (
@@ -31,7 +31,8 @@ def growth(results: Results) -> Outputs:
         rows = by_place(points)[[f"{measure}{end}" for end in ENDS]].to_numpy() * unit
         shown[head] = [with_interval(middle, low, high, ".1f") for middle, low, high in rows.tolist()]
     yield "table", [plain_table("Coordination and memory", points, [NOTE], shown)]
-    yield "growth", growth_figure(points, cpus_of(results.trials), "What grows with images and workers")
+    figure = growth_figure(points, cpus_of(results.trials), "What grows with images and workers")
+    yield "growth", Chart(figure, points)
 
 
 @styled

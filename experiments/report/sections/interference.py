@@ -13,7 +13,7 @@ from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, panels, styled
+from experiments.report.style import GREY, Chart, panels, styled
 from experiments.report.tables import Table, plain_table, side_by_side
 
 NOTE = (
@@ -37,7 +37,7 @@ def interference(results: Results) -> Outputs:
     stem = "table" if results.experiment == "interference" else "interference"
     notes = [*answers(table), NOTE, *notes]
     yield stem, [slowdown_table(table, title, [*place, "quantity"], notes)]
-    yield "interference", slowdown_figure(table, "What a task is slowed down by")
+    yield "interference", Chart(slowdown_figure(table, "What a task is slowed down by"), table)
     if len(transforms):
         all_s = transforms.drop_duplicates([*place, "transform"]).groupby(place)["alone_s"].sum()
         transforms = transforms.join(all_s.rename("all_s"), on=place)

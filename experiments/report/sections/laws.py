@@ -45,9 +45,10 @@ def laws_of(
 ) -> Outputs:
     """The laws that the points of `strong` or `weak` follow, as a table and a chart."""
     fitted = cases(points, fits, cpus)
-    yield stem, [laws_table(fitted, f"{title}, laws")]
+    table = laws_table(fitted, f"{title}, laws")
+    yield stem, [table]
     if any(case.fits for case in fitted):
-        yield stem, laws_figure(fitted, f"{title}: laws", cpus)
+        yield stem, style.Chart(laws_figure(fitted, f"{title}: laws", cpus), table.data)
 
 
 def laws_table(cases: Sequence[Case], title: str) -> Table:

@@ -22,7 +22,7 @@ def savers(results: Results) -> Outputs:
     trials, _ = select(results.trials, SAVERS)
     points = summarise(trials, SAVERS)[0].dropna(subset="savers")
     if (points["status"] == OK).any():
-        yield "time", savers_figure(points)
+        yield "time", style.Chart(savers_figure(points), points)
 
 
 @style.styled

@@ -39,7 +39,8 @@ def scaling(results: Results) -> Outputs:
         study, cpus = published.points(results.experiment), cpus_of(trials)
         for measure in (name for name in MEASURES if name in points and points[name].notna().any()):
             stem = "time" if measure == "wall_s" else measure
-            yield stem, scaling_figure(measure, points, results.title, study, cpus)
+            figure = scaling_figure(measure, points, results.title, study, cpus)
+            yield stem, style.Chart(figure, public(points))
 
 
 def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -82,7 +83,9 @@ def scaling_figure(
     for axes, block in panels:
         _overlay(axes, measure, study[study["saving"] == block["saving"].iloc[0]])
         ideal = block.groupby("workers")["ideal_s"].max()
-        if measure != "wall_s":
+        if measure == "images_per_s":
+            ideal = block["tasks"].max() / ideal
+        elif measure != "wall_s":
             ideal[:] = ideal.index if measure == "speedup" else 100.0
         axes.plot(ideal.index, ideal, color=style.GREY, linewidth=1, label=style.IDEAL, zorder=1)
         style.curves(axes, block, measure)

@@ -16,7 +16,7 @@ from experiments.records.store import Parts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.spans import SPAN_COLUMNS, spans
-from experiments.report.style import panels, styled
+from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import by_place
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
@@ -31,7 +31,12 @@ def timeline(results: Results) -> Outputs:
     traced = recorded(trials, "tasks", results.parts)
     if traced.empty:
         raise NoTrialsError("no trial has recorded tasks (trace=true)")
-    yield "timeline", timeline_figure(at_largest_count(traced), results.parts, f"{results.title}: timeline")
+    shown = at_largest_count(traced)
+    tasks = pd.concat(
+        results.parts.of("tasks", each["trial_id"], SPAN_COLUMNS).assign(strategy=each["strategy"])
+        for each in shown
+    )
+    yield "timeline", Chart(timeline_figure(shown, results.parts, f"{results.title}: timeline"), tasks)
 
 
 def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -12,7 +12,7 @@ from augment.strategies.sequential import Sequential
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import panels, styled
+from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import Table, plain_table
 
 THUMBNAIL = (400, 400)  # pixels
@@ -30,7 +30,7 @@ def validation(results: Results) -> Outputs:
             raise FileNotFoundError("no cell has kept its outputs (output_dir)")
         first = kept.iloc[0]  # all have the same, says the table
         originals = sorted(path for path in Path(first["inputs"]).iterdir() if path.is_file())
-        yield "contact_sheet", contact_sheet(originals, Path(first["output_dir"]))
+        yield "contact_sheet", Chart(contact_sheet(originals, Path(first["output_dir"])), table.data)
     except OSError as error:
         table.notes.append(f"No contact sheet: {error}")
     yield "table", [table]

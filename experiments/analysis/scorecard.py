@@ -1,0 +1,312 @@
+"""The claims of the published study as tests on one's own results.
+
+A claim is *confirmed* where its interval lies on the claim's side of a limit, *refuted* where it lies on the
+other, and *cannot be decided here* where it holds the limit, where something was not measured, or where this
+machine has fewer cores than the claim is about. Published values: see `published`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Any, NamedTuple
+
+import pandas as pd
+from scipy import stats
+
+from augment.strategies.pool import P1, P2
+from augment.strategies.queue import PQ
+from experiments.analysis import published
+from experiments.analysis.ablation import of_one_workload
+from experiments.analysis.costs import STAGE_COLUMNS, recorded
+from experiments.analysis.interference import COPIES, MEMORY, contended, of_tasks, slowdowns
+from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, weak
+from experiments.analysis.select import select
+from experiments.analysis.statistics import LEVEL, BlockModel, Interval
+from experiments.analysis.text import percent, percent_interval, with_interval
+from experiments.records.schema import OK
+from experiments.records.store import Parts
+
+CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
+ALIKE = 1.15  # times as long: what P_1 and P_2 may differ by and still be alike
+NO_FASTER = 0.95  # times as long: not saving that is faster than that is faster
+GAINS = 1.10  # times as fast with twice the workers: below it the speedup is saturated
+HALF = 0.5  # of a task's seconds: a stage that takes less is not the bottleneck
+FEW = 2  # workers
+CORES_OF_SATURATION, CORES_OF_CONTENTION, CORES_OF_COLLAPSE = 8, 8, 32  # fewer cannot show what the study saw
+
+
+class Claim(NamedTuple):
+    """A claim, what these results say of it, with figures, what the study printed, and why it is open."""
+
+    claim: str
+    verdict: str
+    here: str
+    published: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """One's own results: the trials of each experiment that may stand in one table, and their parts."""
+
+    trials: Mapping[str, pd.DataFrame]
+    parts: Mapping[str, Parts]
+
+    @property
+    def cpus(self) -> int:
+        """That the machine of strong scaling lets a process use."""
+        return int(self.strong["usable_cpus"].iloc[0])
+
+    @property
+    def strong(self) -> pd.DataFrame:
+        """The ok trials of strong scaling. Raises NoTrialsError."""
+        return self._ok("strong_scaling", STRONG)
+
+    def _ok(self, experiment: str, axes: tuple[str, ...]) -> pd.DataFrame:
+        trials = self.trials.get(experiment)
+        if trials is None or trials.empty:
+            raise NoTrialsError(f"{experiment} was not measured")
+        kept, _ = select(trials, axes)
+        return kept[kept["status"] == OK]
+
+    def model(self) -> BlockModel:
+        """Of strong scaling, both saving flags together; a cell is (strategy, workers, saving)."""
+        ok = self.strong
+        return BlockModel.of(
+            ok, list(ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None))
+        )
+
+    def counts(self, *names: str, saving: bool = True) -> list[int]:
+        """The worker counts up to the CPUs at which all these strategies were measured."""
+        cells = self.model().cells
+        present = [{each[1] for each in cells if each[0] == name and each[2] == saving} for name in names]  # type: ignore[index]
+        return sorted(count for count in set.intersection(*present) if 1 < count <= self.cpus)
+
+
+def scorecard(own: Own) -> list[Claim]:
+    """Every claim, in the order of the study. What was not measured leaves its claims open."""
+    claims = []
+    for claim, check in CLAIMS.items():
+        try:
+            verdict, here, reason = check(own)
+            claims.append(Claim(claim, verdict, here, PUBLISHED[claim](), reason))
+        except NoTrialsError as error:
+            claims.append(Claim(claim, OPEN, "", PUBLISHED[claim](), str(error)))
+    return claims
+
+
+Verdict = tuple[str, str, str]  # verdict, here, reason
+
+
+def _side(interval: Interval, limit: float, below: bool) -> str:
+    """Of a claim that a quantity is below, or above, a limit."""
+    if not interval.known or interval.low <= limit <= interval.high:
+        return OPEN
+    return CONFIRMED if (interval.high < limit) == below else REFUTED
+
+
+def _rounds(verdict: str) -> str:
+    return "the interval holds the limit: more rounds would tell" if verdict == OPEN else ""
+
+
+def _saturates(own: Own) -> Verdict:
+    cpus = own.cpus
+    if cpus < CORES_OF_SATURATION:
+        return OPEN, "", f"{cpus} CPUs are fewer than the {CORES_OF_SATURATION} it takes to see it"
+    counts = own.counts(P2.name)
+    half = max((count for count in counts if count <= max(counts) / 2), default=0)
+    if not half:
+        raise NoTrialsError("only one worker count was measured")
+    gain = own.model().ratio((P2.name, half, True), (P2.name, max(counts), True)).ratio()
+    verdict = _side(gain, GAINS, below=True)
+    here = f"P_2 with {max(counts)} workers is {with_interval(*gain)} times as fast as with {half}"
+    return verdict, here, _rounds(verdict)
+
+
+def _alike(own: Own) -> Verdict:
+    workers = max(own.counts(P1.name, P2.name), default=0)
+    if not workers:
+        raise NoTrialsError("P_1 and P_2 were not both measured")
+    times = own.model().ratio((P1.name, workers, True), (P2.name, workers, True)).ratio()
+    inside = times.known and times.low > 1 / ALIKE and times.high < ALIKE
+    outside = times.known and (times.high < 1 / ALIKE or times.low > ALIKE)
+    verdict = CONFIRMED if inside else REFUTED if outside else OPEN
+    here = f"P_1 takes {with_interval(*times)} times as long as P_2 with {workers} workers"
+    return verdict, here, _rounds(verdict)
+
+
+def _never_pays(own: Own) -> Verdict:
+    model, counts = own.model(), own.counts(P1.name, P2.name, PQ.name)
+    if not counts:
+        raise NoTrialsError("P_Q was not measured beside P_1 and P_2")
+    times = {}
+    for count in counts:
+        best = min((P1.name, P2.name), key=lambda name: model.seconds((name, count, True)))
+        times[count] = model.ratio((PQ.name, count, True), (best, count, True)).ratio()
+    verdicts = [_side(each, 1.0, below=False) for each in times.values()]
+    verdict = REFUTED if REFUTED in verdicts else OPEN if OPEN in verdicts else CONFIRMED
+    here = ", ".join(f"{with_interval(*each)} with {count}" for count, each in times.items())
+    return verdict, f"times as long as the better of P_1 and P_2: {here} workers", _rounds(verdict)
+
+
+def _no_faster(own: Own) -> Verdict:
+    model = own.model()
+    if not {(P2.name, FEW, True), (P2.name, FEW, False)} <= model.cells.keys():
+        raise NoTrialsError("saving and not saving were not both measured with 2 workers")
+    times = model.ratio((P2.name, FEW, False), (P2.name, FEW, True)).ratio()
+    verdict = _side(times, NO_FASTER, below=False)
+    here = f"without saving P_2 with {FEW} workers takes {with_interval(*times)} times as long as with it"
+    return verdict, here, _rounds(verdict)
+
+
+def _weak(own: Own, measure: str) -> Verdict:
+    points = weak(own._ok("weak_scaling", WEAK))
+    here = points[(points["strategy"] == P2.name) & points["saving"] & (points["workers"] > 1)]
+    here = here[(here["workers"] <= own.cpus) & (here["workers"] < 32)].sort_values("workers")
+    if here.empty or here[measure].isna().all():
+        raise NoTrialsError("weak scaling was not measured with 2 workers or more and its references")
+    row = here.iloc[-1]
+    efficiency = Interval(*(float(row[f"{measure}{end}"]) for end in ("", "_low", "_high")))
+    verdict = _side(efficiency, 1.0, below=False)
+    return verdict, f"P_2 with {row['workers']} workers: {percent_interval(*efficiency)}", _rounds(verdict)
+
+
+def _collapses(own: Own) -> Verdict:
+    if (cpus := own.cpus) < CORES_OF_COLLAPSE:
+        reason = f"{cpus} CPUs are fewer than the {CORES_OF_COLLAPSE} cores on which 32 and 64 ranks differ"
+        return OPEN, "", reason
+    ok = own._ok("weak_scaling", WEAK)
+    model = BlockModel.of(ok, list(ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None)))
+    times = model.ratio((P2.name, 64, True), (P2.name, 32, True)).ratio()
+    verdict = _side(times, 1.5, below=False)
+    return verdict, f"64 ranks take {with_interval(*times)} times as long as 32", _rounds(verdict)
+
+
+def _files(own: Own) -> Verdict:
+    counts = own.counts(P2.name)
+    ok, parts = own.strong, own.parts["strong_scaling"]
+    saved = ok[(ok["strategy"] == P2.name) & ok["saving"] & (ok["workers"] == max(counts, default=0))]
+    saved = recorded(saved, "tasks", parts)
+    if saved.empty:
+        raise NoTrialsError("no tasks of P_2 with saving were recorded")
+    shares = []
+    for trial_id in saved["trial_id"]:
+        stages = parts.of("tasks", trial_id, STAGE_COLUMNS).sum()
+        shares.append(float(stages[["read_s", "encode_s", "write_s"]].sum() / stages.sum()))
+    share = _mean(shares)
+    verdict = _side(share, HALF, below=True)
+    taken = f"reading and saving take {percent_interval(*share)} of the seconds of P_2's tasks"
+    return verdict, f"{taken} with {max(counts)} workers", _rounds(verdict)
+
+
+def _mean(values: list[float]) -> Interval:
+    """The mean with its interval by Student's t; without ends where there is one value."""
+    series = pd.Series(values)
+    error = series.std() / len(series) ** 0.5 if len(series) > 1 else nan
+    half = float(error * stats.t.ppf((1 + LEVEL) / 2, max(len(series) - 1, 1)))
+    return Interval(float(series.mean()), float(series.mean()) - half, float(series.mean()) + half)
+
+
+def _memory(own: Own) -> Verdict:
+    told: list[tuple[int, bool, dict[str, float], Interval]] = []
+    for experiment in ("interference", "diagnosis"):
+        if experiment in own.trials and len(own.trials[experiment]):
+            trials, _ = of_one_workload(own.trials[experiment])
+            told += _contentions(of_tasks(slowdowns(trials, own.parts[experiment])))
+    if not told:
+        raise NoTrialsError("interference was not measured: make interference")
+    workers, _, resources, beside = max(told, key=lambda each: each[0])
+    here = f"a task takes {with_interval(*beside)} times as long beside {workers - 1} busy copies"
+    if resources:
+        here += f"; it contends for {', '.join(resources)}"
+        return CONFIRMED if MEMORY in resources else REFUTED, here, ""
+    if own.cpus < CORES_OF_CONTENTION:
+        reason = f"no contention is shown by {own.cpus} CPUs; the study's is of 16 and more"
+        return OPEN, here, reason
+    return OPEN, here, "no contention for any one resource is shown"
+
+
+def _contentions(table: pd.DataFrame) -> list[tuple[int, bool, dict[str, float], Interval]]:
+    """Per worker count and saving flag for what the workload contends, and the slowdown beside copies."""
+    rows = []
+    beside: Any = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
+    for row in beside.to_dict("records"):
+        workers, saving = int(row["workers"]), bool(row["saving"])
+        interval = Interval(row["slowdown"], row["low"], row["high"])
+        rows.append((workers, saving, contended(table, workers, saving), interval))
+    return rows
+
+
+SATURATES = "The speedup saturates below the number of cores"
+ALIKE_CLAIM = "P_1 and P_2 are close to each other"
+PAYS = "P_Q never pays"
+SAVING = "Not saving is no faster with few workers"
+SUPERLINEAR = "Weak scaling is superlinear below 32 ranks"
+NORMALISED = "Weak scaling is superlinear also when normalised by work"
+COLLAPSE = "Weak scaling collapses at 2000x2000 pixels"
+FILES = "Reading and saving are not the bottleneck"
+CONTENTION = "It is contention, of memory"
+CLAIMS: dict[str, Callable[[Own], Verdict]] = {
+    SATURATES: _saturates,
+    ALIKE_CLAIM: _alike,
+    PAYS: _never_pays,
+    SAVING: _no_faster,
+    SUPERLINEAR: lambda own: _weak(own, "efficiency"),
+    NORMALISED: lambda own: _weak(own, "normalised_efficiency"),
+    COLLAPSE: _collapses,
+    FILES: _files,
+    CONTENTION: _memory,
+}
+
+
+def _printed(
+    experiment: str, strategy: str, workers: int, measure: str = "wall_s", saving: bool = True
+) -> float:
+    """A value of the study, recomputed from its printed seconds."""
+    points = published.points(experiment)
+    row = points[
+        (points["strategy"] == strategy) & (points["workers"] == workers) & (points["saving"] == saving)
+    ]
+    return float(row[measure].iloc[0])
+
+
+def _printed_peaks() -> str:
+    points = published.points("strong_scaling")
+    peaks = []
+    for saving, flag in ((True, "saving"), (False, "no saving")):
+        row = points[points["saving"] == saving].nlargest(1, "speedup").iloc[0]
+        peaks.append(f"{row['speedup']:.2f} at {row['workers']} ranks, {flag}")
+    return f"{'; '.join(peaks)}; 32 cores"
+
+
+def _printed_ratio(strategy: str, other: str, counts: tuple[int, ...]) -> str:
+    times = [_printed("strong_scaling", strategy, n) / _printed("strong_scaling", other, n) for n in counts]
+    return f"{min(times):.2f} to {max(times):.2f} times as long at {counts[0]} to {counts[-1]} ranks"
+
+
+def _printed_saving() -> str:
+    times = _printed("strong_scaling", P2.name, FEW, saving=False) / _printed("strong_scaling", P2.name, FEW)
+    return f"{times:.2f} times as long with {FEW} ranks"
+
+
+def _printed_weak() -> str:
+    shares = {n: _printed("weak_scaling", P2.name, n, "efficiency") for n in (2, 8, 16, 32)}
+    return ", ".join(f"{percent(share)} at {n}" for n, share in shares.items()) + " ranks"
+
+
+def _printed_collapse() -> str:
+    times = _printed("weak_scaling", P2.name, 64) / _printed("weak_scaling", P2.name, 32)
+    return f"64 ranks take {times:.1f} times as long as 32"
+
+
+COUNTS = (2, 4, 8, 16, 32, 64)
+PUBLISHED: dict[str, Callable[[], str]] = {
+    SATURATES: _printed_peaks,
+    ALIKE_CLAIM: lambda: _printed_ratio(P1.name, P2.name, COUNTS),
+    PAYS: lambda: f"P_Q over P_2: {_printed_ratio(PQ.name, P2.name, COUNTS)}",
+    SAVING: _printed_saving,
+    SUPERLINEAR: _printed_weak,
+    NORMALISED: lambda: "not printed: no sequential time at the larger sizes",
+    COLLAPSE: _printed_collapse,
+    FILES: lambda: "0.08 s of the master's 10 s are in imread, at 32 ranks",
+    CONTENTION: lambda: "named, not measured",
+}

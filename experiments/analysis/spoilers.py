@@ -1,0 +1,67 @@
+"""What spoils a measurement, or the work itself, found in what was recorded."""
+
+import pandas as pd
+
+from augment.strategies.sequential import Sequential
+from experiments.analysis.ceiling import WORKLOAD
+from experiments.analysis.statistics import Interval
+from experiments.analysis.text import label, percent
+from experiments.records.schema import OK
+from experiments.records.store import Parts
+
+BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
+GROWTH_BYTES = 2e6  # in a third of a process's tasks: less is none
+MIN_TASKS = 12  # of a process, below which its memory tells nothing
+RSS = ["worker", "end_s", "rss_bytes"]
+
+
+def taken_by_others(trials: pd.DataFrame) -> float:
+    """The share of the usable CPUs that other processes and the hypervisor took during the trials, in the
+    median; 0 where the machine does not tell."""
+    taken_s = trials[["others_cpu_s", "steal_s"]].clip(lower=0).sum(axis=1)
+    return float((taken_s / (trials["wall_s"] * trials["usable_cpus"])).median()) if len(trials) else 0.0
+
+
+def own_randomness(trials: pd.DataFrame) -> list[str]:
+    """A line for each strategy whose outputs are not those that sequential makes of the same work: its
+    transforms draw from something else than the task's seed."""
+    saved, lines = trials[(trials["status"] == OK) & trials["outputs_digest"].notna()], {}
+    for _, same in saved.groupby(WORKLOAD, dropna=False):
+        reference = same[same["strategy"] == Sequential.name]
+        others = same[~same["outputs_digest"].isin(reference["outputs_digest"])]
+        for strategy, each in others.groupby("strategy") if len(reference) else ():
+            counts = [int(rows["distinct_outputs"].iloc[0]) for rows in (each, reference)]
+            lines[strategy] = (
+                f"{label(str(strategy))} makes other outputs than sequential, {counts[0]} different ones of "
+                f"{each['outputs'].iloc[0]:.0f} (sequential {counts[1]}): the pipeline draws randomness that "
+                "is not of the task's seed, and workers may draw the same"
+            )
+    return [*lines.values()]
+
+
+def growing_memory(trials: pd.DataFrame, parts: Parts) -> list[str]:
+    """A line where the processes of most trials hold more memory from task to task."""
+    grown = [each for trial_id in trials["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))]
+    leaking = [each for each in grown if each > 0]
+    if not grown or len(leaking) <= len(grown) / 2:
+        return []
+    mean = sum(leaking) / len(leaking)
+    return [f"memory grows by {mean / 1e6:.2g} MB from task to task: something keeps what it has made"]
+
+
+def _growths(tasks: pd.DataFrame) -> list[float]:
+    """Bytes from task to task, of each process with enough of them; 0 where it does not go on growing. Of
+    each third of its tasks the least counts: what is held while a large image is worked on is given back."""
+    growths = []
+    for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("worker"):
+        if len(each) >= MIN_TASKS:
+            third = len(each) // 3
+            first, middle, last = (each["rss_bytes"].iloc[k * third :][:third].min() for k in range(3))
+            goes_on = last - middle >= max(GROWTH_BYTES, (middle - first) / 2)
+            growths.append((last - middle) / third if goes_on else 0.0)
+    return growths
+
+
+def noise(rate: Interval) -> str:
+    """How far a figure may be off, for a sentence."""
+    return percent(max(rate.high / rate.value, rate.value / rate.low) - 1)

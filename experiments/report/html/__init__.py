@@ -1,0 +1,1 @@
+"""The page: all results in one file that answers first and proves after."""

@@ -1,0 +1,36 @@
+"""The page of all results: what `make report` runs.
+
+python -m experiments.report.html [--results results] [--sides A B]
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.analysis.compare import NothingToCompareError
+from experiments.analysis.scaling import NoTrialsError
+from experiments.report.compare import comparison
+from experiments.report.html.page import page
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes report/index.html below the results, and prints where."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.report.html", description=main.__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
+    parser.add_argument("--sides", type=Path, nargs=2, metavar=("A", "B"), help="two folders, side by side")
+    options = parser.parse_args(arguments)
+    try:
+        beside = comparison(*options.sides) if options.sides else ""
+        text = page(options.sides or [options.results], beside)
+    except NothingToCompareError as error:
+        beside, text = "", page(options.sides, f"No cell is in both: {error}")
+    except (NoTrialsError, OSError) as error:
+        raise SystemExit(str(error)) from error
+    path = options.results / "report" / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The page: one file, from parquet alone, that answers first."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.records import store
+from experiments.report.html.__main__ import main
+from tests.frames import BEGIN, Row, repeated, trial
+from tests.reports import stored
+from tests.taskframes import cell, copies
+
+HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
+
+
+def built(folder: Path, *words: str) -> str:
+    main(["--results", str(folder), *words])
+    return (folder / "report" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    stored(tmp_path, cell("sequential", 1), cell("p1", 2), cell("p2", 2), copies(2))
+    return tmp_path
+
+
+def planned(folder: Path, *cells: tuple[str, str, int]) -> None:
+    """A plan of cells, each a name of trials, a label and the trials that it was to have."""
+    known: Row = {"sweep": "s", "experiment": "strong_scaling", "started_at": BEGIN, "pipeline": "study"}
+    known |= {"runtime_name": "study"}
+    rows = [
+        known | {"cell": name, "label": label, "command": f"python run.py {label}", "trials": trials}
+        for name, label, trials in cells
+    ]
+    store.write_before(folder, "plans", rows)
+
+
+def test_the_page_holds_all_that_it_needs(results: Path) -> None:
+    text = built(results)
+    addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", text) + re.findall(
+        r"url\(([^)]*)", text
+    )
+    assert addresses
+    assert {address.partition(":")[0].partition("#")[0] for address in addresses} <= {"data", ""}
+    assert "default-src 'none'" in text
+    assert "@import" not in text
+
+
+def test_what_was_measured_is_told_in_the_order_of_the_chapters(results: Path) -> None:
+    headings = HEADINGS.findall(built(results))
+    assert headings[:2] == ["What was measured, and on which machine", "Strong scaling"]
+    assert headings[-1] == "How to reproduce"
+    assert "Weak scaling" not in headings, "not measured"
+
+
+def test_charts_have_words_and_tables_their_numbers(results: Path) -> None:
+    text = built(results)
+    charts = text.count('<figure class="chart">')
+    assert charts >= 4
+    assert len(re.findall(r'role="img" aria-label="[^"]{20,}"', text)) == charts
+    assert text.count('download="') >= charts + text.count('<figure class="table">')
+
+
+def test_names_of_the_user_are_text(tmp_path: Path) -> None:
+    error = "<script>alert(1)</script>"
+    stored(tmp_path, cell("sequential", 1), trials=[trial("p2", 2, 1.0, warnings=error, command=error)])
+    assert error not in built(tmp_path)
+
+
+def test_missing_cells_are_shown_as_missing_until_they_are_there(tmp_path: Path) -> None:
+    first, later = (repeated("p2", workers, 1.0, 1.1, cell=f"c{workers}") for workers in (2, 4))
+    planned(tmp_path, ("c2", "p2-2w", 2), ("c4", "p2-4w", 2))
+    stored(tmp_path, trials=[*first, later[0]])
+    before = built(tmp_path)
+    assert "Not finished: 1 cells lack trials" in before
+    assert "1 of 2" in before
+    assert "python run.py p2-4w" in before
+    stored(tmp_path, trials=later[1:])
+    assert "Not finished" not in built(tmp_path)
+
+
+def test_the_same_results_make_the_same_page(results: Path) -> None:
+    assert built(results) == built(results)
+
+
+def test_two_folders_stand_side_by_side(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    stored(other, cell("sequential", 1), cell("p2", 2, scales=(2.0, 2.02, 1.98)))
+    text = built(other, "--sides", str(results), str(other))
+    assert "<h2>B against A</h2>" in text
+    assert "slower" in text
+    assert text.count("<h3>A</h3>") == text.count("<h3>B</h3>") > 0
+
+
+def test_without_results_it_says_what_makes_some(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no results yet"):
+        main(["--results", str(tmp_path)])

@@ -1,0 +1,46 @@
+"""A sample stands for all images: small and large ones are in it as they are among all."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from PIL import Image
+
+from experiments.inputs.sample import drawn, size
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A hundred images of 100, 99, … 1 pixels, so that names and sizes are ordered otherwise."""
+    folder = tmp_path_factory.mktemp("images")
+    paths = [folder / f"{number:03}.png" for number in range(100)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (100 - number, 1)).save(path)
+    return paths
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
+def test_each_range_of_sizes_has_one_in_the_sample(files: list[Path], count: int, seed: int) -> None:
+    sample = drawn(files, count, seed)
+    assert sample == sorted(sample), "in the order of the folder"
+    sizes = sorted(size(path) for path in sample)
+    assert len(set(sizes)) == count
+    for rank, pixels in enumerate(sizes):
+        assert rank * 100 // count < pixels <= (rank + 1) * 100 // count
+    assert sample == drawn(files, count, seed), "drawn from the seed"
+
+
+@pytest.mark.parametrize("count", [None, 100, 1000])
+def test_without_a_need_there_is_no_sample(files: list[Path], count: int | None) -> None:
+    assert drawn(files, count, 0) == files
+
+
+def test_another_seed_draws_others(files: list[Path]) -> None:
+    assert drawn(files, 10, 0) != drawn(files, 10, 1)
+
+
+def test_what_is_no_image_has_no_size(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    assert size(tmp_path / "broken.jpg") == size(tmp_path / "missing.jpg") == 0

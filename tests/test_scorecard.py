@@ -1,0 +1,123 @@
+"""The study's claims against results chosen by hand."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.analysis import published
+from experiments.analysis.scorecard import (
+    ALIKE_CLAIM,
+    CLAIMS,
+    COLLAPSE,
+    CONFIRMED,
+    CONTENTION,
+    FILES,
+    NORMALISED,
+    OPEN,
+    PAYS,
+    REFUTED,
+    SATURATES,
+    SAVING,
+    SUPERLINEAR,
+    Claim,
+    Own,
+    scorecard,
+)
+from tests.frames import Row, frame, repeated
+from tests.taskframes import Cells, Cost, cell, frames, interference
+
+SCALES = (1.0, 1.01, 0.99)
+
+
+def at(strategy: str, workers: int, wall_s: float, **changes: Any) -> list[Row]:
+    return repeated(strategy, workers, *(wall_s * scale for scale in SCALES), **changes)
+
+
+def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.DataFrame) -> dict[str, Claim]:
+    """Of strong scaling with these cells and rows, and other experiments."""
+    trials, parts = frames(*cells, Cells(trials=rows or []))
+    every = {"strong_scaling": trials, **experiments}
+    return {each.claim: each for each in scorecard(Own(every, dict.fromkeys(every, parts)))}
+
+
+def test_a_claim_that_was_not_measured_is_open_and_says_so() -> None:
+    claims = verdicts()
+    assert list(claims) == list(CLAIMS)
+    assert {each.verdict for each in claims.values()} == {OPEN}
+    assert claims[PAYS].reason == "strong_scaling was not measured"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "at_half", "verdict"),
+    [(16, 1.05, CONFIRMED), (16, 1.9, REFUTED), (16, 1.1, OPEN), (2, 1.9, OPEN)],
+)
+def test_saturation_takes_cores_to_be_seen(cpus: int, at_half: float, verdict: str) -> None:
+    rows = [*at("p2", 8, at_half, usable_cpus=cpus), *at("p2", 16, 1.0, usable_cpus=cpus)]
+    claim = verdicts(rows=rows)[SATURATES]
+    assert claim.verdict == verdict
+    if cpus == 2:
+        assert "2 CPUs are fewer" in claim.reason
+
+
+@pytest.mark.parametrize(("p1_s", "verdict"), [(1.02, CONFIRMED), (1.5, REFUTED), (1.15, OPEN)])
+def test_p1_and_p2_are_close_within_a_margin(p1_s: float, verdict: str) -> None:
+    assert verdicts(rows=[*at("p1", 2, p1_s), *at("p2", 2, 1.0)])[ALIKE_CLAIM].verdict == verdict
+
+
+@pytest.mark.parametrize(("pq_s", "verdict"), [(1.5, CONFIRMED), (0.8, REFUTED), (1.0, OPEN)])
+def test_p_q_never_pays_against_the_better_of_both(pq_s: float, verdict: str) -> None:
+    rows = [*at("p1", 2, 1.2), *at("p2", 2, 1.0), *at("pq", 2, pq_s)]
+    assert verdicts(rows=rows)[PAYS].verdict == verdict
+
+
+@pytest.mark.parametrize(("unsaved_s", "verdict"), [(1.0, CONFIRMED), (0.7, REFUTED), (0.95, OPEN)])
+def test_not_saving_with_few_workers(unsaved_s: float, verdict: str) -> None:
+    rows = [*at("p2", 2, 1.0), *at("p2", 2, unsaved_s, saving=False)]
+    assert verdicts(rows=rows)[SAVING].verdict == verdict
+
+
+def test_weak_scaling_may_be_superlinear_and_not_so_when_normalised() -> None:
+    small, large = {"width": 100, "height": 100}, {"width": 200, "height": 100}
+    rows = [
+        *at("sequential", 1, 1.0, **small),
+        *at("sequential", 1, 1.4, **large),
+        *at("p2", 2, 0.8, **large),
+    ]
+    weak = frame([row | {"experiment": "weak_scaling"} for row in rows])
+    claims = verdicts(rows=at("p2", 2, 1.0), weak_scaling=weak)
+    assert (claims[SUPERLINEAR].verdict, claims[NORMALISED].verdict) == (CONFIRMED, REFUTED)
+    assert "125 %" in claims[SUPERLINEAR].here
+    assert (claims[COLLAPSE].verdict, claims[COLLAPSE].here) == (OPEN, "")
+
+
+@pytest.mark.parametrize(("write_s", "verdict"), [(0.01, CONFIRMED), (0.08, REFUTED)])
+def test_reading_and_saving_by_their_share_of_the_tasks(write_s: float, verdict: str) -> None:
+    assert verdicts(cell("p2", 2, Cost(write_s=write_s), saving=True))[FILES].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("slower", "verdict"),
+    [
+        ({"copies": 1.5, "spinners": 1.0, "streamers": 1.4}, CONFIRMED),
+        ({"copies": 1.5, "spinners": 1.4, "streamers": 1.4}, REFUTED),
+        ({"copies": 1.0, "spinners": 1.0, "streamers": 1.0}, OPEN),
+    ],
+)
+def test_contention_is_of_what_the_neighbours_take(slower: dict[str, float], verdict: str) -> None:
+    trials, parts = frames(interference(slower, saving=True))
+    strong = frame(at("p2", 2, 1.0, usable_cpus=2))
+    own = Own(
+        {"strong_scaling": strong, "interference": trials},
+        dict.fromkeys(("strong_scaling", "interference"), parts),
+    )
+    [claim] = [each for each in scorecard(own) if each.claim == CONTENTION]
+    assert claim.verdict == verdict
+
+
+def test_what_the_study_printed_is_recomputed_from_its_seconds() -> None:
+    claims = verdicts()
+    assert claims[SATURATES].published == "7.59 at 16 ranks, saving; 7.73 at 32 ranks, no saving; 32 cores"
+    assert claims[SAVING].published == "1.05 times as long with 2 ranks"
+    assert claims[COLLAPSE].published == "64 ranks take 5.7 times as long as 32"
+    assert len(published.slips()) == 12

@@ -1,0 +1,75 @@
+"""What spoils a measurement is found in its records, and nothing else is."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pytest
+
+from experiments.analysis.spoilers import growing_memory, own_randomness, taken_by_others
+from tests.frames import frame, trial
+
+SAME, OTHER = "0" * 64, "1" * 64
+MB = 10**6
+
+
+class OneTrial:
+    """Records of a single trial whose two workers held so much memory after their tasks."""
+
+    def __init__(self, held_mb: Sequence[float]) -> None:
+        rows = [
+            {"worker": worker, "end_s": float(number), "rss_bytes": held * MB}
+            for worker in (0, 1)
+            for number, held in enumerate(held_mb)
+        ]
+        self.tasks = pd.DataFrame(rows)
+
+    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
+        return self.tasks
+
+
+def grown(held_mb: Sequence[float]) -> list[str]:
+    return growing_memory(frame([trial("p2", 2, 1.0)]), OneTrial(held_mb))  # type: ignore[arg-type]
+
+
+def test_memory_that_grows_from_task_to_task_is_named_with_its_amount() -> None:
+    [line] = grown([100 + 3 * task for task in range(15)])
+    assert line.startswith("memory grows by 3 MB from task to task")
+
+
+@pytest.mark.parametrize(
+    "held_mb",
+    [
+        [100.0] * 15,
+        [50, 70, 80, *[90.0] * 12],  # warming up
+        [100, 300] * 8,  # large images among small ones
+        [100 + 0.1 * task for task in range(15)],  # too little to matter
+        [100, 110, 120],  # too few tasks
+    ],
+)
+def test_memory_that_settles_is_no_finding(held_mb: Sequence[float]) -> None:
+    assert grown(held_mb) == []
+
+
+def test_outputs_that_differ_from_sequential_tell_of_randomness_of_their_own() -> None:
+    rows = [
+        trial("sequential", 1, 1.0, outputs_digest=SAME, outputs=8, distinct_outputs=8),
+        trial("p2", 2, 1.0, outputs_digest=OTHER, outputs=8, distinct_outputs=5),
+        trial("dynamic", 2, 1.0, outputs_digest=SAME, outputs=8, distinct_outputs=8),
+    ]
+    [line] = own_randomness(frame(rows))
+    assert line.startswith("P_2 makes other outputs than sequential, 5 different ones of 8 (sequential 8)")
+
+
+def test_other_work_makes_other_outputs() -> None:
+    rows = [
+        trial("sequential", 1, 1.0, outputs_digest=SAME, seed=1),
+        trial("p2", 2, 1.0, outputs_digest=OTHER, seed=2),
+        trial("p2", 2, 1.0, outputs_digest=None, seed=1, saving=False),
+    ]
+    assert own_randomness(frame(rows)) == []
+
+
+def test_what_others_took_of_the_cpus_is_a_share_of_those_that_are_usable() -> None:
+    rows = [trial("p2", 2, 10.0, others_cpu_s=taken, steal_s=1.0, usable_cpus=4) for taken in (7.0, 9.0, 0.0)]
+    assert taken_by_others(frame(rows)) == pytest.approx(0.2)  # (7 + 1) / (10 x 4)
+    assert taken_by_others(frame([trial("p2", 2, 10.0)])) == 0.0
