@@ -20,7 +20,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,14 +104,17 @@ reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
 report: $(READY)  ## One page of all results: report/index.html; with A=… B=… two folders side by side
 	@$(PY) -m experiments.report.html --results $(RESULTS) $(if $(A)$(B),--sides $(A) $(B))
 
+docs: $(READY)  ## Build the documentation: site/index.html
+	@$(PY) -m mkdocs build --strict --quiet
+
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(report)
 
-schema: $(READY)  ## Generate results/README.md from the records
-	$(PY) -m experiments.records.document
+schema: $(READY)  ## Generate results/README.md and docs/reference.md from options and records
+	$(PY) -m experiments.document
 
 # All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
-LOCKED := optuna joblib slurm loky dask ray s3 dev
+LOCKED := optuna joblib slurm loky dask ray s3 docs dev
 
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $(LOCKED:%=--extra %) \

@@ -13,7 +13,7 @@ from experiments.analysis.costs import stays
 from experiments.analysis.pop import pop
 from experiments.records.schema import FAILED
 from tests.frames import Row, frame, trial
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.taskframes import Cells, Cost, InMemory, cell, frames
 
 ONCE = (1.0,)
 REFERENCE = cell("sequential", 1, Cost(user_s=0.08, system_s=0.02, faults=10), scales=ONCE)
@@ -161,7 +161,7 @@ def test_tasks_that_do_not_fit_the_trial_are_refused_by_its_name() -> None:
     with pytest.raises(BreakdownError, match=f"p1 at 2 workers, trial {trial_id}: 11 tasks .* of 12"):
         breakdowns(trials, parts)
     later = tasks["end_s"] + 0.01 * (tasks["trial_id"] == trial_id)
-    parts.tables["tasks"] = tasks.assign(end_s=later)
+    parts = InMemory(parts.tables | {"tasks": tasks.assign(end_s=later)})
     with pytest.raises(BreakdownError, match=r"p1 at 2 workers.*differ from P x T by"):
         breakdowns(trials, parts)
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from experiments.document import DOCUMENTS
 from experiments.measure.rows import outputs_digest
 from experiments.records import store
-from experiments.records.document import README, document
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, PARTS, schema
 from tests.frames import trial
 
@@ -136,5 +136,6 @@ def test_the_digest_depends_on_every_file_and_on_no_order(files: dict[str, str])
     assert outputs_digest(pairs) != outputs_digest([(name, value + "x"), *pairs[1:]])
 
 
-def test_the_readme_of_the_results_is_generated() -> None:
-    assert README.read_text() == document(), "run: make schema"
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_is_generated_is_of_today(path: Path) -> None:
+    assert path.read_text() == DOCUMENTS[path](), "run: make schema"

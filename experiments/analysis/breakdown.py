@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.costs import COLUMNS, recorded, stays, total_costs
+from experiments.analysis.costs import Done, done, recorded
 from experiments.analysis.scaling import STRONG
 from experiments.records.store import Parts
 
@@ -41,21 +41,17 @@ class BreakdownError(ValueError):
     """The tasks of a trial do not fit its time; the message names the trial."""
 
 
-def breakdown(trial: Any, tasks: pd.DataFrame, reference: "pd.Series[float]") -> dict[str, float]:
-    """The breakdown of one trial (a row of trials) from its tasks and what those of the sequential reference
-    took in the mean (`total_costs`): total_s and PARTS in worker-seconds, the costs of its tasks, and those
+def breakdown(trial: Any, own: Done, reference: "pd.Series[float]") -> dict[str, float]:
+    """The breakdown of one trial (a row of trials) from what its tasks and those of the sequential reference,
+    in the mean, took: total_s and PARTS in worker-seconds, the costs of its tasks, and those
     of the reference as `reference_…`.
 
     Raises BreakdownError where the tasks are not all there, or the parts do not sum to P x T."""
     where = f"{trial['strategy']} at {trial['workers']} workers, trial {trial['trial_id']}"
-    if len(tasks) != trial["tasks"]:
-        raise BreakdownError(f"{where}: {len(tasks)} tasks are recorded of {trial['tasks']:.0f}")
-    each = stays(tasks)
-    costs, busy = total_costs(tasks), each.groupby("process")["busy_s"].sum()
-    longest = each[each["process"] == busy.idxmax()]
+    if own.tasks != trial["tasks"]:
+        raise BreakdownError(f"{where}: {own.tasks} tasks are recorded of {trial['tasks']:.0f}")
     wall_s, workers = float(trial["wall_s"]), int(trial["workers"])
-    first_s, last_s = longest["begin_s"].min(), longest["end_s"].max()
-    extra = (costs - reference)[list(KINDS)].add_prefix("extra_")
+    extra = (own.costs - reference)[list(KINDS)].add_prefix("extra_")
     others_s, steal_s = (
         float(np.clip(np.nan_to_num(trial[name]), 0, max(extra[part], 0)))
         for name, part in (("others_cpu_s", "extra_wait_s"), ("steal_s", "extra_blocked_s"))
@@ -67,16 +63,16 @@ def breakdown(trial: Any, tasks: pd.DataFrame, reference: "pd.Series[float]") ->
         "others_s": others_s,
         "extra_blocked_s": extra["extra_blocked_s"] - steal_s,
         "steal_s": steal_s,
-        "imbalance_s": workers * busy.max() - busy.sum(),
-        "startup_s": workers * first_s,
-        "gaps_s": workers * (last_s - first_s - (longest["end_s"] - longest["begin_s"]).sum()),
-        "drain_s": workers * (wall_s - last_s),
+        "imbalance_s": workers * own.busiest_s - own.busy_s,
+        "startup_s": workers * own.first_s,
+        "gaps_s": workers * (own.last_s - own.first_s - own.inside_s),
+        "drain_s": workers * (wall_s - own.last_s),
     }
     total_s = workers * wall_s
     remainder = sum(split.values()) / total_s - 1
     if abs(remainder) > TOLERANCE:
         raise BreakdownError(f"{where}: the parts differ from P x T by {100 * remainder:.2f} %")
-    return {"total_s": total_s, **split, **costs, **reference.add_prefix("reference_")}
+    return {"total_s": total_s, **split, **own.costs, **reference.add_prefix("reference_")}
 
 
 def suspects(trial: Any, row: Any) -> dict[str, float]:
@@ -125,12 +121,10 @@ def breakdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     rows = []
     for _, block in recorded(trials, "tasks", parts).groupby("saving"):
         sequential = block[block["strategy"] == Sequential.name].reset_index()
-        costs = pd.DataFrame(
-            [total_costs(parts.of("tasks", trial_id, COLUMNS)) for trial_id in sequential["trial_id"]]
-        )
+        costs = pd.DataFrame([done(parts, trial_id).costs for trial_id in sequential["trial_id"]])
         for trial in block.to_dict("records") if len(costs) else ():
             here: Any = (sequential[["sweep", "round"]] == [trial["sweep"], trial["round"]]).all(axis=1)
-            tasks, reference = parts.of("tasks", trial["trial_id"], COLUMNS), costs[here | ~here.any()].mean()
-            row = {name: trial[name] for name in TRIAL} | breakdown(trial, tasks, reference)
+            own, reference = done(parts, trial["trial_id"]), costs[here | ~here.any()].mean()
+            row = {name: trial[name] for name in TRIAL} | breakdown(trial, own, reference)
             rows.append(row | suspects(trial, row))
     return pd.DataFrame(rows)

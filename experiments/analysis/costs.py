@@ -1,5 +1,8 @@
 """What the tasks of a trial took: by process, in sum, and stage by stage."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -24,9 +27,35 @@ COLUMNS = [  # of tasks that `stays` reads
 ]
 
 
-def total_costs(tasks: pd.DataFrame) -> "pd.Series[float]":
-    """What the tasks of a trial (with COLUMNS) took, all processes together; seconds but for the faults."""
+class Done(NamedTuple):
+    """What the tasks of a trial took in all, and how its busiest process spent its time."""
+
+    tasks: int
+    costs: "pd.Series[float]"  # all processes together; seconds but for the faults
+    busy_s: float  # of all processes
+    busiest_s: float
+    first_s: float  # of the busiest one: begin of its first task, end of its last one, and all between these
+    last_s: float
+    inside_s: float
+
+
+@lru_cache(maxsize=4096)  # a record never changes
+def done(parts: Parts, trial_id: str) -> Done:
+    """Of one recorded trial."""
+    return done_of(parts.of("tasks", trial_id, COLUMNS))
+
+
+def done_of(tasks: pd.DataFrame) -> Done:
+    """Of the tasks of a trial, with COLUMNS."""
     each = stays(tasks)
+    busy = each.groupby("process")["busy_s"].sum()
+    longest = each[each["process"] == busy.idxmax()]
+    inside_s = (longest["end_s"] - longest["begin_s"]).sum()
+    ends = longest["begin_s"].min(), longest["end_s"].max()
+    return Done(len(tasks), _costs(each, tasks), busy.sum(), busy.max(), *ends, inside_s)
+
+
+def _costs(each: pd.DataFrame, tasks: pd.DataFrame) -> "pd.Series[float]":
     total = each[["busy_s", *COUNTERS, *STAGE_COLUMNS]].sum()
     share_read = each["read_s"] / each["busy_s"].where(each["busy_s"] > 0, np.inf)
     costs = total[["busy_s", *COUNTERS]]

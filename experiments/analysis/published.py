@@ -5,6 +5,7 @@ di Firenze, 23/04/2025. Its raw seconds are right; twelve printed speedups are n
 """
 
 import math
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,7 @@ def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
     return pd.concat([printed, dashes], ignore_index=True)
 
 
+@cache
 def points(experiment: str) -> pd.DataFrame:
     """The points that `strong` or `weak` makes of the printed seconds; intervals, unprinted, are NaN."""
     measured = POINTS[experiment][0](trials(experiment))

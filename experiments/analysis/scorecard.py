@@ -6,6 +6,7 @@ machine has fewer cores than the claim is about. Published values: see `publishe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from typing import Any, NamedTuple
 
@@ -51,12 +52,12 @@ class Own:
     trials: Mapping[str, pd.DataFrame]
     parts: Mapping[str, Parts]
 
-    @property
+    @cached_property
     def cpus(self) -> int:
         """That the machine of strong scaling lets a process use."""
         return int(self.strong["usable_cpus"].iloc[0])
 
-    @property
+    @cached_property
     def strong(self) -> pd.DataFrame:
         """The ok trials of strong scaling. Raises NoTrialsError."""
         return self._ok("strong_scaling", STRONG)
@@ -68,6 +69,7 @@ class Own:
         kept, _ = select(trials, axes)
         return kept[kept["status"] == OK]
 
+    @cached_property
     def model(self) -> BlockModel:
         """Of strong scaling, both saving flags together; a cell is (strategy, workers, saving)."""
         ok = self.strong
@@ -77,7 +79,7 @@ class Own:
 
     def counts(self, *names: str, saving: bool = True) -> list[int]:
         """The worker counts up to the CPUs at which all these strategies were measured."""
-        cells = self.model().cells
+        cells = self.model.cells
         present = [{each[1] for each in cells if each[0] == name and each[2] == saving} for name in names]  # type: ignore[index]
         return sorted(count for count in set.intersection(*present) if 1 < count <= self.cpus)
 
@@ -116,7 +118,7 @@ def _saturates(own: Own) -> Verdict:
     half = max((count for count in counts if count <= max(counts) / 2), default=0)
     if not half:
         raise NoTrialsError("only one worker count was measured")
-    gain = own.model().ratio((P2.name, half, True), (P2.name, max(counts), True)).ratio()
+    gain = own.model.ratio((P2.name, half, True), (P2.name, max(counts), True)).ratio()
     verdict = _side(gain, GAINS, below=True)
     here = f"P_2 with {max(counts)} workers is {with_interval(*gain)} times as fast as with {half}"
     return verdict, here, _rounds(verdict)
@@ -126,7 +128,7 @@ def _alike(own: Own) -> Verdict:
     workers = max(own.counts(P1.name, P2.name), default=0)
     if not workers:
         raise NoTrialsError("P_1 and P_2 were not both measured")
-    times = own.model().ratio((P1.name, workers, True), (P2.name, workers, True)).ratio()
+    times = own.model.ratio((P1.name, workers, True), (P2.name, workers, True)).ratio()
     inside = times.known and times.low > 1 / ALIKE and times.high < ALIKE
     outside = times.known and (times.high < 1 / ALIKE or times.low > ALIKE)
     verdict = CONFIRMED if inside else REFUTED if outside else OPEN
@@ -135,7 +137,7 @@ def _alike(own: Own) -> Verdict:
 
 
 def _never_pays(own: Own) -> Verdict:
-    model, counts = own.model(), own.counts(P1.name, P2.name, PQ.name)
+    model, counts = own.model, own.counts(P1.name, P2.name, PQ.name)
     if not counts:
         raise NoTrialsError("P_Q was not measured beside P_1 and P_2")
     times = {}
@@ -149,7 +151,7 @@ def _never_pays(own: Own) -> Verdict:
 
 
 def _no_faster(own: Own) -> Verdict:
-    model = own.model()
+    model = own.model
     if not {(P2.name, FEW, True), (P2.name, FEW, False)} <= model.cells.keys():
         raise NoTrialsError("saving and not saving were not both measured with 2 workers")
     times = model.ratio((P2.name, FEW, False), (P2.name, FEW, True)).ratio()

@@ -1,6 +1,6 @@
 """What was measured, as columns: names, types, units, and which of them determine a measurement.
 
-The parquet schemas, `results/README.md`, the identity of a cell, what may stand in one table and what
+The parquet schemas, their documentation, the identity of a cell, what may stand in one table and what
 `compare` pairs all derive from these declarations; the columns of options derive from the options' own."""
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
+from experiments.analysis.ablation import of_one_workload
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
@@ -19,8 +20,17 @@ class Results:
 
     def __init__(self, folder: Path, experiment: str) -> None:
         self.folder, self.experiment = folder, experiment
+        self._beside = {experiment: self}
         self.trials_folder = folder / "trials" / experiment
         self.title = experiment.replace("_", " ").capitalize()
+
+    def beside(self, experiment: str) -> "Results":
+        """What was measured in another experiment below the same folder; each is read once for all of
+        them."""
+        if experiment not in self._beside:
+            self._beside[experiment] = other = Results(self.folder, experiment)
+            other._beside = self._beside
+        return self._beside[experiment]
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -46,6 +56,12 @@ class Results:
         counts = self.trials.loc[self.trials["status"] == OK, "cell"].value_counts()
         counted = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
         return counted[counted["ok"] < counted["trials"]]
+
+    @cached_property
+    def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
+        """The trials of the newest pipeline that may stand in one table, those of ablations among them; and
+        lines on what was left out. Raises NoTrialsError."""
+        return of_one_workload(self.trials)
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """The trials that may stand in one table (see `select`), those of copies with the time of their rate

@@ -4,6 +4,7 @@ python -m experiments.report.html [--results results] [--sides A B]
 """
 
 import argparse
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,4 +34,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # most of what is made here is kept: looking for garbage takes a tenth of the time
     main()

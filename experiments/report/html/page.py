@@ -60,12 +60,17 @@ class Side:
     folder: Path
 
     @cached_property
+    def results(self) -> Results:
+        """Of any experiment: beside it are all others."""
+        return Results(self.folder, "advise")
+
+    @cached_property
     def _collected(self) -> tuple[dict[Key, list[Shown]], list[str]]:
         """All that the sections show, and what they cannot and why."""
         shown: dict[Key, list[Shown]] = {}
         reasons = []
         for experiment in reportable(self.folder):
-            results = Results(self.folder, experiment)
+            results = self.results.beside(experiment)
             for section in sections_of(experiment):
                 try:
                     for stem, content in section.show(results):
@@ -110,14 +115,14 @@ class Side:
     def trials(self) -> pd.DataFrame:
         """The rows of every experiment, oldest first."""
         names = [path.name for path in sorted(self.folder.glob("trials/*")) if path.is_dir()]
-        frames = [Results(self.folder, name).trials for name in names]
+        frames = [self.results.beside(name).trials for name in names]
         return pd.concat(frames).sort_values("started_at") if frames else pd.DataFrame()
 
     @cached_property
     def missing(self) -> list[dict[Any, Any]]:
         """Cells of a sweep's plan that are not all measured."""
         names = [path.name for path in sorted(self.folder.glob("plans/*")) if path.is_dir()]
-        return [row for name in names for row in Results(self.folder, name).missing.to_dict("records")]
+        return [row for name in names for row in self.results.beside(name).missing.to_dict("records")]
 
     @cached_property
     def commands(self) -> list[dict[Any, Any]]:

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.analysis.ablation import of_one_workload
 from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.pop import EFFICIENCIES, pop
 from experiments.analysis.scaling import STRONG, NoTrialsError
@@ -44,7 +43,7 @@ POP = (
 @section("strong_scaling", "diagnosis")
 def breakdown(results: Results) -> Outputs:
     """Of the cells in which no policy was changed."""
-    trials, notes = of_one_workload(results.trials)
+    trials, notes = results.one_workload
     trials = trials[trials["ablation"] == UNTOUCHED]
     split = breakdowns(trials, results.parts)
     if split.empty:

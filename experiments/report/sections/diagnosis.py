@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.ablation import REMOVED_BY, of_one_workload
+from experiments.analysis.ablation import REMOVED_BY
 from experiments.analysis.interference import slowdowns
 from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without
 from experiments.analysis.verdict import NOTHING, OVERSUBSCRIBED, SUSPICIOUS, verdicts
@@ -26,7 +26,7 @@ NOTES = (
 @section("diagnosis", "strong_scaling")
 def diagnosis(results: Results) -> Outputs:
     """The verdicts on all that was measured. Raises BreakdownError where tasks do not fit their trial."""
-    trials, notes = of_one_workload(results.trials)
+    trials, notes = results.one_workload
     judged = verdicts(trials, results.parts)
     words = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
     words += answers(slowdowns(trials, results.parts))

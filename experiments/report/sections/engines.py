@@ -37,7 +37,7 @@ def engines(results: Results) -> Outputs:
     if measured.empty:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
     yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
-    checked = bars(results.trials, results.parts, Results(results.folder, "memory").trials)
+    checked = bars(results.trials, results.parts, results.beside("memory").trials)
     yield "bars", [bar_table(checked)]
 
 

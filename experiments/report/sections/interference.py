@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.ablation import of_one_workload
 from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
@@ -28,7 +27,7 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 @section("interference", "diagnosis")
 def interference(results: Results) -> Outputs:
     """What a task is slowed down by, in all and per transform."""
-    trials, notes = of_one_workload(results.trials)
+    trials, notes = results.one_workload
     every = slowdowns(trials, results.parts)
     table, transforms = of_tasks(every), every.dropna(subset="transform")
     if table.empty:

@@ -22,7 +22,7 @@ SLIPS = "Printed speedups and efficiencies that contradict the printed seconds, 
 @section("scorecard", source=Path("trials/strong_scaling"))
 def claims(results: Results) -> Outputs:
     """A verdict on each claim, and the slips of the printed tables."""
-    every = {name: Results(results.folder, name) for name in EXPERIMENTS}
+    every = {name: results.beside(name) for name in EXPERIMENTS}
     own = Own(
         {name: each.trials for name, each in every.items()},
         {name: each.parts for name, each in every.items()},

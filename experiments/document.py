@@ -1,9 +1,10 @@
-"""`make schema`: results/README.md, generated from the records."""
+"""`make schema`: what is generated from the declarations of options and columns."""
 
 from experiments import ROOT
+from experiments.cli import help_page, prepare
 from experiments.records.schema import TABLES, Column, schema
 
-README = ROOT / "results" / "README.md"
+README, REFERENCE = ROOT / "results" / "README.md", ROOT / "docs" / "reference.md"
 
 INTRODUCTION = """\
 # Results
@@ -16,7 +17,9 @@ Generated from `experiments/records/schema.py` by `make schema`; do not edit.
   `SELECT * FROM 'results/trials/strong_scaling/*.parquet'`.
 - `tasks/`, `transforms/`, `turns/`, likewise: the tasks of the trials that were `ok`, the transforms that
   were timed; of an `interference` trial its turns instead of both; joined by `trial_id`.
-- `tables/`, `figures/`: rebuilt from these by `make figures`. `profiles/`: made by `make profile`.
+- `plans/`: what each sweep set out to measure. `candidates/`: what `make advise` was to choose from.
+- `tables/`, `figures/`: rebuilt from these by `make figures`, `report/` by `make report`. `profiles/`: made
+  by `make profile`.
 - `hydra/`: what Hydra keeps of each command.
 - `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine.
 
@@ -25,9 +28,36 @@ determine what is measured: trials that differ in one of them are never pooled.
 """
 
 
-def document() -> str:
+OPTIONS = """\
+# Reference
+
+Generated from the options' and columns' declarations by `make schema`; do not edit.
+
+## Options
+
+```text
+{}
+```
+
+The columns of the parquet files follow, a table each; `?` marks those that may be null, `*` those that
+determine what is measured: trials that differ in one of them are never pooled.
+"""
+
+
+def of_results() -> str:
     """The text of results/README.md."""
-    return "\n".join([INTRODUCTION, *(_section(table, columns) for table, columns in TABLES.items())])
+    return "\n".join([INTRODUCTION, *_columns()])
+
+
+def of_options() -> str:
+    """The text of docs/reference.md."""
+    prepare()
+    options = help_page().replace("$$", "$").rstrip()
+    return "\n".join([OPTIONS.format(options), *_columns()])
+
+
+def _columns() -> list[str]:
+    return [_section(table, columns) for table, columns in TABLES.items()]
 
 
 def _section(table: str, columns: tuple[Column, ...]) -> str:
@@ -39,6 +69,9 @@ def _section(table: str, columns: tuple[Column, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
+DOCUMENTS = {README: of_results, REFERENCE: of_options}
+
 if __name__ == "__main__":
-    README.write_text(document())
-    print(README)
+    for path, text in DOCUMENTS.items():
+        path.write_text(text(), encoding="utf-8")
+        print(path)
