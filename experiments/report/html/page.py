@@ -27,6 +27,7 @@ from experiments.report.tables import Table
 TEMPLATES = Path(__file__).parent / "templates"
 INLINE = {"svg.fonttype": "none", "savefig.transparent": True}  # text stays text, on the page's own ground
 PHOTO_DPI = 110
+PIXELS_PER_POINT = 1.4
 Key = tuple[str, str]  # experiment, stem
 
 
@@ -170,12 +171,13 @@ def svg(chart: Chart) -> str:
     text = file.getvalue()
     text = text[text.index("<svg") :]
     head, _, rest = text.partition(">")
-    box = re.search(r'viewBox="[^"]+"', head)
+    box = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', head)
     assert box
+    width = f'style="max-width: {PIXELS_PER_POINT * float(box[1]):.0f}px"'  # letters as large in all charts
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', rest))
     rest = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", rest)
     rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
-    return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} aria-hidden="true">{rest}'
+    return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} {width} aria-hidden="true">{rest}'
 
 
 def photo(chart: Chart) -> str:
