@@ -22,7 +22,7 @@ from experiments.records.schema import FAILED
 from experiments.report.sections.savers import savers_figure
 from experiments.report.sections.scaling import scaling_figure
 from experiments.report.sections.validation import contact_sheet
-from experiments.report.style import GREY, PUBLISHED, Chart, look, save
+from experiments.report.style import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
 from tests.frames import frame, repeated, trial
 
 TRIALS = frame(
@@ -137,7 +137,7 @@ def test_points_without_interval_failures_cpus_and_the_study_are_in_the_legend(
 ) -> None:
     for figure in charts.values():
         names = [entry.get_text() for entry in figure.legends[0].get_texts()]
-        assert names[-5:] == ["ideal", "CPUs", "no interval", "failed", PUBLISHED]
+        assert names[-6:] == ["ideal", BEYOND_CEILING, "CPUs", "no interval", "failed", PUBLISHED]
 
 
 def test_the_share_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:

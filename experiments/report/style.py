@@ -1,6 +1,7 @@
 """What all charts share: looks of strategies, curves, axes, legends and files. Figures are made without
 pyplot: they have no global state and need no display."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,20 @@ MIN_WIDTH = 4.8  # inches: of a single panel with two columns of legend below it
 CHART_FORMATS = ("png", "svg")
 IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-BEYOND = "95 % interval beyond the fit"
-LAST = ["Amdahl", "USL", "Gustafson", BEYOND, IDEAL, CPUS, SINGLE, FAILED, PUBLISHED]  # in legends
+BEYOND, BEYOND_CEILING = "95 % interval beyond the fit", "beyond the ceiling"
+BAND = 0.15  # how much of its colour an area has
+LAST = [
+    "Amdahl",
+    "USL",
+    "Gustafson",
+    BEYOND,
+    IDEAL,
+    BEYOND_CEILING,
+    CPUS,
+    SINGLE,
+    FAILED,
+    PUBLISHED,
+]  # in legends
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -82,13 +95,18 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None
 def curve(
     axes: Axes, points: pd.DataFrame, measure: str, name: str, *, x: str = "workers", **style: Any
 ) -> None:
-    """Means with their 95 % intervals; hollow where there is none, a cross at the foot where it failed."""
+    """Means with their 95 % intervals, as a band where there are several; hollow where there is none, a cross
+    at the foot where it failed."""
     points = points.sort_values(x)
     at, scale = points[x].astype(float), scale_of(measure)
     middle, low, high = (scale * points[f"{measure}{end}"].astype(float) for end in ENDS)
     bars = np.nan_to_num(np.array([middle - low, high - middle])).clip(min=0)
     style = {"capsize": 3, "linewidth": 1.6, "markersize": 5} | style
-    axes.errorbar(at, middle, yerr=bars, label=name, **style)
+    if is_band := low.notna().sum() > 1 and style.get("linestyle") != "none":
+        axes.fill_between(at, low, high, color=style["color"], alpha=BAND, linewidth=0)
+    axes.errorbar(
+        at, middle, yerr=bars, label=name, **style | ({"capsize": 0, "elinewidth": 0} if is_band else {})
+    )
     single = points[f"{measure}_low"].isna() & points[measure].notna()
     if single.any():
         del style["capsize"]
@@ -113,6 +131,12 @@ def worker_axis(axes: Axes, counts: set[int], cpus: int | None) -> None:
 
 def finish(figure: Figure, measure: str) -> None:
     """The scale that all panels share, and their legend."""
+    scale(figure, measure)
+    legend(figure)
+
+
+def scale(figure: Figure, measure: str) -> None:
+    """The scale that all panels share."""
     first = figure.axes[0]
     first.set_ylabel(MEASURES[measure].axis)
     if scale_of(measure) == 100:
@@ -124,7 +148,14 @@ def finish(figure: Figure, measure: str) -> None:
         first.yaxis.set_major_locator(LogLocator(base, steps) if high > 4 * low else AutoLocator())
         first.yaxis.set_major_formatter("{x:g}")
         first.yaxis.set_minor_locator(NullLocator())
-    legend(figure)
+
+
+def beyond(axes: Axes, at: Sequence[float], ends: Sequence[float], is_above: bool) -> None:
+    """Marks what no strategy can reach: above the ceiling, or of times below it."""
+    low, high = axes.get_ylim()
+    edge = [high if is_above else low] * len(at)
+    axes.fill_between(at, ends, edge, color=GREY, alpha=BAND, linewidth=0, label=BEYOND_CEILING, zorder=0)
+    axes.set_ylim(low, high)
 
 
 def legend(figure: Figure) -> None:

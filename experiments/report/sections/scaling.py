@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.recommend import recommendation
@@ -90,8 +91,20 @@ def scaling_figure(
         axes.plot(ideal.index, ideal, color=style.GREY, linewidth=1, label=style.IDEAL, zorder=1)
         style.curves(axes, block, measure)
         style.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
-    style.finish(figure, measure)
+    style.scale(figure, measure)
+    for axes, block in panels if measure != "ceiling_share" else ():
+        _ceiling(axes, block, measure)
+    style.legend(figure)
     return figure
+
+
+def _ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
+    """What lies beyond the rate of copies, from one process on."""
+    reached = block[block["strategy"].isin([Sequential.name, Copies.name])].dropna(subset=measure)
+    reached = reached.sort_values("workers")
+    if (reached["strategy"] == Copies.name).any() and len(reached) > 1:
+        values = style.scale_of(measure) * reached[measure]
+        style.beyond(axes, [*reached["workers"]], [*values], measure != "wall_s")
 
 
 def _overlay(axes: Axes, measure: str, study: pd.DataFrame) -> None:
