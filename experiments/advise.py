@@ -38,7 +38,7 @@ from experiments.report.results import Results
 Job = dict[str, str]  # options and choices, as on the command line
 FIRST_TO_MEASURE = (Dynamic.name, Threads.name, P2.name)  # where there is no time for all
 PILOT_IMAGES, PILOT_AUGMENTATIONS = 8, 6
-FIRST = 0.45  # of the budget: the first rounds
+FIRST = 0.4  # of the budget: the first rounds
 POLICIES_LAST, LONG_LAST = 0.14, 0.16  # kept for the policies and the long run
 POLICIES, POLICY_ROUNDS = ("allocator", "reused"), 3
 ROUNDS = 5  # of those that may be the best, at least: fewer tell badly what rounds differ by

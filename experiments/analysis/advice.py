@@ -208,9 +208,10 @@ def promised(found: Measured, every: pd.DataFrame, cell: Cell, parts: Parts, ask
     usual_s = float(own["wall_s"].mean())  # of the trials that the spread is known of
     long_s, whole_s = trials["wall_s"].sum(), foretold_s
     moments = [min(max(each / usual_s, 1), AVERAGES_OUT) for each in (long_s, whole_s)]
-    of_moments = _spread(found) * sqrt(sum(1 / each for each in moments))
-    error = sqrt(of_moments**2 + of_images**2 * max(1 - 1 / times, 0))
-    half = error * float(stats.t.ppf((1 + LEVEL) / 2, max(len(own) - 1, 1)))
+    spread, dof = _spread(found)
+    of_moments = spread * sqrt(sum(1 / each for each in moments))
+    error = sqrt(of_moments**2 + of_images**2)
+    half = error * float(stats.t.ppf((1 + LEVEL) / 2, dof))
     if not half < log(1 + TOO_FAR):
         raise RefusedError(
             f"{cell.strategy} with {cell.workers} workers: its next run may take {percent(exp(half) - 1)} "
@@ -221,13 +222,19 @@ def promised(found: Measured, every: pd.DataFrame, cell: Cell, parts: Parts, ask
     return Interval(rate, rate * exp(-half), rate * exp(half))
 
 
-def _spread(found: Measured) -> float:
-    """Standard deviation of ln(seconds of a trial), what rounds differ by included, over all candidates."""
+def _spread(found: Measured) -> tuple[float, float]:
+    """Standard deviation of ln(seconds of a trial) over all candidates, what rounds differ by included, and
+    its degrees of freedom (Satterthwaite 1946: those within rounds are many, those between them few)."""
     ok = found.trials[(found.trials["status"] == OK) & (found.trials["strategy"] != Copies.name)]
     logs = np.log(ok["wall_s"]).groupby([ok[name] for name in Cell._fields])
-    counts = logs.count()
-    free = (counts - 1).sum()
-    return sqrt(float((logs.var() * (counts - 1)).sum()) / free) if free else inf
+    counts, rounds = logs.count(), len(ok[["sweep", "round"]].drop_duplicates())
+    free, within = (counts - 1).sum(), found.model.variance
+    if not free or rounds < 2:
+        return inf, 1.0
+    whole = float((logs.var() * (counts - 1)).sum()) / free
+    between = max(whole - within, 0.0)
+    dof = (within + between) ** 2 / (within**2 / found.model.dof + between**2 / (rounds - 1))
+    return sqrt(within + between), dof
 
 
 def _longest(trials: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
@@ -240,17 +247,22 @@ def _longest(trials: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
 
 
 def _images(tasks: pd.DataFrame, trial: Any, whole: dict[str, Any]) -> tuple[float, float]:
-    """How much larger the images of the whole are than those of a trial, and the standard error of the
-    seconds of an image of a size, as a share of them (a ratio estimate: Cochran 1977, chapter 6)."""
-    seconds = tasks.groupby("image_index")[STAGE_COLUMNS].sum().sum(axis=1).sort_index()
-    if not isinstance(trial["sampled_images"], str) or len(seconds) < 2:
-        return 1.0, 0.0
+    """How much larger the images of the whole are than those of a trial, and the standard error of the mean
+    seconds of a task, as a share of it, from the images and the random transforms that the trial has not met
+    (a ratio estimate in two stages: Cochran 1977, chapters 6 and 10)."""
+    each_s = tasks[STAGE_COLUMNS].sum(axis=1) / tasks[STAGE_COLUMNS].sum(axis=1).mean()
+    of_image = each_s.groupby(tasks["image_index"])
+    means, met = of_image.mean(), len(tasks) / whole["tasks"]
+    within = float(of_image.var().mean()) / len(tasks) * max(1 - met, 0)
+    if not isinstance(trial["sampled_images"], str) or len(means) < 2:
+        return 1.0, sqrt(np.nan_to_num(within))
     skipped = json.loads(trial["skipped_images"]) if isinstance(trial["skipped_images"], str) else {}
     sizes = [each for name, each in json.loads(trial["sampled_images"]).items() if name not in skipped]
-    pixels = pd.Series(sizes, seconds.index)
-    residuals = seconds / seconds.mean() - pixels / pixels.mean()
+    pixels = pd.Series(sizes, means.index)
+    residuals = means - pixels / pixels.mean()
+    between = float(residuals.var()) / len(means) * max(1 - len(sizes) / whole["files"], 0)
     larger = whole["pixels"] / whole["files"] / float(pixels.mean())
-    return larger, float(residuals.std() / sqrt(len(residuals)))
+    return larger, sqrt(between + np.nan_to_num(within))
 
 
 def policies(trials: pd.DataFrame, chosen: Cell) -> dict[str, Interval]:

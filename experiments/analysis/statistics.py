@@ -92,7 +92,7 @@ class BlockModel:
         free = 1 - np.einsum("ij,ji->i", self._design, self._solve)
         squares = (self._logs - self._design @ (self._solve @ self._logs)) ** 2
         self.dof = dof or round(free.sum())
-        pooled = squares.sum() / free.sum() if self.dof else nan
+        self.variance = pooled = squares.sum() / free.sum() if self.dof else nan  # of a trial's logarithm
         own = np.bincount(number, squares) / np.maximum(np.bincount(number, free), 1e-9)
         self._variance = np.maximum(own, pooled)[number]  # of each trial
         each = block if blocks else np.arange(len(number))
