@@ -79,7 +79,7 @@ class Search:
         first = self._first()
         repetitions = self._config.repetitions
         yield [self._job(each, repetitions) for each in (*self._references(), *first)]
-        if repetitions > 1:
+        if repetitions > 1 and self._found().candidates:
             yield from self._more_rounds()
             yield from self._policies()
             yield from self._long_run()
@@ -103,7 +103,7 @@ class Search:
         """The candidates of the first rounds, and the sample that fits these into the budget; puts all
         down."""
         self._read_pilot()
-        asked = [each for each in self._usable if self._is_first(each)]
+        asked = [each for each in self._usable if self._is_first(each)] or [*self._usable]
         least = max(MIN_TASKS, 2 * max(each.workers for each in asked))
         seconds = FIRST * self._left_s() / self._config.repetitions
         while (tasks := self._tasks(seconds, [*self._references(), *asked])) < least and len(asked) > 2:

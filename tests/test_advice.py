@@ -169,3 +169,10 @@ def test_more_workers_than_cpus_are_recommended_only_where_they_surely_pay() -> 
     for task_s, best in ((0.25, BEST), (0.1, over)):
         trials, parts = frames(SEQUENTIAL, CEILING, of("dynamic", 2, 0.11), of("dynamic", 4, task_s))
         assert advise(trials, parts, asked(over)).candidate == best
+
+
+def test_a_candidate_that_failed_is_named_with_its_error() -> None:
+    broken = of("p1", 2, 0.1, status="failed", error="no room")
+    trials, parts = frames(*USUAL, broken)
+    notes = advise(trials, parts, asked()).notes
+    assert any(note.startswith("Failed: p1 with 2: no room") for note in notes)

@@ -29,7 +29,7 @@ from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_se
 from experiments.analysis.text import counted, percent
 from experiments.analysis.verdict import verdicts
 from experiments.plan.options import UNTOUCHED
-from experiments.records.schema import OK
+from experiments.records.schema import FAILED, OK
 from experiments.records.store import Parts
 
 AS_FAST = 1.05  # times the fastest: as fast as it, for whoever wants few workers
@@ -345,6 +345,10 @@ def _coverage(found: Measured, asked: pd.DataFrame) -> list[str]:
     lines = [
         f"Measured: {sample} augmentations, {counted(len(rounds), 'candidate')} in {min(rounds)} to "
         f"{max(rounds)} rounds, {counted(len(ok), 'trial')}, on {row['machine']}."
+    ]
+    failed = found.trials[found.trials["status"] == FAILED].drop_duplicates([*Cell._fields, "error"])
+    lines += [
+        f"Failed: {r['strategy']} with {r['workers']}: {r['error']}." for r in failed.to_dict("records")
     ]
     left_out = asked[(asked["sweep"] == newest["sweep"]) & asked["left_out"].notna()]
     for reason, each in left_out.groupby("left_out"):

@@ -4,8 +4,7 @@ import pandas as pd
 
 from augment.strategies.sequential import Sequential
 from experiments.analysis.ceiling import WORKLOAD
-from experiments.analysis.statistics import Interval
-from experiments.analysis.text import label, percent
+from experiments.analysis.text import label
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -60,8 +59,3 @@ def _growths(tasks: pd.DataFrame) -> list[float]:
             goes_on = last - middle >= max(GROWTH_BYTES, (middle - first) / 2)
             growths.append((last - middle) / third if goes_on else 0.0)
     return growths
-
-
-def noise(rate: Interval) -> str:
-    """How far a figure may be off, for a sentence."""
-    return percent(max(rate.high / rate.value, rate.value / rate.low) - 1)
