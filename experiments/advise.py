@@ -19,7 +19,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
 from augment.strategies.threads import Threads
-from experiments.analysis.advice import ENOUGH, Measured, measured, recommended, survivors
+from experiments.analysis.candidates import ENOUGH, Measured, measured, recommended, survivors
 from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.scaling import NoTrialsError

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from experiments.advise import sized
-from experiments.analysis.advice import Advice, RefusedError, advise, measured, survivors
+from experiments.analysis.advice import Advice, advise
+from experiments.analysis.candidates import measured, survivors
 from experiments.analysis.engines import Cell
+from experiments.analysis.promise import RefusedError
 from experiments.report.sections.advise import ROW, stops
 from tests.frames import BEGIN, Row, frame, trial
 from tests.reports import shown, stored

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.analysis.engines import bars, engine_points
+from experiments.analysis.engines import bars, engine_points, workloads
 from experiments.plan.options import augmentations
 from tests.frames import trial
 from tests.reports import shown, stored
@@ -29,8 +29,13 @@ def workload(fast_s: float, engine_s: float, p2_s: float, **changes: Any) -> lis
     return both
 
 
+def points_of(*cells: Cells) -> pd.DataFrame:
+    trials, parts = frames(*cells)
+    return engine_points(workloads(trials, parts), parts)
+
+
 def verdicts(*cells: Cells, memory: pd.DataFrame = NO_MEMORY) -> dict[str, tuple[float, bool]]:
-    rows: list[Any] = bars(*frames(*cells), memory).to_dict("records")
+    rows: list[Any] = bars(workloads(*frames(*cells)), memory).to_dict("records")
     return {
         row["bar"][0]: (round(row["ratio"], 2), row["holds"]) for row in rows if "behind" not in row["bar"]
     }
@@ -38,22 +43,20 @@ def verdicts(*cells: Cells, memory: pd.DataFrame = NO_MEMORY) -> dict[str, tuple
 
 def test_a_share_is_of_the_ceiling_under_the_same_runtime() -> None:
     slower_when_fast = copies(2, Cost(user_s=0.2), **FAST)
-    points, _ = engine_points(
-        *frames(
-            cell("sequential", 1),
-            copies(2),
-            cell("sequential", 1, **FAST),
-            slower_when_fast,
-            cell("p2", 2),
-            cell("p2", 2, **FAST),
-        )
+    points = points_of(
+        cell("sequential", 1),
+        copies(2),
+        cell("sequential", 1, **FAST),
+        slower_when_fast,
+        cell("p2", 2),
+        cell("p2", 2, **FAST),
     )
     shares = points[points["strategy"] == "p2"].set_index("runtime_name")["ceiling_share"]
     assert shares.to_dict() == pytest.approx({"study": 1.0, "fast": 2.0}, rel=0.03)
 
 
 def test_images_a_second_and_what_is_outside_tasks() -> None:
-    points, _ = engine_points(*frames(cell("p1", 2), cell("p2", 2, startup_s=0.2, drain_s=0.1)))
+    points = points_of(cell("p1", 2), cell("p2", 2, startup_s=0.2, drain_s=0.1))
     _, row = points.to_dict("records")
     assert row["images_per_s"] == pytest.approx(12 / 0.9, rel=0.01)
     assert row["images_per_s_low"] < row["images_per_s"] < row["images_per_s_high"]
@@ -70,7 +73,7 @@ def test_the_bars_that_it_does_not_reach() -> None:
 
 def test_the_studys_strategies_count_as_it_ran_them_and_under_any_runtime() -> None:
     cells = [*workload(0.6, 0.7, 0.9), cell("p2", 2, Cost(user_s=0.5 / 6), experiment="engines", **FAST)]
-    rows: list[Any] = bars(*frames(*cells), NO_MEMORY).to_dict("records")
+    rows: list[Any] = bars(workloads(*frames(*cells)), NO_MEMORY).to_dict("records")
     told = {row["bar"]: (round(row["ratio"], 1), row["holds"]) for row in rows}
     assert told["2 over the study's best"] == (1.5, True)
     assert told["2 never behind the study's"] == (0.8, False)
@@ -87,7 +90,7 @@ def test_the_studys_strategies_count_as_it_ran_them_and_under_any_runtime() -> N
     ],
 )
 def test_what_has_to_be_reached_depends_on_the_workload(changes: dict[str, Any], needed: str) -> None:
-    table = bars(*frames(*workload(0.6, 0.7, 0.9, **changes)), NO_MEMORY)
+    table = bars(workloads(*frames(*workload(0.6, 0.7, 0.9, **changes))), NO_MEMORY)
     assert table.set_index("bar")["needed"]["2 over the study's best"] == needed
 
 

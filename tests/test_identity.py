@@ -13,6 +13,7 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
+from experiments.host import provenance
 from experiments.measure import environment
 from experiments.measure.cell_files import content_digest
 from experiments.measure.cell_trials import CellTrials
@@ -139,7 +140,7 @@ def test_the_output_s_file_system_counts_where_outputs_are_written(monkeypatch: 
     assert key(cell(saving=False)) == key(cell(saving=False, **memory))
 
 
-def test_the_source_of_a_transform_of_the_user_s_own_counts(
+def test_the_source_and_the_libraries_of_a_transform_of_the_user_s_own_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -149,8 +150,10 @@ def test_the_source_of_a_transform_of_the_user_s_own_counts(
     )
     module.write_text("class A: pass\n")
     before = pipeline_digest(declaration)
-    module.write_text("class A: slower = True\n")
-    assert pipeline_digest(declaration) != before
+    module.write_text("class A:\n    import PIL.Image as image\n")
+    with_pillow = pipeline_digest(declaration)
+    monkeypatch.setattr(provenance, "version", {"pillow": "99"}.get)
+    assert len({before, with_pillow, pipeline_digest(declaration)}) == 3
 
 
 def test_machine_code_and_versions_count() -> None:

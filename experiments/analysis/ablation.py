@@ -70,12 +70,12 @@ def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept, [*dict.fromkeys(chain(*notes, more))]
 
 
-def of_one_workload(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Those of `comparable` of the newest pipeline, and lines on what was left out. Raises NoTrialsError."""
-    kept, notes = comparable(trials)
+def of_one_workload(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Those of `comparable` of the newest pipeline, and lines on what was left out."""
     newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
     if not newest.all():
-        notes.append(f"{counted((~newest).sum(), 'trial')} of another pipeline than the newest left out")
+        other = f"{counted((~newest).sum(), 'trial')} of another pipeline than the newest left out"
+        notes = [*notes, other]
     return kept[newest], notes
 
 

@@ -31,7 +31,8 @@ PARTS = (
     *("reference_s", "extra_user_s", "extra_system_s", "extra_wait_s", "others_s", "extra_blocked_s"),
     *("steal_s", "imbalance_s", "startup_s", "gaps_s", "drain_s"),
 )
-TRIAL = (*STRONG, "ablation", "trial_id", "sweep", "round", "wall_s", "usable_cpus", "opencv_threads")
+ROUND = ("sweep", "round")
+TRIAL = (*STRONG, "ablation", "trial_id", *ROUND, "wall_s", "usable_cpus", "opencv_threads")
 HELPED = 1.05  # CPU seconds per busy second: more than one thread of a process was at work
 IMBALANCE, TRANSFER, START_UP, PAGE_FAULTS = "load imbalance", "transfer", "start-up", "page faults"
 STORAGE, THREADS, WAITS, CONTENTION = "storage", "threads", "waits", "cores or memory"
@@ -41,7 +42,7 @@ class BreakdownError(ValueError):
     """The tasks of a trial do not fit its time; the message names the trial."""
 
 
-def breakdown(trial: Any, own: Done, reference: "pd.Series[float]") -> dict[str, float]:
+def breakdown(trial: Any, own: Done, reference: Any) -> dict[str, float]:
     """The breakdown of one trial (a row of trials) from what its tasks and those of the sequential reference,
     in the mean, took: total_s and PARTS in worker-seconds, the costs of its tasks, and those
     of the reference as `reference_…`.
@@ -51,7 +52,7 @@ def breakdown(trial: Any, own: Done, reference: "pd.Series[float]") -> dict[str,
     if own.tasks != trial["tasks"]:
         raise BreakdownError(f"{where}: {own.tasks} tasks are recorded of {trial['tasks']:.0f}")
     wall_s, workers = float(trial["wall_s"]), int(trial["workers"])
-    extra = (own.costs - reference)[list(KINDS)].add_prefix("extra_")
+    extra = {f"extra_{kind}": own.costs[kind] - reference[kind] for kind in KINDS}
     others_s, steal_s = (
         float(np.clip(np.nan_to_num(trial[name]), 0, max(extra[part], 0)))
         for name, part in (("others_cpu_s", "extra_wait_s"), ("steal_s", "extra_blocked_s"))
@@ -72,7 +73,8 @@ def breakdown(trial: Any, own: Done, reference: "pd.Series[float]") -> dict[str,
     remainder = sum(split.values()) / total_s - 1
     if abs(remainder) > TOLERANCE:
         raise BreakdownError(f"{where}: the parts differ from P x T by {100 * remainder:.2f} %")
-    return {"total_s": total_s, **split, **own.costs, **reference.add_prefix("reference_")}
+    of_reference = {f"reference_{name}": value for name, value in reference.items()}
+    return {"total_s": total_s, **split, **own.costs, **of_reference}
 
 
 def suspects(trial: Any, row: Any) -> dict[str, float]:
@@ -120,11 +122,13 @@ def breakdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     instruments. Raises BreakdownError."""
     rows = []
     for _, block in recorded(trials, "tasks", parts).groupby("saving"):
-        sequential = block[block["strategy"] == Sequential.name].reset_index()
+        sequential = block[block["strategy"] == Sequential.name]
         costs = pd.DataFrame([done(parts, trial_id).costs for trial_id in sequential["trial_id"]])
+        of_rounds: Any = costs.groupby([sequential[name].to_numpy() for name in ROUND]).mean().T
+        references, of_all = of_rounds.to_dict(), costs.mean().to_dict()
         for trial in block.to_dict("records") if len(costs) else ():
-            here: Any = (sequential[["sweep", "round"]] == [trial["sweep"], trial["round"]]).all(axis=1)
-            own, reference = done(parts, trial["trial_id"]), costs[here | ~here.any()].mean()
-            row = {name: trial[name] for name in TRIAL} | breakdown(trial, own, reference)
+            reference = references.get(tuple(trial[name] for name in ROUND), of_all)
+            split = breakdown(trial, done(parts, trial["trial_id"]), reference)
+            row = {name: trial[name] for name in TRIAL} | split
             rows.append(row | suspects(trial, row))
     return pd.DataFrame(rows)

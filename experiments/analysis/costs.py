@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from augment.recording.log import STAGES
 from experiments.analysis.scaling import INSTRUMENTS
@@ -27,11 +28,14 @@ COLUMNS = [  # of tasks that `stays` reads
 ]
 
 
+Stays = dict[str, NDArray[np.float64]]
+
+
 class Done(NamedTuple):
     """What the tasks of a trial took in all, and how its busiest process spent its time."""
 
     tasks: int
-    costs: "pd.Series[float]"  # all processes together; seconds but for the faults
+    costs: dict[str, float]  # all processes together; seconds but for the faults
     busy_s: float  # of all processes
     busiest_s: float
     first_s: float  # of the busiest one: begin of its first task, end of its last one, and all between these
@@ -48,25 +52,28 @@ def done(parts: Parts, trial_id: str) -> Done:
 def done_of(tasks: pd.DataFrame) -> Done:
     """Of the tasks of a trial, with COLUMNS."""
     each = stays(tasks)
-    busy = each.groupby("process")["busy_s"].sum()
-    longest = each[each["process"] == busy.idxmax()]
-    inside_s = (longest["end_s"] - longest["begin_s"]).sum()
-    ends = longest["begin_s"].min(), longest["end_s"].max()
-    return Done(len(tasks), _costs(each, tasks), busy.sum(), busy.max(), *ends, inside_s)
+    _, process = np.unique(each["process"], return_inverse=True)
+    busy_s = np.bincount(process, each["busy_s"])
+    longest = process == busy_s.argmax()
+    begin_s, end_s = each["begin_s"][longest], each["end_s"][longest]
+    costs = _costs(each, process) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
+    sums = busy_s.sum(), busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
+    return Done(len(tasks), costs, *map(float, sums))
 
 
-def _costs(each: pd.DataFrame, tasks: pd.DataFrame) -> "pd.Series[float]":
-    total = each[["busy_s", *COUNTERS, *STAGE_COLUMNS]].sum()
-    share_read = each["read_s"] / each["busy_s"].where(each["busy_s"] > 0, np.inf)
-    costs = total[["busy_s", *COUNTERS]]
-    costs["blocked_s"] = costs["busy_s"] - costs[["user_s", "system_s", "wait_s"]].sum()
-    costs["reading_s"] = (each["user_s"] * share_read).sum()  # of user_s, as the time of stage read
-    costs["sending_s"] = total["send_s"]  # of busy_s
-    useful_s = (each["busy_s"] - each["send_s"]).groupby(each["process"]).sum()
-    costs["useful_s"], costs["useful_largest_s"] = useful_s.sum(), useful_s.max()
-    costs["files_s"] = total["read_s"] + total["write_s"]  # of busy_s
-    costs["file_wait_s"] = tasks["file_wait_s"].sum()  # of files_s, run-queue wait included
-    return costs
+def _costs(each: Stays, process: NDArray[np.intp]) -> dict[str, float]:
+    total = {name: float(each[name].sum()) for name in ("busy_s", *COUNTERS, *STAGE_COLUMNS)}
+    share_read = each["read_s"] / np.where(each["busy_s"] > 0, each["busy_s"], np.inf)
+    useful_s = np.bincount(process, each["busy_s"] - each["send_s"])
+    return {
+        **{name: total[name] for name in ("busy_s", *COUNTERS)},
+        "blocked_s": total["busy_s"] - total["user_s"] - total["system_s"] - total["wait_s"],
+        "reading_s": float((each["user_s"] * share_read).sum()),  # of user_s, as the time of stage read
+        "sending_s": total["send_s"],  # of busy_s
+        "useful_s": float(useful_s.sum()),
+        "useful_largest_s": float(useful_s.max()),
+        "files_s": total["read_s"] + total["write_s"],  # of busy_s; with what waits in it for a CPU
+    }
 
 
 def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
@@ -75,24 +82,21 @@ def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 
-def stays(tasks: pd.DataFrame) -> pd.DataFrame:
-    """One row per stay of a task (with COLUMNS) in a process, two with a saver of its own (P_Q): process,
-    begin_s, end_s, busy_s, those of COUNTERS and of the stages."""
-    apart = tasks["save_start_s"].notna()
-    whole, saver = (
-        tasks[[f"{side}{column}" for column in COUNTERS.values()]]
-        .set_axis([*COUNTERS], axis=1)
-        .astype(float)
-        .fillna(0.0)
-        for side in ("", "saver_")
-    )
-    saving = tasks[SAVER_STAGES]
-    first = (whole - saver).join(tasks[WORKER_STAGES]).join(saving.mask(apart, 0.0))
-    second = saver.assign(**dict.fromkeys(WORKER_STAGES, 0.0)).join(saving)
-    each = [
-        first.assign(process=tasks["worker"], begin_s=tasks["start_s"], end_s=tasks["end_s"].mask(apart)),
-        second.assign(process=tasks["saver"], begin_s=tasks["save_start_s"], end_s=tasks["end_s"])[apart],
-    ]
-    rows = pd.concat(each if apart.any() else each[:1], ignore_index=True).astype({"process": int})
-    rows["busy_s"] = rows[STAGE_COLUMNS].sum(axis=1)
-    return rows.fillna({"end_s": rows["begin_s"] + rows["busy_s"]})
+def stays(tasks: pd.DataFrame) -> Stays:
+    """A number per stay of a task (with COLUMNS) in a process, two with a saver of its own (P_Q): process,
+    begin_s, end_s, busy_s, those of COUNTERS and of the stages. Arrays, not a table: reports ask for
+    hundreds of trials of a few dozen tasks."""
+    of = {name: tasks[name].to_numpy(float, na_value=np.nan) for name in COLUMNS}
+    apart = ~np.isnan(of["save_start_s"])
+    saver = {name: np.nan_to_num(of[f"saver_{column}"]) for name, column in COUNTERS.items()}
+    stages = {name: np.nan_to_num(of[name]) for name in STAGE_COLUMNS}
+    first = {name: np.nan_to_num(of[column]) - saver[name] for name, column in COUNTERS.items()}
+    first |= stages | {name: np.where(apart, 0.0, stages[name]) for name in SAVER_STAGES}
+    first |= {"process": of["worker"], "begin_s": of["start_s"]}
+    first |= {"end_s": np.where(apart, np.nan, of["end_s"])}  # begin and stages, then
+    second = saver | stages | dict.fromkeys(WORKER_STAGES, np.zeros(len(tasks)))
+    second |= {"process": of["saver"], "begin_s": of["save_start_s"], "end_s": of["end_s"]}
+    each = {name: np.concatenate([first[name], second[name][apart]]) for name in first}
+    each["busy_s"] = np.sum([each[name] for name in STAGE_COLUMNS], axis=0)
+    each["end_s"] = np.where(np.isnan(each["end_s"]), each["begin_s"] + each["busy_s"], each["end_s"])
+    return each

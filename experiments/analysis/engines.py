@@ -50,30 +50,39 @@ class Bar(NamedTuple):
     holds: bool
 
 
-def workloads(
-    trials: pd.DataFrame, parts: Parts
-) -> Iterator[tuple[dict[str, Any], pd.DataFrame, BlockModel, list[str]]]:
-    """Each workload (values of WORKLOAD), its trials that may stand together with copies' seconds those of
-    their rate, the model of the ok ones, and lines on what was left out. Raises NoTrialsError."""
+class Workload(NamedTuple):
+    """One workload (values of WORKLOAD), its trials that may stand together with copies' seconds those of
+    their rate, the model of the ok ones, and lines on what was left out."""
+
+    values: dict[str, Any]
+    trials: pd.DataFrame
+    model: BlockModel
+    notes: list[str]
+
+
+def workloads(trials: pd.DataFrame, parts: Parts) -> list[Workload]:
+    """Each workload that was measured. Raises NoTrialsError."""
     require(trials)
-    for _, same in trials.groupby(WORKLOAD, sort=False):
-        kept, notes = select(same, (*STRONG, "runtime"))
-        rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
-        ok, workload = rated[rated["status"] == OK], dict(zip(WORKLOAD, rated[WORKLOAD].iloc[0], strict=True))
-        names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
-        yield workload, rated, BlockModel.of(ok, names), notes
+    return [_workload(same, parts) for _, same in trials.groupby(WORKLOAD, sort=False)]
 
 
-def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, list[str]]:
+def _workload(trials: pd.DataFrame, parts: Parts) -> Workload:
+    kept, notes = select(trials, (*STRONG, "runtime"))
+    rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
+    ok, values = rated[rated["status"] == OK], dict(zip(WORKLOAD, rated[WORKLOAD].iloc[0], strict=True))
+    names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
+    return Workload(values, rated, BlockModel.of(ok, names), notes)
+
+
+def engine_points(measured: Iterable[Workload], parts: Parts) -> pd.DataFrame:
     """A row per workload, strategy, workers and runtime: status and error, rounds, seconds and images a
     second, the share of the ceiling under the same runtime, each with its interval; `outside_tasks_s`, before
-    the first task and after the last, and peak memory, both in the mean; and lines on what is left out."""
-    rows, notes = [], []
-    for workload, block, model, lines in workloads(trials, parts):
-        notes += lines
-        cells: Any = block.groupby([*Cell._fields], sort=False)
-        rows += [workload | _point(Cell(*cell), same, model, parts) for cell, same in cells]
-    return pd.DataFrame(rows), [*dict.fromkeys(notes)]
+    the first task and after the last, and peak memory, both in the mean."""
+    rows = []
+    for values, trials, model, _ in measured:
+        cells: Any = trials.groupby([*Cell._fields], sort=False)
+        rows += [values | _point(Cell(*cell), same, model, parts) for cell, same in cells]
+    return pd.DataFrame(rows)
 
 
 def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel, parts: Parts) -> dict[str, Any]:
@@ -106,14 +115,14 @@ def _outside_tasks_s(ok: pd.DataFrame, parts: Parts) -> float:
     return float((known["wall_s"] - inside).mean()) if inside else nan
 
 
-def bars(trials: pd.DataFrame, parts: Parts, memory: pd.DataFrame) -> pd.DataFrame:
+def bars(measured: Iterable[Workload], memory: pd.DataFrame) -> pd.DataFrame:
     """The bars, a row for each workload that they are for; `memory`: trials of experiment=memory."""
     rows: list[Bar] = []
-    for workload, block, model, _ in workloads(trials, parts):
-        where = "{pipeline}, {width:.0f}x{height:.0f}, ".format(**workload)
-        where += "saving" if workload["saving"] else "no saving"
-        rows += [bar for check in (_near, _ahead, _engines) for bar in check(workload, where, model)]
-        rows += _digests(where, block)
+    for values, trials, model, _ in measured:
+        where = "{pipeline}, {width:.0f}x{height:.0f}, ".format(**values)
+        where += "saving" if values["saving"] else "no saving"
+        rows += [bar for check in (_near, _ahead, _engines) for bar in check(values, where, model)]
+        rows += _digests(where, trials)
     return pd.DataFrame([*sorted(rows), *_memory(memory)], columns=Bar._fields)
 
 

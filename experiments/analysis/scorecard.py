@@ -2,7 +2,7 @@
 
 A claim is *confirmed* where its interval lies on the claim's side of a limit, *refuted* where it lies on the
 other, and *cannot be decided here* where it holds the limit, where something was not measured, or where this
-machine has fewer cores than the claim is about. Published values: see `published`."""
+machine has fewer cores than the claim is about. Published values: see `printed`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from scipy import stats
 
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
-from experiments.analysis import published
-from experiments.analysis.ablation import of_one_workload
+from experiments.analysis import printed
+from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.costs import STAGE_COLUMNS, recorded
 from experiments.analysis.interference import COPIES, MEMORY, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, weak
 from experiments.analysis.select import select
 from experiments.analysis.statistics import LEVEL, BlockModel, Interval
-from experiments.analysis.text import percent, percent_interval, with_interval
+from experiments.analysis.text import percent_interval, with_interval
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -87,16 +87,17 @@ class Own:
 def scorecard(own: Own) -> list[Claim]:
     """Every claim, in the order of the study. What was not measured leaves its claims open."""
     claims = []
-    for claim, check in CLAIMS.items():
+    for claim, check, as_printed in CLAIMS:
         try:
             verdict, here, reason = check(own)
-            claims.append(Claim(claim, verdict, here, PUBLISHED[claim](), reason))
         except NoTrialsError as error:
-            claims.append(Claim(claim, OPEN, "", PUBLISHED[claim](), str(error)))
+            verdict, here, reason = OPEN, "", str(error)
+        claims.append(Claim(claim, verdict, here, as_printed(), reason))
     return claims
 
 
 Verdict = tuple[str, str, str]  # verdict, here, reason
+Check = Callable[[Own], Verdict]
 
 
 def _side(interval: Interval, limit: float, below: bool) -> str:
@@ -194,25 +195,19 @@ def _files(own: Own) -> Verdict:
     for trial_id in saved["trial_id"]:
         stages = parts.of("tasks", trial_id, STAGE_COLUMNS).sum()
         shares.append(float(stages[["read_s", "encode_s", "write_s"]].sum() / stages.sum()))
-    share = _mean(shares)
+    mean, dof = sum(shares) / len(shares), len(shares) - 1
+    half = float(stats.sem(shares) * stats.t.ppf((1 + LEVEL) / 2, dof)) if dof else nan
+    share = Interval(mean, mean - half, mean + half)
     verdict = _side(share, HALF, below=True)
     taken = f"reading and saving take {percent_interval(*share)} of the seconds of P_2's tasks"
     return verdict, f"{taken} with {max(counts)} workers", _rounds(verdict)
-
-
-def _mean(values: list[float]) -> Interval:
-    """The mean with its interval by Student's t; without ends where there is one value."""
-    series = pd.Series(values)
-    error = series.std() / len(series) ** 0.5 if len(series) > 1 else nan
-    half = float(error * stats.t.ppf((1 + LEVEL) / 2, max(len(series) - 1, 1)))
-    return Interval(float(series.mean()), float(series.mean()) - half, float(series.mean()) + half)
 
 
 def _memory(own: Own) -> Verdict:
     told: list[tuple[int, bool, dict[str, float], Interval]] = []
     for experiment in ("interference", "diagnosis"):
         if experiment in own.trials and len(own.trials[experiment]):
-            trials, _ = of_one_workload(own.trials[experiment])
+            trials, _ = of_one_workload(*comparable(own.trials[experiment]))
             told += _contentions(of_tasks(slowdowns(trials, own.parts[experiment])))
     if not told:
         raise NoTrialsError("interference was not measured: make interference")
@@ -238,77 +233,26 @@ def _contentions(table: pd.DataFrame) -> list[tuple[int, bool, dict[str, float],
     return rows
 
 
-SATURATES = "The speedup saturates below the number of cores"
-ALIKE_CLAIM = "P_1 and P_2 are close to each other"
-PAYS = "P_Q never pays"
-SAVING = "Not saving is no faster with few workers"
-SUPERLINEAR = "Weak scaling is superlinear below 32 ranks"
-NORMALISED = "Weak scaling is superlinear also when normalised by work"
-COLLAPSE = "Weak scaling collapses at 2000x2000 pixels"
-FILES = "Reading and saving are not the bottleneck"
-CONTENTION = "It is contention, of memory"
-CLAIMS: dict[str, Callable[[Own], Verdict]] = {
-    SATURATES: _saturates,
-    ALIKE_CLAIM: _alike,
-    PAYS: _never_pays,
-    SAVING: _no_faster,
-    SUPERLINEAR: lambda own: _weak(own, "efficiency"),
-    NORMALISED: lambda own: _weak(own, "normalised_efficiency"),
-    COLLAPSE: _collapses,
-    FILES: _files,
-    CONTENTION: _memory,
-}
-
-
-def _printed(
-    experiment: str, strategy: str, workers: int, measure: str = "wall_s", saving: bool = True
-) -> float:
-    """A value of the study, recomputed from its printed seconds."""
-    points = published.points(experiment)
-    row = points[
-        (points["strategy"] == strategy) & (points["workers"] == workers) & (points["saving"] == saving)
-    ]
-    return float(row[measure].iloc[0])
-
-
-def _printed_peaks() -> str:
-    points = published.points("strong_scaling")
-    peaks = []
-    for saving, flag in ((True, "saving"), (False, "no saving")):
-        row = points[points["saving"] == saving].nlargest(1, "speedup").iloc[0]
-        peaks.append(f"{row['speedup']:.2f} at {row['workers']} ranks, {flag}")
-    return f"{'; '.join(peaks)}; 32 cores"
-
-
-def _printed_ratio(strategy: str, other: str, counts: tuple[int, ...]) -> str:
-    times = [_printed("strong_scaling", strategy, n) / _printed("strong_scaling", other, n) for n in counts]
-    return f"{min(times):.2f} to {max(times):.2f} times as long at {counts[0]} to {counts[-1]} ranks"
-
-
-def _printed_saving() -> str:
-    times = _printed("strong_scaling", P2.name, FEW, saving=False) / _printed("strong_scaling", P2.name, FEW)
-    return f"{times:.2f} times as long with {FEW} ranks"
-
-
-def _printed_weak() -> str:
-    shares = {n: _printed("weak_scaling", P2.name, n, "efficiency") for n in (2, 8, 16, 32)}
-    return ", ".join(f"{percent(share)} at {n}" for n, share in shares.items()) + " ranks"
-
-
-def _printed_collapse() -> str:
-    times = _printed("weak_scaling", P2.name, 64) / _printed("weak_scaling", P2.name, 32)
-    return f"64 ranks take {times:.1f} times as long as 32"
-
-
-COUNTS = (2, 4, 8, 16, 32, 64)
-PUBLISHED: dict[str, Callable[[], str]] = {
-    SATURATES: _printed_peaks,
-    ALIKE_CLAIM: lambda: _printed_ratio(P1.name, P2.name, COUNTS),
-    PAYS: lambda: f"P_Q over P_2: {_printed_ratio(PQ.name, P2.name, COUNTS)}",
-    SAVING: _printed_saving,
-    SUPERLINEAR: _printed_weak,
-    NORMALISED: lambda: "not printed: no sequential time at the larger sizes",
-    COLLAPSE: _printed_collapse,
-    FILES: lambda: "0.08 s of the master's 10 s are in imread, at 32 ranks",
-    CONTENTION: lambda: "named, not measured",
-}
+CLAIMS: tuple[tuple[str, Check, Callable[[], str]], ...] = (  # claim, its check here, what was printed
+    ("The speedup saturates below the number of cores", _saturates, printed.peaks),
+    ("P_1 and P_2 are close to each other", _alike, lambda: printed.ratio(P1.name, P2.name)),
+    ("P_Q never pays", _never_pays, lambda: f"P_Q over P_2: {printed.ratio(PQ.name, P2.name)}"),
+    ("Not saving is no faster with few workers", _no_faster, lambda: printed.no_saving(FEW)),
+    (
+        "Weak scaling is superlinear below 32 ranks",
+        lambda own: _weak(own, "efficiency"),
+        printed.weak_efficiency,
+    ),
+    (
+        "Weak scaling is superlinear also when normalised by work",
+        lambda own: _weak(own, "normalised_efficiency"),
+        lambda: "not printed: no sequential time at the larger sizes",
+    ),
+    ("Weak scaling collapses at 2000x2000 pixels", _collapses, printed.collapse),
+    (
+        "Reading and saving are not the bottleneck",
+        _files,
+        lambda: "0.08 s of the master's 10 s are in imread, at 32 ranks",
+    ),
+    ("It is contention, of memory", _memory, lambda: "named, not measured"),
+)

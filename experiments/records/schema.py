@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -328,6 +329,7 @@ TABLES = {
 DETERMINING = tuple(each for each in TRIALS if each.determines)
 
 
+@cache
 def schema(table: str) -> pa.Schema:
     """The parquet schema of one of TABLES."""
     import pyarrow as pa

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ablation import of_one_workload
+from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
@@ -58,10 +58,16 @@ class Results:
         return counted[counted["ok"] < counted["trials"]]
 
     @cached_property
+    def comparable(self) -> tuple[pd.DataFrame, list[str]]:
+        """The trials of every pipeline and ablation that may stand in one table, and lines on what was left
+        out. Raises NoTrialsError."""
+        return comparable(self.trials)
+
+    @cached_property
     def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
         """The trials of the newest pipeline that may stand in one table, those of ablations among them; and
         lines on what was left out. Raises NoTrialsError."""
-        return of_one_workload(self.trials)
+        return of_one_workload(*self.comparable)
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """The trials that may stand in one table (see `select`), those of copies with the time of their rate

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import matplotlib as mpl
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
@@ -25,7 +26,7 @@ from experiments.report.style import STYLE, Chart
 from experiments.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
-INLINE = {"svg.fonttype": "none", "savefig.transparent": True}  # text stays text, on the page's own ground
+INLINE = {"svg.fonttype": "none"}  # text stays text
 PHOTO_DPI = 110
 PIXELS_PER_POINT = 1.4
 Key = tuple[str, str]  # experiment, stem
@@ -164,10 +165,14 @@ def _shown(experiment: str, stem: str, content: Content) -> Iterator[Shown]:
 
 
 def svg(chart: Chart) -> str:
-    """A chart as an element of the page: no size of its own, and of its ids those that it refers to."""
-    file = io.StringIO()
-    with mpl.rc_context(STYLE | INLINE):
-        chart.figure.savefig(file, format="svg", metadata={"Date": None})
+    """A chart as an element of the page: on the page's own ground, without a size of its own, and of its ids
+    with those that it refers to."""
+    file, canvas = io.StringIO(), FigureCanvasSVG(chart.figure)
+    chart.figure.patch.set_visible(False)
+    for axes in chart.figure.axes:
+        axes.patch.set_visible(False)
+    with mpl.rc_context(STYLE | INLINE):  # not savefig, which draws everything twice
+        canvas.print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = file.getvalue()
     text = text[text.index("<svg") :]
     head, _, rest = text.partition(">")

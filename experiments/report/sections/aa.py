@@ -3,7 +3,7 @@
 import pandas as pd
 from scipy import stats
 
-from experiments.analysis.ablation import AA_ROUNDS, aa_comparisons, comparable
+from experiments.analysis.ablation import AA_ROUNDS, aa_comparisons
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import label, percent, percent_interval
 from experiments.report.results import Results
@@ -19,7 +19,7 @@ DESIGN = (
 @section("aa")
 def aa(results: Results) -> Outputs:
     """How many comparisons of identical code claim a difference, and all of them as data."""
-    trials, notes = comparable(results.trials)
+    trials, notes = results.comparable
     data = aa_comparisons(trials)
     claims = data[data["claim"]]
     limits = stats.binomtest(len(claims), len(data)).proportion_ci(LEVEL, "exact")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.analysis.ablation import POINT, REMOVABLE, comparable, gains
+from experiments.analysis.ablation import POINT, REMOVABLE, gains
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without
 from experiments.records.schema import OK
@@ -26,7 +26,7 @@ NOTES = (
 @section("ablation", "diagnosis")
 def ablation(results: Results) -> Outputs:
     """What was measured in the same rounds, with and without each policy."""
-    trials, notes = comparable(results.trials)
+    trials, notes = results.comparable
     given = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
     yield stem, [ablation_table(given, [*_unmeasured(trials), *NOTES, *notes])]

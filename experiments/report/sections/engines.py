@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.strategies.instruments.copies import Copies
-from experiments.analysis.engines import WORKLOAD, bars, engine_points
+from experiments.analysis.engines import WORKLOAD, bars, engine_points, workloads
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
 from experiments.records.schema import OK
@@ -29,16 +29,16 @@ MARKS = "osD^v"  # of runtimes
 @section("engines")
 def engines(results: Results) -> Outputs:
     """What every strategy reaches, and the bars."""
-    points, notes = engine_points(results.trials, results.parts)
-    yield "table", [engine_table(points, [*NOTES, *notes])]
+    found = workloads(results.trials, results.parts)
+    points, left_out = engine_points(found, results.parts), [note for each in found for note in each.notes]
+    yield "table", [engine_table(points, [*NOTES, *dict.fromkeys(left_out)])]
     measured = points[
         (points["status"] == OK) & (points["strategy"] != Copies.name) & points["ceiling_share"].notna()
     ]
     if measured.empty:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
     yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
-    checked = bars(results.trials, results.parts, results.beside("memory").trials)
-    yield "bars", [bar_table(checked)]
+    yield "bars", [bar_table(bars(found, results.beside("memory").trials))]
 
 
 def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:

@@ -1,7 +1,7 @@
 """Strong and weak scaling: time, speedup, efficiency and share of the ceiling against workers."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -44,6 +44,7 @@ def scaling(results: Results) -> Outputs:
             yield stem, style.Chart(figure, public(points))
 
 
+@lru_cache(maxsize=4)  # sections of one report ask for the same
 def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """The points of an experiment, their trials, and lines on the trials that were left out."""
     points, axes = published.POINTS[results.experiment]
