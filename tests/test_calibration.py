@@ -82,7 +82,7 @@ def test_pages_that_are_touched_are_faults_each_time() -> None:
     for _ in range(10):
         loads.touch_pages(1000)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    assert faults == pytest.approx(10_000, rel=0.05)
+    assert 10_000 * 0.95 < faults < 10_000 * 1.5  # what else the process does faults too
 
 
 def test_every_output_is_synced_once_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.analysis.engines import bars, engine_points, workloads
+from experiments.analysis.engines import bars, engine_points, missed, workloads
 from experiments.plan.options import augmentations
 from tests.frames import trial
 from tests.reports import shown, stored
@@ -69,6 +69,17 @@ def test_the_bars_that_dynamic_reaches() -> None:
 
 def test_the_bars_that_it_does_not_reach() -> None:
     assert verdicts(*workload(0.75, 0.6, 0.75)) == {"1": (0.8, False), "2": (1.0, False), "3": (0.8, False)}
+
+
+def test_where_the_time_goes_is_told_where_a_bar_is_missed() -> None:
+    trials, parts = frames(*workload(0.75, 0.6, 0.75))
+    [(name, split)] = missed(workloads(trials, parts), parts)
+    assert name == "study, 2000x1000, no saving"
+    dynamic = split[split["strategy"] == "dynamic"].iloc[0]
+    assert dynamic["total_s"] == pytest.approx(2 * 0.75, rel=0.01)
+    assert dynamic["extra_user_s"] == pytest.approx(12 * 0.025, rel=0.01)
+    trials, parts = frames(*workload(0.6, 0.7, 0.9))
+    assert list(missed(workloads(trials, parts), parts)) == []
 
 
 def test_the_studys_strategies_count_as_it_ran_them_and_under_any_runtime() -> None:

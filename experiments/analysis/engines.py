@@ -12,10 +12,12 @@ from augment.strategies import ENGINES, STUDY, Strategy
 from augment.strategies.dynamic import Dynamic
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
+from experiments.analysis.breakdown import breakdowns
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STATUS, STRONG, require
 from experiments.analysis.select import select
 from experiments.analysis.statistics import BlockModel, Interval
+from experiments.analysis.text import with_or_without
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -58,6 +60,12 @@ class Workload(NamedTuple):
     trials: pd.DataFrame
     model: BlockModel
     notes: list[str]
+
+    @property
+    def name(self) -> str:
+        """`light, 2000x1000, no saving`."""
+        size = "{pipeline}, {width:.0f}x{height:.0f}".format(**self.values)
+        return f"{size}, {with_or_without(self.values['saving'])}"
 
 
 def workloads(trials: pd.DataFrame, parts: Parts) -> list[Workload]:
@@ -117,13 +125,23 @@ def _outside_tasks_s(ok: pd.DataFrame, parts: Parts) -> float:
 
 def bars(measured: Iterable[Workload], memory: pd.DataFrame) -> pd.DataFrame:
     """The bars, a row for each workload that they are for; `memory`: trials of experiment=memory."""
-    rows: list[Bar] = []
-    for values, trials, model, _ in measured:
-        where = "{pipeline}, {width:.0f}x{height:.0f}, ".format(**values)
-        where += "saving" if values["saving"] else "no saving"
-        rows += [bar for check in (_near, _ahead, _engines) for bar in check(values, where, model)]
-        rows += _digests(where, trials)
+    rows = [bar for each in measured for bar in (*_of_times(each), *_digests(each))]
     return pd.DataFrame([*sorted(rows), *_memory(memory)], columns=Bar._fields)
+
+
+def missed(measured: Iterable[Workload], parts: Parts) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The `breakdown` of the fast cell's trials, and of one process, in each workload of which a bar of
+    times is missed; and which it is. Raises BreakdownError."""
+    for each in measured:
+        fast = _fast(each.model)
+        if fast and any(not bar.holds for bar in _of_times(each)):
+            trials = each.trials[each.trials["runtime_name"] == FAST]
+            both = trials["strategy"].isin([Sequential.name, Dynamic.name])
+            yield each.name, breakdowns(trials[both & trials["workers"].isin([1, fast.workers])], parts)
+
+
+def _of_times(workload: Workload) -> list[Bar]:
+    return [bar for check in (_near, _ahead, _engines) for bar in check(workload)]
 
 
 def _fast(model: BlockModel) -> Cell | None:
@@ -138,37 +156,40 @@ def _rate(model: BlockModel, cell: Cell, other: Cell) -> Interval:
     return model.ratio(other, cell).ratio()
 
 
-def _near(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
+def _near(workload: Workload) -> Iterator[Bar]:
+    values, model = workload.values, workload.model
     fast = _fast(model)
-    if fast is None or fast not in model.cells or (workload["width"], workload["height"]) != AT_CEILING:
+    if fast is None or fast not in model.cells or (values["width"], values["height"]) != AT_CEILING:
         return
     share = _rate(model, fast, fast._replace(strategy=Copies.name))
     holds = share.high >= NEAR and share.value > MIDDLE
-    yield Bar("1 of the ceiling", where, *share, f"reaches {NEAR}, middle above {MIDDLE}", holds)
+    yield Bar("1 of the ceiling", workload.name, *share, f"reaches {NEAR}, middle above {MIDDLE}", holds)
 
 
-def _ahead(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
+def _ahead(workload: Workload) -> Iterator[Bar]:
     """Of the study's strategies as it ran them, and under any runtime."""
-    size = workload["width"], workload["height"]
-    is_light = workload["pipeline"] == LIGHT and not workload["saving"]
+    values = workload.values
+    size = values["width"], values["height"]
+    is_light = values["pipeline"] == LIGHT and not values["saving"]
     least = AHEAD_LIGHT.get(size, 1.0) if is_light else AHEAD_SAVING_OR_COMPUTING
-    for place, times in _over_best(where, model, STUDY, AS_STUDIED):
+    for place, times in _over_best(workload, STUDY, AS_STUDIED):
         yield Bar("2 over the study's best", place, *times, f"{least} or more", times.value >= least)
-    for place, times in _over_best(where, model, STUDY):
+    for place, times in _over_best(workload, STUDY):
         yield Bar("2 never behind the study's", place, *times, NOT_BEHIND, times.high >= 1)
 
 
-def _engines(workload: dict[str, Any], where: str, model: BlockModel) -> Iterator[Bar]:
-    for place, times in _over_best(where, model, ENGINES):
+def _engines(workload: Workload) -> Iterator[Bar]:
+    for place, times in _over_best(workload, ENGINES):
         yield Bar("3 over the best engine", place, *times, NOT_BEHIND, times.high >= 1)
 
 
 def _over_best(
-    where: str, model: BlockModel, kinds: Iterable[type[Strategy]], runtime_name: str | None = None
+    workload: Workload, kinds: Iterable[type[Strategy]], runtime_name: str | None = None
 ) -> Iterator[tuple[str, Interval]]:
     """The rate of the fast cell over that of the quickest of these strategies with as many workers, under one
     runtime or any; and where that is. Nothing where one of both was not measured."""
-    fast, names = _fast(model), {kind.name for kind in kinds} - {Sequential.name}
+    model, names = workload.model, {kind.name for kind in kinds} - {Sequential.name}
+    fast = _fast(model)
     cells: Any = model.cells
     rivals = [
         cell
@@ -178,14 +199,15 @@ def _over_best(
     ]
     if fast and fast in model.cells and rivals:
         best = min(rivals, key=model.seconds)
-        yield f"{where} ({best.strategy}, {best.runtime_name})", _rate(model, fast, best)
+        yield f"{workload.name} ({best.strategy}, {best.runtime_name})", _rate(model, fast, best)
 
 
-def _digests(where: str, block: pd.DataFrame) -> Iterator[Bar]:
-    digests = block.loc[block["status"] == OK, "outputs_digest"].dropna()
+def _digests(workload: Workload) -> Iterator[Bar]:
+    trials = workload.trials
+    digests = trials.loc[trials["status"] == OK, "outputs_digest"].dropna()
     if len(digests):
-        names = block.loc[digests.index, "strategy"].nunique()
-        counted = f"{where} ({names} strategies)"
+        names = trials.loc[digests.index, "strategy"].nunique()
+        counted = f"{workload.name} ({names} strategies)"
         yield Bar("5 digests", counted, digests.nunique(), nan, nan, "1", digests.nunique() == 1)
 
 

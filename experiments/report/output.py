@@ -18,7 +18,13 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
-PRINTED = ("table", "verdicts", "bars", "recommendation")  # tables that a terminal shows too, in this order
+PRINTED = (
+    "table",
+    "verdicts",
+    "bars",
+    "missed",
+    "recommendation",
+)  # tables that a terminal shows too, in this order
 
 
 def write_report(results: Results, names_files: bool = True) -> bool:

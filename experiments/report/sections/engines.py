@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.strategies.instruments.copies import Copies
-from experiments.analysis.engines import WORKLOAD, bars, engine_points, workloads
+from experiments.analysis.engines import WORKLOAD, bars, engine_points, missed, workloads
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
+from experiments.report.sections.breakdown import RANKS, breakdown_table
 from experiments.report.style import GREY, Chart, look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
 
@@ -39,6 +40,9 @@ def engines(results: Results) -> Outputs:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
     yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
     yield "bars", [bar_table(bars(found, results.beside("memory").trials))]
+    lost = missed(found, results.parts)
+    if tables := [breakdown_table(split, f"A bar is missed: {name}", [RANKS]) for name, split in lost]:
+        yield "missed", tables
 
 
 def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
