@@ -5,6 +5,7 @@ PYTHON   ?= python3
 PROTOCOL ?= quick
 ARGS     ?=
 FOLDER   ?=
+export FOLDER A B
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -52,7 +53,7 @@ check: $(READY)  ## Check format, style, types and which module imports which
 	$(VENV)/bin/lint-imports
 
 advise: $(READY)  ## Which strategy, how many workers, for the images in FOLDER? (three minutes)
-	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path="$(FOLDER)"') results_dir=$(RESULTS) $(ARGS)
+	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path=$${oc.env:FOLDER}') results_dir=$(RESULTS) $(ARGS)
 
 strong-scaling: $(READY)  ## The same work on more workers: measure, tables, figures
 	@$(call sweep,strong_scaling)
@@ -102,7 +103,7 @@ reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
 report: $(READY)  ## One page of all results: report/index.html; with A=… B=… two folders side by side
-	@$(PY) -m experiments.report.html --results $(RESULTS) $(if $(A)$(B),--sides $(A) $(B))
+	@$(PY) -m experiments.report.html --results $(RESULTS) $(if $(A)$(B),--sides "$$A" "$$B")
 
 docs: $(READY)  ## Build the documentation: site/index.html
 	@$(PY) -m mkdocs build --strict --quiet

@@ -1,6 +1,8 @@
 """The command that a row has measures the same cell again."""
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from experiments.measure.jobs import cell_of
 from experiments.measure.rows import planned_columns
 from experiments.plan.cell import Cell
 from experiments.plan.command import command
+from experiments.records import store
 
+SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
 
 
@@ -35,6 +39,14 @@ def composed(*words: str) -> Cell:
         ("dataset.pattern=noise", "dataset.format=jpg", "image_size=40x30", "seed=7"),
         ("dataset=folder", "dataset.path='it\\'s, (a) \"test\"=ä$'", "sample=5", "on_bad_image=skip"),
         ("dataset=folder", "dataset.path='007'"),
+        ("dataset=folder", "dataset.path='Fotos_für'"),
+        ("dataset=folder", "dataset.path='2019_08'"),
+        ("dataset=folder", "dataset.path='1e5'"),
+        ("dataset=folder", "dataset.path='null'"),
+        (
+            "pipeline=light",
+            "pipeline.transforms=[{_target_:albumentations.RandomGamma,gamma_limit:[80,120]}]",
+        ),
         ("protocol=paper", "strategy=ray", "strategy.address='host:6379'"),
     ],
 )
@@ -46,6 +58,30 @@ def test_a_command_names_the_same_cell(words: tuple[str, ...]) -> None:
     differing = {name for name in before if before[name] != after[name]}
     assert differing <= NOT_OF_THE_CELL | {"command"}
     assert composed(*again).config.sample == cell.config.sample
+
+
+def test_a_folder_of_the_user_s_own_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "mine.yaml").write_text("transforms: [{_target_: albumentations.ToGray}]\n")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "run.py",
+            "--config-dir",
+            str(tmp_path),
+            "pipeline=mine",
+            *SMALL,
+            f"results_dir={tmp_path}",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    [command] = set(store.read(tmp_path / "trials", "trials")["command"])
+    assert shlex.split(command)[2:4] == ["--config-dir", str(tmp_path)]
+    assert "pipeline=mine" in command
+    assert "pipeline.transforms" not in command
 
 
 def test_what_is_as_it_is_by_default_is_not_said(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_missing_cells_are_shown_as_missing_until_they_are_there(tmp_path: Path)
     planned(tmp_path, ("c2", "p2-2w", 2), ("c4", "p2-4w", 2))
     stored(tmp_path, trials=[*first, later[0]])
     before = built(tmp_path)
-    assert "Not finished: 1 cells lack trials" in before
+    assert "Not finished: 1 cell lacks trials" in before
     assert "1 of 2" in before
     assert "python run.py p2-4w" in before
     stored(tmp_path, trials=later[1:])

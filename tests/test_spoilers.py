@@ -71,5 +71,5 @@ def test_other_work_makes_other_outputs() -> None:
 
 def test_what_others_took_of_the_cpus_is_a_share_of_those_that_are_usable() -> None:
     rows = [trial("p2", 2, 10.0, others_cpu_s=taken, steal_s=1.0, usable_cpus=4) for taken in (7.0, 9.0, 0.0)]
-    assert taken_by_others(frame(rows)) == pytest.approx(0.2)  # (7 + 1) / (10 x 4)
+    assert taken_by_others(frame(rows)) == pytest.approx(19 / 120)  # 7 + 9 and three of 1 s, of 3 x 10 s x 4
     assert taken_by_others(frame([trial("p2", 2, 10.0)])) == 0.0

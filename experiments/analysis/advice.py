@@ -12,7 +12,7 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis.ablation import comparable
-from experiments.analysis.candidates import Measured, measured, recommended
+from experiments.analysis.candidates import Measured, fitted, measured, newest_search, recommended
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import TOO_FAR, RefusedError, more, promised, request
 from experiments.analysis.recommend import AS_FAST
@@ -50,6 +50,7 @@ class Advice:
 def advise(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Advice:
     """The recommendation for what was asked for (rows of `schema.Candidate`). Raises RefusedError with the
     reason where the rows cannot carry one, NoTrialsError where there are none."""
+    trials, asked = newest_search(trials, asked)
     found = measured(trials, parts, asked)
     model, cells = found.model, found.candidates
     _refuse(found, asked)
@@ -79,21 +80,22 @@ def advise(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Advice:
         policies(trials, chosen),
         _verdict(found, chosen, at_ceiling, parts),
         model.ratio(one, at_ceiling).ratio(),
-        spoilers(found, trials, chosen, parts),
+        spoilers(trials, chosen, parts),
         [*_coverage(found, asked), *found.notes],
     )
 
 
 def _refuse(found: Measured, asked: pd.DataFrame) -> None:
     """Raises RefusedError for rows that tell nothing."""
-    if not found.candidates:
-        reasons = found.trials["error"].dropna()
-        raise RefusedError(
-            f"nothing could be measured: {reasons.iloc[-1] if len(reasons) else 'no trial was ok'}"
-        )
     if asked.empty:
         raise RefusedError("it is not recorded what was asked for: run python run.py experiment=advise")
-    rounds = max(found.model.rounds[cell] for cell in found.candidates)
+    if asked["left_out"].notna().all():
+        raise RefusedError(str(asked["left_out"].iloc[-1]))
+    rounds = max((found.model.rounds[cell] for cell in found.candidates), default=0)
+    errors = found.trials.loc[found.trials["status"] == FAILED, "error"]
+    if not rounds or (rounds < 2 and len(errors)):
+        reason = errors.iloc[-1] if len(errors) else "no trial was ok"
+        raise RefusedError(f"nothing could be measured: {reason}")
     if rounds < 2 or not found.model.dof:
         raise RefusedError(
             f"{counted(rounds, 'round')} only: how far the times vary is not known; give more, "
@@ -103,7 +105,7 @@ def _refuse(found: Measured, asked: pd.DataFrame) -> None:
     if (taken := taken_by_others(ok)) > BUSY:
         raise RefusedError(
             f"other processes took {percent(taken)} of the CPUs while it was measured; end them, and give "
-            "the same command with rerun=true"
+            "the same command again"
         )
 
 
@@ -117,7 +119,7 @@ def policies(trials: pd.DataFrame, chosen: Cell) -> dict[str, Interval]:
     if ablated.empty or untouched.empty:
         return {}
     kept, _ = comparable(pd.concat([untouched, ablated]))
-    model = BlockModel.of(kept, list(kept["ablation"]))
+    model = fitted(kept, list(kept["ablation"]))
     paying = {}
     for ablation in sorted(set(kept["ablation"]) - {UNTOUCHED}):
         gain = model.ratio(UNTOUCHED, ablation).ratio()
@@ -136,9 +138,10 @@ def _options(trials: pd.DataFrame, ablation: str) -> str:
     return " ".join(changed) or f"ablation={ablation}"
 
 
-def spoilers(found: Measured, trials: pd.DataFrame, chosen: Cell, parts: Parts) -> list[str]:
-    """What spoils the work or its times, of the recommended candidate."""
-    own = found.of(chosen)
+def spoilers(trials: pd.DataFrame, chosen: Cell, parts: Parts) -> list[str]:
+    """What spoils the work or its times, of the recommended candidate, its long run included."""
+    is_own = (trials[[*Cell._fields]] == list(chosen)).all(axis=1) & (trials["ablation"] == UNTOUCHED)
+    own = trials[is_own & (trials["status"] == OK)]
     warned = own["warnings"].dropna().str.split("\n").explode()
     often = warned[~warned.str.startswith(SAID_BY_INTERVALS)].value_counts()
     return [*often.index[often > len(own) / 2], *own_randomness(trials), *growing_memory(own, parts)]
@@ -171,7 +174,7 @@ def _ceiling(model: BlockModel, chosen: Cell) -> Cell:
 def _coverage(found: Measured, asked: pd.DataFrame) -> list[str]:
     """What the answer rests on."""
     ok = found.trials[found.trials["status"] == OK]
-    row, newest = ok.sort_values("started_at").iloc[-1], asked.sort_values("started_at").iloc[-1]
+    row, newest = ok.sort_values("started_at").iloc[-1], asked.iloc[-1]
     sample = f"{row['n_images']:.0f} of {counted(int(newest['files']), 'image')} x {row['n_augmentations']}"
     rounds = [found.model.rounds[cell] for cell in found.candidates]
     lines = [
@@ -182,7 +185,8 @@ def _coverage(found: Measured, asked: pd.DataFrame) -> list[str]:
     lines += [
         f"Failed: {r['strategy']} with {r['workers']}: {r['error']}." for r in failed.to_dict("records")
     ]
-    left_out = asked[(asked["sweep"] == newest["sweep"]) & asked["left_out"].notna()]
+    known = asked[[*Cell._fields]].apply(tuple, axis=1).isin([*found.model.cells])
+    left_out = asked[asked["left_out"].notna() & ~known]
     for reason, each in left_out.groupby("left_out"):
         names = ", ".join(
             f"{r['strategy']} with {r['workers']} ({r['runtime_name']})" for r in each.to_dict("records")

@@ -1,5 +1,6 @@
 """The candidates of a search, held against each other in the rounds of the block model."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,26 +39,41 @@ class Measured:
         return self.trials[here & (self.trials["status"] == OK)]
 
 
+def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The trials of the newest search that measured anything, its pilot's among them, and what it was asked
+    for (rows of `schema.Candidate`); all trials where no search is recorded."""
+    for begin in sorted(set(asked["started_at"]), reverse=True):
+        since = trials[trials["started_at"] >= begin]
+        if len(since):
+            return since, asked[asked["started_at"] == begin]
+    return trials, asked.iloc[:0]
+
+
 def measured(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Measured:
     """The candidates of the newest search, without its ablations, on the largest sample that several of them
     were measured on. Raises NoTrialsError."""
-    begun = trials["started_at"] >= (asked["started_at"].max() if len(asked) else trials["started_at"].min())
-    of_search = trials[begun & (trials["ablation"] == UNTOUCHED)]
+    trials, _ = newest_search(trials, asked)
+    of_search = trials[trials["ablation"] == UNTOUCHED]
     require(of_search)
-    cells = (
-        of_search.groupby("tasks")[["strategy", "workers", "runtime_name"]]
-        .value_counts()
-        .groupby("tasks")
-        .size()
-    )
-    sizes = sorted(cells.index[cells > 1]) or sorted(cells.index)
+    cells = of_search.drop_duplicates(["tasks", *Cell._fields])["tasks"].value_counts().sort_index()
+    sizes = [*(cells.index[cells > 1] if (cells > 1).any() else cells.index)]
     if sizes:
         of_search = of_search[of_search["tasks"].isna() | (of_search["tasks"] == sizes[-1])]
     kept, notes = select(of_search, AXES)
     rated = with_ceilings(kept, parts)
     ok = rated[rated["status"] == OK]
-    names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
-    return Measured(rated, BlockModel.of(ok, names), notes)
+    return Measured(
+        rated, fitted(ok, [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]), notes
+    )
+
+
+def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
+    """The model of ok trials in their rounds; as they come where a launcher gave each cell rounds of its
+    own."""
+    shared = pd.Series([*cells], dtype=object).groupby([ok[name].to_numpy() for name in ("sweep", "round")])
+    if len(ok) and (shared.nunique() > 1).any():
+        return BlockModel.of(ok, cells)
+    return BlockModel(cells, None, ok["wall_s"].to_numpy(float))
 
 
 def recommended(found: Measured) -> Cell:

@@ -67,7 +67,10 @@ class Own:
         if trials is None or trials.empty:
             raise NoTrialsError(f"{experiment} was not measured")
         kept, _ = select(trials, axes)
-        return kept[kept["status"] == OK]
+        ok = kept[kept["status"] == OK]
+        if ok.empty:
+            raise NoTrialsError(f"{experiment}: no trial was ok")
+        return ok
 
     @cached_property
     def model(self) -> BlockModel:
@@ -117,8 +120,8 @@ def _saturates(own: Own) -> Verdict:
         return OPEN, "", f"{cpus} CPUs are fewer than the {CORES_OF_SATURATION} it takes to see it"
     counts = own.counts(P2.name)
     half = max((count for count in counts if count <= max(counts) / 2), default=0)
-    if not half:
-        raise NoTrialsError("only one worker count was measured")
+    if not half or max(counts) <= cpus / 2:
+        raise NoTrialsError(f"P_2 was not measured with about {cpus} workers and with half as many")
     gain = own.model.ratio((P2.name, half, True), (P2.name, max(counts), True)).ratio()
     verdict = _side(gain, GAINS, below=True)
     here = f"P_2 with {max(counts)} workers is {with_interval(*gain)} times as fast as with {half}"
@@ -164,10 +167,10 @@ def _no_faster(own: Own) -> Verdict:
 def _weak(own: Own, measure: str) -> Verdict:
     points = weak(own._ok("weak_scaling", WEAK))
     here = points[(points["strategy"] == P2.name) & points["saving"] & (points["workers"] > 1)]
-    here = here[(here["workers"] <= own.cpus) & (here["workers"] < 32)].sort_values("workers")
-    if here.empty or here[measure].isna().all():
+    here = here[(here["workers"] <= own.cpus) & (here["workers"] < 32)].dropna(subset=measure)
+    if here.empty:
         raise NoTrialsError("weak scaling was not measured with 2 workers or more and its references")
-    row = here.iloc[-1]
+    row = here.sort_values("workers").iloc[-1]
     efficiency = Interval(*(float(row[f"{measure}{end}"]) for end in ("", "_low", "_high")))
     verdict = _side(efficiency, 1.0, below=False)
     return verdict, f"P_2 with {row['workers']} workers: {percent_interval(*efficiency)}", _rounds(verdict)
@@ -179,6 +182,8 @@ def _collapses(own: Own) -> Verdict:
         return OPEN, "", reason
     ok = own._ok("weak_scaling", WEAK)
     model = BlockModel.of(ok, list(ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None)))
+    if not {(P2.name, 64, True), (P2.name, 32, True)} <= model.cells.keys():
+        raise NoTrialsError("weak scaling was not measured with 32 and 64 workers")
     times = model.ratio((P2.name, 64, True), (P2.name, 32, True)).ratio()
     verdict = _side(times, 1.5, below=False)
     return verdict, f"64 ranks take {with_interval(*times)} times as long as 32", _rounds(verdict)

@@ -15,10 +15,10 @@ RSS = ["worker", "end_s", "rss_bytes"]
 
 
 def taken_by_others(trials: pd.DataFrame) -> float:
-    """The share of the usable CPUs that other processes and the hypervisor took during the trials, in the
-    median; 0 where the machine does not tell."""
-    taken_s = trials[["others_cpu_s", "steal_s"]].clip(lower=0).sum(axis=1)
-    return float((taken_s / (trials["wall_s"] * trials["usable_cpus"])).median()) if len(trials) else 0.0
+    """The share of the usable CPUs that other processes and the hypervisor took during the trials, all
+    together, for the kernel counts in hundredths of a second; 0 where the machine does not tell."""
+    taken_s = float(trials[["others_cpu_s", "steal_s"]].sum(axis=1).sum())
+    return max(taken_s, 0.0) / float((trials["wall_s"] * trials["usable_cpus"]).sum() or 1)
 
 
 def own_randomness(trials: pd.DataFrame) -> list[str]:

@@ -31,10 +31,16 @@ def sizes(files: Sequence[Path]) -> list[int]:
 def size(file: Path) -> int:
     """Pixels, by the header of an image; of one at an address, where that would take as long as all of it,
     its bytes; 0 of what is no image."""
+    if not is_local(file):
+        return int(file.stat().st_size)
+    width, height = dimensions(file) or (0, 0)
+    return width * height
+
+
+def dimensions(file: Path) -> tuple[int, int] | None:
+    """Width and height by the header of an image; None of what is none here."""
     try:
-        if not is_local(file):
-            return file.stat().st_size
         with Image.open(file) as image:
-            return image.width * image.height
+            return image.size
     except Exception:  # whatever a broken file does to a decoder: it is looked into before it is used
-        return 0
+        return None

@@ -13,7 +13,7 @@ from augment.location import absolute, is_local, location
 from augment.option import OptionError
 from experiments.host.provenance import UNKNOWN
 from experiments.inputs.content import inputs_digest
-from experiments.inputs.sample import drawn
+from experiments.inputs.sample import dimensions, drawn
 from experiments.inputs.vetting import Vetted, usable
 from experiments.plan.cell import Cell
 from experiments.plan.options import OnBadImage
@@ -49,6 +49,14 @@ def input_files(cell: Cell) -> list[Path]:
     return drawn([absolute(path) for path in files], config.sample, config.seed)
 
 
+def first_size(cell: Cell) -> tuple[int, int] | None:
+    """Width and height of the first of a cell's images whose header tells."""
+    try:
+        return next(filter(None, map(dimensions, input_files(cell))), None)
+    except (OptionError, OSError):  # becomes a failed row when the trial is tried
+        return None
+
+
 content_digest = cache(inputs_digest)  # the same files serve many cells of a sweep
 
 
@@ -68,7 +76,7 @@ def vetted(cell: Cell, files: Sequence[Path]) -> Vetted:
         raise OptionError(f"dataset: none of {len(files)} files is a usable image: {listed}")
     if inputs.bad and config.on_bad_image is OnBadImage.fail:
         bad = f"{len(inputs.bad)} of {len(files)} files are no usable images"
-        raise OptionError(f"on_bad_image=fail: {bad}: {listed}")
+        raise OptionError(f"on_bad_image=fail: {bad}; on_bad_image=skip leaves them out: {listed}")
     return inputs
 
 

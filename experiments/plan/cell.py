@@ -9,6 +9,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from augment.option import OptionError, determining
+from augment.pipeline import Library, library_of
+from augment.runtime import PipelineUse
 from augment.strategies import Strategy
 from experiments.host.environment import usable_cpus
 from experiments.plan.options import UNTOUCHED, Config
@@ -48,6 +50,10 @@ class Cell:
     def not_applicable(self) -> str | None:
         """Why the strategy does not apply to this cell; None where it does."""
         strategy, workers = self.config.strategy, self.config.workers
+        is_reused = self.config.runtime.pipeline is PipelineUse.reused
+        if is_reused and library_of(self.config.pipeline) is Library.callable:
+            made = f"pipeline={self.pipeline} is a callable, made from each seed"
+            return f"{made}: runtime.pipeline=reused does not apply; give runtime.pipeline=rebuilt"
         if strategy.instrument and workers > (cpus := usable_cpus()):
             return (
                 f"{strategy.name} measures CPUs, of which {cpus} are usable: workers={workers} does not apply"

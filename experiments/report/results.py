@@ -12,7 +12,7 @@ from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.records import store
-from experiments.records.schema import OK
+from experiments.records.schema import FAILED, OK
 
 
 class Results:
@@ -50,12 +50,13 @@ class Results:
     @cached_property
     def missing(self) -> pd.DataFrame:
         """The cells of the newest sweep's plan that have fewer ok trials than they were to have (`trials`),
-        with how many they have (`ok`)."""
+        with how many they have (`ok`); without those that it has seen fail, of which there are rows."""
         plans = store.read(self.folder / "plans" / self.experiment, "plans").sort_values("started_at")
         newest = plans[plans["sweep"] == plans["sweep"].iloc[-1]] if len(plans) else plans
         counts = self.trials.loc[self.trials["status"] == OK, "cell"].value_counts()
         counted = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
-        return counted[counted["ok"] < counted["trials"]]
+        failed = self.trials[(self.trials["status"] == FAILED) & self.trials["sweep"].isin(newest["sweep"])]
+        return counted[(counted["ok"] < counted["trials"]) & ~counted["cell"].isin(failed["cell"])]
 
     @cached_property
     def comparable(self) -> tuple[pd.DataFrame, list[str]]:

@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Writes report/index.html below the results, and prints where."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report.html", description=main.__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
-    parser.add_argument("--sides", type=Path, nargs=2, metavar=("A", "B"), help="two folders, side by side")
+    parser.add_argument(
+        "--sides", type=_folder, nargs=2, metavar=("A", "B"), help="two folders, side by side"
+    )
     options = parser.parse_args(arguments)
     try:
         beside = comparison(*options.sides) if options.sides else ""
@@ -31,6 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
     print(path)
+
+
+def _folder(word: str) -> Path:
+    if not Path(word, "trials").is_dir():
+        raise argparse.ArgumentTypeError(f"{word or 'A or B'}: no folder of results; give A=… and B=…")
+    return Path(word)
 
 
 if __name__ == "__main__":

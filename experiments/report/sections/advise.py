@@ -69,9 +69,11 @@ def _row(advice: Advice) -> dict[str, Any]:
 def _lines(advice: Advice) -> list[list[str]]:
     """One screen, a heading and a text to each line."""
     rate, million_s = advice.images_per_s, MILLION / advice.images_per_s.value
-    share = percent_interval(*advice.ceiling_share)
-    reached = f"{with_interval(*rate, '.3g')} augmented images per second, {share} of the ceiling, "
-    reached += f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"
+    share = (
+        [f"{percent_interval(*advice.ceiling_share)} of the ceiling"] if advice.ceiling_share.known else []
+    )
+    images = f"{with_interval(*rate, '.3g')} augmented images per second"
+    reached = ", ".join([images, *share, f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"])
     lines = [
         ["Run", advice.command],
         ["Reaches", reached],
@@ -105,11 +107,13 @@ def _pays(advice: Advice) -> list[str]:
 def stops(advice: Advice) -> str:
     """What keeps it from being faster, in one sentence."""
     verdict, workers = advice.verdict, advice.candidate.workers
-    if verdict is None or not advice.ceiling_share.known:
+    if not advice.ceiling_share.known:
         return "not known: no ceiling was measured beside it"
     machine = (
         f"as many busy copies of the program do {with_interval(*advice.ceiling_speedup)} times what one does"
     )
+    if verdict is None:
+        return f"that it is one process: {machine}"
     suspects = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= 0.02][
         :2
     ]

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 
+from experiments.analysis.scaling import require
 from experiments.report.results import Results
 from experiments.report.sections import ANY, Outputs, section
 from experiments.report.tables import plain_table
@@ -12,6 +13,7 @@ from experiments.report.tables import plain_table
 @section(ANY)
 def environment(results: Results) -> Outputs:
     """That of the newest trial."""
+    require(results.trials)
     newest = results.trials.sort_values("started_at").iloc[-1]
     data = pd.DataFrame(json.loads(newest["environment"]).items(), columns=["item", "value"])
     yield "environment", [plain_table("Experimental environment", data)]
