@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import overload
 
 
+def compact(files: Sequence[Path]) -> Sequence[Path]:
+    """The same files, in little memory where all lie in one folder."""
+    return Files(files) if len({file.parent for file in files}) == 1 else tuple(files)
+
+
 class Files(Sequence[Path]):
     """The files of one folder, in their order; as much memory as their names."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Of one file or more. Raises ValueError where they lie in several folders."""
+        """Of one file or more, all in the same folder."""
         self._folder = files[0].parent
-        if any(file.parent != self._folder for file in files):
-            raise ValueError(f"not all files are in {self._folder}")
         names = [os.fsencode(file.name) for file in files]
         self._ends = array("Q", [0])
         for name in names:

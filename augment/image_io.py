@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from errno import EMFILE
 from pathlib import Path
+from secrets import token_hex
 from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
@@ -88,8 +89,11 @@ def write(folder: Path, name: str, encoded: Pixels) -> None:
         raise OutputError(f"{reason}: {name} cannot be written") from error
 
 
+OWN = token_hex(4)  # of this process and those that it forks: nodes of a cluster number theirs alike
+
+
 def _write_aside(folder: Path, name: str, encoded: Pixels) -> None:
-    aside = folder / f".{get_native_id()}.part"
+    aside = folder / f".{OWN}-{get_native_id()}.part"
     try:
         with open(aside, "wb") as file:
             file.write(encoded.data)

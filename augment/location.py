@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EIO, ENOENT
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -41,21 +42,51 @@ def absolute(place: Path) -> Path:
 
 
 def read_bytes(file: Path) -> bytes:
-    """The content of a file. (By its address: what a forked process has of a connection is its parent's.)"""
+    """The content of a file. (By its address: what a forked process has of a connection is its parent's.)
+    Raises OSError."""
     if is_local(file):
         return file.read_bytes()
     import fsspec
 
-    with fsspec.open(str(file), "rb") as opened:
+    with _errors_of(file), fsspec.open(str(file), "rb") as opened:
         return bytes(opened.read())
 
 
 def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Puts a file at an address that is no local path: whole or not at all, as object stores have it."""
+    """Puts a file at an address that is no local path: whole or not at all, as object stores have it. Raises
+    OSError."""
     import fsspec
 
-    filesystem, path = fsspec.url_to_fs(str(file))
-    filesystem.pipe_file(path, bytes(content))
+    with _errors_of(file):
+        filesystem, path = fsspec.url_to_fs(str(file))
+        filesystem.pipe_file(path, bytes(content))
+
+
+def listed(folder: Path) -> dict[str, int]:
+    """The names of the files in a folder and their bytes, as they are at this moment. Raises OSError."""
+    if is_local(folder):
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+    import fsspec
+
+    with _errors_of(folder):
+        filesystem, path = fsspec.url_to_fs(str(folder))
+        filesystem.invalidate_cache()  # others write there
+        found = filesystem.ls(path, detail=True)
+    return {os.path.basename(each["name"]): each["size"] for each in found if each["type"] == "file"}
+
+
+@contextmanager
+def _errors_of(place: Path) -> Iterator[None]:
+    """What libraries of remote file systems raise, as an OSError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(place)) from error
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(EIO, f"{type(error).__name__}: {error}", str(place)) from error
 
 
 def remove_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augment.image_io import check_pixels, decode, encode, error_line, write
+from augment.image_io import ImageError, check_pixels, decode, encode, error_line, write
 from augment.pipeline import task_seed
 from augment.recording import fault
 from augment.recording.log import READING, STAGES, Role
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from augment.image_io import Pixels
 
+WRITES = "the pipeline writes into the image that it is given, which the next task gets too: let it copy"
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
 
@@ -64,7 +65,7 @@ class TaskRunner:
         try:
             self._log.begin(image_index, augmentation_index)
             yield self
-        except Exception as error:
+        except BaseException as error:  # a pipeline may also exit
             process = f"{self._log.role.name.lower()} {os.getpid()}"
             self.report(f"{error_line(error)}; {process} at task {self.current}")
             raise
@@ -88,7 +89,13 @@ class TaskRunner:
     def transform(self, pixels: Pixels) -> Pixels:
         """Stage `transform`: makes the task's random transform and applies it. Raises ImageError where what
         comes of it is no image."""
-        augmented = self._transformer(task_seed(self._workload.seed, *self.current), pixels)
+        pixels.flags.writeable = False  # they are the next task's too
+        try:
+            augmented = self._transformer(task_seed(self._workload.seed, *self.current), pixels)
+        except ValueError as error:
+            if "read-only" in str(error):
+                raise ImageError(WRITES) from error
+            raise
         check_pixels(augmented)
         self._log.lap(TRANSFORM)
         return augmented

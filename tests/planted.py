@@ -37,5 +37,12 @@ class Leaves(Planted):
         os._exit(0)
 
 
+class Exits(Planted):
+    """Ends its process as a script does."""
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        raise SystemExit(3)
+
+
 def pipeline(kind: type[Planted]) -> dict[str, Any]:
     return {"transforms": [{"_target_": f"tests.planted.{kind.__name__}"}]}

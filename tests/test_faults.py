@@ -32,7 +32,7 @@ from experiments.measure.scratch import remove_abandoned, scratch
 from tests.commands import command
 from tests.conftest import tried
 from tests.jobs import INSTALLED, run, small_job
-from tests.planted import Hangs, Leaves, Raises, Sleeps, pipeline
+from tests.planted import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
 
 TIMES = int(os.environ.get("FAULTS", "1"))
 PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and the test fails
@@ -176,6 +176,11 @@ class TestInATransform:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Raises))
         ends(name, job, "RuntimeError: planted fault; worker")
         tried("a transform raises", name)
+
+    def test_exits(self, name: str, tmp_path: Path) -> None:
+        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Exits))
+        ends(name, job, "SystemExit: 3; worker")
+        tried("a transform exits", name)
 
     def test_leaves(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Leaves))

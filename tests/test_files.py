@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.files import Files
+from augment.files import Files, compact
 
 PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
 
@@ -25,6 +25,7 @@ def test_a_hundred_thousand_take_as_much_memory_as_their_names() -> None:
     assert len(pickle.dumps(files)) < 3_000_000
 
 
-def test_they_are_of_one_folder() -> None:
-    with pytest.raises(ValueError, match="not all files are in /photos"):
-        Files([*PATHS, Path("/elsewhere/a.png")])
+def test_those_of_several_folders_are_as_they_were() -> None:
+    files = [*PATHS, Path("/elsewhere/a.png")]
+    assert compact(files) == tuple(files)
+    assert isinstance(compact(PATHS), Files)

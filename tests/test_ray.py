@@ -112,11 +112,14 @@ def test_nothing_is_left_of_a_sweep_that_is_killed(tmp_path: Path) -> None:
     while time.monotonic() < deadline and len(session(trial[0].pid) if trial else []) < 8:
         trial = psutil.Process(sweep.pid).children()
         time.sleep(0.1)
+    sockets = Path(trial[0].cmdline()[3]) / "ray"
+    assert sockets.exists()
     sweep.kill()
     sweep.wait()
-    while time.monotonic() < deadline and session(trial[0].pid):
+    while time.monotonic() < deadline and (session(trial[0].pid) or sockets.exists()):
         time.sleep(0.1)
     assert session(trial[0].pid) == []
+    assert not sockets.exists()
     remove_abandoned(Path("/tmp"))
 
 

@@ -178,7 +178,7 @@ def test_batches_hold_every_task_once_an_image_each(
     n_images: int, n_augmentations: int, workers: int, parts: list[int]
 ) -> None:
     workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
-    made = batches(workload, workers)
+    made = list(batches(workload, workers))
     assert [(image, k) for image, augmentations in made for k in augmentations] == [*workload.tasks()]
     assert sorted(len(augmentations) for image, augmentations in made if image == 0) == sorted(parts)
 

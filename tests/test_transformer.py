@@ -20,6 +20,8 @@ from augment.recording.log_writer import Log
 from augment.runtime import PipelineUse, Runtime
 from augment.strategies import STRATEGIES
 from augment.transformer import Reused, check_reuse, transformer
+from experiments.plan.cell import Cell
+from experiments.plan.options import Config
 from tests.jobs import FLIP, VARIED, contents, run, small_job
 from tests.logs import HandClock, ready_log
 from tests.test_pipeline import STUDY
@@ -149,8 +151,25 @@ def test_a_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
 
 
 def test_a_callable_is_not_reused() -> None:
-    with pytest.raises(PipelineError, match=r"give runtime\.pipeline=rebuilt"):
-        check_reuse(SHIFTED, SIZE)
+    cell = Cell(
+        Config(strategy=STRATEGIES["p2"](), pipeline=SHIFTED, runtime=Runtime(pipeline=PipelineUse.reused))
+    )
+    assert "give runtime.pipeline=rebuilt" in str(cell.not_applicable)
+
+
+class Writes(Counts):
+    """Changes the image that it is given."""
+
+    def apply(self, img: Pixels, **params: Any) -> Pixels:
+        img[0] = 0
+        return img
+
+
+@pytest.mark.parametrize("name", ["sequential", "p1", "p2", "dynamic", "threads"])
+def test_a_transform_cannot_change_the_image_that_the_next_task_gets_too(name: str, tmp_path: Path) -> None:
+    declared = {"transforms": [{CLASS: "tests.test_transformer.Writes"}]}
+    job = small_job(tmp_path, 1 if name == "sequential" else 2, pipeline=declared)
+    assert "the pipeline writes into the image that it is given" in str(run(STRATEGIES[name](), job).error)
 
 
 def test_what_is_no_image_is_the_trials_error(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from augment.datasets.base import Dataset, DatasetError, Size, shown, size_text
-from augment.location import is_local, location
+from augment.location import is_local, listed, location
 from augment.option import option
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
@@ -47,11 +47,12 @@ class Folder(Dataset):
         folder = location(self.path)
         try:
             here = os.path.expanduser(self.path)  # an empty path stays one, where `folder` would be `.`
-            names = os.listdir(os.fsencode(here)) if is_local(folder) else _names_at(folder)
+            names = os.listdir(os.fsencode(here)) if is_local(folder) else map(os.fsencode, listed(folder))
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             reasons = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
             number = getattr(error, "errno", 0)
-            reason = reasons.get(number, os.strerror(number)) if number else "not a path"
+            known = getattr(error, "strerror", None) or "not a path"
+            reason = reasons.get(number, known)
             raise DatasetError(f"dataset.path={shown(self.path)}: {reason}; {advice}") from error
         # A dot before the suffix is a name like any other, to which os.path.splitext does not agree.
         images = sorted(
@@ -60,10 +61,3 @@ class Folder(Dataset):
         if not images:
             raise DatasetError(f"dataset.path={shown(self.path)}: no images in it; {advice}")
         return [folder / os.fsdecode(name) for name in images]
-
-
-def _names_at(address: Path) -> list[bytes]:
-    """The names of the files at an address. Raises OSError."""
-    if not address.exists():
-        raise FileNotFoundError(ENOENT, "")
-    return [os.fsencode(each.name) for each in address.iterdir() if each.is_file()]

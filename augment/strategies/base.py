@@ -48,6 +48,11 @@ class Strategy(ABC):
         images than these adds them."""
         return (workers + 1) * PROCESS_BYTES + workers * WORKING_COPIES * max(image_bytes)
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether all its workers run here."""
+        return True
+
     def load(self) -> None:  # noqa: B027 - most need nothing
         """Imports what it needs; called once before the clock runs."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from augment.files import Files
+from augment.files import compact
 from augment.image_io import error_line
 from augment.location import is_local
 from augment.option import OptionError
@@ -64,7 +64,10 @@ class CellTrials:
     def _known(self) -> Row:
         """The columns that are known before anything is measured."""
         columns = planned_columns(self.cell) | environment.columns()
-        columns["oversubscribed"] = self.cell.config.workers > columns["usable_cpus"]
+        config = self.cell.config
+        columns["oversubscribed"] = (
+            config.strategy.on_this_machine and config.workers > columns["usable_cpus"]
+        )
         if isinstance(self._files, Exception):
             return columns | {"inputs_digest": None, "files": None}
         if self.cell.config.sample:
@@ -96,16 +99,15 @@ class CellTrials:
             raise OptionError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
         return [*environment.findings(), *preflight.cell_findings(cell), *lacking]
 
-    def planned_outputs(self) -> list[Path]:
-        """Where its outputs are kept; nothing without `output_dir`, or where it makes only some of them.
-        Raises OptionError, OSError."""
+    def planned_outputs(self) -> list[str]:
+        """The names of the outputs that are kept; none without `output_dir`, or where it makes only some of
+        them. Raises OptionError, OSError."""
         config = self.cell.config
         if not (config.output_dir and config.strategy.complete) or self.cell.not_applicable:
             return []
         if isinstance(self._files, Exception):
             raise self._files
-        place = output_place(self.cell)
-        return [place / name for name in _workload(self.cell, self._files, place).output_names()]
+        return _workload(self.cell, self._files, None).output_names()
 
     def input_folders(self) -> set[Path]:
         """The folders that hold its inputs."""
@@ -179,7 +181,7 @@ def _outputs_at(place: Path) -> Iterator[Path]:
 
 def _workload(cell: Cell, inputs: Sequence[Path], output: Path | None) -> Workload:
     config = cell.config
-    return Workload(Files(inputs), config.n_augmentations, config.pipeline, config.seed, output)
+    return Workload(compact(inputs), config.n_augmentations, config.pipeline, config.seed, output)
 
 
 def _job(cell: Cell, inputs: Sequence[Path], folder: Path, output: Path) -> Job:

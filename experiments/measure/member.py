@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from augment.location import is_local
+from augment.location import is_local, listed
 from augment.option import OptionError
 from experiments.measure.cell_files import output_place, results_folder
 from experiments.measure.cell_trials import CellTrials, Row
@@ -85,27 +85,34 @@ class Member:
         """Whether as many outputs as a trial wrote, images left out aside, are where they are to be kept; yes
         where none is."""
         try:
-            outputs = self._trials.planned_outputs()
+            outputs, there = self._outputs()
         except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return True
         written = max((row["outputs"] for row in rows if row["status"] == OK), default=0)
-        return not outputs or sum(path.exists() for path in outputs) >= written
+        return not outputs or len(there) >= written
+
+    def _outputs(self) -> tuple[list[str], list[str]]:
+        """The names of the outputs that are to be kept, and of those that are there. Raises OptionError and
+        OSError."""
+        names = self._trials.planned_outputs()
+        try:
+            present = listed(output_place(self.cell)) if names else {}
+        except FileNotFoundError:
+            present = {}
+        return names, [name for name in names if name in present]
 
     def check_outputs(self) -> None:
         """Raises OptionError where outputs would fall among the inputs, or upon files that no earlier
         trial of this cell has left there."""
+        option, place = f"output_dir={self.cell.config.output_dir}", output_place(self.cell)
         try:
-            outputs = self._trials.planned_outputs()
+            outputs, taken = self._outputs()
+        except NotADirectoryError:
+            raise OptionError(f"{option}: not a folder") from None
         except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return
-        if not outputs:
-            return
-        option, place = f"output_dir={self.cell.config.output_dir}", output_place(self.cell)
-        if (place.resolve() if is_local(place) else place) in self._trials.input_folders():
+        if outputs and (place.resolve() if is_local(place) else place) in self._trials.input_folders():
             raise OptionError(f"{option}: holds the inputs; give another folder")
-        if place.exists() and not place.is_dir():
-            raise OptionError(f"{option}: not a folder")
-        taken = [path.name for path in outputs if path.exists()]
         known = any(row["output_dir"] == str(place) for row in self.all_rows() if row["status"] == OK)
         if taken and not known and not self.cell.config.overwrite:
             raise OptionError(

@@ -43,7 +43,7 @@ def cell_findings(cell: Cell) -> list[str]:
     workers, runtime, cpus = cell.config.workers, cell.config.runtime, machine.usable_cpus()
     threads = runtime.opencv_threads or cpus
     findings = []
-    if workers * threads > cpus:
+    if workers * threads > cpus and cell.config.strategy.on_this_machine:
         each = f" with {threads} OpenCV threads each" if threads > 1 else ""
         findings.append(f"oversubscribed: workers={workers}{each} on {cpus} usable CPUs")
     if workers > 1 and threads > 1 and runtime.start_method is StartMethod.fork:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from augment.location import is_local, read_bytes
+from augment.location import is_local, listed, read_bytes
 from augment.option import determining
 from augment.pipeline import class_paths
 from augment.recording.log import Role
@@ -102,7 +102,7 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
     expected = sorted(workload.output_names())
-    sizes = {entry.name: entry.stat().st_size for entry in workload.output.iterdir() if entry.is_file()}
+    sizes = listed(workload.output)
     present = [name for name in expected if name in sizes]
     if not complete:
         return {"status": OK, "outputs": len(present)}

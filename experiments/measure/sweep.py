@@ -11,7 +11,7 @@ from augment import pipeline
 from augment.runtime import PipelineUse
 from augment.transformer import check_reuse
 from experiments.measure import environment
-from experiments.measure.cell_files import results_folder
+from experiments.measure.cell_files import first_size, results_folder
 from experiments.measure.member import Member
 from experiments.measure.progress import TYPICAL_PIXELS, progress
 from experiments.measure.summary import numbers, summary
@@ -53,12 +53,10 @@ class Sweep:
         OptionError for the first cell that cannot work; writes no results."""
         for cell in cells:
             cell.config.check()
-        for config in {
-            str((cell.config.pipeline, cell.config.runtime)): cell.config for cell in cells
-        }.values():
-            pipeline.check(config.pipeline)
-            if config.runtime.pipeline is PipelineUse.reused:
-                check_reuse(config.pipeline, config.size() or TYPICAL_PIXELS)
+        for cell in {_pipeline_key(cell): cell for cell in cells}.values():
+            pipeline.check(cell.config.pipeline)
+            if cell.config.runtime.pipeline is PipelineUse.reused and not cell.not_applicable:
+                check_reuse(cell.config.pipeline, cell.config.size() or first_size(cell) or TYPICAL_PIXELS)
         self._in_sweep = in_sweep
         self._members: dict[Cell, Member] = {}
         self.cells = cells
@@ -100,6 +98,11 @@ class Sweep:
     def _failures(self, cell: Cell) -> list[str]:
         beside = [planned.cell for planned in companions(cell)]
         return [line for each in (cell, *beside) for line in self.member(each).failures()]
+
+
+def _pipeline_key(cell: Cell) -> str:
+    config = cell.config
+    return str((config.pipeline, config.runtime, config.size() or config.dataset))
 
 
 def check(cells: Sequence[Cell], in_sweep: bool) -> None:

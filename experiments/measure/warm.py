@@ -13,7 +13,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, default_int_handler, signal
+from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
 from typing import Any
 
 from augment.runtime import ONE_THREAD, die_with_parent
@@ -28,7 +28,10 @@ class WarmTrial:
         self._parent = _parent(os.getpid())
         self.returncode: int | None = None
         request = {"folder": str(folder), "cwd": os.getcwd(), "environment": environment}
-        print(json.dumps(request), file=self._parent.stdin, flush=True)
+        try:
+            print(json.dumps(request), file=self._parent.stdin, flush=True)
+        except BrokenPipeError:
+            raise _ended() from None
         self.pid = self._answer()
 
     def poll(self) -> int | None:
@@ -45,9 +48,14 @@ class WarmTrial:
         assert self._parent.stdout
         line = self._parent.stdout.readline()
         if not line:
-            _parent.cache_clear()
-            raise ChildProcessError("the warm parent of the trials has ended")
+            raise _ended()
         return int(line)
+
+
+def _ended() -> ChildProcessError:
+    """The next trial starts a warm parent anew."""
+    _parent.cache_clear()
+    return ChildProcessError("the warm parent of the trials has ended")
 
 
 @cache
@@ -65,7 +73,8 @@ def main(parent_pid: int) -> None:
     die_with_parent()
     if os.getppid() != parent_pid:
         return
-    signal(SIGINT, SIG_IGN)  # Ctrl-C is for the sweep
+    for number in (SIGINT, SIGTERM):  # that may be sent to the whole group is for the sweep
+        signal(number, SIG_IGN)
     import albumentations  # noqa: F401
 
     for line in sys.stdin:
@@ -82,6 +91,7 @@ def main(parent_pid: int) -> None:
 def _become(folder: Path, cwd: str, environment: dict[str, str]) -> None:
     """Makes this process what it would be if it had been started for the trial in `folder`."""
     signal(SIGINT, default_int_handler)
+    signal(SIGTERM, SIG_DFL)
     os.setsid()
     with open(os.devnull, "rb") as nothing, open(folder / trial.OUTPUT, "wb") as output:
         for target, source in enumerate((nothing, output, output)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -28,13 +29,13 @@ class Engine(Strategy):
         return f"{self.name} needs {self.package}, which is not installed: pip install {self.package}"
 
 
-def batches(workload: Workload, workers: int) -> list[Batch]:
+def batches(workload: Workload, workers: int) -> Iterator[Batch]:
     """The tasks of each image together, in as many parts as give every worker BATCHES_PER_WORKER batches."""
     n_images, n_tasks = len(workload.inputs), workload.n_augmentations
     parts = min(n_tasks, ceil(BATCHES_PER_WORKER * workers / n_images))
     ends = [n_tasks * part // parts for part in range(parts + 1)]
     ranges = [range(begin, end) for begin, end in pairwise(ends)]
-    return [(image, augmentations) for image in range(n_images) for augmentations in ranges]
+    return ((image, augmentations) for image in range(n_images) for augmentations in ranges)
 
 
 def do_batch(batch: Batch) -> None:

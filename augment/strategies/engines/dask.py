@@ -46,7 +46,9 @@ class Dask(Engine):
                     for each in workers
                 ]
             )
-            client.gather(client.map(do_batch, batches(job.workload, job.workers), pure=False, retries=0))
+            client.gather(
+                client.map(do_batch, list(batches(job.workload, job.workers)), pure=False, retries=0)
+            )
             client.gather([client.submit(_leave, workers=[each], pure=False) for each in workers])
 
 

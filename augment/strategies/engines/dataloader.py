@@ -33,7 +33,7 @@ class DataLoader(Engine):
 
         with master(job):
             loader = TorchLoader(
-                Batches(batches(job.workload, job.workers)),
+                Batches(list(batches(job.workload, job.workers))),
                 batch_size=None,
                 num_workers=job.workers,
                 worker_init_fn=partial(_open, job),
