@@ -1,8 +1,11 @@
 """The contract of a strategy, over every one in STRATEGIES: the same work, byte for byte."""
 
+import shutil
 from hashlib import sha256
 from math import ceil, sqrt
+from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +15,7 @@ from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
 from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
+from augment.strategies.ring import Ring
 from augment.workload import Workload
 from experiments.measure.rows import outputs_digest
 from tests.jobs import FLIP, INSTALLED, contents, images, run, small_job
@@ -200,3 +204,8 @@ def test_what_does_not_apply_says_why() -> None:
     assert "workers=3" in str(PQ(savers=3).not_applicable(3, saving=True))
     assert "workers=1" in str(STRATEGIES["interference"]().not_applicable(1, saving=True))
     assert "workers=2" in str(STRATEGIES["sequential"]().not_applicable(2, saving=True))
+
+
+def test_the_ring_fits_into_what_shared_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4000))
+    assert Ring(get_context("fork"), 4).slot_bytes == 800

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.heap import BufferWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from augment.option import option
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from augment.image_io import Pixels
 
 SLOT_BYTES = 64 << 20  # of address space: an image takes as much memory as it has bytes
+SHARED, ROOM = Path("/dev/shm"), 0.8  # a container may have little there, and the ring would go to a disk
 
 
 @dataclass
@@ -66,7 +69,9 @@ class Ring:
     """Images on their way to the savers, in slots of memory that all processes share."""
 
     def __init__(self, start: Any, slots: int) -> None:
-        self._memory = BufferWrapper(slots * SLOT_BYTES)
+        free = shutil.disk_usage(SHARED).free if SHARED.is_dir() else 0
+        self.slot_bytes = min(SLOT_BYTES, int(ROOM * free / slots) or SLOT_BYTES)
+        self._memory = BufferWrapper(slots * self.slot_bytes)
         self._free, self._full = start.SimpleQueue(), start.SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)
@@ -96,7 +101,7 @@ class Ring:
     def _image(self, slot: int, shape: tuple[int, ...]) -> Pixels:
         import numpy as np
 
-        return np.ndarray(shape, np.uint8, self._memory.create_memoryview(), slot * SLOT_BYTES)
+        return np.ndarray(shape, np.uint8, self._memory.create_memoryview(), slot * self.slot_bytes)
 
 
 def _work(job: Job, claims: Claims, number: int, ring: Ring) -> None:
@@ -105,7 +110,7 @@ def _work(job: Job, claims: Claims, number: int, ring: Ring) -> None:
 
 
 def _deliver(runner: TaskRunner, ring: Ring, pixels: Pixels) -> None:
-    if pixels.nbytes > SLOT_BYTES:
+    if pixels.nbytes > ring.slot_bytes:
         runner.save(pixels)
     else:
         runner.send(ring, (runner.current, pixels))

@@ -19,7 +19,7 @@ from experiments.plan.options import UNTOUCHED, Config
 ALWAYS = ("workers", "saving", "image_size", "n_images", "n_augmentations")  # protocols set some of these
 ALSO = ("sample", "on_bad_image", "scratch_dir")  # determine nothing themselves, but which files are used
 # What Hydra reads as it stands: of its own letters, and what it takes for no number, null or flag.
-PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*", re.ASCII | re.IGNORECASE)
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*|\d+x\d+", re.ASCII | re.IGNORECASE)
 
 
 def command(cell: Cell, **changes: Any) -> str:
