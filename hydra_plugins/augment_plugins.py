@@ -112,7 +112,7 @@ class AdviseSweeper(CheckedSweeper):
     what the ones before have measured, so that any launcher serves."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        from experiments import advise
+        from experiments.advise.search import Search
         from experiments.measure import jobs
 
         assert self.hydra_context
@@ -122,7 +122,7 @@ class AdviseSweeper(CheckedSweeper):
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
         [combinations] = self.split_arguments(overrides, None)
         cells = jobs.cells_of([loader.load_sweep_config(self.config, words) for words in combinations])
-        search = advise.Search([dict(word.split("=", 1) for word in words) for words in combinations], cells)
+        search = Search([dict(word.split("=", 1) for word in words) for words in combinations], cells)
         returns: list[Sequence[JobReturn]] = []
         for batch in search.batches():
             words = [[f"{name}={value}" for name, value in job.items()] for job in batch]

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.advise import sized
+from experiments.advise.work import sized
 from experiments.analysis.advice import Advice, advise
 from experiments.analysis.candidates import measured, survivors
 from experiments.analysis.engines import Cell

@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from experiments.advise.budget import END_S, Budget
+from experiments.analysis.engines import Cell
 from experiments.report.sections.advise import ROW
 from tests.commands import command
 from tests.jobs import images
@@ -78,6 +80,15 @@ def test_what_is_not_searched_has_one_value(
     done = command(*ADVISE, quoted(photos), *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
+
+
+def test_what_trials_take_and_how_many_tasks_there_is_time_for() -> None:
+    budget, both = Budget(180, cpus=2), [Cell("p2", 4, "fast"), Cell("copies", 2, "fast")]
+    budget.task_s, budget.overhead_s = 0.1, 0.5
+    assert budget.seconds(10, both) == pytest.approx(10 * 0.1 * (1 / 2 + 1) + 2 * 0.5)
+    assert budget.tasks(2.5, both) == pytest.approx(10)
+    assert budget.left_s(kept=0.5) == pytest.approx(180 / 2 - END_S, abs=1)
+    assert budget.needed_s(50) == 60
 
 
 def test_options_of_a_strategy_are_not_those_of_the_references(photos: Path, tmp_path: Path) -> None:

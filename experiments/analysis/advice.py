@@ -90,7 +90,7 @@ def _refuse(found: Measured, asked: pd.DataFrame) -> None:
     if asked.empty:
         raise RefusedError("it is not recorded what was asked for: run python run.py experiment=advise")
     if asked["left_out"].notna().all():
-        raise RefusedError(str(asked["left_out"].iloc[-1]))
+        raise RefusedError(str(asked["left_out"].iloc[0]))
     rounds = max((found.model.rounds[cell] for cell in found.candidates), default=0)
     errors = found.trials.loc[found.trials["status"] == FAILED, "error"]
     if not rounds or (rounds < 2 and len(errors)):
