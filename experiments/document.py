@@ -21,7 +21,9 @@ Generated from `experiments/records/schema.py` by `make schema`; do not edit.
 - `tables/`, `figures/`: rebuilt from these by `make figures`, `report/` by `make report`. `profiles/`: made
   by `make profile`.
 - `hydra/`: what Hydra keeps of each command.
-- `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine.
+- `published/`: the study's printed tables. `reference/`: what this suite measured on a named machine; of its
+  `engines` the trials are in one file, and only tasks of 2000x1000 and 2000x2000 pixels are there: from those
+  of one process, of the ceiling and of `dynamic`. Its tables were made from all.
 
 Times are seconds, memory is bytes, unrounded; `?` marks columns that may be null, `*` those that
 determine what is measured: trials that differ in one of them are never pooled.
