@@ -39,6 +39,7 @@ FEW = 8  # candidates that all are measured from the beginning
 NO_TIME = "advise.budget_s={:.0f} holds no rounds of it"
 NO_ROUNDS = "advise.budget_s={:.0f} holds no {} rounds of these images; give advise.budget_s={}"
 IF_FEWER_DO = "so few workers are tried where half as many as CPUs are as fast as the fastest"
+MORE_THAN_CPUS = "more workers than CPUs are tried under the fastest runtime only"
 
 
 class Search:
@@ -130,11 +131,13 @@ class Search:
 
     def _left_out(self, asked: Sequence[Candidate]) -> dict[Candidate, str]:
         """Why the other candidates are not measured, at first."""
-        no_time = NO_TIME.format(self._config.advise.budget_s)
         others = (each for each in self._work.candidates if each not in asked)
-        return self._work.refused | {
-            each: no_time if self._is_first(each) else IF_FEWER_DO for each in others
-        }
+        return self._work.refused | {each: self._why_not(each) for each in others}
+
+    def _why_not(self, each: Candidate) -> str:
+        if self._is_first(each):
+            return NO_TIME.format(self._config.advise.budget_s)
+        return MORE_THAN_CPUS if each.workers > self._cpus else IF_FEWER_DO
 
     def _more_rounds(self) -> Iterator[list[Job]]:
         """Rounds of those that may be the best, until one is surely good enough or the time is up."""
