@@ -117,6 +117,15 @@ def test_what_the_rows_cannot_carry_is_refused_with_the_reason(cells: list[Cells
         advice(*cells)
 
 
+def test_the_pilot_is_no_round_though_its_sample_may_be_larger() -> None:
+    pilot = [
+        of(name, workers, 0.1, scales=[1.0], tasks=48) for name, workers in (("sequential", 1), ("p2", 2))
+    ]
+    trials, parts = frames(*USUAL, *pilot)
+    trials.loc[trials["tasks"] == 48, "cell"] += "pilot"
+    assert measured(trials, parts, asked()).model.rounds[BEST] == len(NOISE)
+
+
 def test_a_policy_that_pays_is_named_by_its_option() -> None:
     retain = '{"pipeline": "rebuilt", "allocator": "retain"}'
     changed: dict[str, Any] = {"ablation": "allocator", "changed": retain}

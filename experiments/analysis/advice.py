@@ -96,16 +96,16 @@ def _refuse(found: Measured, asked: pd.DataFrame) -> None:
     if not rounds or (rounds < 2 and len(errors)):
         reason = errors.iloc[-1] if len(errors) else "no trial was ok"
         raise RefusedError(f"nothing could be measured: {reason}")
-    if rounds < 2 or not found.model.dof:
-        raise RefusedError(
-            f"{counted(rounds, 'round')} only: how far the times vary is not known; give more, "
-            f"repetitions=2 advise.budget_s={more(asked)}"
-        )
     ok = found.trials[found.trials["status"] == OK]
     if (taken := taken_by_others(ok)) > BUSY:
         raise RefusedError(
             f"other processes took {percent(taken)} of the CPUs while it was measured; end them, and give "
             "the same command again"
+        )
+    if rounds < 2 or not found.model.dof:
+        raise RefusedError(
+            f"{counted(rounds, 'round')} only: how far the times vary is not known; give more, "
+            f"repetitions=2 advise.budget_s={more(asked)}"
         )
 
 

@@ -50,15 +50,14 @@ def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def measured(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Measured:
-    """The candidates of the newest search, without its ablations, on the largest sample that several of them
-    were measured on. Raises NoTrialsError."""
+    """The candidates of the newest search, without its ablations, on the sample that most of them were
+    measured on: neither the pilot's nor the long run's. Raises NoTrialsError."""
     trials, _ = newest_search(trials, asked)
     of_search = trials[trials["ablation"] == UNTOUCHED]
     require(of_search)
     cells = of_search.drop_duplicates(["tasks", *Cell._fields])["tasks"].value_counts().sort_index()
-    sizes = [*(cells.index[cells > 1] if (cells > 1).any() else cells.index)]
-    if sizes:
-        of_search = of_search[of_search["tasks"].isna() | (of_search["tasks"] == sizes[-1])]
+    if len(cells):
+        of_search = of_search[of_search["tasks"].isna() | (of_search["tasks"] == cells.idxmax())]
     kept, notes = select(of_search, AXES)
     rated = with_ceilings(kept, parts)
     ok = rated[rated["status"] == OK]
