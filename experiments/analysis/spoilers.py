@@ -39,8 +39,10 @@ def own_randomness(trials: pd.DataFrame) -> list[str]:
 
 
 def growing_memory(trials: pd.DataFrame, parts: Parts) -> list[str]:
-    """A line where the processes of most trials hold more memory from task to task."""
-    grown = [each for trial_id in trials["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))]
+    """A line where the processes of most trials, of those with most tasks, hold more memory from task to
+    task."""
+    longest = trials[trials["tasks"] == trials["tasks"].max()]
+    grown = [each for trial_id in longest["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))]
     leaking = [each for each in grown if each > 0]
     if not grown or len(leaking) <= len(grown) / 2:
         return []
@@ -49,13 +51,18 @@ def growing_memory(trials: pd.DataFrame, parts: Parts) -> list[str]:
 
 
 def _growths(tasks: pd.DataFrame) -> list[float]:
-    """Bytes from task to task, of each process with enough of them; 0 where it does not go on growing. Of
-    each third of its tasks the least counts: what is held while a large image is worked on is given back."""
+    """Bytes from task to task, of each process with enough of them; 0 where it does not go on growing to the
+    end. Of each third of its tasks, and each half of the last one, the least counts: what is held while a
+    large image is worked on is given back."""
     growths = []
     for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("worker"):
         if len(each) >= MIN_TASKS:
-            third = len(each) // 3
-            first, middle, last = (each["rss_bytes"].iloc[k * third :][:third].min() for k in range(3))
-            goes_on = last - middle >= max(GROWTH_BYTES, (middle - first) / 2)
-            growths.append((last - middle) / third if goes_on else 0.0)
+            held, third = each["rss_bytes"].to_numpy(float), len(each) // 3
+            first, middle, last = (held[k * third : (k + 1) * third] for k in range(3))
+            growth = last.min() - middle.min()
+            at_the_end = last[third // 2 :].min() - last[: third // 2].min()
+            goes_on = (
+                growth >= max(GROWTH_BYTES, (middle.min() - first.min()) / 2) and at_the_end >= growth / 4
+            )
+            growths.append(growth / third if goes_on else 0.0)
     return growths
