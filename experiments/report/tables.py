@@ -134,11 +134,17 @@ MEASURES = {
 }
 
 
+def interval_of(point: Any, name: str) -> tuple[float, float, float]:
+    """A measure of a point, with the ends of its interval."""
+    value, low, high = (point[f"{name}{end}"] for end in ENDS)
+    return value, low, high
+
+
 def measure_text(point: Any, name: str) -> str:
     """A measure of a point: a dash for what is unknown or does not apply, `failed` for a failed cell."""
     if point["status"] != OK:
         return FAILED if point["status"] == FAILED and name == "wall_s" else DASH
-    return MEASURES[name].text(*(point[f"{name}{end}"] for end in ENDS))
+    return MEASURES[name].text(*interval_of(point, name))
 
 
 def repetition_notes(points: pd.DataFrame) -> list[str]:

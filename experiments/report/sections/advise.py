@@ -23,7 +23,7 @@ from experiments.analysis.text import (
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, plain_table
+from experiments.report.tables import Table, interval_of, plain_table
 
 MILLION = 1e6
 SCREEN = 92  # characters of a line, its heading beside it
@@ -157,14 +157,10 @@ def candidate_table(found: Measured, advice: Advice) -> Table:
         rows.append(cell._asdict() | {"rounds": model.rounds[cell]} | ends | rest)
     data = pd.DataFrame(rows)
     shown = data[["strategy", "workers"]].assign(runtime=data["runtime_name"], rounds=data["rounds"])
-    shown["images/s"] = [with_interval(*_ends(row, "images_per_s"), ".3g") for row in rows]
-    shown["times as long"] = [with_interval(*_ends(row, "times_as_long")) for row in rows]
+    shown["images/s"] = [with_interval(*interval_of(row, "images_per_s"), ".3g") for row in rows]
+    shown["times as long"] = [with_interval(*interval_of(row, "times_as_long")) for row in rows]
     shown["at most slower"] = data["at_most_slower"].map(
         lambda share: percent(share) if share < math.inf else "-"
     )
     shown["peak memory (MB)"] = (data["peak_rss_bytes"] / 1e6).map("{:.0f}".format)
     return plain_table("Candidates, on the sample", data, found.notes, shown)
-
-
-def _ends(row: Any, name: str) -> tuple[float, float, float]:
-    return row[name], row[f"{name}_low"], row[f"{name}_high"]

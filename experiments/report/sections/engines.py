@@ -17,7 +17,7 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.breakdown import RANKS, breakdown_table
 from experiments.report.style import GREY, Chart, look, panels, styled
-from experiments.report.tables import Table, by_place, plain_table
+from experiments.report.tables import Table, by_place, interval_of, plain_table
 
 NOTES = (
     "Of the ceiling: the time of `copies` under the same runtime over the strategy's. Above 100 %: less work "
@@ -54,7 +54,7 @@ def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
     shown = shown.assign(saving=ordered["saving"], strategy=ordered["strategy"], workers=ordered["workers"])
     shown["runtime"] = ordered["runtime_name"]
     shown["images/s"] = [_text(row, "images_per_s", ".0f") for row in rows]
-    shown["of the ceiling"] = [percent_interval(*_interval(row, "ceiling_share")) for row in rows]
+    shown["of the ceiling"] = [percent_interval(*interval_of(row, "ceiling_share")) for row in rows]
     shown["outside tasks (s)"] = ordered["outside_tasks_s"]
     shown["peak memory (MB)"] = [
         f"{row['peak_rss_bytes'] / 1e6:.0f}" if row["status"] == OK else "-" for row in rows
@@ -64,13 +64,9 @@ def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
     return plain_table("Every strategy on every workload", points, [*lines, *notes], shown)
 
 
-def _interval(row: Any, name: str) -> tuple[float, float, float]:
-    return row[name], row[f"{name}_low"], row[f"{name}_high"]
-
-
 def _text(row: Any, name: str, form: str) -> str:
     return (
-        with_interval(*_interval(row, name), form)
+        with_interval(*interval_of(row, name), form)
         if row["status"] == OK
         else str(row["status"]).replace("_", " ")
     )
@@ -116,7 +112,7 @@ def _panel(axes: Axes, block: pd.DataFrame, names: list[str]) -> None:
     for row in block.to_dict("records"):
         rank = sizes.index((row["width"], row["height"]))
         offset = 0.5 * ((rank + 0.5) / len(sizes) - 0.5) + 0.11 * runtimes.index(row["runtime_name"])
-        middle, low, high = (100 * value for value in _interval(row, "ceiling_share"))
+        middle, low, high = (100 * value for value in interval_of(row, "ceiling_share"))
         bars = np.nan_to_num([[middle - low], [high - middle]]).clip(min=0)
         style: Any = look(row["strategy"]) | {"marker": MARKS[rank % len(MARKS)]}
         hollow: Any = {} if row["runtime_name"] == runtimes[0] else {"markerfacecolor": "white"}
