@@ -38,7 +38,7 @@ class SaverStrategy(Strategy):
             return f"{self.name} is a way of saving: saving=false does not apply"
         if (savers := self.savers_of(workers)) < workers:
             return None
-        none_left = f"{self.name} with {savers} savers has no worker left to transform"
+        none_left = f"{self.name} with savers={savers} has no worker left to transform"
         return f"{none_left}: workers={workers} does not apply"
 
     def savers_of(self, workers: int) -> int:
