@@ -98,8 +98,8 @@ def _write_once_whole(path: Path, encoded: Pixels) -> None:
 
 
 def _write_nameless(path: Path, encoded: Pixels) -> bool:
-    """Writes a file that has no name until it is whole, so that its folder is locked once, not twice: two
-    workers with files of 50 kB took 0.6 times as long on ext4. False where it cannot be done."""
+    """Writes a file that has no name until it is whole: nothing is left of one whose writer is killed, and
+    its folder is locked once, not twice. False where it cannot be done."""
     try:
         with open(os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb") as file:
             file.write(encoded.data)
