@@ -4,15 +4,13 @@ by whoever comes next."""
 import fcntl
 import os
 import shutil
-import struct
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX = ".augment-"
 LOCK = "owner.lock"
-GET_FLAGS, SET_FLAGS, TOP_OF_TREE = 0x80086601, 0x40086602, 0x20000  # FS_IOC_… and FS_TOPDIR_FL of linux/fs.h
 
 
 @contextmanager
@@ -27,19 +25,6 @@ def scratch(parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
-
-
-def apart(folder: Path) -> Path:
-    """A new folder in `folder`, which ext4 puts anywhere on the disk, not beside those that were there
-    before. For minutes ext4 uses no inode again that was freed, and looks at each of them for every file
-    that it makes near by (recently_deleted in Linux's fs/ext4/ialloc.c): where one trial's outputs were
-    removed, the next one's took up to twice as long to write."""
-    number = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # another file system
-        (flags,) = struct.unpack("l", fcntl.ioctl(number, GET_FLAGS, bytes(struct.calcsize("l"))))
-        fcntl.ioctl(number, SET_FLAGS, struct.pack("l", flags | TOP_OF_TREE))
-    os.close(number)
-    return Path(tempfile.mkdtemp(dir=folder))
 
 
 def remove_abandoned(parent: Path) -> None:
