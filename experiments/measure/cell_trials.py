@@ -27,7 +27,7 @@ from experiments.inputs.vetting import Vetted
 from experiments.measure import environment, preflight, supervisor
 from experiments.measure.cell_files import content_digest, input_files, output_place, results_folder, vetted
 from experiments.measure.rows import input_columns, measured_columns, planned_columns
-from experiments.measure.scratch import scratch
+from experiments.measure.scratch import apart, scratch
 from experiments.measure.task_columns import tables
 from experiments.plan.cell import Cell
 from experiments.plan.options import OnShortage
@@ -174,7 +174,7 @@ def _outputs_at(place: Path) -> Iterator[Path]:
     each at once under its name."""
     if is_local(place):
         with scratch(place) as folder:
-            yield folder
+            yield apart(folder)
     else:
         yield place
 

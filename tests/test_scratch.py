@@ -1,0 +1,13 @@
+"""Where a trial's outputs lie, and that nothing is left of it."""
+
+from pathlib import Path
+
+from experiments.measure.scratch import apart, scratch
+
+
+def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:
+    with scratch(tmp_path) as folder:
+        first, second = apart(folder), apart(folder)
+        assert {path for path in folder.iterdir() if path.is_dir()} == {first, second}
+        (first / "a.png").touch()
+    assert not list(tmp_path.iterdir())
