@@ -93,7 +93,7 @@ OWN = token_hex(4)  # of this process and those that it forks: nodes of a cluste
 
 
 def _write_once_whole(path: Path, encoded: Pixels) -> None:
-    if path.exists() or not _write_nameless(path, encoded):
+    if path.exists() or not _write_nameless(path, encoded):  # a link takes no name that is taken
         _write_aside(path, encoded)
 
 
@@ -106,9 +106,7 @@ def _write_nameless(path: Path, encoded: Pixels) -> bool:
             file.flush()
             number = file.fileno()  # given as the folder too, so that the link to the file is followed
             os.link(f"/proc/self/fd/{number}", path, src_dir_fd=number)
-    except (
-        OSError
-    ):  # the file system knows no such files, or what is wrong is told when the file is written aside
+    except OSError:  # no such files on this file system; or an error that writing aside meets and tells
         return False
     return True
 

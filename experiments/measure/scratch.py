@@ -37,17 +37,22 @@ def apart(folder: Path) -> Path:
     ext4 uses no inode again that was freed, and looks at each of them for every file that it makes near by
     (recently_deleted in Linux's fs/ext4/ialloc.c): where one trial's outputs were removed, the next one's
     took up to twice as long to write."""
-    number = os.open(folder, os.O_RDONLY)
-    with suppress(OSError):  # another file system
-        (flags,) = struct.unpack("l", fcntl.ioctl(number, GET_FLAGS, bytes(struct.calcsize("l"))))
-        fcntl.ioctl(number, SET_FLAGS, struct.pack("l", flags | TOP_OF_TREE))
-    os.close(number)
+    _let_anywhere(folder)
     inodes = {(made := Path(tempfile.mkdtemp(dir=folder))): made.stat().st_ino for _ in range(CHOICES)}
     farthest = max(inodes, key=lambda made: min((abs(inodes[made] - last) for last in _last), default=0))
     for other in inodes.keys() - {farthest}:
         other.rmdir()
     _last.append(inodes[farthest])
     return farthest
+
+
+def _let_anywhere(folder: Path) -> None:
+    """Tells ext4 to draw a place on the disk for each folder in this one, as `chattr +T` does."""
+    number = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # another file system
+        (flags,) = struct.unpack("l", fcntl.ioctl(number, GET_FLAGS, bytes(struct.calcsize("l"))))
+        fcntl.ioctl(number, SET_FLAGS, struct.pack("l", flags | TOP_OF_TREE))
+    os.close(number)
 
 
 def remove_abandoned(parent: Path) -> None:
