@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.analysis.engines import bars, engine_points, missed, workloads
+from experiments.analysis.bars import bars, missed
+from experiments.analysis.engines import engine_points, workloads
 from experiments.plan.options import augmentations
 from tests.frames import trial
 from tests.reports import shown, stored

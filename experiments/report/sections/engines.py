@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.strategies.instruments.copies import Copies
-from experiments.analysis.engines import WORKLOAD, bars, engine_points, missed, workloads
+from experiments.analysis.bars import bars, missed
+from experiments.analysis.engines import WORKLOAD, engine_points, workloads
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
 from experiments.records.schema import OK
