@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.measure.scratch import apart, scratch
+from experiments.measure.scratch import apart, farthest, scratch
 
 
 def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:
@@ -11,3 +11,9 @@ def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:
         assert {path for path in folder.iterdir() if path.is_dir()} == {first, second}
         (first / "a.png").touch()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_place_taken_is_the_one_farthest_from_all_of_the_last_ones() -> None:
+    assert farthest([10, 50, 90], last=[0, 100]) == 50
+    assert farthest([10, 50, 90], last=[40]) == 90
+    assert farthest([10, 50, 90], last=[]) == 10

@@ -7,7 +7,7 @@ import shutil
 import struct
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,12 +38,18 @@ def apart(folder: Path) -> Path:
     (recently_deleted in Linux's fs/ext4/ialloc.c): where one trial's outputs were removed, the next one's
     took up to twice as long to write."""
     _let_anywhere(folder)
-    inodes = {(made := Path(tempfile.mkdtemp(dir=folder))): made.stat().st_ino for _ in range(CHOICES)}
-    farthest = max(inodes, key=lambda made: min((abs(inodes[made] - last) for last in _last), default=0))
-    for other in inodes.keys() - {farthest}:
+    made = {path.stat().st_ino: path for path in (Path(tempfile.mkdtemp(dir=folder)) for _ in range(CHOICES))}
+    inode = farthest(made, _last)
+    _last.append(inode)
+    chosen = made.pop(inode)
+    for other in made.values():
         other.rmdir()
-    _last.append(inodes[farthest])
-    return farthest
+    return chosen
+
+
+def farthest(inodes: Iterable[int], last: Collection[int]) -> int:
+    """The inode whose nearest one of `last` is farthest away."""
+    return max(inodes, key=lambda inode: min((abs(inode - each) for each in last), default=0))
 
 
 def _let_anywhere(folder: Path) -> None:

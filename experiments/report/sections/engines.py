@@ -129,8 +129,8 @@ def _panel(axes: Axes, block: pd.DataFrame, names: list[str]) -> None:
     for rank, (width, height) in enumerate(sizes):
         axes.plot([], [], MARKS[rank % len(MARKS)], color=GREY, label=f"{width:.0f}x{height:.0f}")
     for place, name in enumerate(runtimes):
-        face = GREY if place == 0 else "white"
-        axes.plot([], [], "o", color=GREY, markerfacecolor=face, label=f"runtime={name}")
+        fill, face = ("filled", GREY) if place == 0 else ("hollow", "white")
+        axes.plot([], [], "o", color=GREY, markerfacecolor=face, label=f"{fill}: runtime={name}")
     axes.axvline(100, color="black", linewidth=0.8)
     axes.set_yticks(range(len(names)), [label(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
