@@ -44,5 +44,8 @@ class Exits(Planted):
         raise SystemExit(3)
 
 
-def pipeline(kind: type[Planted]) -> dict[str, Any]:
-    return {"transforms": [{"_target_": f"tests.planted.{kind.__name__}"}]}
+def pipeline(*kinds: type[Planted], **last: Any) -> dict[str, Any]:
+    """These transforms, the last one with those arguments."""
+    transforms: list[dict[str, Any]] = [{"_target_": f"tests.planted.{kind.__name__}"} for kind in kinds]
+    transforms[-1] |= last
+    return {"transforms": transforms}

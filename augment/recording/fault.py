@@ -20,16 +20,18 @@ class Severity(IntEnum):
 
     ENDED = 1  # a process ended early: its master may have ended it for another reason
     RAISED = 2  # an exception outside tasks: the end of another process may be behind it
-    LEFT = 3  # a process ended in mid-task as if it was done
+    LEFT = 3  # a process ended of its own accord in mid-task
     FAILED = 4  # an exception in a task, or at the start of a process
     KILLED = 5  # a signal that no part of a trial sends
 
 
 def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
-    """Reports a fault, unless one as severe was reported before."""
+    """Reports a fault, unless one as severe was reported before; or that a process was killed after another
+    one had left, for which an executor kills the rest."""
     with open(logs / NAME, "r+b", buffering=0) as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-        if severity > file.read(1)[0]:
+        before = file.read(1)[0]
+        if severity > before and (before, severity) != (Severity.LEFT, Severity.KILLED):
             file.seek(0)
             file.write(bytes([severity]) + line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - 1])
             file.truncate()

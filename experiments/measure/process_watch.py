@@ -29,8 +29,8 @@ def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: fl
     running = {sentinel: each for each in PROCESSES if each not in known and (sentinel := _sentinel(each))}
     ready = wait(list(running), timeout_s)
     ended = {running[sentinel] for sentinel in running if sentinel in ready}
-    # Before those that an executor may have killed for it, the one that ended of its own accord.
-    for process in sorted(ended, key=lambda each: (_status(each) or 0) < 0):
+    # Last those that an executor may have killed for the others.
+    for process in sorted(ended, key=lambda each: _status(each) == -signal.SIGKILL):
         report_if_dead(process, logs)
     return ended
 
@@ -51,12 +51,16 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
         return
     status = _status(process)
     if header or status != 0:
-        severity = fault.Severity.ENDED
-        if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
-            severity = fault.Severity.KILLED
-        elif status == 0 and header and header.unfinished_task:
-            severity = fault.Severity.LEFT
-        fault.report(logs, exit_reason(process.pid, status, header), severity)
+        fault.report(logs, exit_reason(process.pid, status, header), _severity(status, header))
+
+
+def _severity(status: int | None, header: Header | None) -> fault.Severity:
+    """How much the end of a process explains, from its exit status and its log's header."""
+    if status is None or status == -signal.SIGTERM:  # which Pool sends
+        return fault.Severity.ENDED
+    if status < 0:
+        return fault.Severity.KILLED
+    return fault.Severity.LEFT if header and header.unfinished_task else fault.Severity.ENDED
 
 
 def _status(process: BaseProcess) -> int | None:
