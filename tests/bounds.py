@@ -16,7 +16,7 @@ from pathlib import Path
 from augment.recording.counters import peak_rss_bytes
 from augment.recording.log import STAGES, Role
 from augment.recording.log_writer import Log
-from tests.logs import HandClock
+from tests.helpers.fake_clock import HandClock
 
 N_TASKS, N_AUGMENTATIONS = 1_000_000, 100
 TASK_S = 0.01  # long enough for the transforms of every task to be timed: the most that a trial records
@@ -79,7 +79,7 @@ def store_trial(folder: Path, strategy: str, n_tasks: int) -> None:
     from experiments.measure.task_columns import tables
     from experiments.measure.trial import Result
     from experiments.records import store
-    from tests.frames import trial
+    from tests.helpers.trial_rows import trial
 
     processes = TRIALS[strategy]
     wall_s = n_tasks / processes * TASK_S

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment import image_io, task_runner
-from tests.planted import Planted
+from tests.helpers.faulty_transforms import Planted
 
 MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write

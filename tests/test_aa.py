@@ -7,8 +7,8 @@ import pytest
 
 from experiments.analysis.ablation import aa_comparisons
 from experiments.analysis.scaling import NoTrialsError
-from tests.frames import Row, frame, repeated
-from tests.reports import shown, stored
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.trial_rows import Row, frame, repeated
 
 ONE, OTHER = (1.0, 1.02, 0.99), (1.01, 0.99, 1.0)  # three rounds of the same
 

@@ -10,8 +10,8 @@ import pytest
 from experiments.analysis.ablation import comparable, gains, of_one_workload
 from experiments.analysis.scaling import NoTrialsError
 from experiments.records.schema import FAILED
-from tests.frames import BEGIN, Row, frame, repeated, trial
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.helpers.task_rows import Cells, Cost, cell, frames
+from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 
 def rounds(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.host import activity, environment
-from tests.files import put
+from tests.helpers.files import put
 
 
 @pytest.fixture

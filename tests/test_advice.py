@@ -11,9 +11,9 @@ from experiments.analysis.candidates import measured, survivors
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import RefusedError
 from experiments.report.sections.advise import ROW, stops
-from tests.frames import BEGIN, Row, frame, trial
-from tests.reports import shown, stored
-from tests.taskframes import Cells, Cost, cell, copies, frames
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
+from tests.helpers.trial_rows import BEGIN, Row, frame, trial
 
 RUNTIMES = {"fast": '{"pipeline": "reused"}', "study": '{"pipeline": "rebuilt"}'}
 NOISE = (1.0, 1.02, 0.98, 1.01, 0.99)

@@ -10,8 +10,8 @@ import pytest
 from experiments.advise.budget import END_S, Budget
 from experiments.analysis.engines import Cell
 from experiments.report.sections.advise import ROW
-from tests.commands import command
-from tests.jobs import images
+from tests.helpers.commands import command
+from tests.helpers.small_jobs import images
 
 ADVISE = ("experiment=advise", "dataset=folder", "n_augmentations=2")
 

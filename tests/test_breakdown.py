@@ -12,8 +12,8 @@ from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
 from experiments.analysis.costs import stays
 from experiments.analysis.pop import pop
 from experiments.records.schema import FAILED
-from tests.frames import Row, frame, trial
-from tests.taskframes import Cells, Cost, InMemory, cell, frames
+from tests.helpers.task_rows import Cells, Cost, InMemory, cell, frames
+from tests.helpers.trial_rows import Row, frame, trial
 
 ONCE = (1.0,)
 REFERENCE = cell("sequential", 1, Cost(user_s=0.08, system_s=0.02, faults=10), scales=ONCE)

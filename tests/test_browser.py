@@ -12,9 +12,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from experiments.report.html.__main__ import main
-from tests.frames import trial
-from tests.reports import stored
-from tests.taskframes import cell, copies
+from tests.helpers.stored_results import stored
+from tests.helpers.task_rows import cell, copies
+from tests.helpers.trial_rows import trial
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")

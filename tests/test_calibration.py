@@ -16,8 +16,8 @@ from experiments.analysis.verdict import CAUSES as NAMED
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.report.tables import Table
 from tests import calibration, dosing, loads, plants
-from tests.commands import interpreter
 from tests.confusion import asked, judged, table
+from tests.helpers.commands import interpreter
 from tests.surroundings import surroundings
 from tests.tries import CAUSES, DECOYS, NOTHING, SINGLE, Try, lacking, planned
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.ceiling import time_of_rate, with_ceilings
-from tests.taskframes import Cost, cell, copies, frames
+from tests.helpers.task_rows import Cost, cell, copies, frames
 
 
 def tasks(*rows: tuple[int, int, float, float]) -> pd.DataFrame:

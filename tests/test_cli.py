@@ -15,8 +15,8 @@ from experiments import ROOT, cli
 from experiments.measure.jobs import cell_of
 from experiments.plan.cell import Cell
 from experiments.plan.options import weak_scaling_size, worker_counts
-from tests.commands import command, interpreter
 from tests.conftest import Ended
+from tests.helpers.commands import command, interpreter
 
 RunPy = Callable[..., Ended]
 Composed = Callable[..., Cell]

@@ -12,7 +12,7 @@ from experiments.analysis.compare import NothingToCompareError, compare, environ
 from experiments.records import store
 from experiments.records.schema import FAILED
 from experiments.report.compare import main
-from tests.frames import BEGIN, Row, frame, repeated, trial
+from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 WORKERS = (2, 3, 4, 5, 6)
 

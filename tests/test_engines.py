@@ -9,9 +9,9 @@ import pytest
 from experiments.analysis.bars import bars, missed
 from experiments.analysis.engines import engine_points, workloads
 from experiments.plan.options import augmentations
-from tests.frames import trial
-from tests.reports import shown, stored
-from tests.taskframes import Cells, Cost, cell, copies, frames
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
+from tests.helpers.trial_rows import trial
 
 FAST: Any = {"runtime_name": "fast", "runtime": '{"pipeline": "reused"}'}
 NO_MEMORY = frames()[0]

@@ -29,10 +29,10 @@ from augment.workload import Job
 from experiments import ROOT
 from experiments.measure import supervisor
 from experiments.measure.scratch import remove_abandoned, scratch
-from tests.commands import command
 from tests.conftest import tried
-from tests.jobs import INSTALLED, run, small_job
-from tests.planted import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
+from tests.helpers.commands import command
+from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
+from tests.helpers.small_jobs import INSTALLED, run, small_job
 
 TIMES = int(os.environ.get("FAULTS", "1"))
 PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and the test fails
@@ -305,7 +305,7 @@ def test_two_sweeps_at_once_lose_and_double_nothing(
 
 def test_a_trial_that_loses_its_sweep_ends(tmp_path: Path) -> None:
     words = (
-        "pipeline.transforms=[{_target_:tests.planted.Hangs}]",
+        "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Hangs}]",
         "strategy=pq",
         "workers=3",
         "protocol=smoke",

@@ -33,7 +33,7 @@ from experiments.report.style import (
     save,
     saving_panels,
 )
-from tests.frames import frame, repeated, trial
+from tests.helpers.trial_rows import frame, repeated, trial
 
 TRIALS = frame(
     row

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from experiments.analysis.growth import growth
-from tests.reports import shown, stored
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, frames
 
 
 def tiny(n_images: int, workers: int = 2, gap_s: float = 2e-6, process_bytes: int = 50_000_000) -> Cells:

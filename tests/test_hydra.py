@@ -19,8 +19,8 @@ from experiments.host.environment import usable_cpus
 from experiments.measure import jobs, sweep
 from experiments.plan.cell import Cell
 from experiments.records import store
-from tests.commands import command
 from tests.conftest import Ended
+from tests.helpers.commands import command
 
 RunPy = Callable[..., Ended]
 SIDE_BY_SIDE = ("joblib", "submitit_local")

@@ -21,7 +21,7 @@ from experiments.measure.rows import pipeline_digest
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
 from experiments.records.schema import DETERMINING, Determines, identity
-from tests.frames import Row, frame, trial
+from tests.helpers.trial_rows import Row, frame, trial
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
 

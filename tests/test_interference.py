@@ -14,7 +14,7 @@ from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.instruments.interference import ROUNDS, SETTLE_S, spread
 from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, loads_of
-from tests.jobs import run, small_job
+from tests.helpers.small_jobs import run, small_job
 
 
 @pytest.fixture(scope="module", params=["fork", "spawn"])

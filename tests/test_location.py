@@ -13,8 +13,8 @@ from augment.image_io import OutputError, write
 from augment.location import is_local, location
 from augment.option import OptionError
 from augment.strategies import STRATEGIES
-from tests.commands import command
-from tests.jobs import images
+from tests.helpers.commands import command
+from tests.helpers.small_jobs import images
 
 pytest.importorskip("s3fs")  # the extra `s3`
 

@@ -14,7 +14,7 @@ from augment.recording.counters import Counters
 from augment.recording.log import SAMPLED, Role, is_sampled
 from augment.recording.log_reader import headers, read
 from augment.recording.log_writer import BLOCK_TASKS, Log
-from tests.logs import HandClock, do_task, ready_log
+from tests.helpers.fake_clock import HandClock, do_task, ready_log
 
 
 def test_laps_fill_the_stages(tmp_path: Path) -> None:

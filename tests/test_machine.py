@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.host import environment as machine
-from tests.files import put
+from tests.helpers.files import put
 
 
 @pytest.fixture

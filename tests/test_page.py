@@ -7,9 +7,9 @@ import pytest
 
 from experiments.records import store
 from experiments.report.html.__main__ import main
-from tests.frames import BEGIN, Row, repeated, trial
-from tests.reports import stored
-from tests.taskframes import cell, copies
+from tests.helpers.stored_results import stored
+from tests.helpers.task_rows import cell, copies
+from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
 
 HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
 

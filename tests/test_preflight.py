@@ -21,7 +21,7 @@ from experiments.measure import preflight
 from experiments.measure.preflight import cell_findings, machine_findings, needed, shortages
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
-from tests.files import put
+from tests.helpers.files import put
 
 GIB = 2**30
 IMAGE = 2000 * 1000 * 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.host import provenance
-from tests.files import put
+from tests.helpers.files import put
 
 
 def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from augment.strategies.engines.ray import QUIET, Ray
 from experiments import ROOT
 from experiments.measure.scratch import remove_abandoned
 from experiments.measure.task_columns import task_table
-from tests.jobs import contents, run, small_job
-from tests.planted import Sleeps, pipeline
+from tests.helpers.faulty_transforms import Sleeps, pipeline
+from tests.helpers.small_jobs import contents, run, small_job
 
 os.environ |= QUIET
 
@@ -101,7 +101,7 @@ def test_nothing_is_left_of_a_sweep_that_is_killed(tmp_path: Path) -> None:
             sys.executable,
             str(ROOT / "run.py"),
             *words,
-            "pipeline.transforms=[{_target_:tests.planted.Sleeps}]",
+            "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]",
         ],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": "/tmp"},

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.analysis.recommend import recommendation
-from tests.frames import Row, frame, repeated, trial
+from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 FEW, MANY = repeated("p1", 4, 1.98, 1.98), repeated("p2", 8, 1.9, 1.9)
 CHOSEN = "P_1 with 4 workers, the fewest within 5 % of the fastest"

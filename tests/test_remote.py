@@ -6,7 +6,7 @@ import pytest
 
 from augment.recording.log_reader import read
 from augment.recording.remote import Clock, LogPiece
-from tests.logs import HandClock, do_task, ready_log
+from tests.helpers.fake_clock import HandClock, do_task, ready_log
 
 
 def test_pieces_make_the_log_that_their_process_has(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
 from experiments.report.style import Chart
 from experiments.report.tables import plain_table
-from tests.frames import BEGIN, repeated, trial
-from tests.reports import shown, stored
-from tests.taskframes import Cells, cell
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, cell
+from tests.helpers.trial_rows import BEGIN, repeated, trial
 
 SCALING = [*repeated("sequential", 1, 9.98, 10.02), *repeated("p1", 2, 6.2, 6.3)]
 

@@ -15,9 +15,9 @@ from experiments.report.__main__ import main
 from experiments.report.sections.ablation import ablation_figure
 from experiments.report.style import look
 from experiments.report.tables import Table
-from tests.frames import Row, repeated, trial
-from tests.reports import shown, stored
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, frames
+from tests.helpers.trial_rows import Row, repeated, trial
 
 
 def rounds(

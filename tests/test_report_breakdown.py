@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.tables import Table
-from tests.reports import shown, stored
-from tests.taskframes import Cost, cell
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cost, cell
 
 # Of 2 x 2 s: worker 0 has 9 tasks of 0.15 s after 0.25 s, with gaps of 0.01 s, and T ends 0.32 s later.
 SEQUENTIAL = cell("sequential", 1)

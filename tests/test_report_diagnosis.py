@@ -11,8 +11,8 @@ from experiments.analysis.statistics import Interval
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.report.__main__ import main
 from experiments.report.sections.diagnosis import NOTES, sentence
-from tests.reports import shown, stored
-from tests.taskframes import cell, copies, interference
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import cell, copies, interference
 
 ROW: dict[str, Any] = {"strategy": "p2", "workers": 2, "saving": False, "proved": "", "gains": {}}
 ROW |= {"rounds_to_decide": nan, "ranking": {"load imbalance": 0.33, "waits": 0.03, "start-up": 0.01}}

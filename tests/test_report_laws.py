@@ -15,8 +15,8 @@ from experiments.records.schema import FAILED
 from experiments.report.output import FORMATS
 from experiments.report.sections.laws import laws_figure, laws_table
 from experiments.report.style import look
-from tests.frames import Row, frame, repeated, trial
-from tests.reports import shown, stored
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 STUDY = cases(published.points("strong_scaling"), published.models("strong_scaling"))
 BASE = trial("sequential", 1, 10.0)

@@ -10,9 +10,9 @@ import pytest
 from experiments.report.__main__ import main
 from experiments.report.sections.timeline import BARS, at_largest_count, timeline_figure
 from experiments.report.spans import spans, write_traces
-from tests.frames import frame, trial
-from tests.reports import shown, stored
-from tests.taskframes import Cost, cell, frames
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cost, cell, frames
+from tests.helpers.trial_rows import frame, trial
 
 P1 = cell("p1", 2, Cost(user_s=0.09, write_s=0.02), startup_s=0.4, saving=True)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from experiments.analysis.scaling import NoTrialsError, public, strong, weak
 from experiments.records.schema import FAILED, NOT_APPLICABLE
-from tests.frames import Row, frame, repeated, trial
+from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 SECONDS = st.floats(0.001, 1e5)
 

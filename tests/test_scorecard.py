@@ -7,8 +7,8 @@ import pytest
 
 from experiments.analysis import published
 from experiments.analysis.scorecard import CLAIMS, CONFIRMED, OPEN, REFUTED, Claim, Own, scorecard
-from tests.frames import Row, frame, repeated
-from tests.taskframes import Cells, Cost, cell, frames, interference
+from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
+from tests.helpers.trial_rows import Row, frame, repeated
 
 SCALES = (1.0, 1.01, 0.99)
 NAMES = [claim for claim, *_ in CLAIMS]

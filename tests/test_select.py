@@ -9,7 +9,7 @@ from experiments.analysis.compare import WORK
 from experiments.analysis.scaling import SAVERS, STRONG, WEAK, NoTrialsError
 from experiments.analysis.select import select
 from experiments.records.schema import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
-from tests.frames import BEGIN, Row, frame, repeated, trial
+from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 LATER = BEGIN + timedelta(days=1)
 LATEST = LATER + timedelta(days=1)

@@ -11,9 +11,9 @@ from experiments.analysis.interference import CORES, MEMORY, PAGES, TABLE, conte
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.__main__ import main
 from experiments.report.sections.interference import NOT_TOLD, answers, slowdown_figure
-from tests.frames import repeated
-from tests.reports import shown, stored
-from tests.taskframes import Cells, frames, interference
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, frames, interference
+from tests.helpers.trial_rows import repeated
 
 SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "writers": 1.0}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.spoilers import growing_memory, own_randomness, taken_by_others
-from tests.frames import frame, trial
+from tests.helpers.trial_rows import frame, trial
 
 SAME, OTHER = "0" * 64, "1" * 64
 MB = 10**6

@@ -15,7 +15,7 @@ from experiments.document import DOCUMENTS
 from experiments.measure.rows import outputs_digest
 from experiments.records import store
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, PARTS, schema
-from tests.frames import trial
+from tests.helpers.trial_rows import trial
 
 
 def written(results: Path, **changes: Any) -> Path:

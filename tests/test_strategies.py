@@ -18,7 +18,7 @@ from augment.strategies.queue import PQ
 from augment.strategies.ring import Ring
 from augment.workload import Workload
 from experiments.measure.rows import outputs_digest
-from tests.jobs import FLIP, INSTALLED, contents, images, run, small_job
+from tests.helpers.small_jobs import FLIP, INSTALLED, contents, images, run, small_job
 
 CASES = [
     pytest.param(

@@ -8,8 +8,8 @@ import pytest
 from augment.recording.log import STAGES
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.host.environment import usable_cpus
-from tests.commands import command
 from tests.conftest import RunPy
+from tests.helpers.commands import command
 
 NINE = ("-m", "workers=1,2,4", "strategy=p1,p2,pq", "protocol=smoke")
 

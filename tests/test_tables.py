@@ -20,8 +20,8 @@ from experiments.report.results import Results
 from experiments.report.sections.profile import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
 from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table
-from tests.frames import BEGIN, Row, frame, repeated, trial
-from tests.reports import shown, stored
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 BASE = repeated("sequential", 1, 10.0, 20.0)
 

@@ -10,7 +10,7 @@ from augment.recording.log_reader import read
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.measure.task_columns import task_table, transform_table, turn_table
 from tests import bounds
-from tests.logs import HandClock, do_task, leave, ready_log
+from tests.helpers.fake_clock import HandClock, do_task, leave, ready_log
 
 
 @pytest.fixture

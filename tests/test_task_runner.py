@@ -10,7 +10,7 @@ import pytest
 from augment.recording.log import Role
 from augment.recording.log_reader import read
 from augment.task_runner import TaskRunner
-from tests.jobs import small_job
+from tests.helpers.small_jobs import small_job
 
 WRITING_S = 0.05
 

@@ -22,8 +22,8 @@ from augment.strategies import STRATEGIES
 from augment.transformer import Reused, check_reuse, transformer
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
-from tests.jobs import FLIP, VARIED, contents, run, small_job
-from tests.logs import HandClock, ready_log
+from tests.helpers.fake_clock import HandClock, ready_log
+from tests.helpers.small_jobs import FLIP, VARIED, contents, run, small_job
 from tests.test_pipeline import STUDY
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from augment.recording.processes import StartMethod
 from augment.runtime import Allocator, HugePages, Pin, Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure import supervisor
-from tests.jobs import INSTALLED, run, small_job
-from tests.planted import Planted, Sleeps
+from tests.helpers.faulty_transforms import Planted, Sleeps
+from tests.helpers.small_jobs import INSTALLED, run, small_job
 
 SPUN_S = 0.05
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")

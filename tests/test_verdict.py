@@ -17,8 +17,8 @@ from experiments.analysis.verdict import (
     suspected,
     verdicts,
 )
-from tests import taskframes
-from tests.taskframes import Cells, Cost, cell, frames
+from tests.helpers import task_rows
+from tests.helpers.task_rows import Cells, Cost, cell, frames
 
 STEADY = (1.0, 1.004, 0.996, 1.002)
 NOISY = (1.0, 1.15, 0.87, 1.06)
@@ -27,7 +27,7 @@ SEQUENTIAL = cell("sequential", 1, scales=STEADY, **PRICES)
 
 
 def copies(cost: Cost | None = None) -> Cells:
-    return taskframes.copies(2, cost, scales=STEADY, **PRICES)
+    return task_rows.copies(2, cost, scales=STEADY, **PRICES)
 
 
 def judged(*cells: Cells) -> Any:
@@ -116,7 +116,7 @@ def test_page_faults_that_the_copies_have_as_well_are_a_loss_once_they_are_prove
 
 def test_what_the_workload_contends_for_takes_what_interference_measured() -> None:
     slower = Cost(user_s=0.13)
-    row = judged(p2(slower), copies(slower), taskframes.interference({"copies": 1.3, "streamers": 1.5}))
+    row = judged(p2(slower), copies(slower), task_rows.interference({"copies": 1.3, "streamers": 1.5}))
     assert row["suspected"] == "memory"
     assert row["ranking"]["memory"] == pytest.approx(1 - 1 / 1.3, abs=0.01)
     assert "cores or memory" not in row["ranking"]

@@ -7,8 +7,8 @@ import pytest
 
 from augment.strategies import STRATEGIES
 from tests.conftest import RunPy
-from tests.jobs import contents, run, small_job
-from tests.planted import Leaves, Raises, pipeline
+from tests.helpers.faulty_transforms import Leaves, Raises, pipeline
+from tests.helpers.small_jobs import contents, run, small_job
 
 
 def test_a_warm_trial_does_what_a_fresh_one_does(tmp_path: Path) -> None:

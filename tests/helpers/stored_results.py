@@ -13,8 +13,8 @@ from experiments.report.results import Results
 from experiments.report.sections import sections_of
 from experiments.report.style import Chart
 from experiments.report.tables import Table
-from tests.frames import Row
-from tests.taskframes import Cells
+from tests.helpers.task_rows import Cells
+from tests.helpers.trial_rows import Row
 
 
 def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.records.schema import PARTS
 from experiments.records.store import Parts
-from tests.frames import Row, frame, repeated
+from tests.helpers.trial_rows import Row, frame, repeated
 
 
 @dataclass(frozen=True, kw_only=True)

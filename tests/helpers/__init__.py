@@ -1,0 +1,1 @@
+"""Helpers of the tests, each module named by what it makes."""
