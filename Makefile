@@ -77,7 +77,7 @@ ablation: $(READY)  ## One policy changed at a time: which gives time back?
 	@$(call sweep,ablation)
 
 calibrate: $(READY)  ## Is each planted cause named, and nothing else?
-	@$(PY) -m tests.calibration --results $(RESULTS)
+	@$(PY) -m experiments.calibration --results $(RESULTS)
 
 bench: $(READY)  ## The study's strategies, this suite's, other executors: who reaches how much of the ceiling?
 	@$(PY) run.py experiment=memory protocol=$(PROTOCOL) results_dir=$(RESULTS)

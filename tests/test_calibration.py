@@ -14,12 +14,13 @@ from augment.runtime import Allocator
 from experiments import ROOT
 from experiments.analysis.verdict import CAUSES as NAMED
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
+from experiments.calibration import __main__ as calibration
+from experiments.calibration import dosing, loads, slow_strategies
+from experiments.calibration.cases import CAUSES, DECOYS, NOTHING, SINGLE, Try, lacking, planned
+from experiments.calibration.confusion import asked, judged, table
+from experiments.calibration.cpu_shortage import surroundings
 from experiments.report.tables import Table
-from tests import calibration, dosing, loads, plants
-from tests.confusion import asked, judged, table
 from tests.helpers.commands import interpreter
-from tests.surroundings import surroundings
-from tests.tries import CAUSES, DECOYS, NOTHING, SINGLE, Try, lacking, planned
 
 
 @pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
@@ -64,7 +65,7 @@ def test_the_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> 
 def test_a_start_and_a_chunk_take_their_share_each() -> None:
     levels = {"start-up": 0.2, "load imbalance": 0.2}
     strategy = dosing.strategy(levels)
-    assert isinstance(strategy, plants.SlowStart)
+    assert isinstance(strategy, slow_strategies.SlowStart)
     trial_s = strategy.start_s + (strategy.chunk or 0) * dosing.BASE_S
     assert strategy.start_s / trial_s == pytest.approx(0.2, abs=0.01)
     idle_s = (2 * (strategy.chunk or 0) - dosing.N_TASKS) * dosing.BASE_S
@@ -73,13 +74,13 @@ def test_a_start_and_a_chunk_take_their_share_each() -> None:
 
 def test_workers_wait_for_their_tasks_for_the_level() -> None:
     strategy = dosing.strategy({"transfer": 0.2})
-    assert isinstance(strategy, plants.SlowHandOut)
+    assert isinstance(strategy, slow_strategies.SlowHandOut)
     assert 1 - dosing.BASE_S / (2 * strategy.hand_out_s) == pytest.approx(0.2)
 
 
 FAULTS_OF_TEN = """
 import ctypes, resource
-from tests import loads
+from experiments.calibration import loads
 ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD: malloc keeps no array that is dropped
 loads.touch_pages(1000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -119,7 +120,7 @@ def test_there_are_helpers_as_far_as_opencv_has_threads(
 def test_an_ablation_is_what_its_file_says(tmp_path: Path) -> None:
     [untouched, allocator, one_task] = dosing.cells({"start-up": 0.1}, False, tmp_path, 1)[:3]
     assert allocator.config.runtime.allocator is Allocator.retain
-    assert isinstance(one_task.config.strategy, plants.SlowStart)
+    assert isinstance(one_task.config.strategy, slow_strategies.SlowStart)
     assert one_task.config.strategy.chunk == 1
     assert (untouched.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunk_1")
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tests.dosing import Levels
+from experiments.calibration.dosing import Levels
 
 SINGLE = ("waits", "page faults", "storage", "load imbalance", "transfer", "start-up", "threads", "memory")
 LEVELS = (0.05, 0.10, 0.20, 0.40)

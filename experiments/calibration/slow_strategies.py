@@ -10,7 +10,7 @@ from augment.strategies.base import master, pool
 from augment.strategies.pool import P2
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
-from tests.loads import compute
+from experiments.calibration.loads import compute
 
 
 @dataclass

@@ -15,12 +15,12 @@ from statistics import median
 from tempfile import TemporaryFile
 from typing import Any
 
+import albumentations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from augment import image_io, task_runner
-from tests.helpers.faulty_transforms import Planted
 
 MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write
@@ -126,7 +126,7 @@ LOADS: dict[str, Callable[[Any], object]] = {
 }
 
 
-class Loads(Planted):
+class Loads(albumentations.ImageOnlyTransform):  # type: ignore[misc]
     """One of LOADS, so much of it; the image is left as it is."""
 
     def __init__(self, load: str, amount: float, p: float = 1.0) -> None:

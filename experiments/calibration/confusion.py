@@ -7,8 +7,8 @@ from scipy import stats
 
 from experiments.analysis import breakdown, verdict
 from experiments.analysis.text import percent, percent_interval
+from experiments.calibration.cases import CAUSES, CLEAR, DECOYS, NOTHING, SINGLE, Try
 from experiments.report.tables import Table, plain_table
-from tests.tries import CAUSES, CLEAR, DECOYS, NOTHING, SINGLE, Try
 
 TITLE = "Planted causes, and what the verdict proved or suspected first"
 NONE = "none"

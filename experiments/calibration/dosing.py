@@ -16,10 +16,10 @@ from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies.pool import P2
 from experiments import ROOT
+from experiments.calibration.loads import LOADS, Loads, unit_s
+from experiments.calibration.slow_strategies import SlowHandOut, SlowStart
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
-from tests.loads import LOADS, Loads, unit_s
-from tests.plants import SlowHandOut, SlowStart
 
 WORKERS = 2
 N_IMAGES, N_AUGMENTATIONS = 2, 60

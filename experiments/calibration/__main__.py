@@ -18,14 +18,14 @@ from tqdm import tqdm
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
 from experiments.analysis.verdict import COLUMNS, verdicts
+from experiments.calibration.cases import CAUSES, CLEAR, Try, lacking, planned
+from experiments.calibration.confusion import asked, judged, table
+from experiments.calibration.cpu_shortage import surroundings
+from experiments.calibration.dosing import WORKERS, TryFailedError, cells
 from experiments.measure.sweep import measure_all
 from experiments.records import store
 from experiments.records.schema import OK
 from experiments.report.output import FORMATS
-from tests.confusion import asked, judged, table
-from tests.dosing import WORKERS, TryFailedError, cells
-from tests.surroundings import surroundings
-from tests.tries import CAUSES, CLEAR, Try, lacking, planned
 
 VERDICT = [name for name in COLUMNS if name not in ("strategy", "workers", "saving")]
 THERE = 1 / 2  # of the memory contention that was planted, at least; or it was not planted
@@ -100,7 +100,7 @@ def possible(causes: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carries out the tries that are lacking, then writes and prints the table of all."""
-    parser = argparse.ArgumentParser(prog="python -m tests.calibration", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.calibration", description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
     parser.add_argument("--times", type=int, default=5, help="tries of each cause at 20 %% and more")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of a try")
