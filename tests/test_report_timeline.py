@@ -1,15 +1,12 @@
-"""The stages of tasks in time: as a chart that stays small, and as traces."""
+"""The stages of tasks in time, as a chart that stays small."""
 
-import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.report.__main__ import main
-from experiments.report.sections.timeline import BARS, at_largest_count, timeline_figure
-from experiments.report.spans import spans, write_traces
+from experiments.report.sections.timeline import BARS, at_largest_count, spans, timeline_figure
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, frames
 from tests.helpers.trial_rows import frame, trial
@@ -69,25 +66,3 @@ def test_a_large_trial_is_drawn_in_bounded_memory(tmp_path: Path) -> None:
     bars = [path for collection in figures["timeline"].axes[0].collections for path in collection.get_paths()]
     assert len(bars) <= BARS
     assert peak_bytes < 60_000_000  # as much again for each of 1,000,000 tasks would be 2 GB
-
-
-def test_a_trace_has_every_stage_of_every_task_in_microseconds(tmp_path: Path) -> None:
-    results = stored(tmp_path, P1)
-    (path,) = write_traces(results)
-    trace = json.loads(path.read_text(encoding="utf-8"))
-    events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
-
-    assert path == tmp_path / "traces" / "strong_scaling" / f"p1-2-saving-{P1.trials[0]['cell']}.json"
-    assert len(events) == 12 * 2
-    assert sum(event["dur"] for event in events) == pytest.approx(12 * 0.09 * 1e6)
-    assert (events[0]["name"], events[0]["ts"], events[0]["tid"]) == ("transform", 400_000, 0)
-    assert events[0]["args"] == {"image": 0, "augmentation": 0}
-
-
-@pytest.mark.parametrize(("more", "written"), [([], False), (["--traces"], True)])
-def test_traces_are_written_on_request(more: list[str], written: bool, tmp_path: Path) -> None:
-    stored(tmp_path, P1)
-    with pytest.raises(SystemExit):
-        main(["--results", str(tmp_path), "--experiment", "strong_scaling", *more])
-
-    assert (tmp_path / "traces").exists() is written

@@ -1,6 +1,6 @@
 """Every table and figure again, from the parquet files alone: what `make figures` runs.
 
-python -m experiments.report [--results results] [--experiment strong_scaling ...] [--traces]
+python -m experiments.report [--results results] [--experiment strong_scaling ...]
 """
 
 import argparse
@@ -12,7 +12,6 @@ from experiments.analysis.scaling import NoTrialsError
 from experiments.report.output import write_report
 from experiments.report.results import Results
 from experiments.report.sections import reportable
-from experiments.report.spans import write_traces
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -22,17 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.report", description=main.__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
     parser.add_argument("--experiment", nargs="+", metavar="NAME", help="only these experiments")
-    parser.add_argument("--traces", action="store_true", help="also write traces for ui.perfetto.dev")
     options = parser.parse_args(arguments)
     trials, sound = options.results / "trials", True
     if not options.experiment and not any(trials.glob("*/")):
         raise SystemExit(f"{trials}: no results yet; `make strong-scaling` makes some")
     for name in options.experiment or reportable(options.results):
-        results = Results(options.results, name)
         try:
-            sound &= write_report(results)
-            for path in write_traces(results) if options.traces else ():
-                print(path)
+            sound &= write_report(Results(options.results, name))
         except (NoTrialsError, OSError) as error:
             raise SystemExit(str(error)) from error
     sys.exit(0 if sound else 1)

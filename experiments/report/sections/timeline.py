@@ -15,13 +15,13 @@ from experiments.analysis.text import label
 from experiments.records.store import Parts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.spans import SPAN_COLUMNS, spans
 from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import by_place
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
 BARS = 20_000  # drawn at most in a panel: of a trial with more, as far as they go
+SPAN_COLUMNS = ["worker", "saver", "start_s", "save_start_s", *(f"{stage}_s" for stage in STAGES)]
 
 
 @section("strong_scaling")
@@ -48,6 +48,21 @@ def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:
     return by_place(trials[trials["workers"] == workers].drop_duplicates("strategy")).to_dict("records")
 
 
+def spans(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per stage of a task that took time: its process, stage, begin_s (after the begin of the
+    timed region) and seconds. Needs SPAN_COLUMNS."""
+    at, process, stages = tasks["start_s"], tasks["worker"], []
+    for stage in STAGES:
+        if stage == "encode":  # the first stage that a saver of its own (P_Q) carries out
+            at = tasks["save_start_s"].astype(float).fillna(at)
+            process = tasks["saver"].astype("Int64").fillna(process).astype(int)
+        seconds = tasks[f"{stage}_s"]
+        span = pd.DataFrame({"process": process, "stage": stage, "begin_s": at, "seconds": seconds})
+        stages.append(span[seconds > 0])
+        at = at + seconds
+    return pd.concat(stages, ignore_index=True).astype({"stage": pd.CategoricalDtype([*STAGES])})
+
+
 @styled
 def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) -> Figure:
     """A panel for each trial with its tasks, on one axis of time: what is empty before, between and after
@@ -68,8 +83,8 @@ def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) 
     return figure
 
 
-def _panel(axes: Axes, trial: dict[Any, Any], spans: pd.DataFrame) -> None:
-    groups: Any = spans.groupby(["process", "stage"])
+def _panel(axes: Axes, trial: dict[Any, Any], shown: pd.DataFrame) -> None:
+    groups: Any = shown.groupby(["process", "stage"])
     for (process, stage), row in groups:
         bars = list(zip(row["begin_s"], row["seconds"], strict=True))
         axes.broken_barh(bars, (process - 0.4, 0.8), color=COLORS[stage], linewidth=0, rasterized=True)
