@@ -8,6 +8,11 @@ from random import Random
 from PIL import Image
 
 from augment.location import is_local
+from experiments.inputs.content import open_regular
+
+# Formats that OpenCV reads too. Pillow knows others: its EPS, for one, starts Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "SUN")
+Image.MAX_IMAGE_PIXELS = None  # only headers are read; `max_image_pixels` decides what is decoded
 
 
 def drawn(files: Sequence[Path], count: int | None, seed: int) -> list[Path]:
@@ -38,9 +43,9 @@ def size(file: Path) -> int:
 
 
 def dimensions(file: Path) -> tuple[int, int] | None:
-    """Width and height by the header of an image; None of what is none here."""
+    """Return width and height by the header of a regular file; None if that is not an image's."""
     try:
-        with Image.open(file) as image:
+        with open_regular(file) as opened, Image.open(opened, formats=FORMATS) as image:
             return image.size
-    except Exception:  # whatever a broken file does to a decoder: it is looked into before it is used
+    except Exception:  # parsers of broken headers raise anything
         return None

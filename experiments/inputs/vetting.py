@@ -5,13 +5,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from augment.datasets.base import Size
-from augment.image_io import ImageError
-from augment.location import absolute, as_local, is_local
+from augment.image_io import ImageError, decode
+from augment.location import as_local, is_local
 from augment.pipeline import construct, leaves
 from augment.workload import Workload
+from experiments.host.environment import usable_cpus
+from experiments.inputs.content import open_regular
+from experiments.inputs.sample import dimensions
 
 SMALL = 32  # pixels a side, below which transforms may lack room
 
@@ -32,28 +36,25 @@ def usable(
     output: Path | None = None,
     n_augmentations: int = 1,
     pipeline: str = '{"transforms": []}',
-    limit_s: float = 20.0,
 ) -> Vetted:
-    """Vets the files of a folder in child processes, of which none is left, however it ends.
+    """Decode the files of a folder as tasks do, and return which of them can be augmented.
 
-    A file is bad that `inspection` rejects, that is too small for the `pipeline` (as JSON), that
-    takes a decoder more than `limit_s` seconds or memory out of proportion to `most_pixels`, that kills
-    it, or whose outputs would have names too long for the folder `output` (None: not saved). Raises
-    RuntimeError when no process for it can be started."""
-    from experiments.inputs import decoder_processes  # imports the decoders
+    A file is bad if it is empty or not a regular file, if OpenCV cannot decode it, if it has more than
+    `most_pixels` pixels or too few for the `pipeline` (as JSON), or if the names of its outputs would be
+    too long for the folder `output` (None: not saved)."""
 
-    problems = {file: name_problem(file, output, n_augmentations) for file in files}
-    nameable = [file for file, problem in problems.items() if problem is None]
-    calls = [(absolute(file), most_pixels, pipeline) for file in nameable]
-    decoded = decoder_processes.outcomes(size_or_reason, calls, most_pixels, limit_s)
-    outcomes = problems | dict(zip(nameable, decoded, strict=True))
+    def vet(file: Path) -> Size | str:
+        return name_problem(file, output, n_augmentations) or _size_or_reason(file, most_pixels, pipeline)
+
+    with ThreadPool(usable_cpus()) as pool:  # OpenCV decodes without the GIL
+        outcomes = dict(zip(files, pool.map(vet, files), strict=True))
     sizes = {file: outcome for file, outcome in outcomes.items() if isinstance(outcome, tuple)}
     bad = {file.name: outcome for file, outcome in outcomes.items() if isinstance(outcome, str)}
     return Vetted(tuple(sizes), tuple(sizes.values()), bad)
 
 
 def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str | None:
-    """Why the outputs of a file cannot have their names in the folder `output`; None if they can."""
+    """Return why the outputs of a file cannot have their names in the folder `output`; None if they can."""
     if output is None or not is_local(output):
         return None
     longest = Workload((file,), n_augmentations, {}, 0, output).output_name(0, n_augmentations - 1)
@@ -61,23 +62,36 @@ def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str |
     return None if fits else "name too long for its augmentations"
 
 
-def size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
-    """In the child: width and height of a good file, or why it is bad."""
-    from experiments.inputs import inspection
-
+def _size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
+    """Return width and height of a good file, or why it is bad."""
     try:
         with as_local(file) as local:
-            size = inspection.inspect(local, most_pixels)
-        return misfit(pipeline, *size) or size
+            return _decoded_size(local, most_pixels, pipeline)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
     except ImageError as error:
         return str(error)
-    except MemoryError:
-        return f"needs more memory than an image of max_image_pixels={most_pixels}"
+
+
+def _decoded_size(file: Path, most_pixels: int, pipeline: str) -> Size | str:
+    with open_regular(file) as opened:
+        if not os.fstat(opened.fileno()).st_size:
+            return "empty"
+    header = dimensions(file)
+    if header is None:
+        return "no image: no whole header of a known format"
+    if header[0] * header[1] > most_pixels:
+        return f"{header[0]}x{header[1]} pixels are more than max_image_pixels={most_pixels}"
+    try:
+        height, width, _ = decode(file).shape
+    except ImageError as error:
+        return f"no image: {str(error).removeprefix(f'{file}: ')}"
+    return misfit(pipeline, width, height) or (width, height)
 
 
 @cache
 def misfit(pipeline: str, width: int, height: int) -> str | None:
-    """Why an image is too small for one of the pipeline's transforms (JSON); None if it is not."""
+    """Return why an image is too small for one of the pipeline's transforms (JSON); None if it is not."""
     if min(width, height) >= SMALL:
         return None
     import numpy as np
