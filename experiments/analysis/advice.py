@@ -15,7 +15,6 @@ from experiments.analysis.ablation import comparable
 from experiments.analysis.candidates import Measured, fitted, measured, newest_search, recommended
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import TOO_FAR, RefusedError, more, promised, request
-from experiments.analysis.recommend import AS_FAST
 from experiments.analysis.spoilers import BUSY, growing_memory, own_randomness, taken_by_others
 from experiments.analysis.statistics import BlockModel, Interval, best_set
 from experiments.analysis.text import counted, percent
@@ -24,6 +23,7 @@ from experiments.plan.options import UNTOUCHED
 from experiments.records.schema import FAILED, OK
 from experiments.records.store import Parts
 
+AS_FAST = 1.05  # times the fastest: within it the fewest workers are named
 SAID_BY_INTERVALS = ("the repetitions differ", "the machine ran")
 
 

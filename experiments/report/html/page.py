@@ -148,13 +148,6 @@ class Side:
             return {str(name): value for name, value in each.content.data.iloc[0].items()}
         return None
 
-    @property
-    def sentences(self) -> list[str]:
-        """What strong scaling recommends, for want of a search."""
-        tables = [each.content for each in self.contents.get(("strong_scaling", "table"), [])]
-        notes = [note for table in tables if isinstance(table, Table) for note in table.notes]
-        return [note for note in dict.fromkeys(notes) if "the fewest within" in note]
-
 
 def _shown(experiment: str, stem: str, content: Content) -> Iterator[Shown]:
     if isinstance(content, Chart):

@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.advice import Advice, advise
+from experiments.analysis.advice import AS_FAST, Advice, advise
 from experiments.analysis.candidates import Measured, measured
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import RefusedError
-from experiments.analysis.recommend import AS_FAST
 from experiments.analysis.statistics import best_set
 from experiments.analysis.text import (
     counted,

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.recommend import recommendation
 from experiments.analysis.scaling import public, strategies
 from experiments.records.schema import OK
 from experiments.report import style
@@ -35,7 +34,7 @@ CEILING = "of the ceiling: time of `copies`, the most that so many CPUs do at th
 def scaling(results: Results) -> Outputs:
     """The points over the study's."""
     points, trials, notes = points_of(results)
-    yield "table", scaling_tables(points, results.title, [*recommendation(trials), *notes])
+    yield "table", scaling_tables(points, results.title, notes)
     if (points["status"] == OK).any():
         study, cpus = published.points(results.experiment), cpus_of(trials)
         for measure in (name for name in MEASURES if name in points and points[name].notna().any()):
