@@ -71,6 +71,10 @@ class TaskRunner:
             raise
         self._log.end()
 
+    def begin_turn(self, number: int, neighbour: str) -> None:
+        """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
+        self._log.begin_turn(number, neighbour)
+
     def read(self) -> Pixels:
         """Stage `read`: the task's image, height × width × 3, RGB."""
         before_s = self._cpu_s()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.recording.log import MARKER, Role
+from augment.recording.log import Role
 from augment.recording.log_reader import ProcessLog
 from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
@@ -30,13 +30,12 @@ def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def turns(subject: ProcessLog) -> list[tuple[int, str, list[tuple[int, int]]]]:
     """Round, neighbour and tasks of each turn."""
-    found: list[tuple[int, str, list[tuple[int, int]]]] = []
-    for image_index, augmentation_index in subject.tasks[["image_index", "augmentation_index"]].tolist():
-        if augmentation_index <= MARKER:
-            found.append((image_index, NEIGHBOURS[MARKER - augmentation_index], []))
-        elif found:
-            found[-1][2].append((image_index, augmentation_index))
-    return found
+    tasks = subject.tasks[["image_index", "augmentation_index"]].tolist()
+    ends = [*(turn.first_task for turn in subject.turns[1:]), len(tasks)]
+    return [
+        (turn.round, turn.neighbour, tasks[turn.first_task : end])
+        for turn, end in zip(subject.turns, ends, strict=True)
+    ]
 
 
 def test_a_round_has_a_turn_beside_each_neighbour_and_two_beside_idle_ones(subject: ProcessLog) -> None:
@@ -51,15 +50,16 @@ def test_all_turns_of_a_round_do_the_same_tasks(subject: ProcessLog) -> None:
         assert blocks.count(blocks[0]) == len(blocks)
 
 
-def test_before_its_tasks_a_turn_waits_until_the_neighbours_have_settled(subject: ProcessLog) -> None:
-    markers = subject.tasks[subject.tasks["augmentation_index"] <= MARKER]
-    assert (markers["send"] >= SETTLE_S).all()
+def test_a_turn_waits_until_the_neighbours_have_settled(subject: ProcessLog) -> None:
+    firsts = [turn.first_task for turn in subject.turns]
+    pauses_s = [subject.tasks["start"][first] - subject.tasks["end"][first - 1] for first in firsts]
+    assert min(pauses_s) >= SETTLE_S
 
 
 def test_there_are_no_turns_where_tasks_are_not_recorded(tmp_path: Path) -> None:
     outcome = run(STRATEGIES["interference"](), small_job(tmp_path, 2, trace=False))
     assert outcome.error is None
-    assert all(len(log.tasks) == 0 for log in outcome.logs)
+    assert all(len(log.tasks) == len(log.turns) == 0 for log in outcome.logs)
 
 
 @given(some.integers(1, 12), some.integers(1, 12))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from augment.recording.log import MARKER, READING, STAGES, Role
+from augment.recording.log import READING, STAGES, Role
 from augment.recording.log_reader import read
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.measure.task_columns import task_table, transform_table, turn_table
@@ -96,12 +96,12 @@ def test_a_row_for_each_timed_transform(tmp_path: Path) -> None:
     ]
 
 
-def test_a_turn_is_the_tasks_from_its_marker_to_the_next(tmp_path: Path) -> None:
+def test_a_turn_is_the_tasks_from_its_first_to_that_of_the_next(tmp_path: Path) -> None:
     """A task to warm up, a turn of two tasks beside the first neighbours, one of one beside the second."""
     clock = HandClock()
     log = ready_log(tmp_path, clock)
     do_task(log, clock, (0, 0), transform=9)
-    do_task(log, clock, (2, MARKER), send=1)
+    log.begin_turn(2, NEIGHBOURS[0])
     do_task(log, clock, (0, 3), read=1, transform=2)
     log.begin(1, 1)
     for seconds in (2, 3):
@@ -109,7 +109,7 @@ def test_a_turn_is_the_tasks_from_its_marker_to_the_next(tmp_path: Path) -> None
         log.transformed("Blur", begin=clock.now - seconds)
     log.lap(STAGES.index("transform"))
     log.end()
-    do_task(log, clock, (2, MARKER - 1), send=1)
+    log.begin_turn(2, NEIGHBOURS[1])
     do_task(log, clock, (0, 3), transform=4, write=3)
     log.leave()
     logs = read(tmp_path)

@@ -19,9 +19,7 @@ KINDS = (SAMPLE, BATCH, TASK)  # of rows in a block, in their order
 BLOCK = struct.Struct("<4q")
 SHORT_S = 5e-3  # shorter tasks share a reading of the counters, and few of them have transforms timed
 SAMPLED = 16  # one in so many of the tasks that follow a short one, the same tasks in every process
-# Augmentation indices of entries that are no task: a master only reads an image; a turn of `interference`
-# begins, beside the first of its NEIGHBOURS (MARKER - 0), the second (MARKER - 1), …
-READING, MARKER = -1, -2
+READING = -1  # augmentation index of an entry in which a master only reads an image
 
 
 class Role(IntEnum):
@@ -62,6 +60,14 @@ class Header(NamedTuple):
     def unfinished_task(self) -> tuple[int, int] | None:
         """The task that was under way, if the process is or ended in the middle of one."""
         return (self.image_index, self.augmentation_index) if self.under_way else None
+
+
+class Turn(NamedTuple):
+    """Consecutive tasks of a log beside one kind of neighbours: see `strategies.instruments.interference`."""
+
+    round: int
+    neighbour: str
+    first_task: int  # position of its first task in the log
 
 
 HEADER = struct.Struct("<10q5d64s")

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augment.recording.log import BLOCK, HEADER, KINDS, SAMPLE, SHORT_S, STAGES, Header, Role, is_sampled
+from augment.recording.log import (
+    BLOCK,
+    HEADER,
+    KINDS,
+    SAMPLE,
+    SHORT_S,
+    STAGES,
+    Header,
+    Role,
+    Turn,
+    is_sampled,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +41,14 @@ class ProcessLog:
 
     `tasks` has the columns TASK_COLUMNS, a row for each finished task in order; times are seconds of the
     process's clock. `samples` has SAMPLE_COLUMNS, a row for each transform that a timed task applied: the
-    row of the task, the index of its name in `names`, and how many tasks the timed one stands for."""
+    row of the task, the index of its name in `names`, and how many tasks the timed one stands for.
+    `turns` are those of a subject of `interference`."""
 
     header: Header
     tasks: Columns
     samples: Columns
     names: tuple[str, ...]
+    turns: tuple[Turn, ...] = ()
 
 
 def headers(folder: Path) -> list[Header]:
@@ -45,7 +58,7 @@ def headers(folder: Path) -> list[Header]:
 
 def read(folder: Path) -> list[ProcessLog]:
     """The logs of the processes of a trial that had begun to work, in the order they began."""
-    logs = [_log(header, *_rows(path.read_bytes())) for path, header in _started(folder)]
+    logs = [_log(header, _turns(path), *_rows(path.read_bytes())) for path, header in _started(folder)]
     return sorted(logs, key=lambda log: log.header.ready)
 
 
@@ -59,7 +72,22 @@ def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
                 yield path, header._replace(role=Role(header.role), node=header.node.rstrip(b"\0"))
 
 
-def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: Floats) -> ProcessLog:
+def _turns(log: Path) -> tuple[Turn, ...]:
+    path = log.with_suffix(".turns")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return tuple(
+        Turn(int(number), name, int(first)) for number, name, first in (line.split() for line in lines)
+    )
+
+
+def _log(
+    header: Header,
+    turns: tuple[Turn, ...],
+    names: bytes,
+    samples: Floats,
+    batches: Floats,
+    rows: Floats,
+) -> ProcessLog:
     import numpy as np
 
     tasks = np.empty(len(rows), list(TASK_COLUMNS.items()))
@@ -72,7 +100,7 @@ def _log(header: Header, names: bytes, samples: Floats, batches: Floats, rows: F
     for name, values in zip(SAMPLE, samples.T, strict=True):
         timed[name] = values
     timed["weight"] = _weights(tasks)[timed["task"]]
-    return ProcessLog(header, tasks, timed, tuple(names.decode().split()))
+    return ProcessLog(header, tasks, timed, tuple(names.decode().split()), turns)
 
 
 def _rows(data: bytes) -> tuple[bytes, Floats, Floats, Floats]:

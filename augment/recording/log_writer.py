@@ -35,6 +35,7 @@ class Log:
     ) -> None:
         self.role, self.recording, self.clock = role, recording, clock
         path = folder / f"{get_native_id()}.log"
+        self._turns = path.with_suffix(".turns")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, HEADER.size)
@@ -44,7 +45,7 @@ class Log:
         self._tasks: list[float] = []
         self._batches: list[float] = []
         self._samples: list[float] = []
-        self._in_block = self._in_batches = 0  # finished tasks
+        self._in_block = self._in_batches = self._in_blocks_before = 0  # finished tasks
         self._applied: list[float] = []  # samples of the task under way
         self._names: dict[str, int] = {}
         self._new_names: list[str] = []
@@ -95,6 +96,12 @@ class Log:
         if paused:
             self._close(None)
             self._counters.used()
+
+    def begin_turn(self, number: int, neighbour: str) -> None:
+        """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
+        if self.recording:
+            with open(self._turns, "a", encoding="utf-8") as file:
+                file.write(f"{number} {neighbour} {self._in_blocks_before + self._in_block}\n")
 
     def lap(self, stage: int, cpu_s: float | None = None) -> None:
         """The time since the last lap was spent in that stage (an index into STAGES). Where it worked on a
@@ -149,6 +156,7 @@ class Log:
         os.pwrite(self._file, data, self._written + BLOCK.size)
         os.pwrite(self._file, BLOCK.pack(len(names), *sizes), self._written)
         self._written += BLOCK.size + len(data)
+        self._in_blocks_before += self._in_block
         for written in (*numbers, self._new_names):
             written.clear()
         self._in_block = self._in_batches = 0

@@ -7,9 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from augment.recording.log import MARKER, STAGES, Role
+from augment.recording.log import STAGES, Role, Turn
 from augment.recording.log_reader import ProcessLog
-from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.measure.supervisor import Outcome
 from experiments.records.schema import schema
 
@@ -81,26 +80,28 @@ def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
 
 
 def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
-    """A row for each turn of the subject, whose log has its markers, and one for each transform that was
-    timed in it. None where tasks were not recorded."""
+    """Return a row for each turn of the subject, and one for each transform that was timed in it."""
     import numpy as np
     import pandas as pd
 
-    log = max(logs, key=lambda each: len(each.tasks))  # the neighbours enter no tasks
-    is_marker = log.tasks["augmentation_index"] <= MARKER
-    turn = np.cumsum(is_marker) - 1  # of each entry; -1 before the first
+    log = max(logs, key=lambda each: len(each.turns))
+    turns = pd.DataFrame(log.turns, columns=Turn._fields)
+    turn = (
+        np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
+    )  # -1: before the first
     stages_s = sum(log.tasks[stage] for stage in STAGES)
     whole = pd.DataFrame({"turn": turn, "wall_s": stages_s} | {c: log.tasks[c] for c in ("user", "system")})
-    whole = whole[~is_marker & (turn >= 0)].groupby("turn", as_index=False).sum()
     samples = log.samples
     timed = pd.DataFrame({"turn": turn[samples["task"]], "name": samples["name"]})
     timed["wall_s"] = samples["seconds"] * samples["weight"]
-    timed = timed[timed["turn"] >= 0].groupby(["turn", "name"], as_index=False).sum()
-    rows = pd.concat([whole, timed])
-    markers = log.tasks[is_marker][rows["turn"]]
+    sums = [
+        whole.groupby("turn", as_index=False).sum(),
+        timed.groupby(["turn", "name"], as_index=False).sum(),
+    ]
+    rows = pd.concat(sums).query("turn >= 0").join(turns, on="turn")
     columns = {
-        "round": markers["image_index"],
-        "neighbour": pd.Series(MARKER - markers["augmentation_index"]).map(dict(enumerate(NEIGHBOURS))),
+        "round": rows["round"],
+        "neighbour": rows["neighbour"],
         "transform": rows["name"].map(dict(enumerate(log.names))),
         "wall_s": rows["wall_s"],
         "cpu_user_s": rows["user"],

@@ -1,5 +1,4 @@
-"""What slows a task down beside neighbours: the same tasks again and again, while the neighbours take now
-this resource of the machine and now that."""
+"""An instrument that measures how much its neighbours slow a task down, and by which resource."""
 
 from __future__ import annotations
 
@@ -11,8 +10,7 @@ from itertools import count
 from math import gcd
 from typing import TYPE_CHECKING, ClassVar
 
-from augment.recording.log import MARKER, Role
-from augment.recording.log_writer import BACK_TO_BACK_S
+from augment.recording.log import Role
 from augment.recording.processes import context
 from augment.strategies.base import Strategy, master, run_processes
 from augment.strategies.instruments.copies import Tasks, own_outputs
@@ -28,17 +26,19 @@ if TYPE_CHECKING:
     Neighbours = Sequence[Connection[Turn | None, None]]
 
 ROUNDS = 3
-BLOCK_S = 0.25  # about, of tasks in a turn
-SETTLE_S = 0.1  # from when all neighbours have taken a turn up until the subject begins
+BLOCK_S = 0.25  # target length of the tasks in a turn
+SETTLE_S = 0.1  # pause after the neighbours have begun a turn
 GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass
 class Interference(Strategy):
-    """One worker, the subject, repeats a block of tasks in turns; meanwhile all its neighbours do the same
-    one of NEIGHBOURS. A round has a turn beside each of these, and two beside idle ones, in shuffled order
-    and over one block, so that what is compared is the same work within seconds. (After
-    Bubble-Up, MICRO 2011, and duet benchmarking, ICPE 2020.) Each round has a block of its own."""
+    """One worker, the subject, repeats a block of tasks in turns beside neighbours that do one thing.
+
+    A round has a turn beside each of NEIGHBOURS, and a second one beside idle ones, in shuffled order.
+    All turns of a round do the same block of tasks, so that equal work is compared within seconds.
+    Another round has another block. (After Bubble-Up, MICRO 2011, and duet benchmarking, ICPE 2020.)
+    """
 
     name: ClassVar[str] = "interference"
     label: ClassVar[str] = "interference"
@@ -50,7 +50,7 @@ class Interference(Strategy):
         return None if workers > 1 else "interference needs a neighbour: workers=1 does not apply"
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Also what each neighbour streams."""
+        """Add the arrays that each neighbour streams."""
         return super().memory_bytes(workers, image_bytes, n_augmentations) + (workers - 1) * STREAMED_BYTES
 
     def run(self, job: Job) -> None:
@@ -69,30 +69,29 @@ def _subject(job: Job, neighbours: Neighbours) -> None:
     open_task_runner(job, Role.WORKER)
     tasks = spread(list(job.workload.tasks()))
     do_tasks(task_runner(), tasks[:1])  # warms up
-    _take_up(neighbours, (IDLE, []))  # when they have warmed up too
-    size, drawn = _block_size(tasks), random.Random()  # another trial has other blocks in another order
+    _begin_turn(neighbours, (IDLE, []))  # when the neighbours have warmed up too
+    size, random_order = _block_size(tasks), random.Random()  # other blocks and orders in each trial
     for number in range(ROUNDS):
-        begin = drawn.randrange(len(tasks))
+        begin = random_order.randrange(len(tasks))
         block = sorted(tasks[(begin + place) % len(tasks)] for place in range(size))
-        for mode in drawn.sample([IDLE, *NEIGHBOURS], len(NEIGHBOURS) + 1):  # idle twice
-            time.sleep(2 * BACK_TO_BACK_S)  # or the last tasks would share their CPU seconds with the marker
-            with task_runner().task(number, MARKER - NEIGHBOURS.index(mode)) as marker:
-                marker.send(_Settled(neighbours), (mode, block))
+        for mode in random_order.sample([IDLE, *NEIGHBOURS], len(NEIGHBOURS) + 1):  # idle twice
+            _begin_turn(neighbours, (mode, block))
+            time.sleep(SETTLE_S)
+            task_runner().begin_turn(number, mode)
             do_tasks(task_runner(), block)
     for neighbour in neighbours:
         neighbour.send(None)
 
 
 def spread(tasks: Tasks) -> Tasks:
-    """The tasks in an order in which those that follow each other are far apart, and any run of them is
-    spread evenly over all images and augmentations."""
+    """Return the tasks in an order in which any run of them covers images and augmentations evenly."""
     n = len(tasks)
     stride = next(size for size in count(max(1, round(GOLDEN * n))) if gcd(size, n) == 1)
     return [tasks[number * stride % n] for number in range(n)]
 
 
 def _block_size(tasks: Tasks) -> int:
-    """How many of the tasks take about BLOCK_S, by doing them."""
+    """Run tasks for BLOCK_S and return how many that are."""
     end = time.monotonic() + BLOCK_S
     for size, task in enumerate(tasks, 1):
         do_tasks(task_runner(), [task])
@@ -101,19 +100,8 @@ def _block_size(tasks: Tasks) -> int:
     return len(tasks)
 
 
-@dataclass(frozen=True)
-class _Settled:
-    """The neighbours as a queue: a turn that is put has been taken up by all of them for SETTLE_S."""
-
-    neighbours: Neighbours
-
-    def put(self, turn: Turn) -> None:
-        _take_up(self.neighbours, turn)
-        time.sleep(SETTLE_S)
-
-
-def _take_up(neighbours: Neighbours, turn: Turn) -> None:
-    """Returns when each neighbour is at work on the turn, and the burst that it had in hand is done."""
+def _begin_turn(neighbours: Neighbours, turn: Turn) -> None:
+    """Return when every neighbour works on the turn and has finished its burst of the turn before."""
     for neighbour in neighbours:
         neighbour.send(turn)
     for neighbour in neighbours:
