@@ -18,7 +18,6 @@ from augment.pipeline import task_seed
 from augment.recording import fault
 from augment.recording.log import READING, STAGES, Role
 from augment.recording.log_writer import Log
-from augment.recording.remote import LogPiece
 from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force, os_threads
 from augment.transformer import transformer
 from augment.workload import Job
@@ -44,18 +43,14 @@ class TaskRunner:
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(fault.report, job.logs)  # a line on why a task failed
         self._workload = job.workload
-        self._log = Log(job.logs, role, recording=job.trace)
-        self._log.ready(opencv_threads_in_force(), os_threads(), job.runtime.huge_page_bytes())
-        self._transformer = transformer(job.workload.pipeline, job.runtime.pipeline, self._log)
+        self.log = Log(job.logs, role, recording=job.trace)
+        self.log.ready(opencv_threads_in_force(), os_threads(), job.runtime.huge_page_bytes())
+        self._transformer = transformer(job.workload.pipeline, job.runtime.pipeline, self.log)
         self.current = (0, 0)  # the task under way, image and augmentation
 
     def leave(self) -> None:
         """Nothing more will be done here: completes the log."""
-        self._log.leave()
-
-    def piece(self, node: str) -> LogPiece:
-        """What is new in the log, for a master on another machine."""
-        return LogPiece.of(self._log, node)
+        self.log.leave()
 
     @contextmanager
     def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
@@ -63,23 +58,23 @@ class TaskRunner:
         the trial's fault and stays unfinished in the log."""
         self.current = (image_index, augmentation_index)
         try:
-            self._log.begin(image_index, augmentation_index)
+            self.log.begin(image_index, augmentation_index)
             yield self
         except BaseException as error:  # a pipeline may also exit
-            process = f"{self._log.role.name.lower()} {os.getpid()}"
+            process = f"{self.log.role.name.lower()} {os.getpid()}"
             self.report(f"{error_line(error)}; {process} at task {self.current}")
             raise
-        self._log.end()
+        self.log.end()
 
     def begin_turn(self, number: int, neighbour: str) -> None:
         """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
-        self._log.begin_turn(number, neighbour)
+        self.log.begin_turn(number, neighbour)
 
     def read(self) -> Pixels:
         """Stage `read`: the task's image, height × width × 3, RGB."""
         before_s = self._cpu_s()
         pixels = decode(self._workload.inputs[self.current[0]])
-        self._log.lap(READ, self._cpu_s() - before_s)
+        self.log.lap(READ, self._cpu_s() - before_s)
         return pixels
 
     def read_all(self) -> list[Pixels]:
@@ -101,13 +96,13 @@ class TaskRunner:
                 raise ImageError(WRITES) from error
             raise
         check_pixels(augmented)
-        self._log.lap(TRANSFORM)
+        self.log.lap(TRANSFORM)
         return augmented
 
     def send(self, queue: Any, item: object) -> None:
         """Stage `send`: hands something over to another process."""
         queue.put(item)
-        self._log.lap(SEND)
+        self.log.lap(SEND)
 
     def save(self, pixels: Pixels) -> None:
         """Stages `encode` and `write`, if the workload saves its outputs."""
@@ -115,14 +110,14 @@ class TaskRunner:
             return
         name = self._workload.output_name(*self.current)
         encoded = encode(pixels, name)
-        self._log.lap(ENCODE)
+        self.log.lap(ENCODE)
         before_s = self._cpu_s()
         write(self._workload.output, name, encoded)
-        self._log.lap(WRITE, self._cpu_s() - before_s)
+        self.log.lap(WRITE, self._cpu_s() - before_s)
 
     def _cpu_s(self) -> float:
         """CPU seconds of this thread so far, where the tasks are recorded."""
-        return time.thread_time() if self._log.recording else 0.0
+        return time.thread_time() if self.log.recording else 0.0
 
 
 def tasks_done(

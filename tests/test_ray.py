@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     def kill_a_worker() -> None:
         while len(list((tmp_path / "ray" / "out").glob("aug_*"))) < 20:
             time.sleep(0.01)
-        next(each for each in psutil.process_iter() if "ray::_do_batch" in each.name()).kill()
+        next(each for each in psutil.process_iter() if "ray::_run_batch" in each.name()).kill()
 
     killer = threading.Thread(target=kill_a_worker)
     killer.start()

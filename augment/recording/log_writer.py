@@ -41,7 +41,7 @@ class Log:
         os.posix_fallocate(self._file, 0, HEADER.size)
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
-        self._written = self._told = HEADER.size
+        self._written = self._drained = HEADER.size
         self._tasks: list[float] = []
         self._batches: list[float] = []
         self._samples: list[float] = []
@@ -73,10 +73,10 @@ class Log:
         )
         HEADER.pack_into(self._map, 0, *header)
 
-    def news(self) -> tuple[bytes, bytes]:
-        """Completes the log for now; its header, and the blocks written since this was called before."""
+    def drain(self) -> tuple[bytes, bytes]:
+        """Complete the log for now; return its header and the blocks written since the last call."""
         self.leave()
-        begin, self._told = self._told, self._written
+        begin, self._drained = self._drained, self._written
         return bytes(self._map), os.pread(self._file, self._written - begin, begin)
 
     def begin(self, image_index: int, augmentation_index: int) -> None:

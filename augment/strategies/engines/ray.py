@@ -5,44 +5,49 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from augment.image_io import error_line
 from augment.option import OptionError, option
-from augment.recording.log import Role
-from augment.recording.processes import guarded
+from augment.recording.log import HEADER, Header, Role
 from augment.strategies.base import master
 from augment.strategies.engines.base import Batch, Engine, batches
 from augment.task_runner import TaskRunner, do_tasks
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.recording.remote import LogPiece
+    from augment.recording.log_writer import Log
 
 LOCAL = "local"
-# Else it reports its use to its makers, and warns of graphics cards that it does not find.
+# Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-OBJECT_STORE_BYTES = 100 << 20  # only batches and logs travel
+OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
 RETRIES = 3
-LONGEST = 107 - 68  # bytes of a folder's path: of a socket's, less what Ray puts behind it
-AHEAD = 4  # batches for each worker, so that none waits for the master
+# A socket's path has at most 107 bytes (unix(7)), of which Ray adds 68 to its folder's.
+LONGEST_FOLDER_BYTES = 107 - 68
+BATCHES_AHEAD = 4  # submitted batches for each worker, so that no worker waits for the master
 
 
 class BatchError(OptionError):
-    """A batch that failed on a node: the line that its process reported."""
+    """A batch that failed on a node, with the line that its process reported."""
 
 
 @dataclass
 class Ray(Engine):
-    """Batches as Ray tasks: as many at a time as workers, and some more that wait where the cluster is the
-    trial's own. A batch whose process or node dies is done again elsewhere, up to RETRIES times. Logs come
-    back with the results: a node needs no folder of the trial's."""
+    """Batches as Ray tasks, with a few more submitted than there are workers.
+
+    A batch whose process or node dies is done again elsewhere, up to RETRIES times. Logs come back with
+    the results, so that a node needs no folder of the trial.
+    """
 
     name: ClassVar[str] = "ray"
     label: ClassVar[str] = "Ray"
@@ -58,9 +63,9 @@ class Ray(Engine):
         return self.address == LOCAL
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Of this machine."""
-        here = workers if self.on_this_machine else 0
-        return super().memory_bytes(here, image_bytes, n_augmentations)
+        """Return the bytes that this machine holds: only the master's for another cluster."""
+        local_workers = workers if self.on_this_machine else 0
+        return super().memory_bytes(local_workers, image_bytes, n_augmentations)
 
     def load(self) -> None:
         os.environ |= QUIET
@@ -69,44 +74,62 @@ class Ray(Engine):
     def run(self, job: Job) -> None:
         import ray
 
-        own: dict[str, Any] = {
-            "num_cpus": job.workers,
-            "include_dashboard": False,
-            "object_store_memory": OBJECT_STORE_BYTES,
-        }
-        with master(job), _short_folder(job.logs.parent) as folder, guarded(folder):
-            own = own | {"_temp_dir": str(folder)} if self.on_this_machine else {}
-            ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        with master(job), _session_folder(job.logs.parent) as folder, _guarded(folder):
+            of_local_cluster: dict[str, Any] = {
+                "num_cpus": job.workers,
+                "include_dashboard": False,
+                "object_store_memory": OBJECT_STORE_BYTES,
+                "_temp_dir": str(folder),
+            }
+            options = of_local_cluster if self.on_this_machine else {}
+            ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR, **options)
             try:
-                for piece in _pieces(job, job.workers * (AHEAD if self.on_this_machine else 1)):
-                    piece.add_to(job.logs)
+                for delta in _run_batches(job, job.workers * (BATCHES_AHEAD if self.on_this_machine else 1)):
+                    delta.append_to(job.logs)
             finally:
                 ray.shutdown()
 
 
 @contextmanager
-def _short_folder(trial: Path) -> Iterator[Path]:
-    """Where Ray keeps its sockets, whose paths the kernel limits: in the trial's folder, or where that lies
-    deep, in one of its own."""
-    if len(str(trial / "ray")) <= LONGEST:
+def _session_folder(trial: Path) -> Iterator[Path]:
+    """Yield a folder for Ray's sockets: in the trial's folder if the paths are short enough there."""
+    if len(str(trial / "ray")) <= LONGEST_FOLDER_BYTES:
         yield trial / "ray"
         return
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
-def _pieces(job: Job, at_once: int) -> Iterator[LogPiece]:
-    """What came of each batch, in the order they are done. Raises BatchError."""
+@contextmanager
+def _guarded(folder: Path) -> Iterator[None]:
+    """End this process's session and remove `folder` if this process is killed meanwhile.
+
+    Ray's processes and sockets would outlive it. A session that another process began is left alone.
+    """
+    if os.getsid(0) != os.getpid():
+        yield
+        return
+    script = Path(__file__).with_name("ray_guard.py")
+    command = [sys.executable, str(script), str(os.getsid(0)), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate("x")
+
+
+def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
+    """Yield what each batch added to its process's log, in the order of completion. Raises BatchError."""
     import ray
 
-    do = ray.remote(num_cpus=1, max_retries=RETRIES)(_do_batch)
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_batch)
     shared = ray.put(replace(job, profiles=None))
     waiting = batches(job.workload, job.workers)
-    running = {do.remote([shared], batch): batch for batch in islice(waiting, at_once)}
+    running = {remote.remote([shared], batch): batch for batch in islice(waiting, at_once)}
     while running:
         [done], _ = ray.wait(list(running))
         image, augmentations = running.pop(done)
-        running |= {do.remote([shared], batch): batch for batch in islice(waiting, 1)}
+        running |= {remote.remote([shared], batch): batch for batch in islice(waiting, 1)}
         try:
             yield ray.get(done)
         except ray.exceptions.RayTaskError as error:
@@ -116,33 +139,78 @@ def _pieces(job: Job, at_once: int) -> Iterator[LogPiece]:
             raise BatchError(f"its process or node died {RETRIES + 1} times at {tasks}: {error}") from error
 
 
-def _do_batch(shared: list[Any], batch: Batch) -> LogPiece:
-    """On a node: does a batch in a process that may have done others, and then knows the job (whose names of
-    files may be many). Raises BatchError."""
+def _run_batch(shared: list[Any], batch: Batch) -> LogDelta:
+    """Run a batch on a node and return what its process's log gained. Raises BatchError."""
     import ray
 
-    runner, faults = _runner(*shared)
+    runner, fault_lines = _runner(*shared)
     image, augmentations = batch
     try:
         do_tasks(runner, [(image, augmentation) for augmentation in augmentations])
     except (Exception, SystemExit) as error:
-        raise BatchError(faults.pop() if faults else error_line(error)) from None
-    return runner.piece(f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}")
+        raise BatchError(fault_lines.pop() if fault_lines else error_line(error)) from None
+    return LogDelta.of(runner.log, f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}")
 
 
 _runners: dict[Any, tuple[TaskRunner, list[str]]] = {}
 
 
 def _runner(shared: Any) -> tuple[TaskRunner, list[str]]:
-    """The runner of this process for a job that the master has put, and the faults that it reports."""
+    """Return this process's runner of a job that the master has put, and the fault lines it reports.
+
+    The runner stays for later batches, because a job may name many files.
+    """
     import ray
 
     if shared not in _runners:
-        faults: list[str] = []
+        fault_lines: list[str] = []
         job = ray.get(shared)
         with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
             numbers = job.logs if job.logs.is_dir() else Path(logs)
             runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER, numbers)
-        runner.report = faults.append
-        _runners[shared] = runner, faults
+        runner.report = fault_lines.append
+        _runners[shared] = runner, fault_lines
     return _runners[shared]
+
+
+class Clock(NamedTuple):
+    """A reading of a machine's clocks, by which the logs of two machines can be compared."""
+
+    boot: str  # equal for processes of one machine, whose counters are then one
+    counter_s: float
+    time_s: float  # since the epoch
+
+    @classmethod
+    def now(cls) -> Clock:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return cls(boot, time.perf_counter(), time.time())
+
+    def ahead_of(self, other: Clock) -> float:
+        """Return the seconds by which this counter is ahead; as exact as both machines' time of day."""
+        if self.boot == other.boot:
+            return 0.0
+        return (self.counter_s - self.time_s) - (other.counter_s - other.time_s)
+
+
+class LogDelta(NamedTuple):
+    """The header of a process's log, and the blocks that the log gained since the last delta."""
+
+    node: str
+    header: bytes
+    blocks: bytes
+    clock: Clock
+
+    @classmethod
+    def of(cls, log: Log, node: str) -> LogDelta:
+        """Drain a log of this process."""
+        return cls(node, *log.drain(), Clock.now())
+
+    def append_to(self, logs: Path) -> None:
+        """Append it to the log of its process in the folder of a trial's logs."""
+        header = Header._make(HEADER.unpack(self.header))
+        shift_s, node = Clock.now().ahead_of(self.clock), self.node.encode()[:64]
+        path = logs / f"{self.node.replace('/', '-')}-{header.thread}.log"
+        with open(path, "r+b" if path.exists() else "xb") as file:
+            file.write(HEADER.pack(*header._replace(shift_s=shift_s, node=node)))
+            file.seek(0, 2)
+            file.write(self.blocks)

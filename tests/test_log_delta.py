@@ -1,15 +1,15 @@
-"""Logs that come back from other machines piece by piece."""
+"""Logs that come back from other machines delta by delta."""
 
 from pathlib import Path
 
 import pytest
 
 from augment.recording.log_reader import read
-from augment.recording.remote import Clock, LogPiece
+from augment.strategies.engines.ray import Clock, LogDelta
 from tests.helpers.fake_clock import HandClock, do_task, ready_log
 
 
-def test_pieces_make_the_log_that_their_process_has(tmp_path: Path) -> None:
+def test_deltas_make_the_log_that_their_process_has(tmp_path: Path) -> None:
     for name in ("there", "here"):
         (tmp_path / name).mkdir()
     clock = HandClock()
@@ -17,8 +17,8 @@ def test_pieces_make_the_log_that_their_process_has(tmp_path: Path) -> None:
     for number in range(3):
         do_task(log, clock, (number, 0), read=1, transform=2)
         if number < 2:
-            LogPiece.of(log, "node/1").add_to(tmp_path / "here")
-    LogPiece.of(log, "node/1").add_to(tmp_path / "here")
+            LogDelta.of(log, "node/1").append_to(tmp_path / "here")
+    LogDelta.of(log, "node/1").append_to(tmp_path / "here")
     [original], [copy] = read(tmp_path / "there"), read(tmp_path / "here")
     assert copy.tasks.tolist() == original.tasks.tolist()
     assert copy.header == original.header._replace(node=b"node/1")
@@ -36,9 +36,9 @@ def test_times_of_another_machine_are_shifted(tmp_path: Path) -> None:
     clock = HandClock()
     log = ready_log(tmp_path / "there", clock)
     do_task(log, clock, (0, 0), read=1)
-    piece = LogPiece.of(log, "node/1")
+    delta = LogDelta.of(log, "node/1")
     now = Clock.now()
-    piece._replace(clock=Clock("another", now.counter_s - 50, now.time_s)).add_to(tmp_path / "here")
+    delta._replace(clock=Clock("another", now.counter_s - 50, now.time_s)).append_to(tmp_path / "here")
     [process] = read(tmp_path / "here")
     assert process.tasks[["start", "end", "read"]].tolist() == [
         (pytest.approx(150, abs=0.1), pytest.approx(151, abs=0.1), 1)
