@@ -1,4 +1,4 @@
-"""What is planted, how much of it, and the confusion matrix of what was found."""
+"""The program that plants causes: doses, cases, the confusion matrix."""
 
 import os
 from pathlib import Path
@@ -16,25 +16,26 @@ from experiments.analysis.verdict import CAUSES as NAMED
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.calibration import __main__ as calibration
 from experiments.calibration import dosing, loads, slow_strategies
-from experiments.calibration.cases import CAUSES, DECOYS, NOTHING, SINGLE, Try, lacking, planned
-from experiments.calibration.confusion import asked, judged, table
-from experiments.calibration.cpu_shortage import surroundings
-from experiments.report.tables import Table
+from experiments.calibration.cases import CAUSES, DECOYS, NOTHING, SINGLE, Case, missing_cases, plan_cases
+from experiments.calibration.confusion import confusion_table, judge, requirements
+from experiments.calibration.cpu_shortage import cpu_shortage
 from tests.helpers.commands import interpreter
 
+some_levels = pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
 
-@pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
-def test_a_load_takes_its_share_of_a_task(level: float) -> None:
+
+@some_levels
+def test_load_takes_its_share_of_a_task(level: float) -> None:
     seconds = dosing.load_s({"waits": level})
     assert seconds["waits"] / (seconds["waits"] + seconds["computing"]) == pytest.approx(level)
 
 
-def test_two_loads_take_their_share_each() -> None:
+def test_two_loads_each_take_their_share() -> None:
     seconds = dosing.load_s({"waits": 0.2, "storage": 0.2})
     assert seconds["waits"] == seconds["storage"] == pytest.approx(0.2 * sum(seconds.values()))
 
 
-@pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
+@some_levels
 def test_workers_that_fill_memory_lose_the_level_to_each_other(level: float) -> None:
     slowdown = 2.5
     alone = dosing.load_s({"memory": level}, slowdown)
@@ -44,41 +45,40 @@ def test_workers_that_fill_memory_lose_the_level_to_each_other(level: float) -> 
     assert (beside_s - alone["memory"]) / (beside_s + alone["computing"]) == pytest.approx(level)
 
 
-def test_fillers_fill_what_they_should_in_the_mean() -> None:
+def test_varied_fillings_have_the_right_mean() -> None:
     sizes = [next(loads._sizes(1)) for _ in range(60)]
     assert sum(sizes) / 60 == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("slowdown", [0.9, 1.0, 1.1])
-def test_memory_that_is_too_fast_fails_the_try(slowdown: float) -> None:
-    with pytest.raises(dosing.TryFailedError, match="slow each other down by"):
+def test_case_fails_if_memory_is_too_fast(slowdown: float) -> None:
+    with pytest.raises(dosing.CaseFailedError, match=f"{slowdown:.2f} times only"):
         dosing.filling_share(0.4, slowdown)
 
 
-@pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
-def test_the_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> None:
-    largest = dosing.chunk({"load imbalance": level}) or 0
+@some_levels
+def test_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> None:
+    largest = dosing.first_chunk({"load imbalance": level}) or 0
     idle = 2 * largest - dosing.N_TASKS
     assert idle / (2 * largest) == pytest.approx(level, abs=0.01)
 
 
-def test_a_start_and_a_chunk_take_their_share_each() -> None:
-    levels = {"start-up": 0.2, "load imbalance": 0.2}
-    strategy = dosing.strategy(levels)
+def test_start_and_chunk_each_take_their_share() -> None:
+    strategy = dosing.dosed_strategy({"start-up": 0.2, "load imbalance": 0.2})
     assert isinstance(strategy, slow_strategies.SlowStart)
-    trial_s = strategy.start_s + (strategy.chunk or 0) * dosing.BASE_S
+    trial_s = strategy.start_s + (strategy.chunk or 0) * dosing.TASK_CPU_S
     assert strategy.start_s / trial_s == pytest.approx(0.2, abs=0.01)
-    idle_s = (2 * (strategy.chunk or 0) - dosing.N_TASKS) * dosing.BASE_S
+    idle_s = (2 * (strategy.chunk or 0) - dosing.N_TASKS) * dosing.TASK_CPU_S
     assert idle_s / (2 * trial_s) == pytest.approx(0.2, abs=0.01)
 
 
 def test_workers_wait_for_their_tasks_for_the_level() -> None:
-    strategy = dosing.strategy({"transfer": 0.2})
+    strategy = dosing.dosed_strategy({"transfer": 0.2})
     assert isinstance(strategy, slow_strategies.SlowHandOut)
-    assert 1 - dosing.BASE_S / (2 * strategy.hand_out_s) == pytest.approx(0.2)
+    assert 1 - dosing.TASK_CPU_S / (2 * strategy.hand_out_s) == pytest.approx(0.2)
 
 
-FAULTS_OF_TEN = """
+COUNT_FAULTS_OF_TEN_LOADS = """
 import ctypes, resource
 from experiments.calibration import loads
 ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD: malloc keeps no array that is dropped
@@ -90,12 +90,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def test_pages_that_are_touched_are_faults_each_time() -> None:
-    done = interpreter("-c", FAULTS_OF_TEN, cwd=ROOT)
-    assert int(done.stdout) == pytest.approx(10_000, rel=0.05)
+def test_touched_pages_are_faults_each_time() -> None:
+    completed = interpreter("-c", COUNT_FAULTS_OF_TEN_LOADS, cwd=ROOT)
+    assert int(completed.stdout) == pytest.approx(10_000, rel=0.05)
 
 
-def test_every_output_is_synced_once_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_output_is_synced_once_after_storage_is_planted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     monkeypatch.setattr(task_runner, "write", image_io.write)
@@ -107,7 +109,7 @@ def test_every_output_is_synced_once_planted(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("threads", "helpers"), [(4, 3), (1, 0)])
-def test_there_are_helpers_as_far_as_opencv_has_threads(
+def test_helpers_are_one_fewer_than_threads_of_opencv(
     threads: int, helpers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted: list[Any] = []
@@ -117,71 +119,65 @@ def test_there_are_helpers_as_far_as_opencv_has_threads(
     assert len(submitted) == helpers
 
 
-def test_an_ablation_is_what_its_file_says(tmp_path: Path) -> None:
-    [untouched, allocator, one_task] = dosing.cells({"start-up": 0.1}, False, tmp_path, 1)[:3]
+def test_ablated_cell_has_the_options_of_its_file(tmp_path: Path) -> None:
+    [plain, allocator, one_task] = dosing.dosed_cells({"start-up": 0.1}, False, tmp_path, 1)[:3]
     assert allocator.config.runtime.allocator is Allocator.retain
     assert isinstance(one_task.config.strategy, slow_strategies.SlowStart)
     assert one_task.config.strategy.chunk == 1
-    assert (untouched.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunk_1")
+    assert (plain.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunk_1")
 
 
-def test_nothing_is_left_of_a_quota() -> None:
-    own = Path("/proc/self/cgroup").read_text()
+def test_cpu_quota_ends_with_its_context() -> None:
+    before = Path("/proc/self/cgroup").read_text()
     try:
-        with surroundings("CPU quota", 0.2, workers=2):
-            assert Path("/proc/self/cgroup").read_text() != own
+        with cpu_shortage("CPU quota", 0.2, workers=2):
+            assert Path("/proc/self/cgroup").read_text() != before
     except OSError as error:
         pytest.skip(f"no cgroup can be made here: {error}")
-    assert Path("/proc/self/cgroup").read_text() == own
+    assert Path("/proc/self/cgroup").read_text() == before
 
 
-def test_single_causes_are_those_that_the_verdict_names() -> None:
+def test_verdict_can_name_every_single_cause() -> None:
     assert {*SINGLE} <= {*NAMED}
 
 
-def test_a_stopped_run_goes_on_where_it_was() -> None:
-    wanted = planned(times=5)
-    assert wanted == planned(times=5)
-    assert lacking(wanted, wanted[:40]) == wanted[40:]
-    assert lacking(wanted, []) == wanted
-    assert {each.cause for each in wanted} == {*CAUSES}
-    assert [wanted.count(Try("waits", level)) for level in (0.05, 0.1, 0.2, 0.4)] == [2, 2, 5, 5]
-    assert planned(1, [NOTHING]) == [Try(NOTHING, 0.0)] * 2
+def test_stopped_run_resumes_with_the_missing_cases() -> None:
+    wanted = plan_cases(times=5)
+    assert wanted == plan_cases(times=5)
+    assert missing_cases(wanted, wanted[:40]) == wanted[40:]
+    assert missing_cases(wanted, []) == wanted
+    assert {case.cause for case in wanted} == {*CAUSES}
+    assert [wanted.count(Case("waits", level)) for level in (0.05, 0.1, 0.2, 0.4)] == [2, 2, 5, 5]
+    assert plan_cases(1, [NOTHING]) == [Case(NOTHING, 0.0)] * 2
 
 
-def tries(*rows: tuple[str, float, str, str, str]) -> pd.DataFrame:
-    """Cause, level, verdict, suspected, proved."""
-    return pd.DataFrame(rows, columns=["cause", "level", "verdict", "suspected", "proved"])
-
-
-TRIES = tries(
-    ("waits", 0.2, LOSS, "waits", ""),
-    ("waits", 0.2, LOSS, "start-up, waits", ""),
-    ("waits", 0.05, NOT_DECIDED, "", ""),
-    ("storage + page faults", 0.2, LOSS, "storage", "page faults, load imbalance"),
-    ("system calls", 0.2, LOSS, "waits", ""),
-    ("CPU quota", 0.2, NOT_DECIDED, "waits, storage", ""),
-    (NOTHING, 0.0, NOTHING_TO_GAIN, "waits", ""),
-    (NOTHING, 0.0, LOSS, "", ""),
+MEASURED = pd.DataFrame(
+    [
+        ("waits", 0.2, LOSS, "waits", ""),
+        ("waits", 0.2, LOSS, "start-up, waits", ""),
+        ("waits", 0.05, NOT_DECIDED, "", ""),
+        ("storage + page faults", 0.2, LOSS, "storage", "page faults, load imbalance"),
+        ("system calls", 0.2, LOSS, "waits", ""),
+        ("CPU quota", 0.2, NOT_DECIDED, "waits, storage", ""),
+        (NOTHING, 0.0, NOTHING_TO_GAIN, "waits", ""),
+        (NOTHING, 0.0, LOSS, "", ""),
+    ],
+    columns=["cause", "level", "verdict", "suspected", "proved"],
 )
 
 
-def test_what_is_proved_comes_before_what_is_suspected() -> None:
-    found = judged(TRIES)
-    assert found["first"].tolist() == [
-        *("waits", "start-up", "none", "page faults", "waits", "waits", "waits", "none")
-    ]
-    assert found["right"].tolist() == [True, False, False, True, True, False, True, False]
-    assert found["wrongly"].tolist() == [False, False, False, True, False, False, False, False]
+def test_proved_causes_come_before_suspected_ones() -> None:
+    judged = judge(MEASURED)
+    first = ["waits", "start-up", "none", "page faults", "waits", "waits", "waits", "none"]
+    assert judged["first"].tolist() == first
+    assert judged["right"].tolist() == [True, False, False, True, True, False, True, False]
+    assert judged["wrongly"].tolist() == [False, False, False, True, False, False, False, False]
 
 
-def rows(shown: Table) -> list[dict[str, str]]:
-    return [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
-
-
-def test_the_confusion_matrix_has_a_row_per_cause_and_level() -> None:
-    shown = rows(table(TRIES))
-    assert [(row["cause"], row["level"]) for row in shown] == [
+def test_confusion_matrix_has_a_row_per_cause_and_level() -> None:
+    table = confusion_table(MEASURED)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(row["cause"], row["level"]) for row in rows] == [
         ("waits", "5 %"),
         ("waits", "20 %"),
         ("storage + page faults", "20 %"),
@@ -189,30 +185,37 @@ def test_the_confusion_matrix_has_a_row_per_cause_and_level() -> None:
         ("CPU quota", "20 %"),
         (NOTHING, "0 %"),
     ]
-    assert shown[1] | {"waits": "1", "start-up": "1", "none": "0", "right": "50 % (1–99)"} == shown[1]
-    assert [row["proved wrongly"] for row in shown] == ["0", "0", "1", "0", "0", "0"]
+    assert rows[1] | {"waits": "1", "start-up": "1", "none": "0", "right": "50 % (1–99)"} == rows[1]
+    assert [row["proved wrongly"] for row in rows] == ["0", "0", "1", "0", "0", "0"]
 
 
-def test_what_is_asked_holds_or_not() -> None:
-    assert [*asked(judged(TRIES)).values()] == [False, False, False, False]
-    good = judged(TRIES.iloc[[0, 2, 4, 6]])
-    assert [*asked(good).values()] == [True, True, True, True]
-    assert "100 %, of waits" in [*asked(good)][1]
-
-
-def test_what_was_not_tried_is_not_asked() -> None:
-    assert [note.partition(":")[0] for note in table(TRIES.iloc[[6]]).notes] == ["Yes", "Yes"]
-    assert [note.partition(":")[0] for note in table(TRIES.iloc[[7]]).notes] == ["Yes", "No"]
+@pytest.mark.parametrize(
+    ("rows", "held"),
+    [
+        (range(8), [False, False, False, False]),
+        ([0, 2, 4, 6], [True, True, True, True]),
+        ([6], [True, True]),  # only those on wrongly proved causes and on nothing
+        ([7], [True, False]),
+    ],
+)
+def test_requirements_hold_or_not_for_the_measured_cases(rows: list[int], held: list[bool]) -> None:
+    assert [*requirements(judge(MEASURED.iloc[rows])).values()] == held
 
 
 @pytest.mark.slow
-def test_a_try_is_kept_and_counts_the_next_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_measured_case_is_kept_for_the_next_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--results", str(tmp_path), "--times", "1", "--rounds", "1", "--only", DECOYS[0]]
     for _ in range(2):
         assert calibration.main(words) in (0, 1)
         assert DECOYS[0] in capsys.readouterr().out
-    kept = calibration.known(tmp_path / "calibration" / "tries.csv")
+    kept = calibration.read_cases(tmp_path / "calibration" / "cases.csv")
     assert kept["cause"].tolist() == [DECOYS[0]]
     assert {path.name for path in (tmp_path / "calibration").iterdir()} == {
-        *("tries.csv", "table.txt", "table.md", "table.csv")
+        *("cases.csv", "table.txt", "table.md", "table.csv")
     }
+
+
+def test_committed_table_follows_from_the_committed_cases() -> None:
+    [path] = (ROOT / "results" / "reference").glob("*/calibration/cases.csv")
+    table = confusion_table(calibration.read_cases(path))
+    assert path.with_name("table.md").read_text(encoding="utf-8") == table.markdown()

@@ -1,7 +1,8 @@
-"""`make calibrate`: causes of lost time are planted, and the verdict has to find them; what is planted where
-is in `tries`, how in `dosing`. Exit status 1: not all that is asked holds.
+"""`make calibrate`: plant causes of lost time and count how often the verdict names them.
 
-A try takes half a minute. Its row is kept at once: the same command again goes on where it was stopped."""
+A case takes half a minute. Its row is stored at once; run the same command again to resume. The exit status
+is 1 if a requirement on the verdict does not hold.
+"""
 
 import argparse
 import sys
@@ -18,44 +19,50 @@ from tqdm import tqdm
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
 from experiments.analysis.verdict import COLUMNS, verdicts
-from experiments.calibration.cases import CAUSES, CLEAR, Try, lacking, planned
-from experiments.calibration.confusion import asked, judged, table
-from experiments.calibration.cpu_shortage import surroundings
-from experiments.calibration.dosing import WORKERS, TryFailedError, cells
+from experiments.calibration.cases import CAUSES, Case, missing_cases, plan_cases
+from experiments.calibration.confusion import confusion_table, judge, requirements
+from experiments.calibration.cpu_shortage import cpu_shortage
+from experiments.calibration.dosing import WORKERS, CaseFailedError, dosed_cells
 from experiments.measure.sweep import measure_all
 from experiments.records import store
 from experiments.records.schema import OK
 from experiments.report.output import FORMATS
 
 VERDICT = [name for name in COLUMNS if name not in ("strategy", "workers", "saving")]
-THERE = 1 / 2  # of the memory contention that was planted, at least; or it was not planted
+MIN_CONTENTION = 1 / 2  # of the planted contention for memory; with less the planting has failed
 
 
-def verdict_on(each: Try, rounds: int, folder: Path) -> dict[str, Any]:
-    """Plants, measures and judges: a row of tries.csv. The folder, where results and outputs lie meanwhile,
-    has to be on a disk. Raises TryFailedError."""
-    with TemporaryDirectory(dir=folder) as name, surroundings(each.cause, each.level, WORKERS), _quiet():
-        place = Path(name)
-        wanted = cells(each.levels, each.saving, place, rounds)
-        failures = [line for result in measure_all(wanted, in_sweep=True) for line in result.failures]
+def measure_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
+    """Plant and measure a case, and return its row with the verdict.
+
+    The folder holds results and outputs meanwhile, and has to be on a disk. Raises CaseFailedError.
+    """
+    with TemporaryDirectory(dir=folder) as name, cpu_shortage(case.cause, case.level, WORKERS), _quiet():
+        results_dir = Path(name)
+        cells = dosed_cells(case.levels, case.saving, results_dir, rounds)
+        failures = [line for result in measure_all(cells, in_sweep=True) for line in result.failures]
         if failures:
-            raise TryFailedError(f"{each.cause}, {each.level}: {failures[0]}")
-        trials, parts = store.read(place / "trials", "trials"), store.Parts(place, wanted[0].experiment)
-        if each.cause == "memory" and (share := _contention(trials, parts)) < THERE * each.level:
-            raise TryFailedError(f"memory, {each.level}: contention took {share:.0%} only; try again")
-        [judged_cell] = verdicts(trials, parts)[VERDICT].to_dict("records")
-    return each._asdict() | {str(column): value for column, value in judged_cell.items()}
+            raise CaseFailedError(f"{case.cause}, {case.level}: {failures[0]}")
+        trials = store.read(results_dir / "trials", "trials")
+        parts = store.Parts(results_dir, cells[0].experiment)
+        if case.cause == "memory" and (share := _contention(trials, parts)) < MIN_CONTENTION * case.level:
+            raise CaseFailedError(f"memory, {case.level}: contention took {share:.0%} only; run it again")
+        [verdict] = verdicts(trials, parts)[VERDICT].to_dict("records")
+    return case._asdict() | {str(column): value for column, value in verdict.items()}
 
 
 def _contention(trials: pd.DataFrame, parts: store.Parts) -> float:
-    """The share of the transforms' seconds that workers lose to each other, in all trials that have several.
-    It shows whether what was planted was there: CPUs that a host moves about share memory's path at some
-    times and not at others."""
+    """Return the share of the transforms' seconds that the workers of P_2 lose to each other.
+
+    A host that moves virtual CPUs about lets them share the path to memory at some times only, so that
+    planted contention may not occur.
+    """
     complete = trials[trials["status"] == OK]
-    alone, beside = (complete[complete["strategy"].isin(names)] for names in ([Sequential.name], [P2.name]))
     alone_s, beside_s = (
-        pd.concat(parts.of("tasks", each) for each in block["trial_id"])["transform_s"].mean()
-        for block in (alone, beside)
+        pd.concat(
+            parts.of("tasks", trial_id) for trial_id in complete.loc[complete["strategy"] == name, "trial_id"]
+        )["transform_s"].mean()
+        for name in (Sequential.name, P2.name)
     )
     return float(1 - alone_s / beside_s)
 
@@ -66,57 +73,45 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def known(path: Path) -> pd.DataFrame:
-    """The tries that a file holds."""
+def read_cases(path: Path) -> pd.DataFrame:
+    """Return the measured cases that a file holds; none if there is no file."""
     if not path.exists():
-        return pd.DataFrame(columns=[*Try._fields, *VERDICT])
-    named = ("suspected", "proved")
-    return pd.read_csv(path, dtype=dict.fromkeys(named, str)).fillna(dict.fromkeys(named, ""))
+        return pd.DataFrame(columns=[*Case._fields, *VERDICT])
+    texts = ("suspected", "proved")
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str)).fillna(dict.fromkeys(texts, ""))
 
 
-def carry_out(tries: Sequence[Try], rounds: int, path: Path) -> None:
-    """Adds the row of each try to the file. A try that fails, and a decoy that cannot be had here, is named
-    and left out."""
-    for each in tqdm(tries, unit="try"):
+def measure_cases(cases: Sequence[Case], rounds: int, path: Path) -> None:
+    """Append a row for each case to the file; name each case that fails, and go on without it."""
+    for case in tqdm(cases, unit="case"):
         try:
-            row = verdict_on(each, rounds, path.parent)
-        except (TryFailedError, OSError) as error:
+            row = measure_case(case, rounds, path.parent)
+        except (CaseFailedError, OSError) as error:
             tqdm.write(f"left out: {error}", file=sys.stderr)
         else:
             pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
 
 
-def possible(causes: Sequence[str]) -> list[str]:
-    """Those that can be had on this machine; the others are printed with the reason."""
-    found = []
-    for cause in causes:
-        try:
-            with surroundings(cause, CLEAR, WORKERS):
-                found.append(cause)
-        except OSError as error:
-            print(f"{cause}: left out: {error}", file=sys.stderr)
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carries out the tries that are lacking, then writes and prints the table of all."""
+    """Measure the cases that are missing, write and print the table of all, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.calibration", description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
-    parser.add_argument("--times", type=int, default=5, help="tries of each cause at 20 %% and more")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of a try")
+    parser.add_argument("--times", type=int, default=5, help="cases of each cause at 20 %% and more")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of a case")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=CAUSES, help="only these causes")
     options = parser.parse_args(arguments)
     folder: Path = options.results.resolve() / "calibration"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "tries.csv"
-    done = [Try(*each) for each in known(path)[[*Try._fields]].itertuples(index=False)]
-    wanted = planned(options.times, possible(options.only or CAUSES))
-    carry_out(lacking(wanted, done), options.rounds, path)
-    tries = known(path)
-    for kind, render in FORMATS.items():
-        (folder / f"table.{kind}").write_text(render([table(tries)]), encoding="utf-8")
-    print(table(tries).text())
-    return int(not all(asked(judged(tries)).values()))
+    path = folder / "cases.csv"
+    done = [Case(*row) for row in read_cases(path)[[*Case._fields]].itertuples(index=False)]
+    wanted = plan_cases(options.times, options.only or CAUSES)
+    measure_cases(missing_cases(wanted, done), options.rounds, path)
+    cases = read_cases(path)
+    table = confusion_table(cases)
+    for extension, render in FORMATS.items():
+        (folder / f"table.{extension}").write_text(render([table]), encoding="utf-8")
+    print(table.text())
+    return int(not all(requirements(judge(cases)).values()))
 
 
 if __name__ == "__main__":

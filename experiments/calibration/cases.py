@@ -1,4 +1,4 @@
-"""What is planted, and how often."""
+"""The cases of the calibration: causes to plant, their levels, and how often each is repeated."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from experiments.calibration.dosing import Levels
 
 SINGLE = ("waits", "page faults", "storage", "load imbalance", "transfer", "start-up", "threads", "memory")
 LEVELS = (0.05, 0.10, 0.20, 0.40)
-CLEAR = 0.20  # from here on a cause has to be found; the level of each cause in a pair, and of decoys
+CLEAR_LEVEL = 0.20  # the verdict has to name a cause from this level on; pairs and decoys have this level
 PAIRS = (
     "page faults + waits",
     "load imbalance + waits",
@@ -21,46 +21,50 @@ NOTHING = "nothing"
 CAUSES = (*SINGLE, *PAIRS, *DECOYS, NOTHING)
 
 
-class Try(NamedTuple):
-    """One of CAUSES, planted; each cause of a pair for that share of all worker-seconds."""
+class Case(NamedTuple):
+    """One of CAUSES to plant; each cause of a pair takes the share `level` of all worker-seconds."""
 
     cause: str
     level: float
 
     @property
     def planted(self) -> set[str]:
-        """The causes that have to be found."""
+        """Return the causes that the verdict has to name."""
         return {*self.cause.split(" + ")} & {*SINGLE}
 
     @property
     def levels(self) -> Levels:
-        """What the tasks and the strategy are dosed with."""
+        """Return the level of everything that the tasks and the strategy are dosed with."""
         return dict.fromkeys(self.planted | ({self.cause} & {*DOSED_DECOYS}), self.level)
 
     @property
     def saving(self) -> bool:
-        """Whether outputs are written: where storage is planted, and where it may be blamed wrongly."""
+        """Return True if outputs are written: storage is planted, or it could be blamed wrongly."""
         return self.cause in DECOYS or "storage" in self.planted
 
 
-def planned(times: int, only: Sequence[str] = ()) -> list[Try]:
-    """The tries in a shuffled order that is always the same: so many `times` each of single causes from CLEAR
-    on and of decoys, half as many of fainter ones and of pairs, twice as many of nothing. `only` of these."""
+def plan_cases(times: int, causes: Sequence[str] = CAUSES) -> list[Case]:
+    """Return the cases of these causes in a shuffled order that is always the same.
+
+    Decoys and single causes from CLEAR_LEVEL on come `times` times, fainter causes and pairs half as often
+    (at least twice), and NOTHING twice as often.
+    """
     few = max(2, times // 2)
-    counts = {Try(cause, level): times if level >= CLEAR else few for cause in SINGLE for level in LEVELS}
-    counts |= {Try(pair, CLEAR): few for pair in PAIRS} | {Try(decoy, CLEAR): times for decoy in DECOYS}
-    counts[Try(NOTHING, 0.0)] = 2 * times
-    tries = [each for each, count in counts.items() for _ in range(count) if not only or each.cause in only]
-    random.Random(0).shuffle(tries)
-    return tries
+    counts = {
+        Case(cause, level): times if level >= CLEAR_LEVEL else few for cause in SINGLE for level in LEVELS
+    }
+    counts |= {Case(pair, CLEAR_LEVEL): few for pair in PAIRS}
+    counts |= {Case(decoy, CLEAR_LEVEL): times for decoy in DECOYS}
+    counts[Case(NOTHING, 0.0)] = 2 * times
+    cases = [case for case, count in counts.items() for _ in range(count) if case.cause in causes]
+    random.Random(0).shuffle(cases)
+    return cases
 
 
-def lacking(wanted: Iterable[Try], done: Iterable[Try]) -> list[Try]:
-    """Those that are not done yet, in their order."""
-    left, lacks = list(done), []
-    for each in wanted:
-        if each in left:
-            left.remove(each)
-        else:
-            lacks.append(each)
-    return lacks
+def missing_cases(wanted: Iterable[Case], done: Iterable[Case]) -> list[Case]:
+    """Return the wanted cases that are not done yet, in their order."""
+    missing = list(wanted)
+    for case in done:
+        if case in missing:
+            missing.remove(case)
+    return missing

@@ -1,4 +1,4 @@
-"""What else may go on on a machine while trials are measured."""
+"""Decoys outside the trials: another process that computes, and a quota of CPUs."""
 
 import os
 import subprocess
@@ -9,20 +9,23 @@ from pathlib import Path
 
 from experiments.host.environment import cgroups
 
-PERIOD_US = 100_000  # of a quota
+QUOTA_PERIOD_US = 100_000
 
 
-def surroundings(name: str, share: float, workers: int) -> AbstractContextManager[None]:
-    """What takes a share of the CPUs of so many workers: `outside load` (one of them, whatever the share) or
-    `CPU quota`; nothing under any other name. Raises OSError where it cannot be had."""
-    if name == "outside load":
+def cpu_shortage(cause: str, share: float, workers: int) -> AbstractContextManager[None]:
+    """Return a context in which CPUs are short, if `cause` is a decoy of this kind, else an empty one.
+
+    `outside load` takes one CPU; `CPU quota` takes the `share` of as many CPUs as there are workers. Raises
+    OSError if the machine does not allow it.
+    """
+    if cause == "outside load":
         return _outside_load()
-    return _cpu_quota(workers * (1 - share)) if name == "CPU quota" else nullcontext()
+    return _cpu_quota(workers * (1 - share)) if cause == "CPU quota" else nullcontext()
 
 
 @contextmanager
 def _outside_load() -> Iterator[None]:
-    """A process of another session that computes."""
+    """Run a process of another session that computes."""
     command = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
@@ -33,26 +36,26 @@ def _outside_load() -> Iterator[None]:
 
 @contextmanager
 def _cpu_quota(cpus: float) -> Iterator[None]:
-    """This process and those that it starts may use so many CPUs: a cgroup (v1 or v2) below their own."""
-    own = next((folder for folder in cgroups("cpu") if folder.is_dir()), None)
-    if own is None:
-        raise FileNotFoundError("no cgroup of CPUs here")
-    limited = own / f"calibration-{os.getpid()}"
+    """Limit this process and its children to so many CPUs by a cgroup (v1 or v2) below the current one."""
+    current = next((folder for folder in cgroups("cpu") if folder.is_dir()), None)
+    if current is None:
+        raise FileNotFoundError("this process is in no cgroup that limits CPUs")
+    limited = current / f"calibration-{os.getpid()}"
     limited.mkdir()
     try:
-        _limit(limited, round(cpus * PERIOD_US))
+        _limit(limited, round(cpus * QUOTA_PERIOD_US))
         (limited / "cgroup.procs").write_text(str(os.getpid()))
         yield
     finally:
         for pid in (limited / "cgroup.procs").read_text().split():
             with suppress(ProcessLookupError):
-                (own / "cgroup.procs").write_text(pid)
+                (current / "cgroup.procs").write_text(pid)
         limited.rmdir()
 
 
 def _limit(folder: Path, quota_us: int) -> None:
     if (folder / "cpu.cfs_quota_us").exists():
-        (folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (folder / "cpu.cfs_period_us").write_text(str(QUOTA_PERIOD_US))
         (folder / "cpu.cfs_quota_us").write_text(str(quota_us))
     else:
-        (folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+        (folder / "cpu.max").write_text(f"{quota_us} {QUOTA_PERIOD_US}")

@@ -1,7 +1,8 @@
-"""Known causes of lost time that a transform can plant.
+"""Causes of lost time that a transform can plant in a task.
 
-The amount of a load is fixed beforehand (`dosing`): one that watched the clock would do more of it where an
-ablation makes it cheap, and no ablation could remove it."""
+The amount of a load is fixed beforehand (`dosing`). A load that watched the clock would do more work when an
+ablation makes the work cheap, so that no ablation could remove the load.
+"""
 
 import os
 import time
@@ -26,20 +27,20 @@ MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write
 ARRAY_BYTES = 3 * MIB  # below the 4 MiB from which on NumPy asks for huge pages
 N_ARRAYS = 24  # more than the 64 MiB that malloc keeps at most when they are dropped
-LAST_CACHES = 2  # what is filled again and again: no cache holds it
-GOLDEN = (5**0.5 - 1) / 2
-IN_CACHE = bytes(1 << 16)
+N_LAST_CACHES = 2  # size of the array that is filled, in last-level caches: no cache holds the array
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+CACHED_BYTES = bytes(1 << 16)  # fit into the first-level or second-level cache
 
 
 def compute(seconds: float) -> None:
-    """So much CPU time of this thread, whatever its neighbours do. Lets go of the interpreter's lock."""
+    """Use so much CPU time of this thread, whatever its neighbours do, without the interpreter's lock."""
     end = time.thread_time() + seconds
     while time.thread_time() < end:
-        zlib.crc32(IN_CACHE)
+        zlib.crc32(CACHED_BYTES)
 
 
 def touch_pages(count: int) -> None:
-    """So many page faults, N_ARRAYS at least: arrays are made, their pages touched, and all dropped."""
+    """Cause so many page faults, at least N_ARRAYS: make arrays, touch their pages, drop the arrays."""
     pages = ARRAY_BYTES // PAGE_BYTES
     arrays = [np.empty(ARRAY_BYTES, np.uint8) for _ in range(max(N_ARRAYS, count // pages + 1))]
     left = count - len(arrays)  # malloc has touched one page of each
@@ -50,7 +51,7 @@ def touch_pages(count: int) -> None:
 
 
 def sync(folder: Path, count: int) -> None:
-    """Small writes, each synced to the disk of the folder."""
+    """Write `count` pages to a file in the folder, each synced to the disk."""
     with TemporaryFile(dir=folder, buffering=0) as file:
         for _ in range(count):
             file.write(bytes(PAGE_BYTES))
@@ -58,7 +59,7 @@ def sync(folder: Path, count: int) -> None:
 
 
 def sync_outputs(count: int) -> None:
-    """From now on every output that this process writes is followed by synced writes beside it."""
+    """Let every later output of this process be followed by synced writes beside it."""
 
     def write_and_sync(folder: Path, name: str, encoded: NDArray[np.uint8]) -> None:
         image_io.write(folder, name, encoded)
@@ -70,27 +71,31 @@ def sync_outputs(count: int) -> None:
 
 
 def occupy_helpers(size: int) -> None:
-    """Helper threads, one fewer than OpenCV has, that compute beside the task, as those do that wait by
-    spinning. `size`: bytes of which each makes a checksum."""
+    """Let helper threads, one fewer than OpenCV has, each compute the checksum of `size` bytes.
+
+    They compute beside the task, as threads do that wait by spinning.
+    """
     for _ in range(cv2.getNumThreads() - 1):
         _helpers().submit(zlib.crc32, _zeros(size))
 
 
 def fill(count: int) -> None:
-    """Writes so many MiB, going round an array."""
+    """Write so many MiB to a large array, from its start again when the end is reached."""
     pieces = _pieces(os.getpid())
     for _ in range(count):
         next(pieces).fill(1)
 
 
-def fill_by_turns(count: int) -> None:
-    """Writes so many MiB in the mean, now more and now fewer: workers whose tasks are all alike would fall
-    into a step in which one always computes while the other one fills."""
+def fill_varied(count: int) -> None:
+    """Write a varying number of MiB, `count` in the mean.
+
+    Workers with tasks of equal length fall into a step in which one computes while the other one fills.
+    """
     fill(round(next(_sizes(os.getpid())) * count))
 
 
 def call_kernel(count: int) -> None:
-    """System CPU without a page fault."""
+    """Use system CPU without a page fault."""
     for _ in range(count):
         os.stat("/")
 
@@ -101,17 +106,20 @@ _zeros = cache(bytes)
 
 @cache
 def _pieces(process: int) -> Iterator[NDArray[np.uint8]]:
-    """Pieces of 1 MiB of an array of LAST_CACHES (of 32 MiB, where no size is told). Each process has its
-    own: a forked one's pages are its parent's until it writes."""
+    """Cycle through pieces of 1 MiB of an array of N_LAST_CACHES caches.
+
+    A cache has 32 MiB if the system does not tell. Each process has an array of its own, because the pages of
+    a forked process are those of its parent until it writes to them.
+    """
     sizes = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")  # like 32768K
     last_mib = max((int(size.read_text().strip("K\n")) >> 10 for size in sizes), default=32)
-    return cycle(np.ones((LAST_CACHES * last_mib, MIB), np.uint8))
+    return cycle(np.ones((N_LAST_CACHES * last_mib, MIB), np.uint8))
 
 
 @cache
 def _sizes(process: int) -> Iterator[float]:
-    """From 0 to 2, spread evenly, 1 in the mean; other ones at a time in each process."""
-    return (2 * (number * GOLDEN % 1) for number in count(process))
+    """Yield numbers from 0 to 2, spread evenly with mean 1, in each process from the start."""
+    return (2 * (number * GOLDEN_RATIO % 1) for number in count(process))
 
 
 LOADS: dict[str, Callable[[Any], object]] = {
@@ -120,27 +128,30 @@ LOADS: dict[str, Callable[[Any], object]] = {
     "page faults": touch_pages,
     "storage": sync_outputs,
     "threads": occupy_helpers,
-    "memory": fill_by_turns,
+    "memory": fill_varied,
     "system calls": call_kernel,
     "slow warm-up": cache(compute),  # the first time in a process
 }
 
 
-class Loads(albumentations.ImageOnlyTransform):  # type: ignore[misc]
-    """One of LOADS, so much of it; the image is left as it is."""
+class Load(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    """A transform that runs one of LOADS and leaves the image as it is."""
 
     def __init__(self, load: str, amount: float, p: float = 1.0) -> None:
         super().__init__(p=p)
         self.load, self.amount = load, amount
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        """Run the load."""
         LOADS[self.load](self.amount)
         return img
 
 
 def unit_s(load: str, folder: Path) -> float:
-    """Seconds of one unit of a load on this machine, in a process that has done little else; 1 where the
-    amount is in seconds."""
+    """Measure the seconds of one unit of a load, or return 1 if its amount is in seconds.
+
+    To be called in a process that has done little else. Storage is measured in the folder.
+    """
     blocks: dict[str, tuple[Callable[[int], object], int]] = {
         "page faults": (touch_pages, 1000),
         "storage": (partial(sync, folder), 20),

@@ -1,4 +1,4 @@
-"""Strategies that lose time in dealing, by as much as they are told."""
+"""Strategies that lose a given time by handing out tasks or by starting workers."""
 
 import time
 from collections.abc import Iterator
@@ -15,17 +15,20 @@ from experiments.calibration.loads import compute
 
 @dataclass
 class SlowHandOut(P2):
-    """P_2 whose master needs `hand_out_s` before it hands out a task. It sleeps: one that computed would take
-    a CPU of the workers', where there are no more CPUs than workers."""
+    """P_2 with a master that sleeps `hand_out_s` before it hands out a task.
+
+    If the master computed, it would take a CPU from the workers on a machine with no CPU to spare.
+    """
 
     hand_out_s: float = 0.0
 
     def run(self, job: Job) -> None:
+        """Run the tasks of a job."""
         with master(job), pool(job, job.workers) as workers:
-            for _done in workers.imap(_augment, self._handed_out(job)):
+            for _done in workers.imap(_augment, self._hand_out(job)):
                 pass
 
-    def _handed_out(self, job: Job) -> Iterator[tuple[int, int]]:
+    def _hand_out(self, job: Job) -> Iterator[tuple[int, int]]:
         for task in job.workload.tasks():
             time.sleep(self.hand_out_s)
             yield task
@@ -33,12 +36,15 @@ class SlowHandOut(P2):
 
 @dataclass
 class SlowStart(P2):
-    """P_2 whose workers compute `start_s` before their first task, but where they are forked. (They are
-    always forked here: what a new interpreter takes cannot be dosed.)"""
+    """P_2 with workers that compute `start_s` before their first task, unless the start method is fork.
+
+    The workers are forked in both cases, because the start of a new interpreter takes a time of its own.
+    """
 
     start_s: float = 0.0
 
     def run(self, job: Job) -> None:
+        """Run the tasks of a job."""
         start_s = 0.0 if job.runtime.start_method is StartMethod.fork else self.start_s
         forked = replace(job, runtime=replace(job.runtime, start_method=StartMethod.fork))
         with master(job), pool(forked, job.workers, _start, start_s) as workers:
@@ -51,5 +57,5 @@ def _start(job: Job, seconds: float) -> None:
 
 
 def _augment(task: tuple[int, int]) -> None:
-    with task_runner().task(*task) as here:
-        here.save(here.transform(here.read()))
+    with task_runner().task(*task) as current:
+        current.save(current.transform(current.read()))
