@@ -120,25 +120,20 @@ class TaskRunner:
         return time.thread_time() if self.log.recording else 0.0
 
 
-def tasks_done(
-    runner: TaskRunner, tasks: Iterable[tuple[int, int]], deliver: Callable[[Pixels], None] | None = None
-) -> Iterator[None]:
-    """Does these tasks, the next one whenever it is asked; an image that the one before needed is in hand.
-    What comes of each is saved, unless it is to be delivered otherwise."""
-    in_hand, deliver = None, deliver or runner.save
+def tasks_done(runner: TaskRunner, tasks: Iterable[tuple[int, int]]) -> Iterator[None]:
+    """Run tasks lazily and save each result; reuse the image of the previous task if it is the same."""
+    in_hand = None
     for image_index, augmentation_index in tasks:
         with runner.task(image_index, augmentation_index):
             if image_index != in_hand:
                 pixels, in_hand = runner.read(), image_index
-            deliver(runner.transform(pixels))
+            runner.save(runner.transform(pixels))
         yield
 
 
-def do_tasks(
-    runner: TaskRunner, tasks: Iterable[tuple[int, int]], deliver: Callable[[Pixels], None] | None = None
-) -> None:
-    """Does these tasks, one after the other: see `tasks_done`."""
-    for _ in tasks_done(runner, tasks, deliver):
+def do_tasks(runner: TaskRunner, tasks: Iterable[tuple[int, int]]) -> None:
+    """Run tasks one after the other: see `tasks_done`."""
+    for _ in tasks_done(runner, tasks):
         pass
 
 

@@ -48,7 +48,6 @@ ROLES = {
     "p1": (Role.MASTER, Role.WORKER),
     "p2": (Role.MASTER, Role.WORKER),
     "pq": (Role.MASTER, Role.WORKER, Role.SAVER, Role.MANAGER),
-    "pq_ring": (Role.MASTER, Role.WORKER, Role.SAVER),
     "dynamic": (Role.MASTER, Role.WORKER),
 }
 VICTIMS = [

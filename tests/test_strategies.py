@@ -1,11 +1,8 @@
 """The contract of a strategy, over every one in STRATEGIES: the same work, byte for byte."""
 
-import shutil
 from hashlib import sha256
 from math import ceil, sqrt
-from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,10 +12,9 @@ from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
 from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
-from augment.strategies.ring import Ring
 from augment.workload import Workload
 from experiments.measure.rows import outputs_digest
-from tests.helpers.small_jobs import FLIP, INSTALLED, contents, images, run, small_job
+from tests.helpers.small_jobs import INSTALLED, contents, run, small_job
 
 CASES = [
     pytest.param(
@@ -126,7 +122,7 @@ def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-@pytest.mark.parametrize("name", ["p1", "pq", "pq_ring", "dynamic", "futures", "copies"])
+@pytest.mark.parametrize("name", ["p1", "pq", "dynamic", "futures", "copies"])
 def test_other_start_methods_do_the_same_work(
     name: str, method: str, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -187,25 +183,9 @@ def test_batches_hold_every_task_once_an_image_each(
     assert sorted(len(augmentations) for image, augmentations in made if image == 0) == sorted(parts)
 
 
-def test_an_image_larger_than_a_slot_is_saved_by_its_worker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: dict[str, bytes]
-) -> None:
-    job = small_job(
-        tmp_path, 3, inputs=images(tmp_path, size=(6000, 4000), n_images=1), n_augmentations=2, pipeline=FLIP
-    )
-    outcome = run(STRATEGIES["pq_ring"](), job)
-    assert outcome.error is None
-    assert {log.header.role for log in outcome.logs if len(log.tasks)} == {Role.WORKER}
-
-
 def test_what_does_not_apply_says_why() -> None:
     assert "saving=false" in str(PQ().not_applicable(4, saving=False))
     assert "workers=1" in str(PQ().not_applicable(1, saving=True))
     assert "workers=3" in str(PQ(savers=3).not_applicable(3, saving=True))
     assert "workers=1" in str(STRATEGIES["interference"]().not_applicable(1, saving=True))
     assert "workers=2" in str(STRATEGIES["sequential"]().not_applicable(2, saving=True))
-
-
-def test_the_ring_fits_into_what_shared_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4000))
-    assert Ring(get_context("fork"), 4).slot_bytes == 800

@@ -12,14 +12,13 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
-from augment.strategies.ring import PQRing
 from augment.strategies.sequential import Sequential
 from augment.strategies.threads import Threads
 
 __all__ = ["STRATEGIES", "Strategy"]
 
 STUDY = (Sequential, P1, PQ, P2)
-OURS = (Dynamic, Threads, PQRing)
+OURS = (Dynamic, Threads)
 ENGINES = (Futures, Loky, DataLoader, Dask, Ray)
 INSTRUMENTS = (Copies, Interference)
 STRATEGIES: dict[str, type[Strategy]] = {

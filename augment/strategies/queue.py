@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from augment.option import option
 from augment.recording.log import Role
 from augment.recording.processes import context
-from augment.strategies.base import PROCESS_BYTES, Strategy, master, pool
+from augment.strategies.base import PROCESS_BYTES, master, pool
 from augment.strategies.pool import PoolStrategy, sent_bytes
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class SaverStrategy(Strategy):
-    """Some of the workers only save."""
+class PQ(PoolStrategy):
+    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
+
+    name: ClassVar[str] = "pq"
+    label: ClassVar[str] = "P_Q"
+    color: ClassVar[str | None] = "#D55E00"
+    marker: ClassVar[str] = "s"
+    sends_pixels: ClassVar[bool] = True
 
     savers: int | None = option(
         "how many of the workers only save; null: max(1, ceil(sqrt(workers)) - 1), the study's",
@@ -44,17 +50,6 @@ class SaverStrategy(Strategy):
     def savers_of(self, workers: int) -> int:
         """How many of the workers save; the rule is the study's."""
         return self.savers or max(1, ceil(sqrt(workers)) - 1)
-
-
-@dataclass
-class PQ(SaverStrategy, PoolStrategy):
-    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
-
-    name: ClassVar[str] = "pq"
-    label: ClassVar[str] = "P_Q"
-    color: ClassVar[str | None] = "#D55E00"
-    marker: ClassVar[str] = "s"
-    sends_pixels: ClassVar[bool] = True
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also all images in the master, what is on its way from there, and the queues' manager with
