@@ -21,7 +21,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate bench growth aa overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench growth aa overhead bounds profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ ablation: $(READY)  ## One policy changed at a time: which gives time back?
 
 calibrate: $(READY)  ## Is each planted cause named, and nothing else?
 	@$(PY) -m experiments.calibration --results $(RESULTS)
+
+simulate: $(READY)  ## Does advise find the best on 200 machines whose truth is known? (minutes)
+	@$(PY) -m experiments.calibration.simulated_machine
 
 bench: $(READY)  ## The study's strategies, this suite's, other executors: who reaches how much of the ceiling?
 	@$(PY) run.py experiment=memory protocol=$(PROTOCOL) results_dir=$(RESULTS)

@@ -113,22 +113,31 @@ class AdviseSweeper(CheckedSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from experiments.advise.search import Search
+        from experiments.advise.work import Order, Work
+        from experiments.host.environment import usable_cpus
         from experiments.measure import jobs
+        from experiments.report.results import Results
 
         assert self.hydra_context
         assert self.config
         assert self.launcher
-        loader = self.hydra_context.config_loader
+        launcher, loader = self.launcher, self.hydra_context.config_loader
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
         [combinations] = self.split_arguments(overrides, None)
         cells = jobs.cells_of([loader.load_sweep_config(self.config, words) for words in combinations])
-        search = Search([dict(word.split("=", 1) for word in words) for words in combinations], cells)
+        work = Work(
+            [dict(word.split("=", 1) for word in words) for words in combinations], cells, usable_cpus()
+        )
         returns: list[Sequence[JobReturn]] = []
-        for batch in search.batches():
-            words = [[f"{name}={value}" for name, value in job.items()] for job in batch]
+
+        def measure(orders: Sequence[Order]) -> Results:
+            words = [[f"{name}={value}" for name, value in work.job(order).items()] for order in orders]
             with redirect_stdout(StringIO()):  # of every batch; what came of all is printed at the end
-                returns.append(self.launcher.launch(words, initial_job_idx=sum(map(len, returns))))
-        search.answer()
+                returns.append(launcher.launch(words, initial_job_idx=sum(map(len, returns))))
+            return work.results
+
+        Search(work.question, measure, work.write_candidates).run()
+        work.answer()
         return returns
 
 

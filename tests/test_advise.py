@@ -83,11 +83,11 @@ def test_what_is_not_searched_has_one_value(
 
 
 def test_what_trials_take_and_how_many_tasks_there_is_time_for() -> None:
-    budget, both = Budget(180, cpus=2), [Cell("p2", 4, "fast"), Cell("copies", 2, "fast")]
+    budget, both = Budget(180, 2, lambda: 0.0), [Cell("p2", 4, "fast"), Cell("copies", 2, "fast")]
     budget.task_s, budget.overhead_s = 0.1, 0.5
     assert budget.seconds(10, both) == pytest.approx(10 * 0.1 * (1 / 2 + 1) + 2 * 0.5)
     assert budget.tasks(2.5, both) == pytest.approx(10)
-    assert budget.left_s(kept=0.5) == pytest.approx(180 / 2 - END_S, abs=1)
+    assert budget.left_s(kept=0.5) == 180 / 2 - END_S
     assert budget.needed_s(50) == 60
 
 

@@ -1,7 +1,6 @@
 """What the trials of a search take, and what is left of its budget."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 
 from augment.strategies.instruments.copies import Copies
@@ -15,8 +14,9 @@ STEP_S = 30.0  # of a budget that is proposed
 class Budget:
     """Seconds, from now on. What a task takes, and a trial beside its timed region, a pilot has to tell."""
 
-    def __init__(self, budget_s: float, cpus: int) -> None:
-        self._begin, self._budget_s, self._cpus = time.monotonic(), budget_s, cpus
+    def __init__(self, budget_s: float, cpus: int, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds."""
+        self._clock, self._begin, self._budget_s, self._cpus = clock, clock(), budget_s, cpus
         self.task_s = self.overhead_s = 0.0  # of one process, and of a trial
 
     def left_s(self, kept: float = 0.0) -> float:
@@ -24,7 +24,7 @@ class Budget:
         return self._budget_s * (1 - kept) - END_S - self._spent_s()
 
     def _spent_s(self) -> float:
-        return time.monotonic() - self._begin
+        return self._clock() - self._begin
 
     def share(self, each: Candidate) -> float:
         """Of one process's seconds that a trial takes."""

@@ -1,13 +1,13 @@
 """The work that a search is about: its candidates, and the jobs that measure them on a sample of it."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from math import ceil
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 from augment.location import is_local, location
 from augment.option import OptionError
@@ -18,14 +18,51 @@ from augment.strategies.sequential import Sequential
 from augment.strategies.threads import Threads
 from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
+from experiments.analysis.scaling import NoTrialsError
 from experiments.inputs.sample import sizes
 from experiments.measure import sweep
 from experiments.measure.cell_files import input_files, results_folder
 from experiments.plan.cell import Cell
 from experiments.plan.command import command, text
+from experiments.plan.options import UNTOUCHED
 from experiments.records import store
+from experiments.report.output import write_report
+from experiments.report.results import Results
 
 Job = dict[str, str]  # options and choices, as on the command line
+
+
+@dataclass(frozen=True)
+class Question:
+    """The images, the machine and the budget of a search, and the candidates, the first to try first."""
+
+    candidates: Sequence[Candidate]
+    refused: Mapping[Candidate, str]  # those that cannot work, with the reason
+    pixels: Sequence[int]  # of each image of the whole
+    n_augmentations: int
+    cpus: int
+    budget_s: float
+    repetitions: int
+
+    @property
+    def references(self) -> list[Candidate]:
+        """Return one process, and the ceiling, under the runtime that comes first."""
+        runtime = self.candidates[0].runtime_name
+        copies = [Candidate(Copies.name, self.cpus, runtime)] if self.cpus > 1 else []
+        return [Candidate(Sequential.name, 1, runtime), *copies]
+
+
+class Order(NamedTuple):
+    """Trials of a candidate or reference, one a round, on a sample of the images."""
+
+    candidate: Candidate
+    images: int
+    augmentations: int
+    rounds: int = 1
+    ablation: str = UNTOUCHED
+    is_pilot: bool = False  # saves, whatever is asked for, so that outputs can be compared
+
+
 SEARCHED = ("strategy", "workers", "runtime")
 ANEW = {"output_dir": "null", "rerun": "true"}  # an answer is of one search
 OUTPUT = "augmented"
@@ -39,90 +76,88 @@ class Work:
     def __init__(self, jobs: Sequence[Job], cells: Sequence[Cell], cpus: int) -> None:
         """Raises OptionError where no candidate can work, or where they differ in what is not searched."""
         _check_one_work(jobs)
-        self.refused = _refused(cells)
-        self._cpus, self._cells = cpus, {_candidate(cell): cell for cell in cells}
+        self._cells = {_candidate(cell): cell for cell in cells}
         self._jobs = dict(zip(self._cells, jobs, strict=True))
-        self.candidates = sorted(
-            (each for each in self._cells if each not in self.refused), key=self._priority
+        refused = _refused(cells)
+        candidates = sorted(
+            (each for each in self._cells if each not in refused), key=lambda each: _priority(each, cpus)
         )
-        self.whole = self._cells[self.candidates[0]]
-        self.config = self.whole.config
-        self.files = input_files(self.whole)
-        self.sizes = sizes(self.files)
-        self._sample: Job = {}
-
-    def _priority(self, each: Candidate) -> Any:
-        """What is measured first: the faster runtime, about as many workers as CPUs, this suite's
-        strategies."""
-        known = each.strategy in FIRST_TO_MEASURE
-        rank = FIRST_TO_MEASURE.index(each.strategy) if known else len(FIRST_TO_MEASURE)
-        return each.runtime_name == AS_STUDIED, abs(each.workers - self._cpus), rank
+        self._whole = self._cells[candidates[0]]
+        self._config, self._files = self._whole.config, input_files(self._whole)
+        self.question = Question(
+            candidates=candidates,
+            refused=refused,
+            pixels=sizes(self._files),
+            n_augmentations=self._config.n_augmentations,
+            cpus=cpus,
+            budget_s=self._config.advise.budget_s,
+            repetitions=self._config.repetitions,
+        )
 
     @property
-    def references(self) -> list[Candidate]:
-        """One process, and the ceiling, under the runtime that comes first."""
-        runtime = self.candidates[0].runtime_name
-        copies = [Candidate(Copies.name, self._cpus, runtime)] if self._cpus > 1 else []
-        return [Candidate(Sequential.name, 1, runtime), *copies]
+    def results(self) -> Results:
+        """What is on disk now."""
+        return Results(results_folder(self._whole), self._whole.experiment)
 
-    def sample(self, images: int, augmentations: int) -> int:
-        """From now on jobs do so many augmentations of so many images; returns how many tasks that are."""
-        self._sample = {"sample": str(images), "n_augmentations": str(augmentations)}
-        return images * augmentations
+    def answer(self) -> None:
+        """Prints and writes what came of the search. Raises OptionError where nothing was measured."""
+        try:
+            write_report(self.results, names_files=False)
+        except NoTrialsError as error:
+            raise OptionError(str(error)) from error
 
-    def sample_of(self, tasks: float) -> int:
-        """From now on jobs do about so many tasks; returns how many."""
-        return self.sample(*sized(len(self.files), self.config.n_augmentations, tasks))
-
-    def job(self, each: Candidate, repetitions: int = 1) -> Job:
-        """The job of a candidate or reference on the sample, measured anew."""
-        job = self._jobs.get(each) or self._reference(each)
-        return job | ANEW | self._beside | self._sample | {"repetitions": str(repetitions)}
+    def job(self, order: Order) -> Job:
+        """The job that carries out an order, measured anew."""
+        job = self._jobs.get(order.candidate) or self._reference(order.candidate)
+        sample = {"sample": str(order.images), "n_augmentations": str(order.augmentations)}
+        job = job | ANEW | self._beside | sample | {"repetitions": str(order.rounds)}
+        job |= {} if order.ablation == UNTOUCHED else {"ablation": order.ablation}
+        return job | ({"saving": "true"} if order.is_pilot else {})
 
     def _reference(self, each: Candidate) -> Job:
         """What is no candidate, on the same work; options of a strategy are not its own."""
-        job = {
-            name: value for name, value in self._jobs[self.candidates[0]].items() if "strategy." not in name
-        }
+        first = self._jobs[self.question.candidates[0]]
+        job = {name: value for name, value in first.items() if "strategy." not in name}
         return job | {"strategy": each.strategy, "workers": str(each.workers)}
 
     @cached_property
     def _beside(self) -> Job:
         """Trials write to the disk that the command will write to."""
         folder = Path(self._output).expanduser().resolve().parent
-        is_here = is_local(location(self._output)) and self.config.scratch_dir is None
+        is_here = is_local(location(self._output)) and self._config.scratch_dir is None
         return {"scratch_dir": text(str(folder))} if is_here else {}
 
     @cached_property
     def _output(self) -> str:
         """Where the command writes: not among its inputs."""
-        inputs = {file.parent for file in self.files}
+        inputs = {file.parent for file in self._files}
         free = (name for name in (OUTPUT, f"{OUTPUT}_again") if Path(name).resolve() not in inputs)
-        return self.config.output_dir or next(free)
+        return self._config.output_dir or next(free)
 
-    def write_candidates(self, begin: datetime, left_out: dict[Candidate, str]) -> None:
+    def write_candidates(self, begin: datetime, left_out: Mapping[Candidate, str]) -> None:
         """Writes what is to be chosen from, with the command that each candidate stands for, and why some are
         not measured."""
-        usable = sum(1 for pixels in self.sizes if pixels) or len(self.files)  # or nothing tells
+        pixels = self.question.pixels
+        usable = sum(1 for each in pixels if each) or len(self._files)  # or nothing tells
         known: dict[str, Any] = {
             "sweep": token_hex(8),
             "started_at": begin,
-            "experiment": self.whole.experiment,
+            "experiment": self._whole.experiment,
             "files": usable,
-            "pixels": sum(self.sizes),
-            "tasks": usable * self.config.n_augmentations,
-            "budget_s": self.config.advise.budget_s,
+            "pixels": sum(pixels),
+            "tasks": usable * self._config.n_augmentations,
+            "budget_s": self._config.advise.budget_s,
         }
-        one = self.references[0]
-        sequential = replace(self.whole.of_strategy(Sequential, 1), runtime=one.runtime_name)
+        one = self.question.references[0]
+        sequential = replace(self._whole.of_strategy(Sequential, 1), runtime=one.runtime_name)
         once = {"repetitions": 1, "rerun": True} | (
-            {"output_dir": self._output} if self.config.saving else {}
+            {"output_dir": self._output} if self._config.saving else {}
         )
         rows = [
             known | each._asdict() | {"command": command(cell, **once), "left_out": left_out.get(each)}
             for each, cell in ({one: sequential} | self._cells).items()
         ]
-        store.write_before(results_folder(self.whole), "candidates", rows)
+        store.write_before(results_folder(self._whole), "candidates", rows)
 
 
 def sized(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
@@ -130,6 +165,13 @@ def sized(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
     where that leaves MIN_IMAGES, for an image is decoded once for all of them."""
     images = max(1, min(files, max(min(MIN_IMAGES, int(tasks)), round(tasks / augmentations))))
     return images, max(1, min(augmentations, ceil(tasks / images)))
+
+
+def _priority(each: Candidate, cpus: int) -> Any:
+    """What is measured first: the faster runtime, about as many workers as CPUs, this suite's strategies."""
+    known = each.strategy in FIRST_TO_MEASURE
+    rank = FIRST_TO_MEASURE.index(each.strategy) if known else len(FIRST_TO_MEASURE)
+    return each.runtime_name == AS_STUDIED, abs(each.workers - cpus), rank
 
 
 def _check_one_work(jobs: Sequence[Job]) -> None:
