@@ -55,8 +55,9 @@ def write_before(results: Path, table: str, rows: Iterable[Mapping[str, Any]]) -
         write_table(path, pa.Table.from_pylist(each, schema(table)))
 
 
-def write_table(path: Path, table: "pa.Table") -> None:
-    """Writes a file that is whole or not there. Raises StoreError."""
+def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
+    """Writes a file that is whole or not there, encoded as pyarrow's `write_table` is told. Raises
+    StoreError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +65,7 @@ def write_table(path: Path, table: "pa.Table") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(aside, "wb") as file:
-            pq.write_table(table, file)
+            pq.write_table(table, file, **encoding)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -100,6 +101,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def read(folder: Path, table: str) -> "pd.DataFrame":
     """All rows of one of TABLES below a folder. A file that is damaged or not of the suite is named on
     stderr and left as it is; the rest is read."""
+    frame: pd.DataFrame = read_arrow(folder, table).to_pandas()
+    return frame
+
+
+def read_arrow(folder: Path, table: str) -> "pa.Table":
+    """The same as an Arrow table."""
     import pyarrow as pa
 
     tables = [schema(table).empty_table()]
@@ -109,8 +116,7 @@ def read(folder: Path, table: str) -> "pd.DataFrame":
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}", file=sys.stderr)
-    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-    return frame
+    return pa.concat_tables(tables)
 
 
 def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
@@ -122,15 +128,18 @@ def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
         return file.read(columns, use_threads=False)
 
 
-def _in_schema(content: "pa.Table", table: str) -> "pa.Table":
-    """The content of a file of one of TABLES in today's schema; columns that one of an earlier version lacks
-    are as they were `before`. Raises ValueError for a file without the columns that every row has."""
+def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) -> "pa.Table":
+    """The content of a file of one of TABLES in today's schema, all its columns or those named; columns that
+    one of an earlier version lacks are as they were `before`. Raises ValueError for a file without a column
+    that every row has."""
     import pyarrow as pa
 
     wanted, have = schema(table), {*content.column_names}
+    if names:
+        wanted = pa.schema([wanted.field(name) for name in names])
     if content.schema == wanted:
         return content
-    lacking = [each for each in TABLES[table] if each.name not in have]
+    lacking = [each for each in TABLES[table] if each.name in {*wanted.names} - have]
     if foreign := [each.name for each in lacking if not each.nullable and each.before is None]:
         raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
     before = {
@@ -168,31 +177,56 @@ def _lock(results: Path) -> FileLock:
 
 
 class Parts:
-    """The tasks, transforms and turns of the trials of one experiment, read when they are asked for:
-    of one trial, and only the columns wanted."""
+    """The tasks, transforms and turns of the trials of one experiment, read one trial at a time and only in
+    the columns wanted. A sweep writes a file per trial; `experiments.report.pack` writes one file of all
+    trials, which has the name of its table."""
 
     def __init__(self, results: Path, experiment: str) -> None:
-        self._paths = {
-            (table, path.stem.rpartition("-")[2]): path
-            for table in PARTS
-            for path in (results / table / experiment).glob("[!.]*.parquet")
-        }
+        """List the files. Raises StoreError if a file of all trials cannot be read."""
+        self._parts: dict[tuple[str, str], Path | pa.Table] = {}
+        for table in PARTS:
+            for path in (results / table / experiment).glob("[!.]*.parquet"):
+                if path.stem == table:
+                    self._parts |= {(table, trial_id): rows for trial_id, rows in _by_trial(path)}
+                else:
+                    self._parts[table, path.stem.rpartition("-")[2]] = path
 
     def has(self, table: str, trial_id: str) -> bool:
-        """Whether that part of a trial was recorded."""
-        return (table, trial_id) in self._paths
+        """Return whether that part of a trial was recorded."""
+        return (table, trial_id) in self._parts
 
     def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
-        """The rows of a part of one trial, none where it was not recorded. Raises StoreError."""
+        """Return the rows of a part of one trial, none if it was not recorded. Raises StoreError."""
+        frame: pd.DataFrame = self.rows(table, trial_id, columns).to_pandas()
+        return frame
+
+    def rows(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pa.Table":
+        """Return the same as an Arrow table."""
         import pyarrow as pa
 
-        names = columns or [each.name for each in PARTS[table]]
-        if (table, trial_id) not in self._paths:
-            empty: pd.DataFrame = schema(table).empty_table().select(names).to_pandas()
-            return empty
-        path = self._paths[table, trial_id]
+        names = columns or schema(table).names
+        part = self._parts.get((table, trial_id))
         try:
-            frame: pd.DataFrame = _content(path, names).to_pandas()
-        except (pa.ArrowException, OSError) as error:
-            raise StoreError(f"{path}: cannot be read: {error}") from error
-        return frame
+            if isinstance(part, Path):
+                part = _content(part, names)
+            return (
+                schema(table).empty_table().select(names) if part is None else _in_schema(part, table, names)
+            )
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise StoreError(f"{table} of trial {trial_id} cannot be read: {error}") from error
+
+
+def _by_trial(path: Path) -> Iterator[tuple[str, "pa.Table"]]:
+    """Yield the id and the rows of each trial in a file of all trials, which is sorted by trial."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        content = _content(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    runs = pc.run_end_encode(content["trial_id"].combine_chunks())
+    begin = 0
+    for trial_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield trial_id, content.slice(begin, end - begin)
+        begin = end

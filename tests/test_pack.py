@@ -1,0 +1,88 @@
+"""Packed results: few small files from which every report is the same."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.records.store import Parts, StoreError
+from experiments.report.output import FORMATS
+from experiments.report.pack import main
+from experiments.report.results import Results
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cost, cell, copies, interference
+
+TASKS = Path("tasks/strong_scaling/tasks.parquet")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    p2 = cell("p2", 2, Cost(user_s=0.1234567, transforms_s={"Blur": 0.05}), gap_s=0.0123)
+    cells = (cell("sequential", 1), p2, copies(2), interference({"copies": 1.3}, experiment="interference"))
+    folder = tmp_path_factory.mktemp("results")
+    for each in cells:
+        stored(folder, each)
+    return Results(folder, "strong_scaling")
+
+
+@pytest.fixture(scope="module")
+def packed(results: Results) -> Results:
+    target = results.folder / "packed"
+    main([str(results.folder), str(target)])
+    return Results(target, "strong_scaling")
+
+
+def test_a_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Results) -> None:
+    written = {path.relative_to(packed.folder).as_posix() for path in packed.folder.rglob("*.parquet")}
+    assert written == {
+        "trials/interference/trials.parquet",
+        "trials/strong_scaling/trials.parquet",
+        "tasks/strong_scaling/tasks.parquet",
+        "turns/interference/turns.parquet",
+    }
+
+
+def test_a_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
+    columns = {*pq.read_schema(packed.folder / TASKS).names}
+    assert {"trial_id", "image_index", "start_s", "saver_cpu_user_s"} <= columns
+    assert "rss_bytes" not in columns
+
+
+@pytest.mark.parametrize("section", ["scaling", "breakdown", "diagnosis"])
+def test_packed_results_make_the_same_tables(section: str, results: Results, packed: Results) -> None:
+    tables, again = (shown(each, section)[0] for each in (results, packed))
+    assert tables
+    assert {stem: FORMATS["md"](each) for stem, each in tables.items()} == {
+        stem: FORMATS["md"](each) for stem, each in again.items()
+    }
+
+
+def test_packed_results_can_be_packed_again(packed: Results) -> None:
+    target = packed.folder / "again"
+    main([str(packed.folder), str(target)])
+    for path in packed.folder.glob("t*/*/*.parquet"):
+        assert pq.read_table(target / path.relative_to(packed.folder)).equals(pq.read_table(path))
+
+
+def test_a_packed_time_is_right_to_the_microsecond(results: Results, packed: Results) -> None:
+    for trial_id in results.trials["trial_id"]:
+        rows, again = (each.parts.of("tasks", trial_id, ["worker", "end_s"]) for each in (results, packed))
+        assert (rows.dtypes == again.dtypes).all()
+        assert again.to_numpy() == pytest.approx(rows.to_numpy(), abs=0.51e-6)
+
+
+def test_a_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_path: Path) -> None:
+    (tmp_path / TASKS).parent.mkdir(parents=True)
+    pq.write_table(pq.read_table(packed.folder / TASKS, columns=["trial_id"]), tmp_path / TASKS)
+    parts, trial_id = Parts(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
+    assert parts.of("tasks", trial_id, ["rss_bytes"])["rss_bytes"].isna().all()
+    with pytest.raises(StoreError, match=f"tasks of trial {trial_id} cannot be read.*no column worker"):
+        parts.of("tasks", trial_id, ["worker"])
+
+
+def test_a_damaged_packed_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / TASKS
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PAR1 not any more")
+    with pytest.raises(StoreError, match=f"{path} cannot be read"):
+        Parts(tmp_path, "strong_scaling")
