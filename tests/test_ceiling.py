@@ -9,9 +9,9 @@ from tests.helpers.task_rows import Cost, cell, copies, frames
 
 def tasks(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
     """Tasks of one image: augmentation, worker, begin and end."""
-    each = pd.DataFrame(rows, columns=["augmentation_index", "worker", "start_s", "end_s"])
-    stages = dict.fromkeys(("read_s", "send_s", "encode_s", "write_s"), 0.0)
-    return each.assign(image_index=0, transform_s=each["end_s"] - each["start_s"], **stages)
+    return pd.DataFrame(rows, columns=["augmentation_index", "worker", "start_s", "end_s"]).assign(
+        image_index=0
+    )
 
 
 def shares(*values: float) -> "pd.Series[float]":

@@ -15,14 +15,13 @@ import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.costs import STAGE_COLUMNS
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
 WARM_UP = 1 / 8  # of a copy's tasks: the first ones of a fresh process take longer
-COLUMNS = [*TASK, "worker", "start_s", "end_s", *STAGE_COLUMNS]
+COLUMNS = [*TASK, "worker", "start_s", "end_s"]
 
 
 def with_ceilings(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
@@ -52,9 +51,10 @@ def time_of_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     part = (inside_s / (ends_s - begins_s)).clip(min=0)
     number = shares.index.get_indexer(pd.MultiIndex.from_frame(tasks[TASK]))
     times = np.bincount(number)
-    longest_s = (np.bincount(number, tasks[STAGE_COLUMNS].sum(axis=1)) / times.clip(min=1)).max()
+    longest_s = (np.bincount(number, ends_s - begins_s) / times.clip(min=1)).max()
     return max(float((end_s - begin_s) / (part @ shares.to_numpy()[number])), float(longest_s))
 
 
 def _seconds(tasks: pd.DataFrame) -> "pd.Series[float]":
-    return tasks.set_index(TASK)[STAGE_COLUMNS].sum(axis=1)
+    indexed = tasks.set_index(TASK)
+    return indexed["end_s"] - indexed["start_s"]
