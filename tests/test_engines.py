@@ -32,7 +32,7 @@ def workload(fast_s: float, engine_s: float, p2_s: float, **changes: Any) -> lis
 
 def points_of(*cells: Cells) -> pd.DataFrame:
     trials, parts = frames(*cells)
-    return engine_points(workloads(trials, parts), parts)
+    return engine_points(workloads(trials, parts))
 
 
 def verdicts(*cells: Cells, memory: pd.DataFrame = NO_MEMORY) -> dict[str, tuple[float, bool]]:
@@ -56,12 +56,11 @@ def test_a_share_is_of_the_ceiling_under_the_same_runtime() -> None:
     assert shares.to_dict() == pytest.approx({"study": 1.0, "fast": 2.0}, rel=0.03)
 
 
-def test_images_a_second_and_what_is_outside_tasks() -> None:
+def test_images_per_second_count_start_up_and_drain() -> None:
     points = points_of(cell("p1", 2), cell("p2", 2, startup_s=0.2, drain_s=0.1))
     _, row = points.to_dict("records")
     assert row["images_per_s"] == pytest.approx(12 / 0.9, rel=0.01)
     assert row["images_per_s_low"] < row["images_per_s"] < row["images_per_s_high"]
-    assert row["outside_tasks_s"] == pytest.approx(0.3, rel=0.02)
 
 
 def test_the_bars_that_dynamic_reaches() -> None:

@@ -17,7 +17,6 @@ from experiments.records.store import Parts
 
 WORKLOAD = ["pipeline", "width", "height", "saving"]
 AS_STUDIED = "study"  # the runtime of the study
-SPAN = ["trial_id", "start_s", "end_s"]
 
 
 class Cell(NamedTuple):
@@ -58,18 +57,17 @@ def _workload(trials: pd.DataFrame, parts: Parts) -> Workload:
     return Workload(values, rated, BlockModel.of(ok, names), notes)
 
 
-def engine_points(measured: Iterable[Workload], parts: Parts) -> pd.DataFrame:
+def engine_points(measured: Iterable[Workload]) -> pd.DataFrame:
     """A row per workload, strategy, workers and runtime: status and error, rounds, seconds and images a
-    second, the share of the ceiling under the same runtime, each with its interval; `outside_tasks_s`, before
-    the first task and after the last, and peak memory, both in the mean."""
+    second, the share of the ceiling under the same runtime, each with its interval; mean peak memory."""
     rows = []
     for values, trials, model, _ in measured:
         cells: Any = trials.groupby([*Cell._fields], sort=False)
-        rows += [values | _point(Cell(*cell), same, model, parts) for cell, same in cells]
+        rows += [values | _point(Cell(*cell), same, model) for cell, same in cells]
     return pd.DataFrame(rows)
 
 
-def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel, parts: Parts) -> dict[str, Any]:
+def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel) -> dict[str, Any]:
     ok = trials[trials["status"] == OK]
     ceiling = cell._replace(strategy=Copies.name)
     share = model.ratio(ceiling, cell).ratio() if cell != ceiling else Interval(nan, nan, nan)
@@ -82,18 +80,9 @@ def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel, parts: Parts) ->
         **_ends("wall_s", level.ratio()),
         **_ends("images_per_s", level.inverse().ratio().times(ok["tasks"].mean())),
         **_ends("ceiling_share", share),
-        "outside_tasks_s": _outside_tasks_s(ok, parts) if cell.strategy != Copies.name else nan,
         "peak_rss_bytes": ok["peak_rss_bytes"].mean(),
     }
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
-
-
-def _outside_tasks_s(ok: pd.DataFrame, parts: Parts) -> float:
-    """Before the first task and after the last one, in the mean."""
-    known = ok[ok["trial_id"].map(lambda each: parts.has("tasks", each)).astype(bool)]
-    spans = [parts.of("tasks", each, SPAN) for each in known["trial_id"]]
-    inside = [tasks["end_s"].max() - tasks["start_s"].min() for tasks in spans]
-    return float((known["wall_s"] - inside).mean()) if inside else nan

@@ -23,7 +23,6 @@ from experiments.report.tables import Table, by_place, interval_of, plain_table
 NOTES = (
     "Of the ceiling: the time of `copies` under the same runtime over the strategy's. Above 100 %: less work "
     "than the copies do, or a machine that changed.",
-    "Outside tasks: seconds before the first task and after the last one, starting and ending processes.",
 )
 MARKS = "osD^v"  # of runtimes
 
@@ -32,7 +31,7 @@ MARKS = "osD^v"  # of runtimes
 def engines(results: Results) -> Outputs:
     """What every strategy reaches, and the bars."""
     found = workloads(results.trials, results.parts)
-    points, left_out = engine_points(found, results.parts), [note for each in found for note in each.notes]
+    points, left_out = engine_points(found), [note for each in found for note in each.notes]
     yield "table", [engine_table(points, [*NOTES, *dict.fromkeys(left_out)])]
     measured = points[
         (points["status"] == OK) & (points["strategy"] != Copies.name) & points["ceiling_share"].notna()
@@ -56,7 +55,6 @@ def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
     shown["runtime"] = ordered["runtime_name"]
     shown["images/s"] = [_text(row, "images_per_s", ".0f") for row in rows]
     shown["of the ceiling"] = [percent_interval(*interval_of(row, "ceiling_share")) for row in rows]
-    shown["outside tasks (s)"] = ordered["outside_tasks_s"]
     shown["peak memory (MB)"] = [
         f"{row['peak_rss_bytes'] / 1e6:.0f}" if row["status"] == OK else "-" for row in rows
     ]
