@@ -211,7 +211,7 @@ def test_measured_case_is_kept_for_the_next_run(tmp_path: Path, capsys: pytest.C
     kept = calibration.read_cases(tmp_path / "calibration" / "cases.csv")
     assert kept["cause"].tolist() == [DECOYS[0]]
     assert {path.name for path in (tmp_path / "calibration").iterdir()} == {
-        *("cases.csv", "table.txt", "table.md", "table.csv")
+        *("cases.csv", "table.md", "table.csv")
     }
 
 

@@ -42,7 +42,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     assert not end.value.code
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert {
-        "tables/strong_scaling/table.txt",
+        "tables/strong_scaling/table.md",
         "tables/strong_scaling/environment.md",
         "figures/strong_scaling/speedup.svg",
         "tables/adhoc/table.csv",
@@ -53,7 +53,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in output.out
     assert "6.25 (" in output.out
     assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
-    slips = (tmp_path / "tables/published/strong_scaling.txt").read_text(encoding="utf-8")
+    slips = (tmp_path / "tables/published/strong_scaling.md").read_text(encoding="utf-8")
     assert slips.count("slip:") == 12
 
 
@@ -87,7 +87,7 @@ def test_a_section_whose_tasks_do_not_fit_hides_no_other(
     results = stored(tmp_path, sequential, Cells(p2.trials, p2.tasks[1:]))
 
     assert report(results) == 1, "the tasks are damaged"
-    assert "table.txt" in files(results, "tables")
+    assert "table.md" in files(results, "tables")
     assert "timeline.png" in files(results, "figures")
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "no diagnosis" in line]
     assert "11 tasks" in line
@@ -98,7 +98,7 @@ def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None
     results = stored(tmp_path, trials=failed)
 
     assert report(results) == 0
-    assert "failed" in (tmp_path / "tables/strong_scaling/table.txt").read_text(encoding="utf-8")
+    assert "failed" in (tmp_path / "tables/strong_scaling/table.md").read_text(encoding="utf-8")
     assert not (tmp_path / "figures/strong_scaling").exists()
 
 
@@ -130,7 +130,7 @@ def test_a_new_section_is_a_function_that_registers_itself(
     results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
     assert [each.name for each in sections_of("mine")] == ["slowest", "environment"]
     assert report(results) == 0
-    assert "3.00" in (tmp_path / "tables/mine/table.txt").read_text(encoding="utf-8")
+    assert "3.00" in (tmp_path / "tables/mine/table.md").read_text(encoding="utf-8")
     assert files(results, "figures") == {"empty.png", "empty.svg"}
 
 

@@ -14,7 +14,6 @@ from experiments.report.style import CHART_FORMATS, Chart, save
 from experiments.report.tables import Table
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
-    "txt": lambda tables: "\n".join(table.text() for table in tables),
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
@@ -45,7 +44,7 @@ def write_report(results: Results, names_files: bool = True) -> bool:
                 print(*(paths if names_files else ()), sep="\n", end="\n" if names_files else "")
                 written += paths
                 if not isinstance(content, Chart | pd.DataFrame):
-                    texts[stem] = FORMATS["txt"](content)
+                    texts[stem] = "\n".join(table.text() for table in content)
         except (NoTrialsError, BreakdownError, OSError) as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
             sound &= isinstance(error, NoTrialsError)
