@@ -149,8 +149,6 @@ def composed() -> Iterator[Callable[..., Cell]]:
 def test_every_file_in_conf_composes_a_cell_that_works(
     file: Path, composed: Composed, tmp_path: Path
 ) -> None:
-    if file.stem == "torchvision":
-        pytest.importorskip("torchvision")
     (tmp_path / "image.png").touch()
     needs = [f"dataset.path={tmp_path}"] if file.stem == "folder" else []
     cell = composed("strategy=p2", f"{file.parent}={file.stem}", *needs)

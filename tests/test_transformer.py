@@ -180,15 +180,3 @@ def test_what_is_no_image_is_the_trials_error(tmp_path: Path) -> None:
         "the pipeline returned float64, (30, 40, 3); it must be uint8, height × width × 3"
     )
     assert ImageError.__name__ not in error
-
-
-def test_a_pipeline_of_torchvision_makes_equal_bytes_everywhere(tmp_path: Path) -> None:
-    pytest.importorskip("torchvision", reason="pip install torch torchvision")
-    declared: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/torchvision.yaml"))
-    written = []
-    for name, workers in (("sequential", 1), ("p2", 2), ("dynamic", 2), ("dynamic", 3)):
-        job = small_job(tmp_path / f"{name}{workers}", workers, pipeline=declared)
-        assert run(STRATEGIES[name](), job).error is None
-        written.append(contents(tmp_path / f"{name}{workers}" / "out"))
-    assert all(each == written[0] for each in written)
-    assert len({*written[0].values()}) > 10

@@ -1,5 +1,7 @@
-"""ElasticTransform without its slow part: a blur of the displacements with 401 taps, which takes four fifths
-of its time on an image of 2000x1000."""
+"""ElasticTransform with its blur by FFT: the same transform up to rounding, four times as fast at 2000x1000.
+
+python run.py 'pipeline.transforms=[{_target_: examples.fft_elastic.FFTElasticTransform, p: 1}]'
+"""
 
 from typing import Any
 
@@ -13,14 +15,14 @@ Field = NDArray[np.float32]  # height × width
 
 
 class FFTElasticTransform(ElasticTransform):  # type: ignore[misc]
-    """ElasticTransform whose displacements are blurred by FFT: drawn as in albumentations 2.0.8 and equal to
-    its own but for rounding, so that a value in many millions differs. Of two fields of Gaussian noise."""
+    """ElasticTransform of albumentations 2.0.8 with a fast blur, for displacements of Gaussian noise."""
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Return the maps of cv2.remap, drawn as the parent draws them."""
         height, width = params["shape"][:2]
         noise = self.random_generator.standard_normal((2, height, width), dtype=np.float32)
         noise /= np.abs(noise).max()
-        # Albumentations blurs one array, dx over dy, so that they mix where they meet.
+        # albumentations blurs dx and dy as one array, so that they mix where they meet.
         blurred = self.alpha * blur(noise.reshape(-1, width), self.sigma).reshape(noise.shape)
         columns, rows = np.meshgrid(np.arange(width), np.arange(height), sparse=True)
         return {
@@ -30,8 +32,8 @@ class FFTElasticTransform(ElasticTransform):  # type: ignore[misc]
 
 
 def blur(field: Field, sigma: float) -> Field:
-    """`cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)`, but for rounding."""
-    taps = round(8 * sigma + 1) | 1  # as OpenCV has it for floats
+    """Return `cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)` up to rounding."""
+    taps = round(8 * sigma + 1) | 1  # OpenCV's rule for floats
     kernel = cv2.getGaussianKernel(taps, sigma, cv2.CV_32F)[:, 0]
     padded = np.pad(field, taps // 2, mode="edge")
     rows, columns = (fft.next_fast_len(size, real=True) for size in padded.shape)
