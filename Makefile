@@ -5,7 +5,7 @@ PYTHON   ?= python3
 PROTOCOL ?= quick
 ARGS     ?=
 FOLDER   ?=
-export FOLDER A B
+export FOLDER
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -105,8 +105,8 @@ profile: $(READY)  ## cProfile of the master and one worker of one cell
 reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
-report: $(READY)  ## One page of all results: report/index.html; with A=… B=… two folders side by side
-	@$(PY) -m experiments.report.html --results $(RESULTS) $(if $(A)$(B),--sides "$$A" "$$B")
+report: $(READY)  ## One page of all results: report/index.html
+	@$(PY) -m experiments.report.page --results $(RESULTS)
 
 docs: $(READY)  ## Build the documentation: site/index.html
 	@$(PY) -m mkdocs build --strict --quiet

@@ -11,7 +11,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from experiments.report.html.__main__ import main
+from experiments.report.page import main
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import trial

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.records import store
-from experiments.report.html.__main__ import main
+from experiments.report.page import main
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
@@ -14,8 +14,8 @@ from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
 HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
 
 
-def built(folder: Path, *words: str) -> str:
-    main(["--results", str(folder), *words])
+def built(folder: Path) -> str:
+    main(["--results", str(folder)])
     return (folder / "report" / "index.html").read_text(encoding="utf-8")
 
 
@@ -49,7 +49,7 @@ def test_the_page_holds_all_that_it_needs(results: Path) -> None:
 
 def test_what_was_measured_is_told_in_the_order_of_the_chapters(results: Path) -> None:
     headings = HEADINGS.findall(built(results))
-    assert headings[:2] == ["What was measured, and on which machine", "Strong scaling"]
+    assert headings[:2] == ["The machine", "Strong scaling"]
     assert headings[-1] == "How to reproduce"
     assert "Weak scaling" not in headings, "not measured"
 
@@ -84,15 +84,14 @@ def test_the_same_results_make_the_same_page(results: Path) -> None:
     assert built(results) == built(results)
 
 
-def test_two_folders_stand_side_by_side(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    other = tmp_path_factory.mktemp("other")
-    stored(other, cell("sequential", 1), cell("p2", 2, scales=(2.0, 2.02, 1.98)))
-    text = built(other, "--sides", str(results), str(other))
-    assert "<h2>B against A</h2>" in text
-    assert "slower" in text
-    assert text.count("<h3>A</h3>") == text.count("<h3>B</h3>") > 0
-
-
 def test_without_results_it_says_what_makes_some(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no results yet"):
         main(["--results", str(tmp_path)])
+
+
+def test_a_table_that_experiments_have_in_common_stands_once(results: Path) -> None:
+    stored(results, trials=[trial("p2", 2, 1.0, experiment="adhoc")])
+    assert built(results).count("<figcaption>Experimental environment ") == 1
+    other = trial("p2", 2, 1.0, experiment="other", environment='{"CPU": "another processor"}')
+    stored(results, trials=[other])
+    assert built(results).count("<figcaption>Experimental environment ") == 2

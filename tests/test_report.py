@@ -1,5 +1,6 @@
 """The command that reports: what it writes, removes, prints, and how it ends."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments.records.schema import FAILED
 from experiments.report import sections
 from experiments.report.__main__ import main
+from experiments.report.page import page
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
 from experiments.report.style import Chart
@@ -120,7 +122,7 @@ def test_a_new_section_is_a_function_that_registers_itself(
 ) -> None:
     monkeypatch.setattr(sections, "_SECTIONS", list(sections.sections()))
 
-    @section("mine")
+    @section("mine", chapter="Slowest first", order=5)
     def slowest(results: Results) -> Outputs:
         """The slowest trial."""
         data = results.trials.nlargest(1, "wall_s")[["strategy", "wall_s"]]
@@ -128,10 +130,11 @@ def test_a_new_section_is_a_function_that_registers_itself(
         yield "empty", Chart(Figure(), data)
 
     results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
-    assert [each.name for each in sections_of("mine")] == ["slowest", "environment"]
+    assert [each.name for each in sections_of("mine")] == ["slowest", "environment", "warnings"]
     assert report(results) == 0
     assert "3.00" in (tmp_path / "tables/mine/table.md").read_text(encoding="utf-8")
     assert files(results, "figures") == {"empty.png", "empty.svg"}
+    assert re.findall("<h2>([^<]+)</h2>", page(tmp_path))[0] == "Slowest first"
 
 
 def test_trials_that_a_rerun_added_all_count(tmp_path: Path) -> None:

@@ -17,13 +17,6 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
-PRINTED = (
-    "table",
-    "verdicts",
-    "bars",
-    "missed",
-    "recommendation",
-)  # tables that a terminal shows too, in this order
 
 
 def write_report(results: Results, names_files: bool = True) -> bool:
@@ -36,20 +29,21 @@ def write_report(results: Results, names_files: bool = True) -> bool:
         command = f"python run.py -m experiment={results.experiment}"
         raise NoTrialsError(f"{results.trials_folder}: no trials; `{command}` makes them")
     written: list[Path] = []
-    texts, sound = {}, True
+    printed: list[str] = []
+    sound = True
     for section in sections:
         try:
             for stem, content in section.show(results):
                 paths = _write(results, stem, content)
                 print(*(paths if names_files else ()), sep="\n", end="\n" if names_files else "")
                 written += paths
-                if not isinstance(content, Chart | pd.DataFrame):
-                    texts[stem] = "\n".join(table.text() for table in content)
+                if stem == section.prints and not isinstance(content, Chart | pd.DataFrame):
+                    printed += [table.text() for table in content]
         except (NoTrialsError, BreakdownError, OSError) as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
             sound &= isinstance(error, NoTrialsError)
     _remove_others(results, written)
-    print("", *(texts[stem] for stem in PRINTED if stem in texts), sep="\n")
+    print("", *printed, sep="\n")
     return sound
 
 

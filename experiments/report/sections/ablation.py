@@ -23,7 +23,13 @@ NOTES = (
 )
 
 
-@section("ablation", "diagnosis")
+@section(
+    "ablation",
+    "diagnosis",
+    chapter="What each policy gives back",
+    words="One policy changed at a time, in the same rounds as the cell with none changed.",
+    order=70,
+)
 def ablation(results: Results) -> Outputs:
     """What was measured in the same rounds, with and without each policy."""
     trials, notes = results.comparable

@@ -32,7 +32,13 @@ ROW = [
 ]
 
 
-@section("advise")
+@section(
+    "advise",
+    chapter="Recommendation",
+    words="What to run on this machine, from the search of experiment=advise.",
+    order=10,
+    prints="recommendation",
+)
 def recommendation(results: Results) -> Outputs:
     """What to run, why, and everything that it was chosen from."""
     try:

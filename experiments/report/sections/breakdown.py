@@ -40,7 +40,14 @@ POP = (
 )
 
 
-@section("strong_scaling", "diagnosis")
+@section(
+    "strong_scaling",
+    "diagnosis",
+    chapter="Where the time goes",
+    words="All P x T worker-seconds, split without remainder. It ranks suspects; a policy that removes a "
+    "cause in the same rounds proves it.",
+    order=50,
+)
 def breakdown(results: Results) -> Outputs:
     """Of the cells in which no policy was changed."""
     trials, notes = results.one_workload

@@ -23,7 +23,7 @@ NOTES = (
 )
 
 
-@section("diagnosis", "strong_scaling")
+@section("diagnosis", "strong_scaling", chapter="Where the time goes", order=51, prints="verdicts")
 def diagnosis(results: Results) -> Outputs:
     """The verdicts on all that was measured. Raises BreakdownError where tasks do not fit their trial."""
     trials, notes = results.one_workload

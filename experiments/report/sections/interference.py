@@ -24,7 +24,14 @@ NOT_TOLD = f"no contention of {percent(SLOWER - 1)} or more is shown for any one
 COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 
 
-@section("interference", "diagnosis")
+@section(
+    "interference",
+    "diagnosis",
+    chapter="CPU or memory",
+    words="How much longer a task takes beside neighbours that compute, copy memory, touch fresh pages or "
+    "write files.",
+    order=60,
+)
 def interference(results: Results) -> Outputs:
     """What a task is slowed down by, in all and per transform."""
     trials, notes = results.one_workload

@@ -31,7 +31,8 @@ NOTES = [
 ]
 
 
-@section(*published.POINTS)
+@section("strong_scaling", chapter="Strong scaling", order=31)
+@section("weak_scaling", chapter="Weak scaling", order=41)
 def laws(results: Results) -> Outputs:
     """Those that apply to the points of the experiment."""
     points, trials, _ = points_of(results)

@@ -26,21 +26,37 @@ from experiments.report.tables import (
     value_text,
 )
 
+CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s", "ceiling_share", "wall_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time); - where it is unknown."
 CEILING = "of the ceiling: time of `copies`, the most that so many CPUs do at the same time, over this time."
 
 
-@section(*published.POINTS)
+@section(
+    "strong_scaling",
+    chapter="Strong scaling",
+    words="The same work on more workers. Speedup S(P) = T(1) / T(P), efficiency S(P) / P; the ceiling is "
+    "the rate of P busy copies of the program, which no strategy can beat. Dashed: the study's.",
+    order=30,
+)
+@section(
+    "weak_scaling",
+    chapter="Weak scaling",
+    words="Pixels in proportion to workers. The study's efficiency T(1) / T(P) compares a small image at one "
+    "worker with a large one at many: a task costs something beside its pixels, so small images are "
+    "slow per pixel, and this efficiency may exceed 100 %. The work-normalised efficiency, sequential "
+    "time at the same size / (P T(P)), does not.",
+    order=40,
+)
 def scaling(results: Results) -> Outputs:
     """The points over the study's."""
     points, trials, notes = points_of(results)
-    yield "table", scaling_tables(points, results.title, notes)
     if (points["status"] == OK).any():
         study, cpus = published.points(results.experiment), cpus_of(trials)
-        for measure in (name for name in MEASURES if name in points and points[name].notna().any()):
+        for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             stem = "time" if measure == "wall_s" else measure
             figure = scaling_figure(measure, points, results.title, study, cpus)
             yield stem, style.Chart(figure, public(points))
+    yield "table", scaling_tables(points, results.title, notes)
 
 
 @lru_cache(maxsize=4)  # sections of one report ask for the same

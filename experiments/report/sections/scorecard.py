@@ -19,7 +19,13 @@ NOTE = (
 SLIPS = "Printed speedups and efficiencies that contradict the printed seconds, beyond their rounding."
 
 
-@section("scorecard", source=Path("trials/strong_scaling"))
+@section(
+    "scorecard",
+    chapter="The study's claims, tried here",
+    words="Each claim of the published study as a test on these results.",
+    order=100,
+    source=Path("trials/strong_scaling"),
+)
 def claims(results: Results) -> Outputs:
     """A verdict on each claim, and the slips of the printed tables."""
     every = {name: results.beside(name) for name in EXPERIMENTS}

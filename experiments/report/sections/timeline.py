@@ -24,7 +24,7 @@ BARS = 20_000  # drawn at most in a panel: of a trial with more, as far as they 
 SPAN_COLUMNS = ["worker", "saver", "start_s", "save_start_s", *(f"{stage}_s" for stage in STAGES)]
 
 
-@section("strong_scaling")
+@section("strong_scaling", chapter="Timeline", words="One trial of each strategy as it went.", order=80)
 def timeline(results: Results) -> Outputs:
     """The strategies at the largest count that the CPUs hold."""
     trials, _ = results.selected()

@@ -19,7 +19,12 @@ THUMBNAIL = (400, 400)  # pixels
 NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or not the same twice."
 
 
-@section("validation")
+@section(
+    "validation",
+    chapter="Validation",
+    words="Real photos, augmented by every strategy: the outputs have to be equal byte for byte.",
+    order=90,
+)
 def validation(results: Results) -> Outputs:
     """The table stands without pictures, and says why there are none."""
     trials, notes = results.selected()

@@ -1,1 +1,0 @@
-"""The page: all results in one file that answers first and proves after."""
