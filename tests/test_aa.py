@@ -30,7 +30,7 @@ def test_identical_code_claims_nothing_and_a_planted_difference_is_claimed() -> 
     assert slower["gain"] == pytest.approx(-0.3, abs=0.02)
 
 
-def test_a_comparison_is_of_three_consecutive_rounds_of_the_same_flag() -> None:
+def test_aa_comparison_takes_three_consecutive_rounds() -> None:
     incomplete = [row for row in twice(1.3, 1.0, 1.3) if row["round"] < 8]
     rows = aa_comparisons(frame([*incomplete, *twice(1.0, saving=False)]))
     assert list(rows["saving"]) == [False, True, True]

@@ -65,7 +65,7 @@ def test_one_round_has_no_interval() -> None:
     assert pd.isna([row["low"], row["high"]]).all()
 
 
-def test_a_round_that_lacks_one_of_both_tells_nothing() -> None:
+def test_round_with_one_side_only_is_left_out() -> None:
     failed = trial("p2", 2, None, ablation="tmpfs", round=2, status=FAILED)
     alone = rounds("tmpfs", [1.0], sweep="other")
     [row] = given(rounds("none", [8.0, 8.0, 80.0]), [*rounds("tmpfs", [4.0, 4.0]), failed, *alone])

@@ -26,12 +26,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_cpus_are_told_by_their_numbers_and_a_guest_is_part_of_its_user(machine: Path) -> None:
+def test_counters_take_cpus_by_number_and_guest_time_as_user_time(machine: Path) -> None:
     used = {"busy_s": 7.3, "iowait_s": 6.0, "steal_s": 7.0, "huge_faults": 12}
     assert activity.counters({0, 2}) == pytest.approx(used)
 
 
-def test_cpus_that_are_not_shown_have_no_counters(machine: Path) -> None:
+def test_counters_are_missing_for_an_offline_cpu(machine: Path) -> None:
     assert activity.counters({0, 1}) == {"huge_faults": 12}
 
 
@@ -40,7 +40,7 @@ def test_a_kernel_without_huge_pages_counts_no_faults_of_them(machine: Path) -> 
     assert "huge_faults" not in activity.counters({0})
 
 
-def test_others_have_what_the_trial_did_not_use() -> None:
+def test_cpu_time_of_others_is_the_busy_time_less_the_trial() -> None:
     before = {"busy_s": 10.0, "iowait_s": 2.0, "steal_s": 1.0, "huge_faults": 5}
     after = {"busy_s": 14.0, "iowait_s": 1.5, "steal_s": 1.5, "huge_faults": 8}
     columns = {"others_cpu_s": 1.0, "iowait_s": 0, "steal_s": 0.5, "huge_faults": 3}

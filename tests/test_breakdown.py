@@ -29,7 +29,7 @@ def split(*cells: Cells) -> Any:
     return next(row for row in rows if row["trial_id"] == cells[-1].trials[0]["trial_id"])
 
 
-def test_every_part_is_what_it_is_by_hand() -> None:
+def test_parts_of_the_breakdown_match_a_calculation_by_hand() -> None:
     row = split(REFERENCE, HERE)
     assert row["total_s"] == pytest.approx(2 * (0.5 + 8 * 0.16 + 7 * 0.01 + 0.2))
     assert {name: row[name] for name in PARTS} == pytest.approx(

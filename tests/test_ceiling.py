@@ -18,7 +18,7 @@ def shares(*values: float) -> "pd.Series[float]":
     return pd.Series(values, pd.MultiIndex.from_tuples([(0, number) for number in range(len(values))]))
 
 
-def test_two_copies_that_are_never_slowed_down_halve_the_time() -> None:
+def test_two_undisturbed_copies_halve_the_time() -> None:
     """Each of two copies does both tasks (1 s and 3 s) in 4 s: in that window the workload is done twice."""
     both = tasks((0, 0, 0, 1), (1, 0, 1, 4), (1, 1, 0, 3), (0, 1, 3, 4))
     assert time_of_rate(both, shares(0.25, 0.75)) == pytest.approx(3.0)  # its longest task: 2 s is too short
@@ -26,7 +26,7 @@ def test_two_copies_that_are_never_slowed_down_halve_the_time() -> None:
     assert time_of_rate(short, shares(0.5, 0.5)) == pytest.approx(1.0)
 
 
-def test_only_the_window_in_which_all_are_busy_counts() -> None:
+def test_ceiling_takes_the_window_in_which_all_copies_are_busy() -> None:
     """The second begins 1 s later: from 1 to 4 s three and three quarter tasks of 1 s are done by two."""
     late = tasks(
         (0, 0, 0, 1), (1, 0, 1, 2), (2, 0, 2, 3), (3, 0, 3, 4), (2, 1, 1, 3), (3, 1, 3, 5), (0, 1, 5, 7)
@@ -34,7 +34,7 @@ def test_only_the_window_in_which_all_are_busy_counts() -> None:
     assert time_of_rate(late, shares(*[0.25] * 4)) == pytest.approx(3 / ((3 + 1.5) / 4))
 
 
-def test_the_first_eighth_of_a_copy_warms_it_up() -> None:
+def test_ceiling_leaves_out_the_first_eighth_of_a_copy() -> None:
     """Of 16 tasks of 1 s the first two take 3 s each: from then on two copies do one task in 0.5 s."""
     begins = [0, 3, *range(6, 21)]
     ordered = [((place + 8 * worker) % 16, worker, place) for worker in (0, 1) for place in range(16)]

@@ -82,7 +82,7 @@ def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_
     assert f"strategy {', '.join(sorted(STRATEGIES))}" in lines
 
 
-def test_what_an_option_takes_is_said_by_its_type() -> None:
+def test_values_of_an_option_are_described_by_its_type() -> None:
     assert cli.values(int | None) == "an integer or null"
     assert cli.values(bool) == "true or false"
     assert cli.values(StartMethod) == "one of fork, spawn, forkserver"
@@ -106,7 +106,7 @@ def test_hydras_own_flags_answer_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_sweep_from_outside_the_checkout(tmp_path: Path) -> None:
+def test_wrong_sweep_is_refused_outside_the_checkout(tmp_path: Path) -> None:
     ended = command("-m", "workers=2,0", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (cli.USAGE_ERROR, "")
     assert ended.stderr == "error: workers=0: must be 1 or more\n"

@@ -50,7 +50,7 @@ def composed(*words: str) -> Cell:
         ("protocol=paper", "strategy=ray", "strategy.address='host:6379'"),
     ],
 )
-def test_a_command_names_the_same_cell(words: tuple[str, ...]) -> None:
+def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> None:
     cell = composed(*words)
     [python, script, *again] = shlex.split(command(cell))
     assert (python, script) == ("python", "run.py")
@@ -60,7 +60,7 @@ def test_a_command_names_the_same_cell(words: tuple[str, ...]) -> None:
     assert composed(*again).config.sample == cell.config.sample
 
 
-def test_a_folder_of_the_user_s_own_is_named(tmp_path: Path) -> None:
+def test_command_names_the_config_folder_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "mine.yaml").write_text("transforms: [{_target_: albumentations.ToGray}]\n")
     done = subprocess.run(
@@ -84,7 +84,7 @@ def test_a_folder_of_the_user_s_own_is_named(tmp_path: Path) -> None:
     assert "pipeline.transforms" not in command
 
 
-def test_what_is_as_it_is_by_default_is_not_said(tmp_path: Path) -> None:
+def test_command_leaves_out_default_values(tmp_path: Path) -> None:
     cell = composed("strategy=dynamic", "runtime=fast", "dataset=folder", f"dataset.path={tmp_path}")
     assert command(cell, output_dir="augmented") == (
         f"python run.py strategy=dynamic dataset=folder runtime=fast dataset.path={tmp_path} workers=1 "

@@ -82,7 +82,7 @@ def test_cells_are_paired_by_their_work_not_by_code_machine_repetitions_or_order
         compare(frame(a), frame(other))
 
 
-def test_untouched_code_is_not_called_slower_for_trials_in_memory_beside_those_on_disk() -> None:
+def test_compare_pairs_trials_in_memory_and_on_disk_with_themselves() -> None:
     memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}', "ablation": "tmpfs"}
     disk = {"output_file_system": "ext4 /"}
     a = frame([*repeated("p2", 2, *around(10.0), **disk), *repeated("p2", 2, *around(5.0), **memory)])
@@ -113,7 +113,7 @@ def test_a_trial_that_failed_before_its_inputs_were_known_is_of_the_cell_it_agre
     }
 
 
-def test_of_each_side_the_newest_code_counts_and_all_its_trials() -> None:
+def test_compare_takes_all_trials_of_the_newest_code_of_each_side() -> None:
     later = BEGIN + timedelta(days=1)
     newer = repeated("p1", 2, 4.0, 5.0, code_digest="newer", started_at=later)
     rerun = repeated("p1", 2, 6.25, code_digest="newer", sweep="rerun", started_at=later)
@@ -124,7 +124,7 @@ def test_of_each_side_the_newest_code_counts_and_all_its_trials() -> None:
     assert (result["repetitions_a"].item(), result["wall_s_a"].item()) == (3, pytest.approx(5.0))
 
 
-def test_what_differs_between_the_sides_is_said() -> None:
+def test_differences_between_environments_are_named() -> None:
     a, b = frame([trial("p1", 2, 1.0)]), frame([trial("p1", 2, 1.0, machine="m2", numpy_version="2.1.0")])
 
     assert environments(a, a) == "A and B: same machine, code and versions."

@@ -23,7 +23,7 @@ def digest(folder: Path) -> str:
     return inputs_digest(list(folder.iterdir()))
 
 
-def test_the_digest_is_that_of_the_sorted_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_is_that_of_the_sorted_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = (f"{name} 5 {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("a.png", "b.png"))
     expected = hashlib.sha256("".join(lines).encode()).hexdigest()
     assert digest(folder) == expected
@@ -31,25 +31,25 @@ def test_the_digest_is_that_of_the_sorted_lines(folder: Path, monkeypatch: pytes
     assert digest(folder) == expected
 
 
-def test_a_copy_elsewhere_is_the_same(folder: Path, tmp_path: Path) -> None:
+def test_digest_of_a_copied_folder_is_equal(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
     assert digest(tmp_path / "elsewhere") == digest(folder)
 
 
-def test_bytes_count_though_size_and_time_are_the_same(folder: Path) -> None:
+def test_digest_changes_with_bytes_of_equal_size_and_time(folder: Path) -> None:
     before, times = digest(folder), os.stat(folder / "a.png")
     (folder / "a.png").write_bytes(b"A.png")
     os.utime(folder / "a.png", ns=(times.st_atime_ns, times.st_mtime_ns))
     assert digest(folder) != before
 
 
-def test_names_count(folder: Path) -> None:
+def test_digest_changes_with_a_name(folder: Path) -> None:
     before = digest(folder)
     (folder / "a.png").rename(folder / "c.png")
     assert digest(folder) != before
 
 
-def test_what_cannot_be_read_counts_and_does_not_wait(folder: Path) -> None:
+def test_digest_covers_unreadable_files_without_waiting(folder: Path) -> None:
     os.mkfifo(folder / "fifo.png")
     (folder / "zero.png").symlink_to("/dev/zero")
     (folder / os.fsdecode(b"\xff.png")).symlink_to("nowhere")

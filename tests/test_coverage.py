@@ -55,10 +55,10 @@ def bootstrap_coverage(rounds: int, sweeps: int = 300) -> float:
 
 
 @pytest.mark.parametrize("rounds", [2, 3, 5])
-def test_the_interval_of_a_speedup_covers_it_as_often_as_it_says(rounds: int) -> None:
+def test_interval_of_a_speedup_covers_it_in_95_percent(rounds: int) -> None:
     assert 0.93 <= coverage(rounds) <= 0.98
 
 
 @pytest.mark.parametrize("rounds", [2, 3, 5])
-def test_a_bootstrap_of_so_few_repetitions_does_not(rounds: int) -> None:
+def test_bootstrap_of_few_repetitions_covers_less_than_it_claims(rounds: int) -> None:
     assert bootstrap_coverage(rounds) < 0.93

@@ -62,7 +62,7 @@ def test_width_comes_first_in_a_size(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["synthetic", "photos"])
-def test_what_is_cached_is_not_made_again(name: str, tmp_path: Path) -> None:
+def test_cached_files_are_reused(name: str, tmp_path: Path) -> None:
     before = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
     after = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
     assert before == after
@@ -75,7 +75,7 @@ def test_a_cache_that_cannot_be_written_is_named(dataset: Dataset, tmp_path: Pat
         dataset.files(1, (20, 20), 0, tmp_path / "file" / "cache")
 
 
-def test_an_interrupted_making_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_synthesis_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def save(path: Path, image: pixels.Pixels) -> None:
         if path.name.endswith("1.jpg"):
             raise KeyboardInterrupt
@@ -248,7 +248,7 @@ def test_any_name_is_found_and_gives_an_output_of_its_own(
     assert len(outputs) == 3 * len(files)
 
 
-def test_names_of_dots_are_names_and_a_bare_suffix_is_none(tmp_path: Path) -> None:
+def test_file_name_of_dots_is_an_image_and_a_bare_suffix_is_none(tmp_path: Path) -> None:
     for name in ("..png", "...JPG", ".png", ".jpeg"):
         (tmp_path / name).touch()
     files = Folder(str(tmp_path)).files(None, None, 0, tmp_path)
@@ -256,7 +256,7 @@ def test_names_of_dots_are_names_and_a_bare_suffix_is_none(tmp_path: Path) -> No
     assert Workload(tuple(files), 1, {}, 0, None).output_name(1, 2) == "aug_._000002.png"
 
 
-def test_what_only_looks_like_an_image_is_listed_not_lost(tmp_path: Path) -> None:
+def test_folder_and_broken_link_with_an_image_suffix_are_listed(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").mkdir()
     (tmp_path / "b.jpg").symlink_to("nowhere")
     assert [file.name for file in Folder(str(tmp_path)).files(None, None, 0, tmp_path)] == ["a.jpg", "b.jpg"]

@@ -34,7 +34,7 @@ def test_every_task_is_taken_once_in_any_order_of_asking(
     assert sorted(taken) == [(k, j) for k in range(n_images) for j in range(n_augmentations)]
 
 
-def test_a_worker_keeps_its_image_and_then_takes_a_new_one() -> None:
+def test_worker_finishes_its_image_before_taking_another() -> None:
     shared = claims(3, 2, 2)
     first, second = shared.of(0), shared.of(1)
     assert [*islice(first, 1)] == [(0, 0)]
@@ -42,7 +42,7 @@ def test_a_worker_keeps_its_image_and_then_takes_a_new_one() -> None:
     assert [*first] == [(0, 1), (2, 1)]
 
 
-def test_a_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
+def test_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
     shared = claims(2, 6, 3)
     busy, busier, idle = (shared.of(worker) for worker in range(3))
     assert [*islice(busy, 4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
@@ -50,6 +50,6 @@ def test_a_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
     assert [*islice(idle, 2)] == [(1, 2), (1, 3)]
 
 
-def test_one_image_is_work_for_all() -> None:
+def test_workers_share_a_single_image() -> None:
     shared = claims(1, 4, 4)
     assert [next(shared.of(worker)) for worker in range(4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]

@@ -119,7 +119,9 @@ def ends(name: str, job: Job, expected: str) -> supervisor.Outcome:
 
 @pytest.mark.parametrize("attempt", range(TIMES))
 @pytest.mark.parametrize(("name", "role"), VICTIMS)
-def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
+def test_killed_process_is_reported_with_its_role_and_task(
+    name: str, role: Role, attempt: int, tmp_path: Path
+) -> None:
     """Outputs go where a sweep's do, to a scratch folder: a file that was being written goes with it, and
     what has its name is whole."""
     workers = 1 if name == "sequential" else 3
@@ -139,7 +141,7 @@ def test_kill_9(name: str, role: Role, attempt: int, tmp_path: Path) -> None:
     tried(f"kill -9 of a {role.name.lower()}", name)
 
 
-def test_kill_9_of_a_neighbour_that_keeps_no_log_of_tasks(tmp_path: Path) -> None:
+def test_killed_neighbour_of_interference_is_reported(tmp_path: Path) -> None:
     job = small_job(tmp_path, 3, pipeline=pipeline(Sleeps))
 
     def kill() -> None:
@@ -158,7 +160,7 @@ def test_kill_9_of_a_neighbour_that_keeps_no_log_of_tasks(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: Path) -> None:
+def test_named_semaphores_are_removed_after_a_kill(method: str, tmp_path: Path) -> None:
     runtime = Runtime(start_method=StartMethod(method))
     job = small_job(tmp_path, 3, n_augmentations=60, pipeline=pipeline(Sleeps), runtime=runtime)
     killer = threading.Thread(target=strike, args=(job, Role.WORKER, random.Random(method)))
@@ -171,17 +173,17 @@ def test_named_semaphores_of_other_start_methods_go_too(method: str, tmp_path: P
 class TestInATransform:
     workers = staticmethod(lambda name: 1 if name == "sequential" else 3)
 
-    def test_raises(self, name: str, tmp_path: Path) -> None:
+    def test_exception_is_the_error(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Raises))
         ends(name, job, "RuntimeError: planted fault; worker")
         tried("a transform raises", name)
 
-    def test_exits(self, name: str, tmp_path: Path) -> None:
+    def test_system_exit_is_the_error(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Exits))
         ends(name, job, "SystemExit: 3; worker")
         tried("a transform exits", name)
 
-    def test_leaves(self, name: str, tmp_path: Path) -> None:
+    def test_silent_exit_is_the_error(self, name: str, tmp_path: Path) -> None:
         """Some do, while others have a task in hand: loky kills those."""
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Sleeps, Leaves, p=0.3))
         replaced = STRATEGIES[name].replaces_workers
@@ -189,7 +191,7 @@ class TestInATransform:
         tried("a worker exits", name)
 
     @pytest.mark.slow
-    def test_hangs(self, name: str, tmp_path: Path) -> None:
+    def test_hang_ends_at_the_time_limit(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
         outcome = run(STRATEGIES[name](), job, timeout_s=4)  # time enough to begin on a busy machine
         assert outcome.error
@@ -199,20 +201,20 @@ class TestInATransform:
             assert "at task (0, 0)" in outcome.error
         tried("a transform hangs", name)
 
-    def test_a_full_disk(self, name: str, small_disk: Path, tmp_path: Path) -> None:
+    def test_full_disk_for_outputs_is_the_error(self, name: str, small_disk: Path, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), n_augmentations=60, output=small_disk / "out")
         ends(name, job, "no space left on device: aug_noise_")
         if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
             assert not list((small_disk / "out").glob(".*.part"))
         tried("the disk is full", name)
 
-    def test_a_disk_that_is_full_for_the_logs_too(self, name: str, small_disk: Path) -> None:
+    def test_full_disk_for_logs_is_the_error(self, name: str, small_disk: Path) -> None:
         job = small_job(small_disk, self.workers(name), n_augmentations=60)
         ends(name, job, "no space left on device")
         tried("the disk is full for everything", name)
 
 
-def test_a_worker_that_the_supervisor_kills_is_not_the_cause(
+def test_worker_killed_by_the_supervisor_is_not_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a family that is being ended, the one that looks after the others may be the last to go."""
@@ -265,7 +267,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, 
     ],
     ids=lambda stop: stop.name,
 )
-def test_a_stopped_sweep_goes_on_where_it_was(
+def test_stopped_sweep_resumes_to_the_same_rows(
     stop: signal.Signals, undisturbed: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
     rng = random.Random(stop.name)
@@ -289,7 +291,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(
 
 
 @pytest.mark.slow
-def test_two_sweeps_at_once_lose_and_double_nothing(
+def test_concurrent_sweeps_lose_and_double_no_row(
     undisturbed: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
     both = [
@@ -302,7 +304,7 @@ def test_two_sweeps_at_once_lose_and_double_nothing(
     assert rows(tmp_path) == undisturbed
 
 
-def test_a_trial_that_loses_its_sweep_ends(tmp_path: Path) -> None:
+def test_trial_ends_if_its_sweep_is_killed(tmp_path: Path) -> None:
     words = (
         "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Hangs}]",
         "strategy=pq",

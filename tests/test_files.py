@@ -10,7 +10,7 @@ from augment.files import Files, compact
 PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
 
 
-def test_files_are_the_paths_that_they_were_made_of() -> None:
+def test_files_behave_as_the_sequence_of_their_paths() -> None:
     files = Files(PATHS)
     assert list(files) == PATHS
     assert len(files) == 4
@@ -20,12 +20,12 @@ def test_files_are_the_paths_that_they_were_made_of() -> None:
         files[4]
 
 
-def test_a_hundred_thousand_take_as_much_memory_as_their_names() -> None:
+def test_hundred_thousand_files_pickle_in_3_mb() -> None:
     files = Files([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
     assert len(pickle.dumps(files)) < 3_000_000
 
 
-def test_those_of_several_folders_are_as_they_were() -> None:
+def test_compact_keeps_files_of_several_folders_as_a_tuple() -> None:
     files = [*PATHS, Path("/elsewhere/a.png")]
     assert compact(files) == tuple(files)
     assert isinstance(compact(PATHS), Files)

@@ -86,7 +86,7 @@ def test_a_plain_command_measures_one_cell(run_py: RunPy, sweeps: Sweeps, tmp_pa
     assert "p1-3w-2000x1000-saving is measured" in (folder / "run.log").read_text()
 
 
-def test_a_sweep_is_given_to_the_rounds_whole_and_is_hydras_afterwards(
+def test_sweep_is_measured_whole_and_stored_as_hydra_does(
     run_py: RunPy, sweeps: Sweeps, tmp_path: Path
 ) -> None:
     assert run_py("-m", "workers=1,2", "strategy=p1,p2", "results_dir=kept").status == 0
@@ -106,7 +106,7 @@ def test_a_sweep_is_given_to_the_rounds_whole_and_is_hydras_afterwards(
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
-def test_an_experiments_own_sweep_and_the_command_lines_instead(run_py: RunPy, sweeps: Sweeps) -> None:
+def test_command_line_replaces_the_sweep_of_an_experiment(run_py: RunPy, sweeps: Sweeps) -> None:
     assert run_py("experiment=validation", "workers=2").status == 0
     assert run_py("experiment=validation", "strategy=p1", "workers=2,3").status == 0
     assert [[cell.strategy for cell in cells] for cells in sweeps.cells] == [
@@ -136,7 +136,7 @@ def test_an_instrument_is_swept_over_the_worker_counts_of_the_machine(
 
 
 @pytest.mark.parametrize("launcher", ["rounds", "basic"])
-def test_a_job_in_its_own_folder_still_finds_relative_paths(
+def test_job_with_chdir_still_finds_relative_paths(
     launcher: str, run_py: RunPy, sweeps: Sweeps, tmp_path: Path
 ) -> None:
     words = ("-m", "workers=1,2", f"hydra/launcher={launcher}", "hydra.job.chdir=true")
@@ -145,7 +145,7 @@ def test_a_job_in_its_own_folder_still_finds_relative_paths(
     assert sum(len(cells) for cells in sweeps.cells) == 2
 
 
-def test_a_folder_may_be_given_relative_to_the_home_or_to_what_hydra_knows(
+def test_results_dir_may_contain_home_or_a_resolver(
     run_py: RunPy, sweeps: Sweeps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -164,7 +164,7 @@ def test_a_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -
 
 
 @pytest.mark.parametrize("name", ["order_seed=1,2", "results_dir=a,b", "side_by_side=true,false"])
-def test_what_a_sweep_has_one_of_is_refused_when_it_differs(name: str, run_py: RunPy, tmp_path: Path) -> None:
+def test_sweep_over_an_option_of_the_whole_sweep_is_refused(name: str, run_py: RunPy, tmp_path: Path) -> None:
     option, _, _ = name.partition("=")
     assert_refused(run_py("-m", name), tmp_path, f"{option}=")
 
@@ -239,7 +239,7 @@ def test_a_strategy_file_of_the_users_own(
 
 
 @pytest.mark.parametrize("text", ["_target_: mine.Own\n", "defaults: [base_p2]\n_target_: mine.Own\n"])
-def test_a_class_of_the_users_own_ends_in_one_line_that_says_what_would_be_right(
+def test_target_in_a_strategy_file_is_refused_with_the_alternative(
     text: str, run_py: RunPy, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = strategy_file(tmp_path_factory.mktemp("conf"), text)

@@ -78,9 +78,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
-def test_an_option_that_can_change_what_is_measured_tells_cells_apart(
-    name: str, change: dict[str, Any]
-) -> None:
+def test_identity_changes_with_every_determining_option(name: str, change: dict[str, Any]) -> None:
     assert key(cell()) != key(cell(**change))
 
 
@@ -89,7 +87,7 @@ def row_of(known: dict[str, Any]) -> Row:
 
 
 @pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
-def test_cells_that_differ_in_one_option_never_stand_in_one_point(name: str, change: dict[str, Any]) -> None:
+def test_select_never_pools_cells_with_different_options(name: str, change: dict[str, Any]) -> None:
     cells = [CellTrials(each)._known for each in (cell(), cell(**change))]
     rows = [row_of({name: known[name] for name in known.keys() - ENVIRONMENT.keys()}) for known in cells]
     kept, _ = select(frame(rows), STRONG)
@@ -97,7 +95,7 @@ def test_cells_that_differ_in_one_option_never_stand_in_one_point(name: str, cha
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_so_do_a_strategy_and_every_option_of_it(name: str) -> None:
+def test_identity_changes_with_every_strategy_option(name: str) -> None:
     others = [
         cell(replace(STRATEGIES[name](), **{option: value}))
         for option, value in declared(STRATEGIES[name](), True)
@@ -106,7 +104,7 @@ def test_so_do_a_strategy_and_every_option_of_it(name: str) -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_an_option_that_says_otherwise_does_not() -> None:
+def test_identity_ignores_options_declared_as_irrelevant() -> None:
     names = {name for name, _ in declared_names(Config)}
     assert {"repetitions", "results_dir", "rerun", "order_seed", "cache_dir"} <= names
     assert key(cell()) == key(cell(repetitions=9, results_dir="x", rerun=True, order_seed=5, overwrite=True))
@@ -116,7 +114,7 @@ def declared_names(options: type) -> Iterator[tuple[str, Any]]:
     return ((each.name, each) for each in fields(options) if each.metadata.get("determines") is False)
 
 
-def test_inputs_count_by_content(tmp_path: Path) -> None:
+def test_identity_changes_with_the_content_of_inputs(tmp_path: Path) -> None:
     different = [cell(), cell(image_size="30x10"), cell(n_images=3)]
     different += [cell(dataset=Synthetic(Pattern.noise)), cell(dataset=Synthetic(format=Format.png))]
     assert len({key(each) for each in different}) == len(different)
@@ -134,13 +132,13 @@ def test_inputs_count_by_content(tmp_path: Path) -> None:
     assert key(folder("a")) != key(folder("b")), "same name, same size"
 
 
-def test_the_output_s_file_system_counts_where_outputs_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_identity_changes_with_the_output_file_system_if_saving(monkeypatch: pytest.MonkeyPatch) -> None:
     memory: Any = {"scratch_dir": "/dev/shm"}
     assert key(cell()) != key(cell(**memory))
     assert key(cell(saving=False)) == key(cell(saving=False, **memory))
 
 
-def test_the_source_and_the_libraries_of_a_transform_of_the_user_s_own_count(
+def test_pipeline_digest_changes_with_source_and_libraries_of_a_user_transform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -156,7 +154,7 @@ def test_the_source_and_the_libraries_of_a_transform_of_the_user_s_own_count(
     assert len({before, with_pillow, pipeline_digest(declaration)}) == 3
 
 
-def test_machine_code_and_versions_count() -> None:
+def test_identity_changes_with_machine_code_and_versions() -> None:
     row: dict[str, Any] = {each.name: 1 for each in DETERMINING}
     keys = {identity(row | {each.name: 2}) for each in DETERMINING}
     assert len(keys) == len(DETERMINING)

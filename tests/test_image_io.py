@@ -26,20 +26,20 @@ def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(os, "open", refused)
 
 
-def test_a_file_is_written_and_written_over(tmp_path: Path) -> None:
+def test_file_is_written_and_overwritten(tmp_path: Path) -> None:
     for content in (FIRST, SECOND, FIRST):
         write(tmp_path, "für 1.png", content)
         assert (tmp_path / "für 1.png").read_bytes() == content.tobytes()
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_its_mode_is_that_of_any_new_file(tmp_path: Path) -> None:
+def test_written_file_has_the_default_mode(tmp_path: Path) -> None:
     write(tmp_path, "a.png", FIRST)
     (tmp_path / "b.png").touch()
     assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b.png").stat().st_mode
 
 
-def test_one_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+def test_unwritable_file_is_named_and_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"no such file or directory: a\.png cannot be written"):
         write(tmp_path / "gone", "a.png", FIRST)
     (tmp_path / "a.png").mkdir()

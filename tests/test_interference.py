@@ -76,7 +76,7 @@ def test_a_few_spread_tasks_are_of_different_images_and_augmentations() -> None:
         assert len(set(augmentations)) >= 3
 
 
-def test_a_load_leaves_nothing(tmp_path: Path) -> None:
+def test_neighbour_loads_leave_no_files(tmp_path: Path) -> None:
     loads = loads_of(tmp_path)
     assert [IDLE, COPIES, *loads] == list(NEIGHBOURS)
     for burst in loads.values():

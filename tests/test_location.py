@@ -55,7 +55,9 @@ def test_a_path_is_local_and_an_address_is_not(bucket: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["sequential", "p1", "p2", "dynamic", "ray"])
-def test_from_a_bucket_into_a_bucket_as_from_folder_to_folder(name: str, bucket: Any, tmp_path: Path) -> None:
+def test_bucket_to_bucket_gives_the_outputs_of_folder_to_folder(
+    name: str, bucket: Any, tmp_path: Path
+) -> None:
     if STRATEGIES[name]().not_applicable(2, saving=True) and name == "ray":
         pytest.skip("ray is not installed")
     files = images(tmp_path)

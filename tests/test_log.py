@@ -34,7 +34,7 @@ def test_laps_fill_the_stages(tmp_path: Path) -> None:
     assert task.tolist() == (4, 5, 100, 105, 2, 3, 0)
 
 
-def test_a_stage_that_comes_twice_has_the_sum(tmp_path: Path) -> None:
+def test_repeated_stage_is_summed(tmp_path: Path) -> None:
     clock = HandClock()
     log = ready_log(tmp_path, clock)
     log.begin(0, 0)
@@ -47,7 +47,7 @@ def test_a_stage_that_comes_twice_has_the_sum(tmp_path: Path) -> None:
     assert process.tasks[["read", "transform"]].tolist() == [(2, 1)]
 
 
-def test_what_a_stage_took_without_a_cpu_it_waited_for_a_file(tmp_path: Path) -> None:
+def test_stage_time_without_cpu_is_file_wait(tmp_path: Path) -> None:
     clock = HandClock()
     log = ready_log(tmp_path, clock)
     for number, cpu_s in enumerate([None, 0.5, 3.0]):  # not asked; two clocks may differ a little
@@ -61,7 +61,7 @@ def test_what_a_stage_took_without_a_cpu_it_waited_for_a_file(tmp_path: Path) ->
     assert process.tasks[["read", "write", "file_wait"]].tolist() == [(2, 2, 0), (2, 2, 3), (2, 2, 0)]
 
 
-def test_a_task_cut_short_is_seen(tmp_path: Path) -> None:
+def test_header_names_the_unfinished_task(tmp_path: Path) -> None:
     log = ready_log(tmp_path, HandClock(), Role.SAVER)
     log.begin(0, 1)
     log.end()
@@ -236,7 +236,7 @@ def test_tasks_before_any_reading_of_the_counters_have_used_nothing(
     assert process.tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
 
 
-def test_a_thread_counts_what_it_uses_itself(tmp_path: Path) -> None:
+def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
     """Beside another one that burns as much."""
 
     def burn_until(end_s: float) -> None:

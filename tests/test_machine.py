@@ -125,7 +125,7 @@ def test_a_fingerprint_outlives_updates(study: Path, label: str) -> None:
         ("®", "unknown"),
     ],
 )
-def test_the_processor_s_name_without_its_ornaments(cpu: str, slug: str) -> None:
+def test_fingerprint_holds_the_plain_name_of_the_processor(cpu: str, slug: str) -> None:
     assert machine.fingerprint({"CPU": cpu, "usable CPUs": "8"}).startswith(f"{slug}-8cpus-")
 
 

@@ -122,7 +122,7 @@ def test_memory_is_that_of_the_processes_and_the_images_they_hold(
     assert STRATEGIES[strategy]().memory_bytes(workers, [IMAGE] * 10, 100) == expected
 
 
-def test_a_chunk_holds_no_image_twice_and_no_more_than_there_are() -> None:
+def test_memory_of_a_chunk_counts_each_image_once() -> None:
     p1 = STRATEGIES["p1"]()
     base = 3 * PROCESS_BYTES + 2 * WORKING_COPIES * 7
     assert p1.memory_bytes(2, [7, 5, 3], 1) == base + 15 + 3 * 2 * 1 * 7  # a task a chunk
@@ -187,7 +187,7 @@ def test_no_limit_of_open_files_is_a_high_one(monkeypatch: pytest.MonkeyPatch) -
     assert resources.open_files_limit() > 1_000_000
 
 
-def test_a_chunk_that_is_asked_for_counts() -> None:
+def test_memory_grows_with_the_requested_chunk() -> None:
     """100 images of 6 MB, one augmentation each: a chunk of 50 holds 50 images, twice in the master and in
     one of the workers; four workers cannot have more than the two chunks there are."""
     base = P1().memory_bytes(4, [IMAGE] * 100, 1)

@@ -35,7 +35,7 @@ def test_the_slips_are_the_twelve_speedups_without_saving() -> None:
     assert kinds.to_numpy().tolist() == [["strong_scaling", False, "speedup"]]
 
 
-def test_a_slip_says_what_would_be_right() -> None:
+def test_slip_gives_the_right_value() -> None:
     first = published.slips().iloc[0]
 
     assert first["right"] == pytest.approx(76.37 / 49.27)
@@ -48,14 +48,14 @@ def test_the_slips_divide_by_the_baseline_with_saving() -> None:
 
 
 @pytest.mark.parametrize(("experiment", "printed"), [("strong_scaling", 30), ("weak_scaling", 30)])
-def test_all_that_is_printed_is_checked(experiment: str, printed: int) -> None:
+def test_all_printed_efficiencies_of_the_study_are_checked(experiment: str, printed: int) -> None:
     rows = published.trials(experiment)
 
     assert rows["printed_efficiency_percent"].notna().sum() == printed
 
 
 @pytest.mark.parametrize("column", ["printed_speedup", "printed_efficiency_percent"])
-def test_another_figure_would_be_found(column: str, tmp_path: Path) -> None:
+def test_wrong_printed_figure_would_be_found(column: str, tmp_path: Path) -> None:
     for name in published.POINTS:
         text = (published.FOLDER / f"{name}.csv").read_text()
         right, wrong = {
@@ -76,7 +76,7 @@ def test_points_have_two_repetitions_and_no_interval() -> None:
     assert points["normalised_efficiency"].notna().sum() == 2  # sequential at its own size, no other
 
 
-def test_a_dash_of_the_study_is_a_cell_that_does_not_apply() -> None:
+def test_dash_of_the_study_is_a_cell_that_does_not_apply() -> None:
     points = published.points("strong_scaling")
     dashes = points[points["status"] == "not_applicable"]
 

@@ -82,7 +82,7 @@ def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_
     assert "pop.md" not in files(results, "tables")
 
 
-def test_a_section_whose_tasks_do_not_fit_hides_no_other(
+def test_damaged_tasks_stop_only_the_sections_that_need_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sequential, p2 = cell("sequential", 1), cell("p2", 2)

@@ -67,7 +67,7 @@ def counts(results: Path) -> dict[str, int]:
     return dict(rows(results).groupby("strategy").size())
 
 
-def test_two_and_then_four_repetitions_are_two_more_of_each(run: Any, tmp_path: Path) -> None:
+def test_more_repetitions_add_only_the_missing_trials(run: Any, tmp_path: Path) -> None:
     run("p1", "p2", repetitions=2)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
     run("p1", "p2", repetitions=4)
@@ -77,7 +77,7 @@ def test_two_and_then_four_repetitions_are_two_more_of_each(run: Any, tmp_path: 
     assert rows(tmp_path)["sweep"].nunique() == 2
 
 
-def test_the_same_command_again_measures_nothing(run: Any, tmp_path: Path, capsys: Any) -> None:
+def test_repeated_command_measures_nothing(run: Any, tmp_path: Path, capsys: Any) -> None:
     run("p1", "p2")
     capsys.readouterr()
     run("p1", "p2")
@@ -85,7 +85,7 @@ def test_the_same_command_again_measures_nothing(run: Any, tmp_path: Path, capsy
     assert capsys.readouterr().out.startswith("2 already measured of 2 cells\nrerun=true measures again")
 
 
-def test_rerun_adds_as_many_as_are_asked_for(run: Any, tmp_path: Path) -> None:
+def test_rerun_adds_as_many_trials_as_requested(run: Any, tmp_path: Path) -> None:
     run("p1", repetitions=2)
     run("p1", repetitions=3, rerun=True)
     assert counts(tmp_path) == {"p1": 5}
@@ -142,7 +142,7 @@ def test_one_failure_of_several_repetitions_discards_none(run: Any, fake: Any, t
     assert list(rows(tmp_path)["status"]) == [OK, FAILED, OK, OK]
 
 
-def test_what_does_not_apply_is_one_row_however_often_it_is_asked_for(run: Any, tmp_path: Path) -> None:
+def test_inapplicable_cell_has_one_row_however_often_requested(run: Any, tmp_path: Path) -> None:
     for _ in range(2):
         [result] = run("pq", workers=1, repetitions=3, rerun=True)
         assert result.seconds_per_task() == float("inf")

@@ -17,9 +17,7 @@ amounts = st.dictionaries(st.integers(0, 20), st.integers(1, 5), max_size=12)
 
 
 @given(amounts, st.sets(st.integers(0, 20)), st.integers(0, 9))
-def test_everything_gets_the_trials_that_it_lacks_at_most_once_or_twice_a_round(
-    lacking: dict[int, int], twice: set[int], seed: int
-) -> None:
+def test_rounds_hold_exactly_the_missing_trials(lacking: dict[int, int], twice: set[int], seed: int) -> None:
     per_round = {each: 2 if each in twice else 1 for each in lacking}
     drawn = rounds(lacking, per_round, seed)
     assert Counter(each for order in drawn for each in order) == Counter(lacking)
@@ -34,7 +32,7 @@ def test_a_baseline_is_in_the_middle_of_each_half() -> None:
     assert [place for place, each in enumerate(order) if each == "baseline"] == [2, 7]
 
 
-def test_each_round_has_an_order_of_its_own_that_the_seed_gives_again() -> None:
+def test_rounds_are_shuffled_by_the_seed() -> None:
     lacking = dict.fromkeys(range(20), 3)
     drawn = rounds(lacking, dict.fromkeys(lacking, 1), 4)
     assert drawn == rounds(lacking, dict.fromkeys(lacking, 1), 4)
@@ -80,7 +78,7 @@ def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
     assert named(cell("p2", ablation="allocator", baseline=True)) == []
 
 
-def test_a_cell_that_is_also_a_baseline_is_one_member_measured_twice_a_round() -> None:
+def test_requested_baseline_cell_is_measured_twice_a_round() -> None:
     cells = [cell("sequential", 1, baseline=True), cell("p1", baseline=True), cell("p2", baseline=True)]
     planned = with_companions(cells, lambda one: f"{one.strategy} {one.config.workers}")
     assert [(each.cell.strategy, each.per_round) for each in planned] == [

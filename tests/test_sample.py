@@ -22,7 +22,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
-def test_each_range_of_sizes_has_one_in_the_sample(files: list[Path], count: int, seed: int) -> None:
+def test_sample_holds_one_image_of_each_size_range(files: list[Path], count: int, seed: int) -> None:
     sample = drawn(files, count, seed)
     assert sample == sorted(sample), "in the order of the folder"
     sizes = sorted(size(path) for path in sample)
@@ -33,14 +33,14 @@ def test_each_range_of_sizes_has_one_in_the_sample(files: list[Path], count: int
 
 
 @pytest.mark.parametrize("count", [None, 100, 1000])
-def test_without_a_need_there_is_no_sample(files: list[Path], count: int | None) -> None:
+def test_sample_is_everything_if_count_is_not_smaller(files: list[Path], count: int | None) -> None:
     assert drawn(files, count, 0) == files
 
 
-def test_another_seed_draws_others(files: list[Path]) -> None:
+def test_sample_changes_with_the_seed(files: list[Path]) -> None:
     assert drawn(files, 10, 0) != drawn(files, 10, 1)
 
 
-def test_what_is_no_image_has_no_size(tmp_path: Path) -> None:
+def test_file_without_an_image_has_size_0(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert size(tmp_path / "broken.jpg") == size(tmp_path / "missing.jpg") == 0

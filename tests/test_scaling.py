@@ -39,7 +39,7 @@ def test_strong_divides_within_rounds_so_that_drift_cancels() -> None:
     assert (p1["speedup_low"], p1["speedup_high"]) == pytest.approx((4.0, 4.0))
 
 
-def test_the_interval_is_of_what_the_rounds_differ_in() -> None:
+def test_interval_of_a_speedup_matches_a_calculation_by_hand() -> None:
     """ln S is ln 4 ± 0.1 in the two rounds: standard error 0.1, t of one degree of freedom 12.706."""
     points = strong(
         frame([*repeated("sequential", 1, 8.0, 8.0), *repeated("p1", 4, 2 * exp(0.1), 2 / exp(0.1))])
@@ -63,7 +63,7 @@ def test_all_ok_trials_of_a_cell_count_whichever_sweep_and_round_they_are_of() -
 
 
 @pytest.mark.parametrize("sweeps", [("a", "a"), ("a", "b")], ids=["one round", "no round"])
-def test_there_is_no_interval_where_cells_share(sweeps: tuple[str, str]) -> None:
+def test_interval_needs_two_common_rounds(sweeps: tuple[str, str]) -> None:
     cells = (("sequential", 1, 10.0), ("p1", 2, 5.0))
     p1 = point(
         strong(frame(trial(*cell, sweep=sweep) for cell, sweep in zip(cells, sweeps, strict=True))), "p1", 2
@@ -130,7 +130,7 @@ def test_weak_without_a_reference_has_no_normalised_efficiency() -> None:
     assert pd.isna(point(weak(frame(weak_trials())), "p1", 2)["normalised_efficiency"])
 
 
-def test_a_larger_sequential_size_is_never_taken_for_one_worker_s() -> None:
+def test_weak_never_takes_a_larger_sequential_size_for_the_baseline() -> None:
     points = weak(frame(weak_trials((200, 100))[1:]))
 
     assert pd.isna(point(points, "p1", 2)["efficiency"])

@@ -26,7 +26,7 @@ def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.Dat
     return {each.claim: each for each in scorecard(Own(every, dict.fromkeys(every, parts)))}
 
 
-def test_a_claim_that_was_not_measured_is_open_and_says_so() -> None:
+def test_claim_without_measurement_is_open() -> None:
     claims = verdicts()
     assert list(claims) == NAMES
     assert {each.verdict for each in claims.values()} == {OPEN}

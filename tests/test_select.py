@@ -32,7 +32,7 @@ def others(column: Column, value: Any) -> list[Any]:
     "axes", [STRONG, WEAK, SAVERS, tuple(WORK)], ids=["strong", "weak", "savers", "work"]
 )
 @pytest.mark.parametrize("column", DETERMINING, ids=[column.name for column in DETERMINING])
-def test_cells_that_differ_in_one_determining_column_never_stand_in_one_point(
+def test_select_never_pools_trials_with_different_determining_columns(
     column: Column, axes: tuple[str, ...]
 ) -> None:
     first = trial("p2", 2, 1.0, output_file_system="ext4 /", savers=1)
@@ -57,7 +57,7 @@ def test_trials_unlike_the_newest_are_left_out_and_the_column_is_named(column: s
     assert notes == [f"1 trial left out, unlike the newest in {column}"]
 
 
-def test_what_agrees_is_kept_without_a_note_failures_and_repeated_sweeps_included() -> None:
+def test_select_keeps_trials_that_agree_without_a_note() -> None:
     rows = [*repeated("sequential", 1, 10.0, 11.0), *repeated("p1", 2, 5.0, 6.0, started_at=LATER)]
     rows += [
         trial("p1", 2, None, status=FAILED),
@@ -68,7 +68,7 @@ def test_what_agrees_is_kept_without_a_note_failures_and_repeated_sweeps_include
     assert (len(result), notes) == (7, [])
 
 
-def test_a_run_in_memory_with_other_chunks_stands_beside_no_run_on_disk() -> None:
+def test_trials_in_memory_and_on_disk_are_never_in_one_table() -> None:
     disk = [trial("sequential", 1, 10.0, output_file_system="ext4 /"), *repeated("p2", 2, 5.0, 5.0)]
     memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}'}
     assert kept(*disk, trial("p2", 2, 10.0, started_at=LATER, **memory)) == ["3"]
@@ -94,7 +94,7 @@ def test_inputs_are_compared_within_a_size_where_sizes_are_the_axis() -> None:
     assert kept(*rows) == ["2"]
 
 
-def test_an_early_failure_belongs_to_the_trials_that_it_otherwise_agrees_with() -> None:
+def test_early_failure_belongs_to_the_trials_it_agrees_with() -> None:
     unknown = {"n_images": None, "width": None, "height": None, "inputs_digest": None}
     early = trial("p1", 2, None, status=FAILED, started_at=LATER, **unknown)
     assert kept(trial("sequential", 1, 10.0), trial("p1", 2, 5.0), early) == ["0", "1", "2"]

@@ -22,7 +22,7 @@ def written(results: Path, **changes: Any) -> Path:
     return store.write(results, "p1-2w", trial("p1", 2, **({"wall_s": 1.5} | changes)), ())
 
 
-def test_names_that_others_rely_on() -> None:
+def test_schema_keeps_the_columns_that_other_programs_read() -> None:
     trials = (
         "experiment strategy workers width height saving repetition status error wall_s outputs"
         " outputs_digest machine trial_id sweep round"
@@ -37,7 +37,7 @@ def test_names_that_others_rely_on() -> None:
     assert schema("trials").field("wall_s").nullable
 
 
-def test_a_folder_of_trials_is_one_table(tmp_path: Path) -> None:
+def test_folder_of_trials_is_read_as_one_table(tmp_path: Path) -> None:
     for status, wall_s in ((OK, 1.5), (FAILED, None), (NOT_APPLICABLE, None)):
         written(tmp_path, status=status, wall_s=wall_s)
     table = pd.read_parquet(tmp_path / "trials" / "strong_scaling")
@@ -47,7 +47,7 @@ def test_a_folder_of_trials_is_one_table(tmp_path: Path) -> None:
         assert pq.read_schema(path) == schema("trials")
 
 
-def test_a_cell_s_rows_are_its_own_oldest_first(tmp_path: Path) -> None:
+def test_rows_of_a_cell_are_read_oldest_first(tmp_path: Path) -> None:
     for repetition in (1, 0):
         written(
             tmp_path,
@@ -61,9 +61,7 @@ def test_a_cell_s_rows_are_its_own_oldest_first(tmp_path: Path) -> None:
     assert store.trials_of(tmp_path, "weak_scaling", "a" * 16) == []
 
 
-def test_a_damaged_file_counts_nothing_is_named_and_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_damaged_file_is_named_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = written(tmp_path, cell="a" * 16), written(tmp_path, cell="a" * 16)
     bad.write_bytes(b"PAR1 not any more")
     (good.parent / "foreign.parquet").write_bytes(parquet_of({"a": [1]}))
@@ -81,13 +79,13 @@ def parquet_of(columns: dict[str, list[int]]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def test_what_an_earlier_version_did_not_record_is_null(tmp_path: Path) -> None:
+def test_column_missing_in_an_older_file_is_null(tmp_path: Path) -> None:
     path = written(tmp_path)
     pq.write_table(pq.read_table(path).drop_columns(["huge_page_bytes"]), path)
     assert store.read(tmp_path, "trials")["huge_page_bytes"].isna().all()
 
 
-def test_the_parts_of_a_trial_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
+def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     for number in range(2):
         row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
         columns: dict[str, list[Any]] = {each.name: [None] for each in PARTS["turns"]}
@@ -117,7 +115,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         store.prepare(tmp_path / "trials")
 
 
-def test_a_row_without_a_column_that_every_row_has_is_no_record(tmp_path: Path) -> None:
+def test_row_without_a_required_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(store.StoreError, match="machine"):
         written(tmp_path, machine=None)
     assert not list(tmp_path.rglob("*.part"))
@@ -137,5 +135,5 @@ def test_the_digest_depends_on_every_file_and_on_no_order(files: dict[str, str])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_what_is_generated_is_of_today(path: Path) -> None:
+def test_generated_documents_are_up_to_date(path: Path) -> None:
     assert path.read_text() == DOCUMENTS[path](), "run: make schema"

@@ -45,7 +45,7 @@ def test_the_reference_is_complete_and_random(reference: dict[str, bytes]) -> No
     assert len(set(reference.values())) > 10, "augmentations of one image differ"
 
 
-def test_a_golden_digest(tmp_path: Path) -> None:
+def test_golden_digest_is_unchanged(tmp_path: Path) -> None:
     """What changes it changes every augmented image: seeds, the order of draws, decoding, encoding. Of
     transforms that compute the same on every processor; the libraries' versions are the lock's."""
     names = ("RandomRotate90", "HorizontalFlip", "RandomBrightnessContrast", "ChannelShuffle")
@@ -56,7 +56,7 @@ def test_a_golden_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "workers", "saving"), CASES)
-def test_same_bytes_every_task_once_every_process_ended(
+def test_strategy_writes_the_bytes_of_sequential_and_runs_each_task_once(
     name: str, workers: int, saving: bool, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     job = small_job(tmp_path, workers, saving)
@@ -90,7 +90,7 @@ def test_same_bytes_every_task_once_every_process_ended(
 
 
 @pytest.mark.parametrize(("name", "workers", "saving"), [case for case in CASES if case.values[1] == 2])
-def test_the_stages_of_a_task_fill_it(name: str, workers: int, saving: bool, tmp_path: Path) -> None:
+def test_stages_of_a_task_sum_to_its_duration(name: str, workers: int, saving: bool, tmp_path: Path) -> None:
     outcome = run(STRATEGIES[name](), small_job(tmp_path, workers, saving))
     for log in outcome.logs:
         for entry in log.tasks:
@@ -98,7 +98,7 @@ def test_the_stages_of_a_task_fill_it(name: str, workers: int, saving: bool, tmp
             assert stages == pytest.approx(entry["end"] - entry["start"])
 
 
-def test_who_reads(tmp_path: Path) -> None:
+def test_images_are_read_by_the_right_process(tmp_path: Path) -> None:
     def reads(name: str, workers: int) -> list[tuple[str, int]]:
         outcome = run(STRATEGIES[name](), small_job(tmp_path / name, workers))
         return [
@@ -115,7 +115,7 @@ def test_who_reads(tmp_path: Path) -> None:
     assert ("MASTER", 3) in reads("pq", 2)
 
 
-def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
+def test_reading_of_the_master_is_no_task(tmp_path: Path) -> None:
     outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2))
     [master] = [log for log in outcome.logs if log.header.role is Role.MASTER]
     assert set(master.tasks["augmentation_index"]) == {READING}
@@ -123,7 +123,7 @@ def test_a_masters_reading_is_no_task(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 @pytest.mark.parametrize("name", ["p1", "pq", "dynamic", "futures", "copies"])
-def test_other_start_methods_do_the_same_work(
+def test_outputs_are_equal_under_every_start_method(
     name: str, method: str, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     from augment.runtime import Runtime
@@ -138,12 +138,12 @@ def test_other_start_methods_do_the_same_work(
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4, 5, 9, 10, 16, 17, 32, 64])
-def test_savers_are_the_studys(workers: int) -> None:
+def test_default_savers_follow_the_formula_of_the_study(workers: int) -> None:
     assert PQ().savers_of(workers) == max(1, ceil(sqrt(workers)) - 1)
     assert PQ(savers=3).savers_of(workers) == 3
 
 
-def test_copies_begin_apart_and_go_round(tmp_path: Path) -> None:
+def test_copies_begin_at_distant_tasks_and_rotate(tmp_path: Path) -> None:
     """Twelve tasks of three images on two workers: the second begins in the middle of an image, and so reads
     it twice."""
     outcome = run(STRATEGIES["copies"](), small_job(tmp_path, 2))
@@ -183,7 +183,7 @@ def test_batches_hold_every_task_once_an_image_each(
     assert sorted(len(augmentations) for image, augmentations in made if image == 0) == sorted(parts)
 
 
-def test_what_does_not_apply_says_why() -> None:
+def test_inapplicable_strategy_names_the_option() -> None:
     assert "saving=false" in str(PQ().not_applicable(4, saving=False))
     assert "workers=1" in str(PQ().not_applicable(1, saving=True))
     assert "workers=3" in str(PQ(savers=3).not_applicable(3, saving=True))

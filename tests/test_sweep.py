@@ -30,7 +30,7 @@ def trials(folder: Path, experiment: str = "adhoc") -> pd.DataFrame:
     return pd.read_parquet(folder / "results" / "trials" / experiment)
 
 
-def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
+def test_sweep_of_nine_cells_has_nine_rows(swept: Path) -> None:
     rows = trials(swept)
     assert len(rows) == rows["trial_id"].nunique() == rows["cell"].nunique() == 9
     [odd] = rows[rows["status"] != "ok"].to_dict("records")
@@ -46,7 +46,7 @@ def test_nine_cells_eight_ok_one_not_applicable(swept: Path) -> None:
 
 
 @pytest.mark.skipif(usable_cpus() < 2, reason="instruments need a CPU for each worker")
-def test_instruments_beside_a_cell(run_py: RunPy, tmp_path: Path) -> None:
+def test_instruments_are_measured_beside_a_cell(run_py: RunPy, tmp_path: Path) -> None:
     """Copies do each of the twelve tasks once a worker; of interference there are turns instead of tasks."""
     asked = ("ceilings=true", "interference=true", "output_dir=kept")
     assert run_py("strategy=p2", "workers=2", "protocol=smoke", *asked).status == 0
@@ -67,7 +67,7 @@ def test_instruments_beside_a_cell(run_py: RunPy, tmp_path: Path) -> None:
     assert (turns["wall_s"] > 0).all()
 
 
-def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
+def test_tasks_and_transforms_are_stored_beside_the_trials(swept: Path) -> None:
     tasks = pd.read_parquet(swept / "results" / "tasks" / "adhoc")
     per_trial = tasks.groupby("trial_id").size()
     assert (per_trial == 12).all()
@@ -85,7 +85,7 @@ def test_the_tasks_lie_beside_the_trials(swept: Path) -> None:
     assert (tasks["end_s"] <= tasks["trial_id"].map(walls)).all()
 
 
-def test_nothing_else_is_written(swept: Path) -> None:
+def test_sweep_writes_nothing_outside_results(swept: Path) -> None:
     assert [path.name for path in swept.iterdir()] == ["results"]
     assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {
         "plans",
@@ -119,7 +119,7 @@ def test_a_baseline_is_added_once_for_each_workload(run_py: RunPy, tmp_path: Pat
     }
 
 
-def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(run_py: RunPy, tmp_path: Path) -> None:
+def test_failing_cell_is_recorded_and_the_sweep_continues(run_py: RunPy, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pipeline").mkdir(parents=True)
     (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(
         "transforms: [{_target_: own_transforms.Breaks, p: 1}]\n"
@@ -150,7 +150,7 @@ def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(run_py: RunPy, tmp_pat
 
 
 class TestOutputDir:
-    def test_outputs_stay_where_told(self, run_py: RunPy, tmp_path: Path) -> None:
+    def test_outputs_stay_in_output_dir(self, run_py: RunPy, tmp_path: Path) -> None:
         words = ("strategy=p2", "workers=2", "protocol=smoke", "output_dir=kept", "repetitions=2")
         assert run_py(*words).status == 0
         assert (
@@ -167,7 +167,7 @@ class TestOutputDir:
         assert "output_dir=kept: 12 files of these names are there" in others.stderr
         assert run_py(*words, "seed=1", "overwrite=true").status == 0
 
-    def test_images_left_out_have_no_outputs_to_wait_for(self, run_py: RunPy, tmp_path: Path) -> None:
+    def test_skipped_images_do_not_make_a_cell_incomplete(self, run_py: RunPy, tmp_path: Path) -> None:
         run_py("protocol=smoke", "output_dir=images")
         (tmp_path / "images" / "bad.jpg").touch()
         asked = ("dataset=folder", "dataset.path=images", "on_bad_image=skip", "output_dir=kept")
@@ -176,14 +176,14 @@ class TestOutputDir:
         assert len(list((tmp_path / "kept").iterdir())) == 12
         assert "1 already measured" in run_py(*words).stdout
 
-    def test_never_among_the_inputs(self, run_py: RunPy, tmp_path: Path) -> None:
+    def test_output_dir_among_the_inputs_is_refused(self, run_py: RunPy, tmp_path: Path) -> None:
         run_py("protocol=smoke", "output_dir=kept")
         words = ("dataset=folder", "dataset.path=kept", "output_dir=kept/../kept", "n_augmentations=1")
         ended = run_py(*words)
         assert ended.status == 2
         assert "holds the inputs" in ended.stderr
 
-    def test_cells_of_a_sweep_do_not_mix(self, run_py: RunPy, tmp_path: Path) -> None:
+    def test_output_dir_has_a_folder_for_each_cell_of_a_sweep(self, run_py: RunPy, tmp_path: Path) -> None:
         run_py("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept")
         assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
 
@@ -197,13 +197,13 @@ def test_a_folder_whose_images_changed_is_measured_again(run_py: RunPy, tmp_path
     assert "1 ok" in run_py(*words).stdout
 
 
-def test_trace_false_keeps_the_trial_and_drops_the_tasks(run_py: RunPy, tmp_path: Path) -> None:
+def test_trace_false_stores_the_trial_without_tasks(run_py: RunPy, tmp_path: Path) -> None:
     run_py("strategy=p1", "workers=2", "protocol=smoke", "trace=false")
     [row] = trials(tmp_path).to_dict("records")
     assert (row["status"], row["outputs"]) == ("ok", 12)
     assert not (tmp_path / "results" / "tasks").exists()
 
 
-def test_python_dash_m_is_not_needed() -> None:
+def test_command_works_from_another_folder() -> None:
     """`python run.py` works from another folder, too."""
     assert command("--cfg", "job", cwd=Path("/")).returncode == 0

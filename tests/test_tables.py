@@ -68,7 +68,7 @@ def test_the_share_of_the_ceiling_is_a_column_where_copies_were_measured() -> No
     assert table.notes[-1] == CEILING
 
 
-def test_each_kind_of_cell_looks_different() -> None:
+def test_failed_and_inapplicable_cells_show_no_time() -> None:
     table = only_table(
         trial("p1", 2, 5.0),
         trial("pq", 2, None, status=NOT_APPLICABLE),

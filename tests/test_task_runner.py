@@ -37,19 +37,17 @@ def seconds_of_a_task(folder: Path, writing: Callable[..., None], monkeypatch: p
     return process.tasks[0]
 
 
-def test_a_task_that_sleeps_in_its_write_waits_for_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sleeping_in_a_write_is_file_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = seconds_of_a_task(tmp_path, sleep, monkeypatch)
     assert 0.99 * WRITING_S < task["file_wait"] <= task["read"] + task["write"]
 
 
-def test_a_task_that_computes_in_its_write_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computing_in_a_write_is_no_file_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = seconds_of_a_task(tmp_path, compute, monkeypatch)
     assert 0 <= task["file_wait"] < task["read"] + task["write"] - 0.99 * WRITING_S
 
 
-def test_nothing_is_timed_that_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_without_trace_reads_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("time.thread_time")
     runner = TaskRunner(small_job(tmp_path, 1, trace=False), Role.WORKER)
     with runner.task(0, 0) as task:

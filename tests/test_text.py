@@ -21,7 +21,7 @@ def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, 
     assert percent(share, digits) == shown
 
 
-def test_intervals_and_what_is_unknown_of_them() -> None:
+def test_intervals_are_written_in_the_unit_of_the_value() -> None:
     assert with_interval(3.314, 3.18, 3.449) == "3.31 (3.18–3.45)"
     assert with_interval(12.3, -10.1, 14.5, "+.1f") == "+12.3 (-10.1 to +14.5)"
     assert with_interval(-0.02, -0.05, 0.01) == "-0.02 (-0.05 to 0.01)"

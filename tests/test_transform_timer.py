@@ -63,7 +63,7 @@ def test_leaves_are_timed_and_groups_are_not(tmp_path: Path) -> None:
     assert applied(tmp_path, outer) == ["VerticalFlip", "ToGray"]
 
 
-def test_what_p_decided_against_is_not_timed(tmp_path: Path) -> None:
+def test_skipped_transform_is_not_timed(tmp_path: Path) -> None:
     flips = [transform_of("albumentations.HorizontalFlip", p=0), transform_of("albumentations.VerticalFlip")]
     assert applied(tmp_path, *flips) == ["VerticalFlip"]
 
@@ -77,7 +77,7 @@ def test_a_users_own_transform_has_its_name(tmp_path: Path) -> None:
     assert applied(tmp_path, transform_of("tests.test_transform_timer.Half")) == ["Half"]
 
 
-def test_a_timed_transform_is_in_all_else_that_transform(tmp_path: Path) -> None:
+def test_timed_transform_forwards_attributes_and_errors(tmp_path: Path) -> None:
     log = Log(tmp_path, Role.WORKER)
     transform = build({"transforms": [transform_of("albumentations.HorizontalFlip")]}, seed=0)
     wrap_leaves(transform, lambda leaf: Timed(leaf, log))

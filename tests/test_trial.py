@@ -43,7 +43,9 @@ def pipeline(kind: type[Planted]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", StartMethod)
-def test_cpu_seconds_are_of_all_processes_however_started(method: StartMethod, tmp_path: Path) -> None:
+def test_cpu_seconds_cover_all_processes_under_every_start_method(
+    method: StartMethod, tmp_path: Path
+) -> None:
     """Workers of a forkserver are no children of the master. All CPUs give no more than they have."""
     job = small_job(tmp_path, 2, pipeline=pipeline(Spins), runtime=Runtime(start_method=method))
     result = run(STRATEGIES["p2"](), job).result
@@ -70,7 +72,7 @@ def test_the_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path
     assert all(0 < log.header.peak_rss_bytes < 400_000_000 for log in outcome.logs)
 
 
-def test_what_another_process_computes_meanwhile_is_told(tmp_path: Path) -> None:
+def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:
     """Twelve tasks that sleep, about 0.4 s in all, beside a process that spins."""
     job = small_job(tmp_path, 1, pipeline=pipeline(Sleeps))
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
@@ -81,7 +83,7 @@ def test_what_another_process_computes_meanwhile_is_told(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in INSTALLED])
-def test_every_worker_is_bound_to_a_cpu_where_that_is_asked_for(name: str, tmp_path: Path) -> None:
+def test_pinned_workers_are_bound_to_one_cpu(name: str, tmp_path: Path) -> None:
     strategy = STRATEGIES[name]()
     workers = 1 if strategy.not_applicable(2, saving=True) else 2
     job = small_job(tmp_path, workers, pipeline=pipeline(NeedsItsCpu), runtime=Runtime(pin=Pin.compact))
@@ -104,7 +106,7 @@ def test_huge_pages_that_were_not_asked_for_are_not_looked_at(tmp_path: Path) ->
     assert [log.header.huge_page_bytes for log in outcome.logs] == [0]
 
 
-def test_a_process_that_nobody_has_reaped_has_ended() -> None:
+def test_unreaped_process_counts_as_ended() -> None:
     process = subprocess.Popen(["true"])
     assert supervisor._has_ended(process.pid, timeout_s=60)
     process.wait()

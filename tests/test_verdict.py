@@ -51,14 +51,14 @@ def test_a_strategy_at_the_ceiling_has_nothing_to_gain() -> None:
     assert (row["suspected"], row["proved"]) == ("", "")
 
 
-def test_a_loss_below_the_ceiling_with_its_first_suspect() -> None:
+def test_verdict_below_the_ceiling_is_a_loss_with_its_first_suspect() -> None:
     row = judged(p2(deal=[0] * 9 + [1] * 3), copies())
     assert row["verdict"] == LOSS
     assert row["loss"] == pytest.approx(1 - 0.6 / 0.9, abs=0.02)
     assert (row["suspected"], row["proved"]) == ("load imbalance", "")
 
 
-def test_what_the_machine_takes_from_the_copies_too_is_not_the_strategys() -> None:
+def test_slowdown_of_the_copies_is_no_loss_of_the_strategy() -> None:
     slower = Cost(user_s=0.13)
     assert judged(p2(slower), copies(slower))["verdict"] == NOTHING_TO_GAIN
 
@@ -70,7 +70,7 @@ def test_a_loss_within_the_noise_is_not_decided_and_says_how_many_rounds_would_d
     assert row["rounds_to_decide"] > len(NOISY)
 
 
-def test_more_workers_than_cpus_is_compared_with_as_many_as_cpus_and_nothing_else() -> None:
+def test_oversubscribed_cell_is_compared_with_as_many_workers_as_cpus() -> None:
     few: dict[str, Any] = {"usable_cpus": 2}
     crowded = cell("p2", 4, Cost(wait_s=0.14), scales=STEADY, **few)
     row = judged(crowded, p2(), copies())
@@ -93,9 +93,7 @@ def test_a_cause_is_proved_by_the_ablation_that_removes_it() -> None:
         (Cost(user_s=0.095, system_s=0.045), "gives nothing back"),
     ],
 )
-def test_an_ablation_proves_nothing_that_breaks_one_of_the_three_conditions(
-    without: Cost, reason: str
-) -> None:
+def test_ablation_that_breaks_a_condition_proves_nothing(without: Cost, reason: str) -> None:
     faulty = (
         Cost(user_s=0.12, system_s=0.02, faults=8_000)
         if "more" in reason
@@ -105,7 +103,7 @@ def test_an_ablation_proves_nothing_that_breaks_one_of_the_three_conditions(
     assert row["proved"] == "", reason
 
 
-def test_page_faults_that_the_copies_have_as_well_are_a_loss_once_they_are_proved() -> None:
+def test_page_faults_of_the_copies_are_a_loss_once_proved() -> None:
     faulty = Cost(system_s=0.04, faults=20_000)
     suspicion = judged(p2(faulty), copies(faulty))
     assert (suspicion["verdict"], suspicion["suspected"]) == (NOTHING_TO_GAIN, "page faults")
@@ -114,7 +112,7 @@ def test_page_faults_that_the_copies_have_as_well_are_a_loss_once_they_are_prove
     assert proof["loss"] == pytest.approx(0.04 / 0.14, abs=0.02)
 
 
-def test_what_the_workload_contends_for_takes_what_interference_measured() -> None:
+def test_contention_is_ranked_with_its_measured_share() -> None:
     slower = Cost(user_s=0.13)
     row = judged(p2(slower), copies(slower), task_rows.interference({"copies": 1.3, "streamers": 1.5}))
     assert row["suspected"] == "memory"
@@ -135,14 +133,14 @@ def test_several_suspects_are_named_in_their_order_where_they_take_about_as_much
     assert suspected({"waits": 0.04}) == []
 
 
-def test_one_round_decides_nothing() -> None:
+def test_verdict_after_one_round_is_not_decided() -> None:
     once: dict[str, Any] = {"scales": (1.0,)}
     row = judged(p2(deal=[0] * 9 + [1] * 3, **once), copies())
     assert row["verdict"] == NOT_DECIDED
     assert isnan(row["low"])
 
 
-def test_without_copies_nothing_is_decided() -> None:
+def test_verdict_without_copies_is_not_decided() -> None:
     row = judged(p2(deal=[0] * 9 + [1] * 3))
     assert (row["verdict"], row["suspected"]) == (NOT_DECIDED, "load imbalance")
     assert isnan(row["loss"])
@@ -157,7 +155,7 @@ def test_without_copies_nothing_is_decided() -> None:
         (Interval(0.01, -0.07, 0.09), NOT_DECIDED, 16),  # half 0.08 to shrink to 0.04
     ],
 )
-def test_the_second_rule_by_hand(loss: Interval, verdict: str, rounds: int | None) -> None:
+def test_verdict_follows_the_interval_of_the_loss(loss: Interval, verdict: str, rounds: int | None) -> None:
     said, to_decide = decided(loss, 4)
     assert said == verdict
     assert to_decide == rounds if rounds else isnan(to_decide)
