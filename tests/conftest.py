@@ -16,10 +16,10 @@ from hypothesis import settings
 
 from experiments import ROOT
 
-# The same examples in every run where nobody is there to look into a new one.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No deadline, because a busy machine is no failure. CI runs the same examples every time, because nobody is
+# there to look into a new one.
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from augment.datasets.photos import PHOTOS, Photos, photo_folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.workload import Workload
 
-relaxed = settings(deadline=None, max_examples=40)
+relaxed = settings(max_examples=40)
 sides = st.integers(1, 60)
 
 

@@ -71,7 +71,7 @@ def test_a_speedup_that_falls_from_the_start_peaks_at_one_worker() -> None:
     assert results["peak workers"].value == results["peak speedup"].value == 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(FRACTIONS, st.floats(0, 0.1))
 def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: float) -> None:
     gustafson = COUNTS - sigma * (COUNTS - 1)
@@ -80,7 +80,7 @@ def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: flo
         assert fitted(law, speedup).parameters[0] == pytest.approx(expected, abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 100), min_size=5, max_size=5))
 def test_whatever_was_measured_parameters_stay_in_range_and_intervals_in_order(speedup: list[float]) -> None:
     for law in (AMDAHL, USL, GUSTAFSON):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
@@ -20,7 +20,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
 def test_sample_holds_one_image_of_each_size_range(files: list[Path], count: int, seed: int) -> None:
     sample = drawn(files, count, seed)

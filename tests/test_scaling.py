@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.analysis.scaling import NoTrialsError, public, strong, weak
@@ -153,7 +153,6 @@ def test_no_trials_are_an_error_of_one_line(make: Callable[[pd.DataFrame], objec
         make(frame([trial("p1", 2, 5.0)]).iloc[:0])
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(walls=st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=4), workers=st.integers(2, 128))
 def test_efficiency_times_workers_is_speedup_and_lies_in_its_interval(
     walls: list[tuple[float, float]], workers: int
