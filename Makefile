@@ -21,7 +21,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench growth aa overhead bounds profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa overhead profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,11 +83,7 @@ simulate: $(READY)  ## Does advise find the best on 200 machines whose truth is 
 	@$(PY) -m experiments.calibration.simulated_machine
 
 bench: $(READY)  ## The study's strategies, this suite's, other executors: who reaches how much of the ceiling?
-	@$(PY) run.py experiment=memory protocol=$(PROTOCOL) results_dir=$(RESULTS)
 	@$(call sweep,engines)
-
-growth: $(READY)  ## What a task costs beside its own work, by images and workers
-	@$(call sweep,growth)
 
 aa: $(READY)  ## How often does identical code claim to differ from itself?
 	@$(call sweep,aa)
@@ -95,9 +91,6 @@ aa: $(READY)  ## How often does identical code claim to differ from itself?
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
 	@$(PY) -m experiments.measure.recording_cost --results $(RESULTS)
 	@$(report) --experiment overhead
-
-bounds: $(READY)  ## Memory and time for a trial of a million tasks, against their bounds
-	@$(PY) -m tests.bounds
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)

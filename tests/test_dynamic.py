@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -12,9 +13,9 @@ from augment.strategies.dynamic import Claims, words
 from augment.workload import Workload
 
 
-def claims(n_images: int, n_augmentations: int, workers: int) -> Claims:
+def claims(n_images: int, n_augmentations: int, workers: int, shared: list[int] | None = None) -> Claims:
     workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
-    return Claims(workload, workers, [0] * words(workers), nullcontext)
+    return Claims(workload, workers, shared or [0] * words(workers), nullcontext)
 
 
 @given(some.integers(0, 6), some.integers(1, 5), some.integers(1, 5), some.randoms(use_true_random=False))
@@ -53,3 +54,28 @@ def test_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
 def test_workers_share_a_single_image() -> None:
     shared = claims(1, 4, 4)
     assert [next(shared.of(worker)) for worker in range(4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+
+
+class CountedWords(list[int]):
+    """Words that count how often they are read or written."""
+
+    accesses = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.accesses += 1
+        return super().__getitem__(place)
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.accesses += 1
+        super().__setitem__(place, value)
+
+
+def test_claiming_costs_the_same_for_any_number_of_images_and_workers() -> None:
+    accesses = set()
+    for n_images, workers in ((10, 1), (10, 64), (100_000, 1), (100_000, 64)):
+        shared = CountedWords([0] * words(workers))
+        tasks = claims(n_images, 100, workers, shared).of(0)
+        shared.accesses = 0
+        assert len([*islice(tasks, 500)]) == 500
+        accesses.add(shared.accesses)
+    assert len(accesses) == 1

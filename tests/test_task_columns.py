@@ -1,16 +1,22 @@
 """From logs to Arrow: a row for each task, with a saver's part joined to its worker's."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from augment.recording.counters import peak_rss_bytes
 from augment.recording.log import READING, STAGES, Role
 from augment.recording.log_reader import read
 from augment.strategies.instruments.neighbours import NEIGHBOURS
-from experiments.measure.task_columns import task_table, transform_table, turn_table
-from tests import bounds
+from experiments.measure.supervisor import Outcome
+from experiments.measure.task_columns import tables, task_table, transform_table, turn_table
+from experiments.measure.trial import Result
+from experiments.records import store
 from tests.helpers.fake_clock import HandClock, do_task, leave, ready_log
+from tests.helpers.trial_rows import trial
 
 
 @pytest.fixture
@@ -128,12 +134,39 @@ def test_without_recorded_tasks_there_are_no_turns(tmp_path: Path) -> None:
     assert len(turn_table(read(tmp_path), "t1")) == 0
 
 
-def test_a_trial_of_many_tasks_stays_within_its_bounds(tmp_path: Path) -> None:
-    bounds.write_logs(tmp_path / "p2", n_tasks=20_000, processes=2)
-    cost = bounds.measured("store", tmp_path, "p2", "20000")
-    assert cost.peak_rss_bytes < 0.3e9
-    folders = (tmp_path / "results" / table / "strong_scaling" for table in ("trials", "tasks", "transforms"))
-    trials, tasks, transforms = (pq.read_table(folder) for folder in folders)
-    assert (len(trials), len(tasks)) == (1, 20_000)
-    assert len(transforms) == 20_000 * len(bounds.TRANSFORMS)
-    assert set(tasks["worker"].to_pylist()) == {0, 1}
+def write_logs(folder: Path, n_tasks: int) -> None:
+    """Write the logs of two workers that share the tasks and time three transforms of each."""
+    for first in (0, 1):
+        clock = HandClock()
+        log = ready_log(folder, clock)
+        for task in range(first, n_tasks, 2):
+            log.begin(*divmod(task, 100))
+            clock.tick(0.01)  # long enough for the transforms of every task to be timed
+            for name in ("Blur", "Flip", "Noise"):
+                log.transformed(name, begin=clock.now - 0.003)
+            log.lap(STAGES.index("transform"))
+            log.end()
+        leave(log, folder, f"worker-{first}")
+
+
+def peak_bytes_of_storing(folder: Path) -> int:
+    """Store a trial from its logs, as a sweep does; return the peak memory of this process."""
+    row, result = trial("p2", 2, 1.0), Result(100, 1.0, 1.0, 0.0, 0.0, 0, "fork", 1, {})
+    outcome = Outcome(result, None, read(folder))
+    store.write(folder / "results", "p2", row, tables(outcome, row["trial_id"], saving=True))
+    return peak_rss_bytes()
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "most_bytes"), [(20_000, 3e8), pytest.param(1_000_000, 1e9, marks=pytest.mark.slow)]
+)
+def test_a_trial_of_many_tasks_is_stored_whole_and_in_little_memory(
+    n_tasks: int, most_bytes: float, tmp_path: Path
+) -> None:
+    write_logs(tmp_path, n_tasks)
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        assert fresh.submit(peak_bytes_of_storing, tmp_path).result() < most_bytes
+    folders = (tmp_path / "results" / table / "strong_scaling" for table in ("tasks", "transforms"))
+    tasks, transforms = (pq.read_table(folder) for folder in folders)
+    assert (len(tasks), len(transforms)) == (n_tasks, 3 * n_tasks)
+    assert set(tasks["worker"].unique().to_pylist()) == {0, 1}

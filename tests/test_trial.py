@@ -15,7 +15,7 @@ from augment.runtime import Allocator, HugePages, Pin, Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure import supervisor
 from tests.helpers.faulty_transforms import Planted, Sleeps
-from tests.helpers.small_jobs import INSTALLED, run, small_job
+from tests.helpers.small_jobs import FLIP, INSTALLED, images, run, small_job
 
 SPUN_S = 0.05
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -70,6 +70,20 @@ def test_the_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path
     outcome = run(STRATEGIES["p2"](), small_job(tmp_path, 2))
     assert len(held) == 500_000_000
     assert all(0 < log.header.peak_rss_bytes < 400_000_000 for log in outcome.logs)
+
+
+@pytest.mark.slow
+def test_dynamic_holds_as_much_memory_for_400_images_as_for_20(tmp_path: Path) -> None:
+    image = images(tmp_path, n_images=1, size=(1000, 1000))
+
+    def peak_bytes(n_images: int) -> int:
+        changes: Any = {"inputs": image * n_images, "n_augmentations": 1, "pipeline": FLIP}
+        outcome = run(
+            STRATEGIES["dynamic"](), small_job(tmp_path / str(n_images), 2, saving=False, **changes)
+        )
+        return sum(log.header.peak_rss_bytes for log in outcome.logs)
+
+    assert peak_bytes(400) < 1.1 * peak_bytes(20)
 
 
 def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:

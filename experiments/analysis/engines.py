@@ -1,6 +1,5 @@
 """Every strategy on every workload of an experiment, held against the ceiling under the same runtime."""
 
-from collections.abc import Iterable
 from math import nan
 from typing import Any, NamedTuple
 
@@ -11,7 +10,6 @@ from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STATUS, STRONG, require
 from experiments.analysis.select import select
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.analysis.text import with_or_without
 from experiments.records.schema import OK
 from experiments.records.store import Parts
 
@@ -27,44 +25,22 @@ class Cell(NamedTuple):
     runtime_name: str
 
 
-class Workload(NamedTuple):
-    """One workload (values of WORKLOAD), its trials that may stand together with copies' seconds those of
-    their rate, the model of the ok ones, and lines on what was left out."""
+def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, list[str]]:
+    """Return the points, and lines on which trials were left out. Raises NoTrialsError.
 
-    values: dict[str, Any]
-    trials: pd.DataFrame
-    model: BlockModel
-    notes: list[str]
-
-    @property
-    def name(self) -> str:
-        """`light, 2000x1000, no saving`."""
-        size = "{pipeline}, {width:.0f}x{height:.0f}".format(**self.values)
-        return f"{size}, {with_or_without(self.values['saving'])}"
-
-
-def workloads(trials: pd.DataFrame, parts: Parts) -> list[Workload]:
-    """Each workload that was measured. Raises NoTrialsError."""
+    A point is a row per workload, strategy, workers and runtime: status and error, rounds, seconds and images
+    a second, the share of the ceiling under the same runtime, each with its interval; mean peak memory."""
     require(trials)
-    return [_workload(same, parts) for _, same in trials.groupby(WORKLOAD, sort=False)]
-
-
-def _workload(trials: pd.DataFrame, parts: Parts) -> Workload:
-    kept, notes = select(trials, (*STRONG, "runtime"))
-    rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
-    ok, values = rated[rated["status"] == OK], dict(zip(WORKLOAD, rated[WORKLOAD].iloc[0], strict=True))
-    names = [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]
-    return Workload(values, rated, BlockModel.of(ok, names), notes)
-
-
-def engine_points(measured: Iterable[Workload]) -> pd.DataFrame:
-    """A row per workload, strategy, workers and runtime: status and error, rounds, seconds and images a
-    second, the share of the ceiling under the same runtime, each with its interval; mean peak memory."""
-    rows = []
-    for values, trials, model, _ in measured:
-        cells: Any = trials.groupby([*Cell._fields], sort=False)
-        rows += [values | _point(Cell(*cell), same, model) for cell, same in cells]
-    return pd.DataFrame(rows)
+    points, notes = [], []
+    for values, same in trials.groupby(WORKLOAD, sort=False):
+        kept, left_out = select(same, (*STRONG, "runtime"))
+        rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
+        ok, workload = rated[rated["status"] == OK], dict(zip(WORKLOAD, values, strict=True))
+        model = BlockModel.of(ok, [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)])
+        cells: Any = rated.groupby([*Cell._fields], sort=False)
+        points += [workload | _point(Cell(*cell), block, model) for cell, block in cells]
+        notes += left_out
+    return pd.DataFrame(points), [*dict.fromkeys(notes)]
 
 
 def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from operator import floordiv
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -211,7 +210,6 @@ def register() -> None:
 # imports this module when it unpickles the configuration.
 OmegaConf.register_new_resolver("weak_scaling_size", weak_scaling_size, replace=True)
 OmegaConf.register_new_resolver("augmentations", augmentations, replace=True)
-OmegaConf.register_new_resolver("integer_division", floordiv, replace=True)
 OmegaConf.register_new_resolver("worker_counts", worker_counts, replace=True)
 OmegaConf.register_new_resolver("advised_counts", advised_counts, replace=True)
 OmegaConf.register_new_resolver("usable_cpus", usable_cpus, replace=True)

@@ -9,14 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.strategies.instruments.copies import Copies
-from experiments.analysis.bars import bars, missed
-from experiments.analysis.engines import WORKLOAD, engine_points, workloads
+from experiments.analysis.engines import WORKLOAD, engine_points
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.breakdown import RANKS, breakdown_table
 from experiments.report.style import GREY, Chart, look, panels, styled
 from experiments.report.tables import Table, by_place, interval_of, plain_table
 
@@ -29,20 +27,15 @@ MARKS = "osD^v"  # of runtimes
 
 @section("engines")
 def engines(results: Results) -> Outputs:
-    """What every strategy reaches, and the bars."""
-    found = workloads(results.trials, results.parts)
-    points, left_out = engine_points(found), [note for each in found for note in each.notes]
-    yield "table", [engine_table(points, [*NOTES, *dict.fromkeys(left_out)])]
+    """Show what every strategy reaches of the ceiling, on every workload."""
+    points, left_out = engine_points(results.trials, results.parts)
+    yield "table", [engine_table(points, [*NOTES, *left_out])]
     measured = points[
         (points["status"] == OK) & (points["strategy"] != Copies.name) & points["ceiling_share"].notna()
     ]
     if measured.empty:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
     yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
-    yield "bars", [bar_table(bars(found, results.beside("memory").trials))]
-    lost = missed(found, results.parts)
-    if tables := [breakdown_table(split, f"A bar is missed: {name}", [RANKS]) for name, split in lost]:
-        yield "missed", tables
 
 
 def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
@@ -69,15 +62,6 @@ def _text(row: Any, name: str, form: str) -> str:
         if row["status"] == OK
         else str(row["status"]).replace("_", " ")
     )
-
-
-def bar_table(checked: pd.DataFrame) -> Table:
-    """A row per bar and workload."""
-    shown = checked[["bar", "where"]].copy()
-    texts = checked[["ratio", "low", "high"]].to_numpy().tolist()
-    shown["ratio"] = [f"{each[0]:.2f}" if np.isnan(each[1]) else with_interval(*each) for each in texts]
-    shown[["needed", "holds"]] = checked[["needed", "holds"]]
-    return plain_table("The bars of dynamic with runtime=fast", checked, [], shown)
 
 
 @styled
