@@ -1,4 +1,4 @@
-"""Three laws of scaling fitted to speedups: what each says of a serial part, of a peak and of counts beyond.
+"""Three laws of scaling fitted to speedups: what each says of a serial part and of a peak.
 
 In the right quantity each is linear in its parameters, which are never negative: a least-squares problem with
 one minimum. Its residuals are relative: in seconds the smallest worker counts would outweigh all others."""
@@ -46,15 +46,16 @@ class Fit(NamedTuple):
     off_by: float  # relative residual, root mean square
 
     def results(self) -> dict[str, Interval]:
-        """The parameters and the peak of USL."""
+        """Return the parameters, and the peak of USL."""
         values = dict(zip(self.law.parameters, self.parameters.T, strict=True))
         values |= _peak(**values) if self.law is USL else {}
-        return {name: Interval(*map(float, _with_ends(each))) for name, each in values.items()}
+        return {name: _interval(samples) for name, samples in values.items()}
 
-    def curve(self, workers: npt.ArrayLike) -> tuple[Array, Array, Array]:
-        """The speedup at each of `workers` and the ends of its interval."""
+    def curve(self, workers: npt.ArrayLike) -> Array:
+        """Return the speedup at each of `workers`."""
         first, *others = self.law.terms(np.asarray(workers, float))
-        return _with_ends(self.law.quantity(first + self.parameters @ np.array(others)))
+        speedup: Array = self.law.quantity(first + self.parameters[0] @ np.array(others))
+        return speedup
 
 
 def _peak(sigma: Array, kappa: Array) -> dict[str, Array]:
@@ -65,11 +66,11 @@ def _peak(sigma: Array, kappa: Array) -> dict[str, Array]:
     return {"peak workers": workers, "peak speedup": speedup}
 
 
-def _with_ends(values: Array) -> tuple[Array, Array, Array]:
-    """The first of `values`, that of the fit, and the ends of the interval of the others."""
+def _interval(samples: Array) -> Interval:
+    """Return the first of `samples`, that of the fit, and the ends of the interval of the others."""
     tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-    low, high = np.quantile(values[1:], tails, axis=0, method="inverted_cdf")  # no means: some are infinite
-    return values[0], low, high
+    low, high = np.quantile(samples[1:], tails, method="inverted_cdf")  # no means: some are infinite
+    return Interval(float(samples[0]), float(low), float(high))
 
 
 def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Array, dof: int) -> Fit:
@@ -95,7 +96,7 @@ def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Ar
 
 
 class Case(NamedTuple):
-    """One strategy with one saving flag: its known speedups beyond one worker and the laws fitted to them."""
+    """One strategy with one saving flag: the laws, and the speedups at several workers that they fit."""
 
     saving: bool
     strategy: str
@@ -103,27 +104,25 @@ class Case(NamedTuple):
     fits: list[Fit]
 
 
-def cases(points: pd.DataFrame, models: Models, cpus: int | None = None) -> list[Case]:
-    """The laws that apply to the points of `strong` or `weak`, with their `models`, for each strategy but
-    instruments. They assume a CPU per worker: counts beyond the usable `cpus` are left out of a fit where
-    MIN_COUNTS remain."""
+def cases(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[Case]:
+    """Return the laws that apply to the points of `strong` or `weak`, with their `models`, for each strategy
+    but instruments. A law assumes a CPU per worker: only counts up to `cpus` are fitted, if MIN_COUNTS are
+    known."""
     weak = "speedup" not in points
     measure, laws = ("efficiency", [GUSTAFSON]) if weak else ("speedup", [AMDAHL, USL])
     if weak and points["normalised_efficiency"].count() >= MIN_COUNTS:  # never mixed with the study's
         measure = "normalised_efficiency"
     apart = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
-    curves = points[(points["workers"] > 1) & ~apart].sort_values("workers")
+    curves = points[points["workers"].between(2, cpus) & ~apart].sort_values("workers")
     scale = curves["workers"] if weak else 1
     curves = curves.assign(**{f"speedup{end}": scale * curves[f"{measure}{end}"] for end in ENDS})
-    result: list[Case] = []
+    curves = curves.dropna(subset="speedup")
+    result = []
     for saving, strategy in product((True, False), strategies(curves)):
-        block = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
-        known = block.dropna(subset="speedup")
-        within = known[known["workers"] <= (cpus or np.inf)]
-        used, fits = within if len(within) >= MIN_COUNTS else known, []
-        if len(used) >= MIN_COUNTS:
-            pairs = list(zip(used[f"{measure}_base"], used["point"], strict=True))
+        known = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
+        if len(known) >= MIN_COUNTS:
+            pairs = list(zip(known[f"{measure}_base"], known["point"], strict=True))
             errors = models[saving].covariance(pairs), models[saving].dof
-            fits = [fit(law, used["workers"], used["speedup"], *errors) for law in laws]
-        result += [Case(saving, strategy, known, fits)] if len(block) else []
+            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in laws]
+            result.append(Case(saving, strategy, known, fits))
     return result

@@ -36,14 +36,13 @@ MIN_WIDTH = 4.8  # inches: of a single panel with two columns of legend below it
 CHART_FORMATS = ("png", "svg")
 IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-BEYOND, BEYOND_CEILING = "95 % interval beyond the fit", "beyond the ceiling"
+BEYOND_CEILING = "beyond the ceiling"
 LINE, FAR = 0.16, 1.6  # of names at the ends of curves: inches of a line, and lines that one may be moved
 BAND = 0.15  # how much of its colour an area has
 LAST = [
     "Amdahl",
     "USL",
     "Gustafson",
-    BEYOND,
     IDEAL,
     BEYOND_CEILING,
     CPUS,

@@ -2,6 +2,7 @@
 its seconds follow."""
 
 from experiments.analysis import published
+from experiments.analysis.laws import cases
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.laws import laws_of
@@ -23,4 +24,4 @@ def study(results: Results) -> Outputs:
             here = (slips["experiment"] == experiment) & (slips["saving"] == table.data["saving"].iloc[0])
             table.notes.extend(SLIP.format(**slip) for slip in slips[here].to_dict("records"))
         yield experiment, tables
-        yield from laws_of(points, published.models(experiment), title, stem=f"{experiment}_laws")
+        yield from laws_of(cases(points, published.models(experiment)), title, f"{experiment}_laws")
