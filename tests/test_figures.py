@@ -27,11 +27,8 @@ from experiments.report.style import (
     GREY,
     PUBLISHED,
     Chart,
-    curves,
     look,
-    name_ends,
     save,
-    saving_panels,
 )
 from tests.helpers.trial_rows import frame, repeated, trial
 
@@ -233,32 +230,3 @@ def test_a_contact_sheet_shows_each_original_beside_its_augmentations(
 def test_an_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no augmentation of a\.png"):
         contact_sheet(images, tmp_path / "elsewhere")
-
-
-def ends_of(*values: tuple[str, float]) -> tuple[Axes, list[str]]:
-    """Two workers each, to 100 % of a panel; the names written at their ends."""
-    rows = [trial(name, workers, 1.0) for name, _ in values for workers in (1, 2)]
-    points = pd.DataFrame(rows).assign(
-        efficiency=[value for _, value in values for _ in range(2)],
-        efficiency_low=np.nan,
-        efficiency_high=np.nan,
-    )
-    _, [(axes, _)] = saving_panels(points, "T")
-    curves(axes, points, "efficiency")
-    axes.set_ylim(0, 100)
-    return axes, name_ends(axes)
-
-
-def test_curves_are_named_at_their_ends_apart_from_each_other() -> None:
-    axes, names = ends_of(("p1", 0.50), ("p2", 0.501), ("pq", 0.9))
-    texts: Any = axes.texts
-    places = [text.xy[1] for text in texts]
-    assert names == ["P_1", "P_2", "P_Q"]
-    assert places == pytest.approx([0.5, 0.5, 0.9], abs=0.05)
-    assert places[1] - places[0] > 0.04
-
-
-def test_where_many_curves_end_together_the_legend_names_them() -> None:
-    axes, names = ends_of(*((name, 0.5) for name in ("p1", "p2", "pq", "dynamic", "threads", "loky")))
-    assert names == []
-    assert not axes.texts

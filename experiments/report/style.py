@@ -3,9 +3,8 @@ pyplot: they have no global state and need no display."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
-from scipy.optimize import isotonic_regression
 
 from augment.strategies import STRATEGIES
 from experiments.analysis.scaling import ENDS, NoTrialsError, strategies
@@ -37,7 +35,6 @@ CHART_FORMATS = ("png", "svg")
 IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 BEYOND_CEILING = "beyond the ceiling"
-LINE, FAR = 0.16, 1.6  # of names at the ends of curves: inches of a line, and lines that one may be moved
 BAND = 0.15  # how much of its colour an area has
 LAST = [
     "Amdahl",
@@ -161,55 +158,13 @@ def beyond(axes: Axes, at: Sequence[float], ends: Sequence[float], is_above: boo
 
 
 def legend(figure: Figure) -> None:
-    """Names the curves at their ends, and what finds no place there in one legend for all panels, what is
-    not a curve last. After all else is drawn and the scales are set."""
-    named = {name for axes in figure.axes for name in name_ends(axes)}
+    """Add one legend for all panels, in which what is not a curve comes last."""
     pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes]
-    entries = {name: handle for pair in pairs for handle, name in pair if name not in named}
+    entries = {name: handle for pair in pairs for handle, name in pair}
     names = sorted(entries, key=lambda name: LAST.index(name) if name in LAST else -1)
     handles = [entries[name] for name in names]
     columns = 4 if figure.get_figwidth() > 1.25 * MIN_WIDTH else 2
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
-
-
-def name_ends(axes: Axes) -> list[str]:
-    """Writes the names of the curves that reach the right end beside it, in their colours, and returns them:
-    each moved as little as keeps them apart (least squares), none where that is far."""
-    ends = _ends(axes)
-    line = LINE * axes.figure.dpi / axes.bbox.height
-    heights = np.array([end.height for end in ends])
-    apart = line * np.arange(len(ends))
-    places = isotonic_regression(heights - apart).x.clip(min=line / 2) + apart if ends else apart
-    if (abs(places - heights) > FAR * line).any():
-        return []
-    for end, place in zip(ends, places, strict=True):
-        style: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9, "annotation_clip": False}
-        at: Any = {"xy": (end.x, place), "xycoords": axes.get_xaxis_transform(), "xytext": (6, 0)}
-        axes.annotate(end.name, color=end.color, **at, **style)
-    return [end.name for end in ends]
-
-
-class End(NamedTuple):
-    """Where a curve ends; `height` is a share of the axes'."""
-
-    height: float
-    x: float
-    name: str
-    color: Any
-
-
-def _ends(axes: Axes) -> list[End]:
-    """Of the curves that reach the right end, from the foot up."""
-    containers: list[Any] = axes.containers
-    drawn = [(str(each.get_label()), each.lines[0]) for each in containers]
-    curves = [(name, line, line.get_xydata()[-1]) for name, line in drawn if len(line.get_xydata()) > 1]
-    right = max((x for _, _, (x, _) in curves), default=0)
-    to_height = (axes.transData - axes.transAxes).transform
-    return sorted(
-        End(to_height((x, y))[1], x, name, line.get_color())
-        for name, line, (x, y) in curves
-        if x == right and isfinite(y) and line.get_linestyle() != "None"
-    )
 
 
 @dataclass(frozen=True)
