@@ -35,7 +35,8 @@ def test_a_share_is_of_the_ceiling_under_the_same_runtime() -> None:
 
 
 def test_images_per_second_count_start_up_and_drain() -> None:
-    points = points_of(cell("p1", 2), cell("p2", 2, startup_s=0.2, drain_s=0.1))
+    cells = cell("p1", 2), cell("p2", 2, startup_s=0.2, drain_s=0.1, scales=(1.0, 0.99, 1.01))
+    points = points_of(*cells)
     _, row = points.to_dict("records")
     assert row["images_per_s"] == pytest.approx(12 / 0.9, rel=0.01)
     assert row["images_per_s_low"] < row["images_per_s"] < row["images_per_s_high"]

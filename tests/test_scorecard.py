@@ -11,12 +11,14 @@ from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
 from tests.helpers.trial_rows import Row, frame, repeated
 
 SCALES = (1.0, 1.01, 0.99)
+OTHERS = (1.002, 0.998, 1.001)  # differ from SCALES, so that the interval has a width
 NAMES = [claim for claim, *_ in CLAIMS]
 SATURATES, ALIKE, PAYS, SAVING, SUPERLINEAR, NORMALISED, COLLAPSE, FILES, CONTENTION = NAMES
 
 
 def at(strategy: str, workers: int, wall_s: float, **changes: Any) -> list[Row]:
-    return repeated(strategy, workers, *(wall_s * scale for scale in SCALES), **changes)
+    scales = changes.pop("scales", SCALES)
+    return repeated(strategy, workers, *(wall_s * scale for scale in scales), **changes)
 
 
 def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.DataFrame) -> dict[str, Claim]:
@@ -38,7 +40,7 @@ def test_claim_without_measurement_is_open() -> None:
     [(16, 1.05, CONFIRMED), (16, 1.9, REFUTED), (16, 1.1, OPEN), (2, 1.9, OPEN)],
 )
 def test_saturation_takes_cores_to_be_seen(cpus: int, at_half: float, verdict: str) -> None:
-    rows = [*at("p2", 8, at_half, usable_cpus=cpus), *at("p2", 16, 1.0, usable_cpus=cpus)]
+    rows = [*at("p2", 8, at_half, scales=OTHERS, usable_cpus=cpus), *at("p2", 16, 1.0, usable_cpus=cpus)]
     claim = verdicts(rows=rows)[SATURATES]
     assert claim.verdict == verdict
     if cpus == 2:
@@ -47,18 +49,18 @@ def test_saturation_takes_cores_to_be_seen(cpus: int, at_half: float, verdict: s
 
 @pytest.mark.parametrize(("p1_s", "verdict"), [(1.02, CONFIRMED), (1.5, REFUTED), (1.15, OPEN)])
 def test_p1_and_p2_are_close_within_a_margin(p1_s: float, verdict: str) -> None:
-    assert verdicts(rows=[*at("p1", 2, p1_s), *at("p2", 2, 1.0)])[ALIKE].verdict == verdict
+    assert verdicts(rows=[*at("p1", 2, p1_s, scales=OTHERS), *at("p2", 2, 1.0)])[ALIKE].verdict == verdict
 
 
 @pytest.mark.parametrize(("pq_s", "verdict"), [(1.5, CONFIRMED), (0.8, REFUTED), (1.0, OPEN)])
 def test_p_q_never_pays_against_the_better_of_both(pq_s: float, verdict: str) -> None:
-    rows = [*at("p1", 2, 1.2), *at("p2", 2, 1.0), *at("pq", 2, pq_s)]
+    rows = [*at("p1", 2, 1.2), *at("p2", 2, 1.0), *at("pq", 2, pq_s, scales=OTHERS)]
     assert verdicts(rows=rows)[PAYS].verdict == verdict
 
 
 @pytest.mark.parametrize(("unsaved_s", "verdict"), [(1.0, CONFIRMED), (0.7, REFUTED), (0.95, OPEN)])
 def test_not_saving_with_few_workers(unsaved_s: float, verdict: str) -> None:
-    rows = [*at("p2", 2, 1.0), *at("p2", 2, unsaved_s, saving=False)]
+    rows = [*at("p2", 2, 1.0), *at("p2", 2, unsaved_s, scales=OTHERS, saving=False)]
     assert verdicts(rows=rows)[SAVING].verdict == verdict
 
 

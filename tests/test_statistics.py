@@ -1,6 +1,6 @@
 """Intervals against hand-computed numbers; how often they cover is in test_coverage.py."""
 
-from math import exp, inf, isnan, log, sqrt
+from math import exp, inf, isnan, log, nan, sqrt
 
 import numpy as np
 import pytest
@@ -98,6 +98,23 @@ def test_the_covariance_of_speedups_shares_the_baselines_error() -> None:
     errors = [model.ratio("seq", name).error for name in "xy"]
     assert np.sqrt(np.diag(covariance)) == pytest.approx(errors)
     assert 0 < covariance[0, 1] < covariance.diagonal().min()
+
+
+def test_equal_times_are_equal_whatever_their_last_bits() -> None:
+    random = np.random.default_rng(4)
+    times = np.repeat(np.exp(0.1 * random.normal(size=(5, 2))), [1, 2], axis=1)  # of c, a and b, alike
+    for order in (random.permutation(15) for _ in range(20)):
+        cells, blocks = np.array(list("cab") * 5)[order], np.repeat(np.arange(5), 3)[order]
+        model = BlockModel(list(cells), list(blocks), times.ravel()[order])
+        assert model.ratio("a", "b").value == 0
+        assert model.seconds("a") == model.seconds("b")
+        bounds = best_set(model, ["a", "b", "c"])
+        assert bounds["a"] == bounds["b"]
+
+
+def test_a_difference_without_an_error_is_sure_and_none_is_not() -> None:
+    values = [Estimate(0.1, 0.0, 3).p_value, Estimate(0.0, 0.0, 3).p_value, Estimate(0.1, nan, 0).p_value]
+    assert values == [0.0, 1.0, 1.0]
 
 
 def test_holm_holds_the_surest_claim_to_the_strictest_level_and_stops_at_the_first_that_fails() -> None:

@@ -15,7 +15,14 @@ from experiments.analysis.text import (
 
 @pytest.mark.parametrize(
     ("share", "digits", "shown"),
-    [(0.12, 0, "12 %"), (-0.001, 0, "0 %"), (0.1234, 1, "12.3 %"), (nan, 0, "-")],
+    [
+        (0.12, 0, "12 %"),
+        (-0.001, 0, "0 %"),
+        (0.375, 0, "38 %"),
+        (0.375 - 1e-12, 0, "38 %"),
+        (0.1234, 1, "12.3 %"),
+        (nan, 0, "-"),
+    ],
 )
 def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, shown: str) -> None:
     assert percent(share, digits) == shown
@@ -25,6 +32,7 @@ def test_intervals_are_written_in_the_unit_of_the_value() -> None:
     assert with_interval(3.314, 3.18, 3.449) == "3.31 (3.18–3.45)"
     assert with_interval(12.3, -10.1, 14.5, "+.1f") == "+12.3 (-10.1 to +14.5)"
     assert with_interval(-0.02, -0.05, 0.01) == "-0.02 (-0.05 to 0.01)"
+    assert with_interval(2e-16, -1e-16, 3e-16) == "0.00 (0.00–0.00)"
     assert with_interval(12.3, nan, nan, ".0f") == "12 (no interval)"
     assert with_interval(nan, nan, nan, ".0f") == "-"
     assert percent_interval(0.83, 0.8, 0.86) == "83 % (80–86)"

@@ -66,7 +66,7 @@ def advise(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Advice:
     rate = promised(found, trials, chosen, parts, asked)
     near = [cell for cell in cells if model.seconds(cell) <= AS_FAST * model.seconds(cells[0])]
     at_ceiling = _ceiling(model, chosen)
-    one = min((cell for cell in cells if cell.strategy == Sequential.name), key=model.seconds, default=chosen)
+    one = next((cell for cell in cells if cell.strategy == Sequential.name), chosen)  # the fastest first
     return Advice(
         chosen,
         request(asked, chosen)["command"],
@@ -74,7 +74,7 @@ def advise(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Advice:
         model.ratio(at_ceiling, chosen).ratio(),
         float(found.of(chosen)["peak_rss_bytes"].mean()),
         bounds[chosen],
-        min(near, key=lambda cell: (cell.workers, model.seconds(cell))),
+        min(near, key=lambda cell: cell.workers),
         runner_up,
         model.ratio(runner_up, chosen).ratio() if runner_up else Interval(nan, nan, nan),
         policies(trials, chosen),
@@ -168,7 +168,9 @@ def _ceiling(model: BlockModel, chosen: Cell) -> Cell:
     if not copies:
         return Cell(Copies.name, chosen.workers, chosen.runtime_name)
     workers = max(cell.workers for cell in copies)
-    return min((cell for cell in copies if cell.workers == workers), key=model.seconds)
+    return min(
+        (cell for cell in copies if cell.workers == workers), key=lambda cell: (model.seconds(cell), cell)
+    )
 
 
 def _coverage(found: Measured, asked: pd.DataFrame) -> list[str]:

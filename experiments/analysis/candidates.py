@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from augment.strategies import STRATEGIES
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.engines import Cell
 from experiments.analysis.scaling import INSTRUMENTS, require
@@ -17,6 +18,12 @@ from experiments.records.store import Parts
 
 ENOUGH = 0.05  # a bound below which no more rounds are needed
 AXES = ("strategy", "workers", "runtime")
+PLACES = {name: place for place, name in enumerate(STRATEGIES)}
+
+
+def tie_break(cell: Cell) -> tuple[int, int, Cell]:
+    """Return the order of cells that are equally good: fewer workers first, then the order of STRATEGIES."""
+    return cell.workers, PLACES.get(cell.strategy, len(PLACES)), cell
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Measured:
     def candidates(self) -> list[Cell]:
         """What may be recommended, the fastest first."""
         cells: Any = self.model.cells
-        return sorted((each for each in cells if each.strategy not in INSTRUMENTS), key=self.model.seconds)
+        wanted = [each for each in cells if each.strategy not in INSTRUMENTS]
+        return sorted(wanted, key=lambda cell: (self.model.seconds(cell), tie_break(cell)))
 
     def of(self, cell: Cell) -> pd.DataFrame:
         """The ok trials of a candidate."""
@@ -79,7 +87,7 @@ def recommended(found: Measured) -> Cell:
     """The candidate that is at most slower than the best by least; one with more workers than CPUs only where
     it is surely faster than the best one without."""
     bounds, model = best_set(found.model, found.candidates), found.model
-    ranked = sorted(found.candidates, key=lambda cell: (bounds[cell], cell.workers))
+    ranked = sorted(found.candidates, key=lambda cell: (bounds[cell], tie_break(cell)))
     cpus = found.trials["usable_cpus"].max()
     within = [cell for cell in ranked if cell.workers <= cpus]
     if within and not model.ratio(within[0], ranked[0]).ratio().low > 1:
@@ -94,5 +102,6 @@ def survivors(found: Measured, at_most: int) -> list[Cell]:
     others = [cell for cell in found.candidates if cell != best]
     level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
     highs = {cell: found.model.ratio(best, cell).ratio(level).high for cell in others}
-    rivals = sorted((cell for cell in others if not highs[cell] <= 1 + ENOUGH), key=lambda cell: -highs[cell])
+    rivals = [cell for cell in others if not highs[cell] <= 1 + ENOUGH]
+    rivals = sorted(rivals, key=lambda cell: (-highs[cell], tie_break(cell)))
     return [best, *rivals[: at_most - 1]]

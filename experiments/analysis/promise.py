@@ -17,7 +17,7 @@ from augment.strategies.instruments.copies import Copies
 from experiments.analysis.candidates import AXES, Measured
 from experiments.analysis.costs import STAGE_COLUMNS
 from experiments.analysis.engines import Cell
-from experiments.analysis.statistics import LEVEL, Interval
+from experiments.analysis.statistics import DECIMALS, LEVEL, Interval
 from experiments.analysis.text import percent
 from experiments.records.schema import OK
 from experiments.records.store import Parts
@@ -80,7 +80,7 @@ def _spread(found: Measured) -> tuple[float, float]:
     ok = found.trials[(found.trials["status"] == OK) & (found.trials["strategy"] != Copies.name)]
     logs = np.log(ok["wall_s"]).groupby([ok[name] for name in Cell._fields])
     counts, rounds = logs.count(), len(ok[["sweep", "round"]].drop_duplicates())
-    free, within = (counts - 1).sum(), found.model.variance
+    free, within = (counts - 1).sum(), max(found.model.variance, 10 ** (-2 * DECIMALS))
     if not free or rounds < 2:
         return inf, 1.0
     whole = float((logs.var() * (counts - 1)).sum()) / free

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 LEVEL = 0.95
+DECIMALS = 10  # of a logarithm of seconds; the last of 16 digits differ from processor to processor
+SINGULAR = 1e-9  # of the largest singular value: a design of cells and blocks has none so small but zeros
 Array = NDArray[np.float64]
 
 
@@ -66,7 +68,9 @@ class Estimate(NamedTuple):
     @property
     def p_value(self) -> float:
         """How probable so large a difference is where there is none."""
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.dof)) if self.error > 0 else 1.0
+        if self.error > 0:
+            return float(2 * stats.t.sf(abs(self.value) / self.error, self.dof))
+        return 0.0 if self.error == 0 and self.value else 1.0
 
 
 UNKNOWN = Estimate(nan, nan, 0)
@@ -76,7 +80,8 @@ class BlockModel:
     """The fit to trials: the cell, the block and the positive seconds of each.
 
     With `blocks=None` the trials of a cell are taken as they come, and what their blocks differ by is
-    part of their error; `dof` then says how many differences that error is known from."""
+    part of their error; `dof` then says how many differences that error is known from. Estimates are rounded
+    to DECIMALS, so that equal times are equal, and no choice hangs on the last bit of a fit."""
 
     def __init__(
         self, cells: Sequence[Hashable], blocks: Sequence[Hashable] | None, walls_s: ArrayLike, dof: int = 0
@@ -86,7 +91,7 @@ class BlockModel:
         self.cells: dict[Hashable, int] = {name: place for place, name in enumerate(names)}
         self._logs = np.log(np.asarray(walls_s, float))
         self._design = np.hstack([np.eye(len(names))[number], np.eye(block.max(initial=-1) + 1)[block]])
-        self._solve = np.linalg.pinv(self._design)
+        self._solve = np.linalg.pinv(self._design, rcond=SINGULAR)
         self._means = np.bincount(number, self._logs) / np.bincount(number)
         # How much of a trial's error is left in its residual.
         free = 1 - np.einsum("ij,ji->i", self._design, self._solve)
@@ -140,10 +145,10 @@ class BlockModel:
         """Of the sum of the model's parameters with the weights `sought`, which concerns these cells."""
         weights = sought @ self._solve  # of each trial's logarithm in the estimate
         if not np.allclose(weights @ self._design, sought, atol=1e-6):
-            return Estimate(float(sought[: len(self._means)] @ self._means), nan, 0)
+            return Estimate(round(float(sought[: len(self._means)] @ self._means), DECIMALS), nan, 0)
         repeated = self.dof and all(self.rounds[cell] > 1 for cell in cells)
         error = sqrt(float(weights**2 @ self._variance)) if repeated else nan
-        return Estimate(float(weights @ self._logs), error, self.dof)
+        return Estimate(round(float(weights @ self._logs), DECIMALS), round(error, DECIMALS), self.dof)
 
 
 def holm(estimates: Sequence[Estimate], level: float = LEVEL) -> list[Interval]:

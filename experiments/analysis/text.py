@@ -23,9 +23,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def steady(number: float) -> float:
+    """Return a number to nine digits and seven decimals, which are the same on every processor."""
+    return round(float(f"{number:.9g}"), 7) + 0.0  # a zero has no sign
+
+
+def written(number: float, form: str) -> str:
+    """Return a number in a format, rounded to `steady` first, so that 37.5 is 38 on every processor."""
+    return f"{steady(number):{form}}"
+
+
 def percent(share: float, digits: int = 0) -> str:
     """`12 %` of 0.12; a dash for NaN."""
-    return DASH if math.isnan(share) else f"{100 * share:z.{digits}f} %"
+    return DASH if math.isnan(share) else f"{written(100 * share, f'z.{digits}f')} %"
 
 
 def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> str:
@@ -33,9 +43,9 @@ def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> 
     interval)`; a dash where nothing is known."""
     if math.isnan(middle):
         return DASH
-    between = " to " if "+" in form or low < 0 else "–"
-    ends = "no interval" if math.isnan(low) else f"{low:{form}}{between}{high:{form}}"
-    return f"{middle:{form}} ({ends})"
+    between = " to " if "+" in form or steady(low) < 0 else "–"
+    ends = "no interval" if math.isnan(low) else f"{written(low, form)}{between}{written(high, form)}"
+    return f"{written(middle, form)} ({ends})"
 
 
 def percent_interval(middle: float, low: float, high: float, sign: str = "") -> str:

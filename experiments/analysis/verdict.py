@@ -24,6 +24,7 @@ from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complemen
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.statistics import BlockModel, Interval
+from experiments.analysis.text import steady
 from experiments.plan.options import UNTOUCHED
 from experiments.records.schema import OK
 from experiments.records.store import Parts
@@ -98,7 +99,7 @@ def decided(loss: Interval, rounds: int) -> tuple[str, float]:
     if loss.low > 0:
         return LOSS, nan
     half = (loss.high - loss.low) / 2  # shrinks as the square root of the rounds grows
-    return NOT_DECIDED, ceil(rounds * (half / max(loss.value, NOTHING - loss.value)) ** 2)
+    return NOT_DECIDED, ceil(steady(rounds * (half / max(loss.value, NOTHING - loss.value)) ** 2))
 
 
 def suspected(ranking: dict[str, float]) -> list[str]:
@@ -114,7 +115,7 @@ def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, floa
     shares = dict(split[names].mean()) if len(split) else {}
     if told := {cause: share for cause, share in contended.items() if cause in CAUSES}:
         shares = {name: share for name, share in shares.items() if name != breakdown.CONTENTION} | told
-    ranked = sorted(shares.items(), key=lambda each: each[1], reverse=True)
+    ranked = sorted(shares.items(), key=lambda each: steady(each[1]), reverse=True)
     return {str(name): float(share) for name, share in ranked}
 
 

@@ -17,6 +17,7 @@ from experiments.analysis.text import (
     percent_interval,
     with_interval,
     with_or_without,
+    written,
 )
 from experiments.records.schema import FAILED, OK
 
@@ -105,7 +106,7 @@ def value_text(value: Any) -> str:
         return DASH
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return written(value, ".2f") if isinstance(value, float) else str(value)
 
 
 def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -1,5 +1,6 @@
 """What each policy, changed alone, gives back."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.ablation import POINT, REMOVABLE, gains
 from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without
+from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -51,7 +52,7 @@ def _unmeasured(trials: pd.DataFrame) -> list[str]:
 def ablation_table(given: pd.DataFrame, notes: list[str]) -> Table:
     """The rows of `gains`, with the counter of each ablation."""
     shown = given[[*POINT, "ablation", "rounds"]].copy()
-    shown["images/s"] = given["images_per_s"].map("{:.3g}".format)
+    shown["images/s"] = given["images_per_s"].map(partial(written, form=".3g"))
     intervals = given[["gain", "low", "high"]].to_numpy().tolist()
     shown["time given back"] = [percent_interval(gain, low, high, "+") for gain, low, high in intervals]
     shown["counter"] = [_counter(row) for row in given.to_dict("records")]
@@ -77,7 +78,7 @@ def ablation_figure(given: pd.DataFrame, title: str) -> Figure:
         at = block.index.to_numpy()
         axes.errorbar(middle[at], at, xerr=bars[:, at], linestyle="none", capsize=3, **look(str(strategy)))
     for rank in np.flatnonzero(middle < LEFT_EDGE):
-        axes.annotate(f"◀ {middle[rank]:.0f} %", (LEFT_EDGE, rank), va="center")
+        axes.annotate(f"◀ {written(middle[rank], '.0f')} %", (LEFT_EDGE, rank), va="center")
     axes.axvline(0, color="black", linewidth=0.8)
     points = rows["strategy"].map(label) + ", " + rows["workers"].astype(str)
     axes.set_yticks(rows.index, points + ", " + rows["saving"].map(with_or_without) + ": " + rows["ablation"])

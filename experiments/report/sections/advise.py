@@ -17,6 +17,7 @@ from experiments.analysis.text import (
     label,
     percent,
     percent_interval,
+    steady,
     with_interval,
 )
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
@@ -138,7 +139,7 @@ def stops(advice: Advice) -> str:
 
 def _duration(seconds: float) -> str:
     """`7 h 16 min`, `2 days 3 h`."""
-    whole = timedelta(seconds=math.ceil(seconds))
+    whole = timedelta(seconds=math.ceil(steady(seconds)))
     hours, rest = divmod(whole.seconds, 3600)
     if whole.days:
         return f"{counted(whole.days, 'day')} {hours} h"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from experiments.analysis.ablation import REMOVED_BY
 from experiments.analysis.interference import slowdowns
-from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without
+from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without, written
 from experiments.analysis.verdict import NOTHING, OVERSUBSCRIBED, SUSPICIOUS, verdicts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -36,7 +36,7 @@ def diagnosis(results: Results) -> Outputs:
 def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """What limits each strategy at each count, and below it in words."""
     columns = {
-        "images/s": lambda row: f"{row['images_per_s']:.3g}",
+        "images/s": lambda row: written(row["images_per_s"], ".3g"),
         "verdict": lambda row: str(row["verdict"]),
         "lost": lambda row: percent_interval(row["loss"], row["low"], row["high"]),
         "suspected": lambda row: row["suspected"] or "-",
