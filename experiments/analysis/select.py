@@ -22,7 +22,7 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     kept = trials.sort_values("started_at", kind="stable")
     differing = []
     for column in sorted(DETERMINING, key=lambda column: len(column.within)):
-        if column.name in axes:
+        if column.name in axes or kept[column.name].nunique() < 2:
             continue
         values = _without_axes(kept[column.name], axes)
         within = [kept[name] for name in column.within if name in axes]
