@@ -1,8 +1,7 @@
 """Where images come from: the same ones every time, in the same order, or one line that says why not."""
 
 import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import cv2
@@ -11,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augment.datasets import DATASETS, Dataset, pixels
+from augment.datasets import DATASETS, pixels
 from augment.datasets.base import DatasetError
 from augment.datasets.folder import Folder
 from augment.datasets.photos import PHOTOS, Photos, photo_folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.workload import Workload
+from experiments import ROOT
+from tests.helpers.commands import interpreter
 
 relaxed = settings(max_examples=40)
 sides = st.integers(1, 60)
@@ -30,6 +31,9 @@ def read(path: Path) -> pixels.Pixels:
 
 def contents(files: list[Path]) -> list[bytes]:
     return [file.read_bytes() for file in files]
+
+
+both = pytest.mark.parametrize("name", ["synthetic", "photos"])
 
 
 @pytest.fixture
@@ -48,31 +52,31 @@ def folder(tmp_path: Path) -> Path:
 # Every dataset
 
 
-@pytest.mark.parametrize("name", ["synthetic", "photos"])
-def test_the_same_files_come_from_any_cache(name: str, tmp_path: Path) -> None:
+@both
+def test_dataset_gives_the_same_files_in_any_cache(name: str, tmp_path: Path) -> None:
     first = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "one")
     second = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "two")
     assert [file.name for file in first] == [file.name for file in second]
     assert contents(first) == contents(second)
 
 
-@pytest.mark.parametrize("name", ["synthetic", "photos"])
+@both
 def test_width_comes_first_in_a_size(name: str, tmp_path: Path) -> None:
     assert {read(file).shape for file in DATASETS[name]().files(3, (70, 20), 0, tmp_path)} == {(20, 70, 3)}
 
 
-@pytest.mark.parametrize("name", ["synthetic", "photos"])
+@both
 def test_cached_files_are_reused(name: str, tmp_path: Path) -> None:
     before = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
     after = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
     assert before == after
 
 
-@pytest.mark.parametrize("dataset", [Synthetic(), Photos()], ids=["synthetic", "photos"])
-def test_a_cache_that_cannot_be_written_is_named(dataset: Dataset, tmp_path: Path) -> None:
+@both
+def test_cache_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DatasetError, match=r"^cache_dir=.*/file/cache: Not a directory; give a folder"):
-        dataset.files(1, (20, 20), 0, tmp_path / "file" / "cache")
+        DATASETS[name]().files(1, (20, 20), 0, tmp_path / "file" / "cache")
 
 
 def test_interrupted_synthesis_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,11 +108,9 @@ def test_two_sweeps_that_make_the_same_at_once_agree(tmp_path: Path, monkeypatch
 
 
 def test_importing_datasets_imports_no_library() -> None:
-    code = (
-        "import sys, augment.datasets; print({'numpy', 'cv2', 'skimage', 'albumentations'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    heavy = "{'numpy', 'cv2', 'skimage', 'albumentations'}"
+    ended = interpreter("-c", f"import sys, augment.datasets; print({heavy} & {{*sys.modules}})", cwd=ROOT)
+    assert ended.stdout == "set()\n"
 
 
 # Synthetic
@@ -154,13 +156,19 @@ def test_photo_like_images_compress_as_photos_do(tmp_path: Path) -> None:
     assert bits_per_pixel(pixels.synthetic("noise", 500, 500, 0, 0)) > 2 * max(photos)
 
 
-def test_synthetic_images_need_a_size_that_can_be_had(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="image_size=null: synthetic images need a size"):
-        Synthetic().files(1, None, 0, tmp_path)
-    with pytest.raises(DatasetError, match="image_size=9x20: a 10 x 10 board needs 10 pixels a side"):
-        Synthetic().files(1, (9, 20), 0, tmp_path)
-    with pytest.raises(DatasetError, match=r"image_size=70000x10: OpenCV cannot encode it as \.jpg"):
-        Synthetic().files(1, (70_000, 10), 0, tmp_path)
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (None, "image_size=null: synthetic images need a size"),
+        ((9, 20), "image_size=9x20: a 10 x 10 board needs 10 pixels a side"),
+        ((70_000, 10), "image_size=70000x10: OpenCV cannot encode it as .jpg"),
+    ],
+)
+def test_impossible_size_of_a_synthetic_image_is_refused(
+    size: tuple[int, int] | None, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DatasetError, match=re.escape(reason)):
+        Synthetic().files(1, size, 0, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -286,11 +294,8 @@ def test_a_folder_without_images_is_named_in_one_line(path: str, reason: str) ->
     assert str(error.value) == f"{reason}; give a folder of .jpg, .jpeg or .png images"
 
 
-def test_more_images_than_the_folder_holds_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_folder_refuses_a_size_and_more_images_than_it_holds(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"^n_images=7: .*my pictures holds 6; give at most that"):
         Folder(str(folder)).files(7, None, 0, tmp_path)
-
-
-def test_a_folder_keeps_its_sizes(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
         Folder(str(folder)).files(None, (500, 250), 0, tmp_path)

@@ -1,4 +1,4 @@
-"""The documentation builds, and what it says to do works."""
+"""The documentation builds and names everything; its commands and make targets work."""
 
 import os
 import re
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from augment.datasets.photos import PHOTOS
 from experiments import ROOT
+from tests.helpers.commands import interpreter
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEEDED = (
@@ -36,7 +38,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def test_every_block_of_the_page_on_extending_works(checkout: Path) -> None:
+def test_every_code_block_on_extending_works(checkout: Path) -> None:
     text = (ROOT / "docs" / "extending.md").read_text()
     folder = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(checkout)}
@@ -57,18 +59,10 @@ def test_every_block_of_the_page_on_extending_works(checkout: Path) -> None:
     assert "The slowest trials" in (checkout / "results/report/index.html").read_text()
 
 
-def test_the_documentation_builds_strictly_and_asks_nothing_of_others(tmp_path: Path) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--quiet",
-        "--site-dir",
-        str(tmp_path / "site"),
-    ]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+def test_documentation_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    done = interpreter(
+        "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", f"{tmp_path}/site", cwd=ROOT
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     pages = list((tmp_path / "site").rglob("*.html"))
     assert len(pages) >= 7
@@ -77,5 +71,29 @@ def test_the_documentation_builds_strictly_and_asks_nothing_of_others(tmp_path: 
         assert [address for address in loaded if "//" in address] == [], page
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_photo_is_listed_with_its_licence() -> None:
+    page = (ROOT / "docs" / "images.md").read_text()
+    for photo in PHOTOS:
+        assert f"| `{photo.name}` | {photo.title} | {photo.source} | {photo.licence} |" in page
+
+
+def test_every_make_target_is_explained() -> None:
+    page = (ROOT / "docs" / "using.md").read_text()
+    targets = re.findall(r"^([a-z-]+): \$\(READY\)  ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "strong-scaling" in targets
+    assert [name for name in targets if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "results"),
+    [("", "results"), ("workers=2 results_dir=x", "x"), ("results_dir=x seed=1 results_dir=y", "y")],
+)
+@pytest.mark.parametrize("target", ["strong-scaling", "diagnose", "overhead", "figures"])
+def test_make_target_reports_the_results_it_measured(target: str, arguments: str, results: str) -> None:
+    command = ["make", "-n", "-o", ".venv/.installed", target, f"ARGS={arguments}"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"experiments.report --results {results}" in listed.stdout
