@@ -15,11 +15,20 @@ from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
 from experiments import ROOT
+from experiments.measure import supervisor
+from tests.helpers.forked_trials import ForkedTrial
 
 # No deadline, because a busy machine is no failure. CI runs the same examples every time, because nobody is
 # there to look into a new one.
 settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def forked_trials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork trials from a process that has imported everything, unless the test is marked `fresh`."""
+    if not request.node.get_closest_marker("fresh"):
+        monkeypatch.setattr(supervisor, "_started", ForkedTrial)
 
 
 @dataclass(frozen=True)

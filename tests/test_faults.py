@@ -34,6 +34,9 @@ from tests.helpers.commands import command
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
 from tests.helpers.small_jobs import INSTALLED, run, small_job
 
+pytestmark = pytest.mark.fresh
+
+
 TIMES = int(os.environ.get("FAULTS", "1"))
 PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and the test fails
 
@@ -109,7 +112,7 @@ def victims(job: Job, role: Role, with_task: bool = False) -> list[int]:
 
 
 def ends(name: str, job: Job, expected: str) -> supervisor.Outcome:
-    outcome = run(STRATEGIES[name](), job, PATIENCE_S, warm=False)
+    outcome = run(STRATEGIES[name](), job, PATIENCE_S)
     assert outcome.error is not None
     assert expected in outcome.error, outcome.error
     assert "\n" not in outcome.error
@@ -193,9 +196,9 @@ class TestInATransform:
     @pytest.mark.slow
     def test_hang_ends_at_the_time_limit(self, name: str, tmp_path: Path) -> None:
         job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
-        outcome = run(STRATEGIES[name](), job, timeout_s=4)  # time enough to begin on a busy machine
+        outcome = run(STRATEGIES[name](), job, timeout_s=8)  # time enough to begin on a busy machine
         assert outcome.error
-        assert outcome.error.startswith("not done after trial_timeout_s=4: ")
+        assert outcome.error.startswith("not done after trial_timeout_s=8: ")
         if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
             assert "worker" in outcome.error
             assert "at task (0, 0)" in outcome.error
@@ -310,7 +313,6 @@ def test_trial_ends_if_its_sweep_is_killed(tmp_path: Path) -> None:
         "strategy=pq",
         "workers=3",
         "protocol=smoke",
-        "warm_parent=false",
     )
     sweep = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *words],

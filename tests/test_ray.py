@@ -95,7 +95,7 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_left_of_a_sweep_that_is_killed(tmp_path: Path) -> None:
-    words = ("strategy=ray", "workers=2", "protocol=smoke", "warm_parent=false", "n_augmentations=4000")
+    words = ("strategy=ray", "workers=2", "protocol=smoke", "n_augmentations=4000")
     sweep = subprocess.Popen(
         [
             sys.executable,

@@ -108,6 +108,7 @@ def test_pinned_workers_are_bound_to_one_cpu(name: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the kernel gives no huge pages"
 )
+@pytest.mark.fresh
 def test_huge_pages_asked_for_are_seen_in_every_process(allocator: Allocator, tmp_path: Path) -> None:
     runtime = Runtime(huge_pages=HugePages.madvise, allocator=allocator)
     outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2, runtime=runtime))

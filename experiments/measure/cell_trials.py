@@ -145,7 +145,7 @@ class CellTrials:
         with scratch(Path(tempfile.gettempdir())) as folder, _outputs_at(place) as output:
             job = _job(self.cell, self._inputs.good, folder, output)
             before_s = calibration.kernel_s()
-            outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s, config.warm_parent)
+            outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
             after_s = calibration.kernel_s()
             small_fault_s, huge_fault_s = calibration.fault_s(huge=False), calibration.fault_s(huge=True)
             measured = measured_columns(outcome, job, complete)

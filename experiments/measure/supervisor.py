@@ -20,9 +20,8 @@ from augment.workload import Job
 from experiments import ROOT
 from experiments.measure.process_watch import exit_reason
 from experiments.measure.trial import JOB, OUTPUT, RESULT, Result
-from experiments.measure.warm import WarmTrial
 
-Process = subprocess.Popen[bytes] | WarmTrial
+Process = subprocess.Popen[bytes]
 LOOK_S = 0.1  # between looks for a fault
 GONE_S = 5.0  # within which killed processes are gone
 
@@ -36,16 +35,13 @@ class Outcome:
     logs: list[log_reader.ProcessLog]
 
 
-def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float, warm: bool = False) -> Outcome:
-    """One trial in a fresh process, or one that a warm parent forks, unless its runtime has to be in force
-    when a process starts. Whatever happens, no process of it is left.
+def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
+    """One trial in a fresh process. Whatever happens, no process of it is left.
 
     `folder` is an empty one for the trial's own files; `job.logs` must lie in it."""
     fault.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    environment = _environment(folder, job.runtime)
-    is_warm = warm and not job.runtime.environment()
-    process = WarmTrial(folder, environment) if is_warm else _started(folder, environment)
+    process = _started(folder, _environment(folder, job.runtime))
     try:
         error = _wait(process, job.logs, timeout_s)
     finally:

@@ -53,13 +53,13 @@ def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -
     return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
 
 
-def run(strategy: Strategy, job: Job, timeout_s: float = 60, warm: bool = True) -> supervisor.Outcome:
+def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> supervisor.Outcome:
     if strategy.name != "ray":
-        return supervisor.run(strategy, job, job.logs.parent, timeout_s, warm)
+        return supervisor.run(strategy, job, job.logs.parent, timeout_s)
     with TemporaryDirectory(dir="/tmp") as short:  # the path of a socket ends after 107 bytes
         logs = Path(short, "logs")
         logs.mkdir()
-        return supervisor.run(strategy, replace(job, logs=logs), Path(short), timeout_s, warm)
+        return supervisor.run(strategy, replace(job, logs=logs), Path(short), timeout_s)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -30,7 +30,6 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "workers": workers,
         "runtime": "{}",
         "runtime_name": "study",
-        "warm_parent": False,
         "ablation": "none",
         "dataset": "synthetic",
         "dataset_options": "{}",
