@@ -111,7 +111,7 @@ schema: $(READY)  ## Generate results/README.md and docs/reference.md from optio
 	$(PY) -m experiments.document
 
 # All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
-LOCKED := optuna joblib slurm loky dask ray s3 docs dev
+LOCKED := optuna slurm loky dask ray s3 docs dev
 
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes $(LOCKED:%=--extra %) \

@@ -23,7 +23,6 @@ from tests.conftest import Ended
 from tests.helpers.commands import command
 
 RunPy = Callable[..., Ended]
-SIDE_BY_SIDE = ("joblib", "submitit_local")
 SMOKE = ("protocol=smoke", "repetitions=1")
 
 
@@ -163,26 +162,23 @@ def test_a_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -
         assert ended.stderr.splitlines()[-1] == "failed: sequential-1w-2000x1000-saving: killed"
 
 
-@pytest.mark.parametrize("name", ["order_seed=1,2", "results_dir=a,b", "side_by_side=true,false"])
+@pytest.mark.parametrize("name", ["order_seed=1,2", "results_dir=a,b"])
 def test_sweep_over_an_option_of_the_whole_sweep_is_refused(name: str, run_py: RunPy, tmp_path: Path) -> None:
     option, _, _ = name.partition("=")
     assert_refused(run_py("-m", name), tmp_path, f"{option}=")
 
 
-@pytest.mark.parametrize("launcher", SIDE_BY_SIDE)
 @pytest.mark.parametrize("sweeper", ["checked", "basic", "optuna"])
-def test_launchers_that_run_cells_side_by_side_are_refused(
-    launcher: str, sweeper: str, run_py: RunPy, tmp_path: Path
-) -> None:
-    ended = run_py("-m", "workers=1,2", f"hydra/launcher={launcher}", f"hydra/sweeper={sweeper}")
-    assert_refused(ended, tmp_path, f"hydra/launcher={launcher}: runs cells side by side")
+def test_a_launcher_that_runs_cells_at_once_is_refused(sweeper: str, run_py: RunPy, tmp_path: Path) -> None:
+    ended = run_py("-m", "workers=1,2", "hydra/launcher=submitit_local", f"hydra/sweeper={sweeper}")
+    assert_refused(ended, tmp_path, "hydra/launcher=submitit_local: runs cells at once")
 
 
-@pytest.mark.parametrize("launcher", ["rounds", "basic", *SIDE_BY_SIDE])
+@pytest.mark.parametrize("launcher", ["rounds", "basic"])
 def test_a_sweep_with_a_wrong_cell_is_refused_under_every_launcher(
     launcher: str, run_py: RunPy, tmp_path: Path
 ) -> None:
-    ended = run_py("-m", "workers=2,0", f"hydra/launcher={launcher}", "side_by_side=true")
+    ended = run_py("-m", "workers=2,0", f"hydra/launcher={launcher}")
     assert_refused(ended, tmp_path, "workers=0: must be 1 or more")
 
 
@@ -251,9 +247,9 @@ def test_target_in_a_strategy_file_is_refused_with_the_alternative(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["rounds", "basic", *SIDE_BY_SIDE])
+@pytest.mark.parametrize("launcher", ["rounds", "basic"])
 def test_every_launcher_stores_every_row(launcher: str, tmp_path: Path) -> None:
-    words = ("-m", "workers=1,2", "strategy=p1,p2", f"hydra/launcher={launcher}", "side_by_side=true")
+    words = ("-m", "workers=1,2", "strategy=p1,p2", f"hydra/launcher={launcher}")
     ended = command(*words, *SMOKE, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     trials = store.read(tmp_path / "results" / "trials", "trials")
@@ -292,9 +288,8 @@ def test_optuna_measures_and_reports_a_best_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["rounds", "submitit_local"])
-def test_sigterm_ends_the_command_and_its_jobs(launcher: str, tmp_path: Path) -> None:
-    words = ("-m", "workers=1,2", "protocol=paper", f"hydra/launcher={launcher}", "side_by_side=true")
+def test_sigterm_ends_the_command_and_its_trials(tmp_path: Path) -> None:
+    words = ("-m", "workers=1,2", "protocol=paper")
     program = subprocess.Popen(
         [sys.executable, str(ROOT / "run.py"), *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-import psutil
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -24,7 +23,7 @@ ONE_AT_A_TIME = (
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
 )
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
-ONE_PER_SWEEP = ("order_seed", "results_dir", "side_by_side", "hydra.job.env_set")
+ONE_PER_SWEEP = ("order_seed", "results_dir", "hydra.job.env_set")
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ def measured(configuration: DictConfig) -> float:
     """The task function: measures one cell with its companions and returns its seconds per task, infinite
     where the strategy does not apply. Raises OptionError and CellFailedError."""
     hydra = HydraConfig.get()
-    if hydra.launcher._target_ == SLURM and not configuration.side_by_side:
+    if hydra.launcher._target_ == SLURM:
         check_node(usable_cpus(), os.cpu_count() or 1)
     with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
         cell = Cell.of(configuration, dict(hydra.runtime.choices))
@@ -62,21 +61,16 @@ def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
 
 
 def check_launcher(config: DictConfig) -> None:
-    """Raises OptionError for a launcher that could measure several cells on one machine at the same time,
+    """Raise OptionError for a launcher that could measure several cells on one machine at the same time,
     and for Slurm's where there is no Slurm."""
-    launcher, option = (
-        config.hydra.launcher,
-        f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}",
-    )
-    if launcher._target_ == SLURM and not shutil.which("srun"):
-        raise OptionError(f"{option}: no srun is found; start it on a machine of a Slurm cluster")
-    if launcher._target_ in ONE_AT_A_TIME or config.side_by_side:
+    launcher = config.hydra.launcher
+    option = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
+    if launcher._target_ in ONE_AT_A_TIME:
         return
     if launcher._target_ != SLURM:
-        raise OptionError(
-            f"{option}: runs cells side by side, which falsifies their times; leave it out, or give "
-            "side_by_side=true where the times do not matter"
-        )
+        raise OptionError(f"{option}: runs cells at once, which falsifies their times; leave it out")
+    if not shutil.which("srun"):
+        raise OptionError(f"{option}: no srun is found; start it on a machine of a Slurm cluster")
     if not launcher.additional_parameters.get("exclusive") or launcher.tasks_per_node != 1:
         raise OptionError(f"{option}: each job needs a node of its own; give hydra/launcher=slurm_node")
 
@@ -103,8 +97,8 @@ def check_node(usable: int, node: int) -> None:
 
 @contextlib.contextmanager
 def interruptions() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the trial under way, jobs of submitit_local, and then the program, with the
-    status that shells expect and a word on how to go on."""
+    """End the trial under way and then the program on Ctrl-C and SIGTERM, with the status that shells expect
+    and a word on how to go on."""
     received = [signal.SIGINT]
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -115,19 +109,7 @@ def interruptions() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _end_local_jobs()
         print("interrupted; the same command goes on where it stopped", file=sys.stderr)
         raise SystemExit(128 + received[0]) from None
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _end_local_jobs() -> None:
-    """Ends the jobs of submitit_local, which are meant to outlive the program and pass over SIGTERM."""
-    children = psutil.Process().children()
-    controllers = [child for child in children if "submitit.local._local" in child.cmdline()]
-    processes = [process for parent in controllers for process in (parent, *parent.children(recursive=True))]
-    for job in (process for parent in controllers for process in parent.children()):
-        job.send_signal(signal.SIGINT)  # its controller ends with it
-    for process in psutil.wait_procs(processes, timeout=5)[1]:
-        process.kill()

@@ -56,7 +56,6 @@ class Config:
     seed: int = option("what every random transform and synthetic image is drawn from", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     profile: bool = option("run the master and one worker under cProfile (distorts the times)", False)
-    side_by_side: bool = option("allow launchers that run cells at once, which falsifies their times", False)
     max_image_pixels: int = option(
         "beyond these an image counts as a decompression bomb", 100_000_000, unit="pixels", minimum=1
     )

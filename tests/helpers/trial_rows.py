@@ -49,7 +49,6 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "order_seed": 0,
         "trace": False,
         "profile": False,
-        "side_by_side": False,
         "max_image_pixels": 100_000_000,
         "wall_s": wall_s,
         "machine": "m1",
