@@ -4,7 +4,6 @@ and reported as they are really in force."""
 import ctypes
 import multiprocessing
 import os
-import re
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +16,6 @@ from augment.recording.processes import StartMethod
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RETAINED_BYTES = (1 << 30, 32 << 20)
-PROBED_BYTES = 8 << 20  # some huge pages
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of numeric libraries
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -35,13 +33,6 @@ class Pin(StrEnum):
     none = "none"
     compact = "compact"
     scatter = "scatter"
-
-
-class HugePages(StrEnum):
-    """Whether malloc asks for transparent huge pages."""
-
-    default = "default"
-    madvise = "madvise"
 
 
 class PipelineUse(StrEnum):
@@ -66,10 +57,6 @@ class Runtime:
     pin: Pin = option(
         "workers bound to one CPU each: compact (neighbours first) or scatter (spread out)", Pin.none
     )
-    huge_pages: HugePages = option(
-        "transparent huge pages for malloc: default, or madvise (asked for)", HugePages.default
-    )
-
     pipeline: PipelineUse = option(
         "a task's random transform: rebuilt for it, or reused (built once in a process, seeded anew)",
         PipelineUse.rebuilt,
@@ -82,30 +69,6 @@ class Runtime:
         cv2.setNumThreads(self.opencv_threads or cv2.getNumberOfCPUs())
         if self.allocator is Allocator.retain:
             retain_memory()
-
-    def huge_page_bytes(self) -> int:
-        """How much of an array that malloc has just made lies on huge pages; 0 where none were asked for.
-        (NumPy asks for them itself for its arrays of 4 MiB or more: they say nothing of malloc.)"""
-        if self.huge_pages == "default":
-            return 0
-        libc = ctypes.CDLL(None)
-        libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-        libc.malloc_trim(0)  # else the array may be an old one, and on the pages of a parent
-        before = _anonymous_huge_bytes()
-        array = libc.malloc(PROBED_BYTES)
-        ctypes.memset(array, 1, PROBED_BYTES)
-        grown = _anonymous_huge_bytes() - before
-        libc.free(array)
-        return max(grown, 0)
-
-    def environment(self) -> dict[str, str]:
-        """What has to be in the environment before a process starts."""
-        return {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if self.huge_pages is HugePages.madvise else {}
-
-
-def _anonymous_huge_bytes() -> int:
-    kilobytes = re.search(r"AnonHugePages:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text())
-    return int(kilobytes[1]) * 1024 if kilobytes else 0  # a kernel without huge pages says nothing
 
 
 def retain_memory() -> None:

@@ -44,7 +44,7 @@ class TaskRunner:
         self.report: Callable[[str], object] = partial(fault.report, job.logs)  # a line on why a task failed
         self._workload = job.workload
         self.log = Log(job.logs, role, recording=job.trace)
-        self.log.ready(opencv_threads_in_force(), os_threads(), job.runtime.huge_page_bytes())
+        self.log.ready(opencv_threads_in_force(), os_threads())
         self._transformer = transformer(job.workload.pipeline, job.runtime.pipeline, self.log)
         self.current = (0, 0)  # the task under way, image and augmentation
 

@@ -22,28 +22,22 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "cpu20 500 0 0 5000 0 0 0 0 0 0\n"
         "intr 1 2 3",
     )
-    put(tmp_path, "proc/vmstat", "thp_fault_alloc 12\nthp_fault_alloc_huge 1")
     return tmp_path
 
 
 def test_counters_take_cpus_by_number_and_guest_time_as_user_time(machine: Path) -> None:
-    used = {"busy_s": 7.3, "iowait_s": 6.0, "steal_s": 7.0, "huge_faults": 12}
+    used = {"busy_s": 7.3, "iowait_s": 6.0, "steal_s": 7.0}
     assert activity.counters({0, 2}) == pytest.approx(used)
 
 
 def test_counters_are_missing_for_an_offline_cpu(machine: Path) -> None:
-    assert activity.counters({0, 1}) == {"huge_faults": 12}
-
-
-def test_a_kernel_without_huge_pages_counts_no_faults_of_them(machine: Path) -> None:
-    put(machine, "proc/vmstat", "pgfault 12")
-    assert "huge_faults" not in activity.counters({0})
+    assert activity.counters({0, 1}) == {}
 
 
 def test_cpu_time_of_others_is_the_busy_time_less_the_trial() -> None:
-    before = {"busy_s": 10.0, "iowait_s": 2.0, "steal_s": 1.0, "huge_faults": 5}
-    after = {"busy_s": 14.0, "iowait_s": 1.5, "steal_s": 1.5, "huge_faults": 8}
-    columns = {"others_cpu_s": 1.0, "iowait_s": 0, "steal_s": 0.5, "huge_faults": 3}
+    before = {"busy_s": 10.0, "iowait_s": 2.0, "steal_s": 1.0}
+    after = {"busy_s": 14.0, "iowait_s": 1.5, "steal_s": 1.5}
+    columns = {"others_cpu_s": 1.0, "iowait_s": 0, "steal_s": 0.5}
     assert activity.besides(before, after, own_cpu_s=3.0) == columns
     assert activity.besides(before, after, own_cpu_s=4.01)["others_cpu_s"] == 0, "within a tick of it"
     assert activity.besides({}, {}, own_cpu_s=3.0) == {}

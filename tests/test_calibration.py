@@ -156,7 +156,7 @@ MEASURED = pd.DataFrame(
         ("waits", 0.2, LOSS, "waits", ""),
         ("waits", 0.2, LOSS, "start-up, waits", ""),
         ("waits", 0.05, NOT_DECIDED, "", ""),
-        ("storage + page faults", 0.2, LOSS, "storage", "page faults, load imbalance"),
+        ("storage + system CPU", 0.2, LOSS, "storage", "system CPU, load imbalance"),
         ("system calls", 0.2, LOSS, "waits", ""),
         ("CPU quota", 0.2, NOT_DECIDED, "waits, storage", ""),
         (NOTHING, 0.0, NOTHING_TO_GAIN, "waits", ""),
@@ -168,7 +168,7 @@ MEASURED = pd.DataFrame(
 
 def test_proved_causes_come_before_suspected_ones() -> None:
     judged = judge(MEASURED)
-    first = ["waits", "start-up", "none", "page faults", "waits", "waits", "waits", "none"]
+    first = ["waits", "start-up", "none", "system CPU", "waits", "waits", "waits", "none"]
     assert judged["first"].tolist() == first
     assert judged["right"].tolist() == [True, False, False, True, True, False, True, False]
     assert judged["wrongly"].tolist() == [False, False, False, True, False, False, False, False]
@@ -180,7 +180,7 @@ def test_confusion_matrix_has_a_row_per_cause_and_level() -> None:
     assert [(row["cause"], row["level"]) for row in rows] == [
         ("waits", "5 %"),
         ("waits", "20 %"),
-        ("storage + page faults", "20 %"),
+        ("storage + system CPU", "20 %"),
         ("system calls", "20 %"),
         ("CPU quota", "20 %"),
         (NOTHING, "0 %"),

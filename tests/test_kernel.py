@@ -1,8 +1,4 @@
-"""The fixed pieces of work, by a clock that is ticked by hand: no test asserts a time."""
-
-import errno
-import mmap
-from itertools import count
+"""The fixed piece of work, by a clock that is ticked by hand: no test asserts a time."""
 
 import pytest
 
@@ -18,34 +14,6 @@ def test_the_best_of_the_repetitions_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_kernel_takes_time() -> None:
     assert kernel.kernel_s() > 0
-
-
-def test_seconds_of_a_map_are_divided_by_the_faults_that_its_pages_take(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = count()
-    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
-    small_pages = (24 << 20) / mmap.PAGESIZE
-    assert kernel.fault_s(huge=False) == pytest.approx(1 / small_pages, rel=0.01)
-    assert kernel.fault_s(huge=True) in (pytest.approx(1 / 12, rel=0.2), None)  # not every kernel gives them
-
-
-class Refused(mmap.mmap):
-    def madvise(self, option: int, start: int = 0, length: int = 0) -> None:
-        raise OSError(errno.EINVAL, "no huge pages in this kernel")
-
-
-class Unadvised(mmap.mmap):
-    def madvise(self, option: int, start: int = 0, length: int = 0) -> None:
-        super().madvise(mmap.MADV_NOHUGEPAGE)
-
-
-@pytest.mark.parametrize("kind", [Refused, Unadvised])
-def test_where_no_huge_pages_are_given_their_faults_have_no_time(
-    kind: type[mmap.mmap], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mmap, "mmap", kind)
-    assert kernel.fault_s(huge=True) is None
 
 
 def test_drift_is_relative_to_before() -> None:

@@ -11,14 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from augment.recording.processes import StartMethod
-from augment.runtime import Allocator, HugePages, Pin, Runtime
+from augment.runtime import Pin, Runtime
 from augment.strategies import STRATEGIES
 from experiments.measure import supervisor
 from tests.helpers.faulty_transforms import Planted, Sleeps
 from tests.helpers.small_jobs import FLIP, INSTALLED, images, run, small_job
 
 SPUN_S = 0.05
-HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 class Spins(Planted):
@@ -102,23 +101,6 @@ def test_pinned_workers_are_bound_to_one_cpu(name: str, tmp_path: Path) -> None:
     workers = 1 if strategy.not_applicable(2, saving=True) else 2
     job = small_job(tmp_path, workers, pipeline=pipeline(NeedsItsCpu), runtime=Runtime(pin=Pin.compact))
     assert run(strategy, job).error is None
-
-
-@pytest.mark.parametrize("allocator", Allocator)
-@pytest.mark.skipif(
-    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the kernel gives no huge pages"
-)
-@pytest.mark.fresh
-def test_huge_pages_asked_for_are_seen_in_every_process(allocator: Allocator, tmp_path: Path) -> None:
-    runtime = Runtime(huge_pages=HugePages.madvise, allocator=allocator)
-    outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2, runtime=runtime))
-    assert len(outcome.logs) == 3
-    assert all(log.header.huge_page_bytes >= 2 << 20 for log in outcome.logs)
-
-
-def test_huge_pages_that_were_not_asked_for_are_not_looked_at(tmp_path: Path) -> None:
-    outcome = run(STRATEGIES["sequential"](), small_job(tmp_path, 1))
-    assert [log.header.huge_page_bytes for log in outcome.logs] == [0]
 
 
 def test_unreaped_process_counts_as_ended() -> None:

@@ -22,12 +22,11 @@ from tests.helpers.task_rows import Cells, Cost, cell, frames
 
 STEADY = (1.0, 1.004, 0.996, 1.002)
 NOISY = (1.0, 1.15, 0.87, 1.06)
-PRICES: dict[str, Any] = {"small_fault_s": 2e-6, "huge_fault_s": 2e-4, "huge_faults": 0}
-SEQUENTIAL = cell("sequential", 1, scales=STEADY, **PRICES)
+SEQUENTIAL = cell("sequential", 1, scales=STEADY)
 
 
 def copies(cost: Cost | None = None) -> Cells:
-    return task_rows.copies(2, cost, scales=STEADY, **PRICES)
+    return task_rows.copies(2, cost, scales=STEADY)
 
 
 def judged(*cells: Cells) -> Any:
@@ -41,7 +40,7 @@ def judged(*cells: Cells) -> Any:
 
 
 def p2(cost: Cost | None = None, **changes: Any) -> Cells:
-    return cell("p2", 2, cost, **{"scales": STEADY, **PRICES, **changes})
+    return cell("p2", 2, cost, **{"scales": STEADY, **changes})
 
 
 def test_a_strategy_at_the_ceiling_has_nothing_to_gain() -> None:
@@ -103,12 +102,12 @@ def test_ablation_that_breaks_a_condition_proves_nothing(without: Cost, reason: 
     assert row["proved"] == "", reason
 
 
-def test_page_faults_of_the_copies_are_a_loss_once_proved() -> None:
+def test_system_cpu_of_the_copies_is_a_loss_once_proved() -> None:
     faulty = Cost(system_s=0.04, faults=20_000)
     suspicion = judged(p2(faulty), copies(faulty))
-    assert (suspicion["verdict"], suspicion["suspected"]) == (NOTHING_TO_GAIN, "page faults")
+    assert (suspicion["verdict"], suspicion["suspected"]) == (NOTHING_TO_GAIN, "system CPU")
     proof = judged(p2(faulty), copies(faulty), p2(ablation="allocator"))
-    assert (proof["verdict"], proof["proved"]) == (LOSS, "page faults")
+    assert (proof["verdict"], proof["proved"]) == (LOSS, "system CPU")
     assert proof["loss"] == pytest.approx(0.04 / 0.14, abs=0.02)
 
 
@@ -121,7 +120,7 @@ def test_contention_is_ranked_with_its_measured_share() -> None:
 
 
 def test_transfer_is_proved_by_the_strategy_that_does_not_send() -> None:
-    p1 = cell("p1", 2, gap_s=0.03, scales=STEADY, **PRICES)
+    p1 = cell("p1", 2, gap_s=0.03, scales=STEADY)
     assert judged(p1, copies(), p2())["proved"] == "transfer"
 
 

@@ -42,7 +42,6 @@ class Header(NamedTuple):
     role: Role
     opencv_threads: int
     os_threads: int
-    huge_page_bytes: int  # of an array made at its start, where runtime.huge_pages asks for them
     peak_rss_bytes: int
     ready: float  # when it began to work
     ended: float  # when it ended of its own accord; 0 if it did not
@@ -70,7 +69,7 @@ class Turn(NamedTuple):
     first_task: int  # position of its first task in the log
 
 
-HEADER = struct.Struct("<10q5d64s")
+HEADER = struct.Struct("<9q5d64s")
 
 
 def is_sampled(image_index: Any, augmentation_index: Any) -> Any:

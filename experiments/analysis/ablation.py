@@ -21,7 +21,7 @@ from experiments.records.store import Parts
 REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
     "chunk_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),
     "fork": (breakdown.START_UP, breakdown.START_UP),
-    "allocator": (breakdown.PAGE_FAULTS, "faults"),
+    "allocator": (breakdown.SYSTEM_CPU, "faults"),
     "tmpfs": (breakdown.STORAGE, breakdown.STORAGE),
     "one_thread": (breakdown.THREADS, "opencv_threads"),
     P2.name: (breakdown.TRANSFER, breakdown.TRANSFER),  # instead of a strategy that sends pixels

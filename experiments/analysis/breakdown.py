@@ -34,7 +34,7 @@ PARTS = (
 ROUND = ("sweep", "round")
 TRIAL = (*STRONG, "ablation", "trial_id", *ROUND, "wall_s", "usable_cpus", "opencv_threads")
 HELPED = 1.05  # CPU seconds per busy second: more than one thread of a process was at work
-IMBALANCE, TRANSFER, START_UP, PAGE_FAULTS = "load imbalance", "transfer", "start-up", "page faults"
+IMBALANCE, TRANSFER, START_UP, SYSTEM_CPU = "load imbalance", "transfer", "start-up", "system CPU"
 STORAGE, THREADS, WAITS, CONTENTION = "storage", "threads", "waits", "cores or memory"
 
 
@@ -81,12 +81,8 @@ def suspects(trial: Any, row: Any) -> dict[str, float]:
     """What each cause may take at most of P x T in a trial, from its breakdown; 1.0 is all. What the work
     itself takes, in the reference too, is in it: an ablation may give that back.
 
-    Page faults: as many as there were at what one costs on this machine, but no more than the system CPU.
     Storage: waits of reading and writing, and elsewhere as far as a CPU idled for a disk. Transfer: reading
     for others and again, sending, what the master's feeder took of the workers' CPUs, and idle gaps."""
-    huge = min(np.nan_to_num(trial["huge_faults"]), row["faults"])
-    prices_s = np.nan_to_num([float(trial[f"{kind}_fault_s"] or 0) for kind in ("small", "huge")])
-    faults_s = (row["faults"] - huge) * prices_s[0] + huge * prices_s[1]
     queued_s = row["wait_s"] * row["files_s"] / row["busy_s"]  # of the waits in files, as much as elsewhere
     files_s = float(np.clip(row["file_wait_s"] - queued_s, 0, max(row["blocked_s"], 0)))
     elsewhere_s = max(row["blocked_s"] - files_s - row["sending_s"], 0)
@@ -98,7 +94,7 @@ def suspects(trial: Any, row: Any) -> dict[str, float]:
         IMBALANCE: row["imbalance_s"],
         TRANSFER: row["sending_s"] + row["gaps_s"] + master_s + fed_s + max(read_s, 0),
         START_UP: row["startup_s"] - master_s + row["drain_s"],
-        PAGE_FAULTS: min(faults_s, row["system_s"]),
+        SYSTEM_CPU: row["system_s"],
         STORAGE: files_s + disk_s,
         THREADS: 0.0,
         WAITS: row["wait_s"] - fed_s + elsewhere_s - disk_s,

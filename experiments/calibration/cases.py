@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from experiments.calibration.dosing import Levels
 
-SINGLE = ("waits", "page faults", "storage", "load imbalance", "transfer", "start-up", "threads", "memory")
+SINGLE = ("waits", "system CPU", "storage", "load imbalance", "transfer", "start-up", "threads", "memory")
 LEVELS = (0.05, 0.10, 0.20, 0.40)
 CLEAR_LEVEL = 0.20  # the verdict has to name a cause from this level on; pairs and decoys have this level
 PAIRS = (
-    "page faults + waits",
+    "system CPU + waits",
     "load imbalance + waits",
-    "storage + page faults",
+    "storage + system CPU",
     "start-up + load imbalance",
 )
 DOSED_DECOYS = ("system calls", "slow warm-up")

@@ -12,7 +12,6 @@ from experiments.report.tables import Table, plain_table
 
 TITLE = "Planted causes, and what the verdict proved or suspected first"
 NONE = "none"
-NOT_OF_DECOYS = {breakdown.STORAGE, breakdown.PAGE_FAULTS}
 UNDECIDED = (verdict.NOTHING_TO_GAIN, verdict.NOT_DECIDED)
 MIN_RIGHT, MAX_WRONGLY = 0.9, 0.05  # shares of the cases
 
@@ -21,8 +20,8 @@ def judge(cases: pd.DataFrame) -> pd.DataFrame:
     """Return the cases with the columns `first`, `right` and `wrongly`.
 
     `first` is the first cause that was proved, or else suspected. `wrongly` is true if a cause was proved
-    that was not planted. A decoy is `right` unless storage or page faults are blamed, NOTHING if no loss is
-    found, and any other case if `first` was planted.
+    that was not planted. A decoy is `right` unless storage is blamed or system CPU proved, NOTHING if no loss
+    is found, and any other case if `first` was planted.
     """
     rows = [_judge(Case(row["cause"], row["level"]), row) for row in cases.to_dict("records")]
     return cases.assign(**pd.DataFrame(rows, cases.index, ["first", "right", "wrongly"]))
@@ -33,7 +32,7 @@ def _judge(case: Case, row: Any) -> tuple[str, bool, bool]:
     first = [*proved, *suspected, NONE][0]
     right = first in case.planted
     if case.cause in DECOYS:
-        right = not NOT_OF_DECOYS & {*proved, *suspected}
+        right = breakdown.STORAGE not in (*proved, *suspected) and breakdown.SYSTEM_CPU not in proved
     elif case.cause == NOTHING:
         right = row["verdict"] in UNDECIDED
     return first, right, not {*proved} <= case.planted
@@ -59,7 +58,9 @@ def requirements(judged: pd.DataFrame) -> dict[str, bool]:
         ] = bool(least >= MIN_RIGHT)
     if len(decoys):
         blamed = int((~decoys["right"].astype(bool)).sum())
-        held[f"No decoy is blamed on storage or page faults: {blamed} of {len(decoys)}"] = not blamed
+        held[
+            f"No decoy is blamed on storage or proved to be system CPU: {blamed} of {len(decoys)}"
+        ] = not blamed
     if len(nothing):
         verdicts = f"{' or '.join(UNDECIDED)}: {', '.join(sorted(nothing['verdict'].unique()))}"
         held[f"If nothing is planted, the verdict is {verdicts}"] = bool(nothing["right"].all())

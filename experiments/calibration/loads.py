@@ -125,7 +125,7 @@ def _sizes(process: int) -> Iterator[float]:
 LOADS: dict[str, Callable[[Any], object]] = {
     "computing": compute,
     "waits": time.sleep,
-    "page faults": touch_pages,
+    "system CPU": touch_pages,
     "storage": sync_outputs,
     "threads": occupy_helpers,
     "memory": fill_varied,
@@ -153,7 +153,7 @@ def unit_s(load: str, folder: Path) -> float:
     To be called in a process that has done little else. Storage is measured in the folder.
     """
     blocks: dict[str, tuple[Callable[[int], object], int]] = {
-        "page faults": (touch_pages, 1000),
+        "system CPU": (touch_pages, 1000),
         "storage": (partial(sync, folder), 20),
         "threads": (lambda size: zlib.crc32(_zeros(size)), 1 << 20),
         "memory": (fill, 1000),

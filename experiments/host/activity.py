@@ -1,7 +1,6 @@
 """What a machine did besides a trial, whoever had it done: read in /proc before and after."""
 
 import os
-import re
 from collections.abc import Set
 
 from experiments.host.environment import read
@@ -11,19 +10,16 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def counters(cpus: Set[int]) -> dict[str, float]:
     """What the kernel has counted since boot: `busy_s`, `iowait_s` and `steal_s` of these CPUs together, in
-    ticks of 10 ms, and `huge_faults` of the whole machine. What it does not say is left out."""
+    ticks of 10 ms. What it does not say is left out."""
     names = {f"cpu{number}" for number in cpus}
     lines = (line.split() for line in read("proc/stat").splitlines())
     ticks = [map(int, fields) for name, *fields in lines if name in names]
-    counted: dict[str, float] = {}
-    if len(ticks) == len(names):  # a container may show CPUs under numbers of its own
-        seconds = (sum(each) / TICKS_PER_S for each in zip(*ticks, strict=True))
-        user_s, nice_s, system_s, _, iowait_s, irq_s, softirq_s, steal_s, *_ = seconds  # guests are in user_s
-        busy_s = user_s + nice_s + system_s + irq_s + softirq_s
-        counted = {"busy_s": busy_s, "iowait_s": iowait_s, "steal_s": steal_s}
-    if huge := re.search(r"^thp_fault_alloc (\d+)", read("proc/vmstat"), re.MULTILINE):
-        counted["huge_faults"] = int(huge[1])
-    return counted
+    if len(ticks) != len(names):  # a container may show CPUs under numbers of its own
+        return {}
+    seconds = (sum(each) / TICKS_PER_S for each in zip(*ticks, strict=True))
+    user_s, nice_s, system_s, _, iowait_s, irq_s, softirq_s, steal_s, *_ = seconds  # guests are in user_s
+    busy_s = user_s + nice_s + system_s + irq_s + softirq_s
+    return {"busy_s": busy_s, "iowait_s": iowait_s, "steal_s": steal_s}
 
 
 def besides(before: dict[str, float], after: dict[str, float], own_cpu_s: float) -> dict[str, float]:

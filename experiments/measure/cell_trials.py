@@ -147,7 +147,6 @@ class CellTrials:
             before_s = calibration.kernel_s()
             outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
             after_s = calibration.kernel_s()
-            small_fault_s, huge_fault_s = calibration.fault_s(huge=False), calibration.fault_s(huge=True)
             measured = measured_columns(outcome, job, complete)
             if config.output_dir and complete and measured["status"] == OK and output != place:
                 for name in job.workload.output_names():
@@ -163,7 +162,6 @@ class CellTrials:
             *calibration.spread_findings(walls_s),
         ]
         row |= {"kernel_before_s": before_s, "kernel_after_s": after_s, "warnings": _lines(warnings)}
-        row |= {"small_fault_s": small_fault_s, "huge_fault_s": huge_fault_s}
         parts = tables(outcome, row["trial_id"], config.saving, complete)
         return Measured(row | measured, parts)
 

@@ -84,7 +84,6 @@ def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool = Tru
         "cpu_user_s": result.cpu_user_s,
         "cpu_system_s": result.cpu_system_s,
         "peak_rss_bytes": sum({header.process: header.peak_rss_bytes for header in headers}.values()),
-        "huge_page_bytes": max(header.huge_page_bytes for header in workers),
         "processes": len({header.process for header in headers}),
         "savers": sum(header.role is Role.SAVER for header in headers) or None,
         "opencv_threads": max(header.opencv_threads for header in workers),

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment.recording import fault, log_reader
-from augment.runtime import ONE_THREAD, Runtime
+from augment.runtime import ONE_THREAD
 from augment.strategies import Strategy
 from augment.workload import Job
 from experiments import ROOT
@@ -41,7 +41,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     `folder` is an empty one for the trial's own files; `job.logs` must lie in it."""
     fault.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    process = _started(folder, _environment(folder, job.runtime))
+    process = _started(folder, _environment(folder))
     try:
         error = _wait(process, job.logs, timeout_s)
     finally:
@@ -66,7 +66,7 @@ def _started(folder: Path, environment: dict[str, str]) -> subprocess.Popen[byte
         )
 
 
-def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     """The trial's environment: one thread per numeric library, this code and the caller's own
     modules importable, temporary files (a manager's socket) where they are removed with the trial."""
     paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -74,7 +74,6 @@ def _environment(folder: Path, runtime: Runtime) -> dict[str, str]:
         os.environ
         | dict.fromkeys(ONE_THREAD, "1")
         | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
-        | runtime.environment()
     )
 
 

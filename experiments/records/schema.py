@@ -154,11 +154,6 @@ class Trial:
     master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets")
     kernel_before_s: float | None = column("seconds of a short fixed kernel just before the trial")
     kernel_after_s: float | None = column("seconds of the same kernel just after it")
-    small_fault_s: float | None = column(
-        "seconds of one page fault on this machine just after the trial, on small pages: 24 MiB mapped, "
-        "touched and unmapped, divided by the faults; null where the kernel gives other pages"
-    )
-    huge_fault_s: float | None = column("the same on huge pages")
     steal_s: float | None = column(
         "seconds in the timed region in which the hypervisor gave the CPUs that the trial may use to others "
         "(/proc/stat, as the next two: in ticks of 10 ms; null where it does not show these CPUs)"
@@ -166,10 +161,6 @@ class Trial:
     iowait_s: float | None = column("seconds in which such a CPU idled while something waited for a disk")
     others_cpu_s: float | None = column(
         "CPU seconds that others had on these CPUs: what was used of them less cpu_user_s and cpu_system_s"
-    )
-    huge_faults: int | None = column(
-        "page faults served by a huge page, on the whole machine in the timed region; null where the kernel "
-        "does not say"
     )
     outputs: int | None = column("files written, copies not counted; 0 when not saving")
     distinct_outputs: int | None = column("different contents among those files")
@@ -180,9 +171,6 @@ class Trial:
     opencv_threads: int | None = column("OpenCV threads really in force in the workers (the largest)")
     start_method: str | None = column("multiprocessing start method really in force")
     worker_threads: int | None = column("OS threads in a worker before its first task (the largest)")
-    huge_page_bytes: int | None = column(
-        "of a fresh array of 8 MiB in a worker, what lay on huge pages; 0 where none were asked for"
-    )
 
     machine: str = column("fingerprint of the computer: what differs here is never averaged", ENVIRONMENT)
     node: str | None = column(
