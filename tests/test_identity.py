@@ -13,7 +13,6 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
-from experiments.host import provenance
 from experiments.measure import environment
 from experiments.measure.cell_files import content_digest
 from experiments.measure.cell_trials import CellTrials
@@ -138,7 +137,7 @@ def test_identity_changes_with_the_output_file_system_if_saving(monkeypatch: pyt
     assert key(cell(saving=False)) == key(cell(saving=False, **memory))
 
 
-def test_pipeline_digest_changes_with_source_and_libraries_of_a_user_transform(
+def test_pipeline_digest_changes_with_the_source_of_a_user_transform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -148,10 +147,8 @@ def test_pipeline_digest_changes_with_source_and_libraries_of_a_user_transform(
     )
     module.write_text("class A: pass\n")
     before = pipeline_digest(declaration)
-    module.write_text("class A:\n    import PIL.Image as image\n")
-    with_pillow = pipeline_digest(declaration)
-    monkeypatch.setattr(provenance, "version", {"pillow": "99"}.get)
-    assert len({before, with_pillow, pipeline_digest(declaration)}) == 3
+    module.write_text("class B: pass\n")
+    assert pipeline_digest(declaration) != before
 
 
 def test_identity_changes_with_machine_code_and_versions() -> None:

@@ -1,11 +1,9 @@
 """Which code makes a result: the suite's own, and the libraries', of which it imports none."""
 
-import ast
 import hashlib
 import platform
 import subprocess
 from contextlib import suppress
-from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,33 +21,14 @@ def code_digest(package_dir: Path) -> str:
 
 
 def source_digest(class_path: str) -> str | None:
-    """SHA-256 of the source of the module that a class path names, with a line `{name} {version}` for each
-    installed package that it imports; None where there is no such file."""
+    """Return the SHA-256 of the module that a class path names; None if it has no file."""
     parts = class_path.split(".")
     for end in range(len(parts) - 1, 0, -1):
         with suppress(ImportError, ValueError):
             spec = find_spec(".".join(parts[:end]))
             if spec and spec.origin and Path(spec.origin).is_file():
-                source = Path(spec.origin).read_bytes()
-                lines = (f"{name} {version(name)}\n" for name in _packages(source))
-                return hashlib.sha256(source + "".join(lines).encode()).hexdigest()
+                return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
     return None
-
-
-def _packages(source: bytes) -> list[str]:
-    """The installed packages that a module's source imports anywhere; none where it is not Python's."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError):
-        return []
-    imported = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    imported += [
-        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level
-    ]
-    return sorted({name for module in imported for name in _providers().get(module.partition(".")[0], [])})
-
-
-_providers = cache(metadata.packages_distributions)
 
 
 def git_commit() -> str | None:
