@@ -107,7 +107,7 @@ docs: $(READY)  ## Build the documentation: site/index.html
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(report)
 
-schema: $(READY)  ## Generate results/README.md and docs/reference.md from options and records
+schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.document
 
 # All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
