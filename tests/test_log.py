@@ -1,4 +1,4 @@
-"""A process's log, its clock ticked by hand."""
+"""The log of a process, by a fake clock."""
 
 import os
 import resource
@@ -14,111 +14,89 @@ from augment.recording.counters import Counters
 from augment.recording.log import SAMPLED, Role, is_sampled
 from augment.recording.log_reader import headers, read
 from augment.recording.log_writer import BLOCK_TASKS, Log
-from tests.helpers.fake_clock import HandClock, do_task, ready_log
+from tests.helpers.fake_clock import FakeLog
 
 
-def test_laps_fill_the_stages(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
-    do_task(log, clock, (4, 5), read=2, transform=3)
-    clock.tick(1)
-    log.leave()
+@pytest.fixture
+def log(tmp_path: Path) -> FakeLog:
+    return FakeLog(tmp_path)
 
-    [process] = read(tmp_path)
+
+def test_laps_fill_the_stages(log: FakeLog) -> None:
+    log.do_task((4, 5), read=2, transform=3)
+    log.tick(1)
+    process = log.read()
     header = process.header
     assert (header.role, header.os_threads, header.ready, header.ended) == (Role.WORKER, 3, 100, 106)
     assert header.unfinished_task is None
-    [task] = process.tasks[
-        ["image_index", "augmentation_index", "start", "end", "read", "transform", "write"]
-    ]
-    assert task.tolist() == (4, 5, 100, 105, 2, 3, 0)
+    columns = ["image_index", "augmentation_index", "start", "end", "read", "transform", "write"]
+    assert process.tasks[columns].tolist() == [(4, 5, 100, 105, 2, 3, 0)]
 
 
-def test_repeated_stage_is_summed(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+def test_repeated_stage_is_summed(log: FakeLog) -> None:
     log.begin(0, 0)
-    for stage in (0, 1, 0):
-        clock.tick(1)
-        log.lap(stage)
+    for stage in ("read", "transform", "read"):
+        log.spend(stage, 1)
     log.end()
-    log.leave()
-    [process] = read(tmp_path)
-    assert process.tasks[["read", "transform"]].tolist() == [(2, 1)]
+    assert log.read().tasks[["read", "transform"]].tolist() == [(2, 1)]
 
 
-def test_stage_time_without_cpu_is_file_wait(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+def test_stage_time_without_cpu_is_file_wait(log: FakeLog) -> None:
     for number, cpu_s in enumerate([None, 0.5, 3.0]):  # not asked; two clocks may differ a little
         log.begin(0, number)
-        for stage in (0, 4):
-            clock.tick(2)
-            log.lap(stage, cpu_s)
+        for stage in ("read", "write"):
+            log.spend(stage, 2, cpu_s)
         log.end()
-    log.leave()
-    [process] = read(tmp_path)
-    assert process.tasks[["read", "write", "file_wait"]].tolist() == [(2, 2, 0), (2, 2, 3), (2, 2, 0)]
+    columns = ["read", "write", "file_wait"]
+    assert log.read().tasks[columns].tolist() == [(2, 2, 0), (2, 2, 3), (2, 2, 0)]
 
 
 def test_header_names_the_unfinished_task(tmp_path: Path) -> None:
-    log = ready_log(tmp_path, HandClock(), Role.SAVER)
-    log.begin(0, 1)
-    log.end()
+    log = FakeLog(tmp_path, Role.SAVER)
+    log.do_task((0, 1))
     log.begin(2, 7)
     [header] = headers(tmp_path)  # as if the process had been killed here
     assert header.unfinished_task == (2, 7)
     assert header.ended == 0
 
 
-def test_a_header_says_what_its_process_used(tmp_path: Path) -> None:
-    log = ready_log(tmp_path, HandClock())
+def test_header_says_what_its_process_used(log: FakeLog) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF)
     log.leave()
     after = resource.getrusage(resource.RUSAGE_SELF)
-    [header] = headers(tmp_path)
+    [header] = headers(log.folder)
     assert 0 < before.ru_utime <= header.cpu_user_s <= after.ru_utime
     assert 0 < before.ru_stime <= header.cpu_system_s <= after.ru_stime
     assert header.peak_rss_bytes > 1_000_000
 
 
-def test_headers_alone_are_read_from_logs_of_any_size(tmp_path: Path) -> None:
-    ready_log(tmp_path, HandClock())
-    [path] = tmp_path.glob("*.log")
+def test_headers_alone_are_read_from_logs_of_any_size(log: FakeLog) -> None:
+    [path] = log.folder.glob("*.log")
     os.truncate(path, 1 << 42)
-    assert [header.pid for header in headers(tmp_path)] == [os.getpid()]
+    assert [header.pid for header in headers(log.folder)] == [os.getpid()]
 
 
-def test_without_recording_only_the_header_is_kept(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = Log(tmp_path, Role.WORKER, recording=False, clock=clock)
-    log.ready(1, 1)
-    do_task(log, clock, (0, 0), read=1)
-    log.leave()
-    [process] = read(tmp_path)
+def test_log_without_recording_keeps_only_its_header(tmp_path: Path) -> None:
+    log = FakeLog(tmp_path, recording=False)
+    log.do_task((0, 0), read=1)
+    process = log.read()
     assert len(process.tasks) == len(process.samples) == 0
 
 
-def test_a_log_that_was_never_begun_is_passed_over(tmp_path: Path) -> None:
+def test_log_that_was_never_begun_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "1.log").touch()
     Log(tmp_path, Role.WORKER)
     assert read(tmp_path) == []
     assert headers(tmp_path) == []
 
 
-def test_tasks_are_kept_in_order_over_the_blocks(tmp_path: Path) -> None:
-    log = ready_log(tmp_path, HandClock())
+def test_tasks_are_kept_in_order_over_the_blocks(log: FakeLog) -> None:
     for number in range(3 * BLOCK_TASKS + 1):
-        log.begin(number, 0)
-        log.end()
-    log.leave()
-    [process] = read(tmp_path)
-    assert list(process.tasks["image_index"]) == list(range(3 * BLOCK_TASKS + 1))
+        log.do_task((number, 0))
+    assert list(log.read().tasks["image_index"]) == list(range(3 * BLOCK_TASKS + 1))
 
 
-def test_samples_know_their_task_and_their_name_over_the_blocks(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+def test_samples_know_their_task_and_their_name_over_the_blocks(log: FakeLog) -> None:
     applied = {
         0: ["Blur", "Flip"],
         BLOCK_TASKS - 1: [],
@@ -128,47 +106,35 @@ def test_samples_know_their_task_and_their_name_over_the_blocks(tmp_path: Path) 
     for number in range(BLOCK_TASKS + 10):
         log.begin(number, 0)
         for seconds, name in enumerate(applied.get(number, []), 1):
-            clock.tick(seconds)
-            log.transformed(name, begin=clock.now - seconds)
-        clock.tick(1)
-        log.lap(1)
+            log.apply(name, seconds)
+        log.spend("transform", 1)
         log.end()
-    log.leave()
-    [process] = read(tmp_path)
+    process = log.read()
     samples = [
         (int(task), process.names[name], seconds)
         for task, name, seconds in process.samples[["task", "name", "seconds"]]
     ]
     assert samples == [
-        (0, "Blur", 1),
-        (0, "Flip", 2),
-        (BLOCK_TASKS, "Größe", 1),
-        (BLOCK_TASKS, "Blur", 2),
-        (BLOCK_TASKS + 9, "Flip", 1),
+        (number, name, seconds) for number, names in applied.items() for seconds, name in enumerate(names, 1)
     ]
 
 
-def test_the_samples_of_a_task_that_failed_belong_to_no_other(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+def test_samples_of_a_failed_task_belong_to_no_other(log: FakeLog) -> None:
     log.begin(0, 0)
-    log.transformed("Blur", begin=clock.now)
-    do_task(log, clock, (0, 1), transform=1)
-    log.leave()
-    [process] = read(tmp_path)
+    log.apply("Blur", 0)
+    log.do_task((0, 1), transform=1)
+    process = log.read()
     assert (len(process.tasks), len(process.samples)) == (1, 0)
 
 
-def test_a_block_that_was_not_completed_is_passed_over(tmp_path: Path) -> None:
-    log = ready_log(tmp_path, HandClock())
+def test_incomplete_block_is_left_out(log: FakeLog) -> None:
     for number in range(BLOCK_TASKS + 1):
-        log.begin(number, 0)
-        log.end()
-    [path] = tmp_path.glob("*.log")
+        log.do_task((number, 0))
+    [path] = log.folder.glob("*.log")
     whole = path.stat().st_size
     log.leave()
     path.write_bytes(path.read_bytes()[:whole] + bytes(100))  # room was made, and then it was killed
-    [process] = read(tmp_path)
+    [process] = read(log.folder)
     assert len(process.tasks) == BLOCK_TASKS
 
 
@@ -180,60 +146,48 @@ def test_one_task_in_sixteen_is_sampled_however_few_augmentations_an_image_has(
     assert SAMPLED * sum(is_sampled(*task) for task in tasks) == len(tasks)
 
 
-def test_the_weights_of_timed_tasks_sum_to_the_tasks(tmp_path: Path) -> None:
+def test_weights_of_timed_tasks_sum_to_the_tasks(log: FakeLog) -> None:
     """The first task and the one after the long first are timed; of 33 that follow short ones two are."""
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
     timed = []
     for number, seconds in enumerate([1, *[0.001] * 33, 1]):
         log.begin(0, number)
         if log.timing:
             timed.append(number)
-            log.transformed("Blur", begin=clock.now)
-        clock.tick(seconds)
-        log.lap(1)
+            log.apply("Blur", 0)
+        log.spend("transform", seconds)
         log.end()
-    log.leave()
+    process = log.read()
     assert timed == [0, 1, 16, 32]
-    [process] = read(tmp_path)
     assert list(process.samples["task"]) == timed
     assert list(process.samples["weight"]) == [1, 1, 16.5, 16.5]
 
 
-def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The counters say 6 seconds of user CPU whenever they are read, and 5 faults."""
+@pytest.fixture
+def constant_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters that show 6 seconds of user CPU and 5 faults whenever they are read."""
     monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0, 7e6))
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+
+
+@pytest.mark.usefixtures("constant_counters")
+def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none(log: FakeLog) -> None:
     for pause_s, seconds in [(1, 0.003), (0, 0.001), (0, 0.005), (0, 0.001), (1, 0.002)]:
-        clock.tick(pause_s)
-        do_task(log, clock, (0, 0), transform=seconds)
-    log.leave()
-    [process] = read(tmp_path)
+        log.tick(pause_s)
+        log.do_task((0, 0), transform=seconds)
+    tasks = log.read().tasks
     shared = [6, 6 / 6, 30 / 6]  # the first, after a pause, by itself; then two that are over 5 ms together
-    assert list(process.tasks["user"]) == pytest.approx([*shared, 6 / 6, 6]), (
-        "the fourth at the rate before it"
-    )
-    assert list(process.tasks["faults"]) == [5, 1, 4, 1, 5]
-    assert list(process.tasks["rss"]) == [7e6] * 5, "held when the counters were read"
+    assert list(tasks["user"]) == pytest.approx([*shared, 6 / 6, 6]), "the fourth at the rate before it"
+    assert list(tasks["faults"]) == [5, 1, 4, 1, 5]
+    assert list(tasks["rss"]) == [7e6] * 5, "held when the counters were read"
 
 
-def test_tasks_before_any_reading_of_the_counters_have_used_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("constant_counters")
+def test_tasks_before_any_reading_of_the_counters_have_used_nothing(log: FakeLog) -> None:
     """A reading is made after the first task, but as that took no time it says nothing about rates."""
-    monkeypatch.setattr(Counters, "used", lambda _: (6.0, 0.0, 5, 0.0, 7e6))
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
-    do_task(log, clock, (0, 0))
-    do_task(log, clock, (0, 1), transform=0.001)
-    clock.tick(1)
-    do_task(log, clock, (0, 2), transform=1)
-    log.leave()
-    [process] = read(tmp_path)
-    assert process.tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
+    log.do_task((0, 0))
+    log.do_task((0, 1), transform=0.001)
+    log.tick(1)
+    log.do_task((0, 2), transform=1)
+    assert log.read().tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
 
 
 def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:

@@ -6,16 +6,15 @@ import pytest
 
 from augment.recording.log_reader import read
 from augment.strategies.engines.ray import Clock, LogDelta
-from tests.helpers.fake_clock import HandClock, do_task, ready_log
+from tests.helpers.fake_clock import FakeLog
 
 
 def test_deltas_make_the_log_that_their_process_has(tmp_path: Path) -> None:
     for name in ("there", "here"):
         (tmp_path / name).mkdir()
-    clock = HandClock()
-    log = ready_log(tmp_path / "there", clock)
+    log = FakeLog(tmp_path / "there")
     for number in range(3):
-        do_task(log, clock, (number, 0), read=1, transform=2)
+        log.do_task((number, 0), read=1, transform=2)
         if number < 2:
             LogDelta.of(log, "node/1").append_to(tmp_path / "here")
     LogDelta.of(log, "node/1").append_to(tmp_path / "here")
@@ -33,9 +32,8 @@ def test_two_machines_are_compared_by_the_time_of_day(tmp_path: Path) -> None:
 def test_times_of_another_machine_are_shifted(tmp_path: Path) -> None:
     for name in ("there", "here"):
         (tmp_path / name).mkdir()
-    clock = HandClock()
-    log = ready_log(tmp_path / "there", clock)
-    do_task(log, clock, (0, 0), read=1)
+    log = FakeLog(tmp_path / "there")
+    log.do_task((0, 0), read=1)
     delta = LogDelta.of(log, "node/1")
     now = Clock.now()
     delta._replace(clock=Clock("another", now.counter_s - 50, now.time_s)).append_to(tmp_path / "here")

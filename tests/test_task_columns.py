@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment.recording.counters import peak_rss_bytes
-from augment.recording.log import READING, STAGES, Role
+from augment.recording.log import READING, Role
 from augment.recording.log_reader import read
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.measure.supervisor import Outcome
 from experiments.measure.task_columns import tables, task_table, transform_table, turn_table
 from experiments.measure.trial import Result
 from experiments.records import store
-from tests.helpers.fake_clock import HandClock, do_task, leave, ready_log
+from tests.helpers.fake_clock import FakeClock, FakeLog
 from tests.helpers.trial_rows import trial
 
 
@@ -23,18 +23,18 @@ from tests.helpers.trial_rows import trial
 def queued(tmp_path: Path) -> Path:
     """Logs of P_Q: a master, then a worker with two tasks, a saver of both, and a worker with one more,
     which nothing saved."""
-    clock = HandClock()
+    clock = FakeClock()
     for name, role, tasks in (
         ("master", Role.MASTER, {(0, READING): {"read": 5}}),
         ("worker", Role.WORKER, {(3, 1): {"transform": 2, "send": 1}, (0, 2): {"transform": 4}}),
         ("saver", Role.SAVER, {(0, 2): {"encode": 1, "write": 2}, (3, 1): {"encode": 3}}),
         ("other", Role.WORKER, {(1, 0): {"transform": 1}}),
     ):
-        log = ready_log(tmp_path, clock, role)
+        log = FakeLog(tmp_path, role, clock=clock)
         for task, stages_s in tasks.items():
-            do_task(log, clock, task, **stages_s)
-        clock.tick(10)
-        leave(log, tmp_path, name)
+            log.do_task(task, **stages_s)
+        log.tick(10)
+        log.leave_as(name)
     return tmp_path
 
 
@@ -56,40 +56,29 @@ def test_a_savers_part_is_joined_to_its_workers(queued: Path) -> None:
     ]
 
 
-def test_a_task_has_waited_for_files_in_its_worker_and_in_its_saver(queued: Path) -> None:
+def test_counters_are_sums_of_worker_and_saver(queued: Path) -> None:
     logs = read(queued)
     for log in logs:
-        log.tasks["file_wait"] = 10 if log.header.role is Role.SAVER else 1
+        log.tasks["file_wait"] = log.tasks["faults"] = 10 if log.header.role is Role.SAVER else 1
     table = task_table(logs, begin=100, trial_id="t1", saving=True)
-    assert table["file_wait_s"].to_pylist() == [11, 11, 1]
-
-
-def test_counters_are_of_both_and_the_savers_part_stands_beside(queued: Path) -> None:
-    logs = read(queued)
-    for log in logs:
-        log.tasks["faults"] = 10 if log.header.role is Role.SAVER else 1
-    table = task_table(logs, begin=100, trial_id="t1", saving=True)
-    assert table["minor_faults"].to_pylist() == [11, 11, 1]
+    assert table["file_wait_s"].to_pylist() == table["minor_faults"].to_pylist() == [11, 11, 1]
     assert table["saver_minor_faults"].to_pylist() == [10, 10, None]
 
 
-def test_without_saving_nothing_has_a_saver(queued: Path) -> None:
+def test_tasks_have_no_saver_if_nothing_is_saved(queued: Path) -> None:
     logs = [log for log in read(queued) if log.header.role is not Role.SAVER]
     table = task_table(logs, begin=100, trial_id="t1", saving=False)
     assert table["saver"].to_pylist() == [None] * 3
     assert table["worker"].to_pylist() == [0, 0, 1]
 
 
-def test_a_row_for_each_timed_transform(tmp_path: Path) -> None:
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
+def test_timed_transforms_have_a_row_each(tmp_path: Path) -> None:
+    log = FakeLog(tmp_path)
     log.begin(2, 5)
     for name, seconds in (("Blur", 2), ("Flip", 1), ("Blur", 3)):
-        clock.tick(seconds)
-        log.transformed(name, begin=clock.now - seconds)
+        log.apply(name, seconds)
     log.end()
-    log.leave()
-    assert transform_table(read(tmp_path), "t1").to_pylist() == [
+    assert transform_table([log.read()], "t1").to_pylist() == [
         {
             "trial_id": "t1",
             "image_index": 2,
@@ -102,25 +91,22 @@ def test_a_row_for_each_timed_transform(tmp_path: Path) -> None:
     ]
 
 
-def test_a_turn_is_the_tasks_from_its_first_to_that_of_the_next(tmp_path: Path) -> None:
+def test_turn_holds_the_tasks_up_to_the_next_turn(tmp_path: Path) -> None:
     """A task to warm up, a turn of two tasks beside the first neighbours, one of one beside the second."""
-    clock = HandClock()
-    log = ready_log(tmp_path, clock)
-    do_task(log, clock, (0, 0), transform=9)
+    log = FakeLog(tmp_path)
+    log.do_task((0, 0), transform=9)
     log.begin_turn(2, NEIGHBOURS[0])
-    do_task(log, clock, (0, 3), read=1, transform=2)
+    log.do_task((0, 3), read=1, transform=2)
     log.begin(1, 1)
     for seconds in (2, 3):
-        clock.tick(seconds)
-        log.transformed("Blur", begin=clock.now - seconds)
-    log.lap(STAGES.index("transform"))
+        log.apply("Blur", seconds)
+    log.spend("transform", 0)
     log.end()
     log.begin_turn(2, NEIGHBOURS[1])
-    do_task(log, clock, (0, 3), transform=4, write=3)
-    log.leave()
-    logs = read(tmp_path)
-    logs[0].tasks["user"] = 1
-    rows = turn_table(logs, "t1").to_pylist()
+    log.do_task((0, 3), transform=4, write=3)
+    process = log.read()
+    process.tasks["user"] = 1
+    rows = turn_table([process], "t1").to_pylist()
     names = ("round", "neighbour", "transform", "wall_s", "cpu_user_s")
     assert [tuple(row[name] for name in names) for row in rows] == [
         (2, NEIGHBOURS[0], None, 8, 2),
@@ -129,24 +115,21 @@ def test_a_turn_is_the_tasks_from_its_first_to_that_of_the_next(tmp_path: Path) 
     ]
 
 
-def test_without_recorded_tasks_there_are_no_turns(tmp_path: Path) -> None:
-    ready_log(tmp_path, HandClock()).leave()
-    assert len(turn_table(read(tmp_path), "t1")) == 0
+def test_log_without_tasks_has_no_turns(tmp_path: Path) -> None:
+    assert len(turn_table([FakeLog(tmp_path).read()], "t1")) == 0
 
 
 def write_logs(folder: Path, n_tasks: int) -> None:
     """Write the logs of two workers that share the tasks and time three transforms of each."""
     for first in (0, 1):
-        clock = HandClock()
-        log = ready_log(folder, clock)
+        log = FakeLog(folder)
         for task in range(first, n_tasks, 2):
             log.begin(*divmod(task, 100))
-            clock.tick(0.01)  # long enough for the transforms of every task to be timed
             for name in ("Blur", "Flip", "Noise"):
-                log.transformed(name, begin=clock.now - 0.003)
-            log.lap(STAGES.index("transform"))
+                log.apply(name, 0.003)  # long enough for the transforms of every task to be timed
+            log.spend("transform", 0.001)
             log.end()
-        leave(log, folder, f"worker-{first}")
+        log.leave_as(f"worker-{first}")
 
 
 def peak_bytes_of_storing(folder: Path) -> int:

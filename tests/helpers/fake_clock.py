@@ -1,37 +1,68 @@
-"""Logs for the tests, written as a process of a trial does but by a clock that is ticked by hand."""
+"""A clock that is ticked by hand, and logs of processes that go by it."""
 
 from pathlib import Path
 
 from augment.recording.log import STAGES, Role
+from augment.recording.log_reader import ProcessLog, read
 from augment.recording.log_writer import Log
 
 
-class HandClock:
+class FakeClock:
+    """A clock that shows `now` in seconds."""
+
     now = 100.0
 
     def __call__(self) -> float:
         return self.now
 
+
+class FakeLog(Log):
+    """The log of a process that is ready to work and takes time only by `tick`."""
+
+    def __init__(
+        self, folder: Path, role: Role = Role.WORKER, recording: bool = True, clock: FakeClock | None = None
+    ) -> None:
+        self.folder, self.fake_clock = folder, clock or FakeClock()
+        super().__init__(folder, role, recording, self.fake_clock)
+        self.ready(opencv_threads=1, os_threads=3)
+
     def tick(self, seconds: float) -> None:
-        self.now += seconds
+        """Let so many seconds pass."""
+        self.fake_clock.now += seconds
+
+    def spend(self, stage: str, seconds: float, cpu_s: float | None = None) -> None:
+        """Spend time of the current task in a stage."""
+        self.tick(seconds)
+        self.lap(STAGES.index(stage), cpu_s)
+
+    def apply(self, transform: str, seconds: float) -> None:
+        """Spend time of the current task in a transform."""
+        self.tick(seconds)
+        self.transformed(transform, begin=self.fake_clock.now - seconds)
+
+    def do_task(self, task: tuple[int, int], **stages_s: float) -> None:
+        """Log a task that spends so many seconds in each of these stages, in this order."""
+        self.begin(*task)
+        for stage, seconds in stages_s.items():
+            self.spend(stage, seconds)
+        self.end()
+
+    def leave_as(self, name: str) -> None:
+        """End the log and rename its file, so that the same thread can play another process."""
+        self.leave()
+        newest = max(self.folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+        newest.rename(self.folder / f"{name}.log")
+
+    def read(self) -> ProcessLog:
+        """End the log and read it; it has to be the only one of its folder."""
+        self.leave()
+        [process] = read(self.folder)
+        return process
 
 
-def ready_log(folder: Path, clock: HandClock, role: Role = Role.WORKER) -> Log:
-    log = Log(folder, role, clock=clock)
-    log.ready(opencv_threads=1, os_threads=3)
-    return log
+HandClock = FakeClock
 
 
-def do_task(log: Log, clock: HandClock, task: tuple[int, int], **stages_s: float) -> None:
-    """A task that spends so many seconds in each of these stages, one after another."""
-    log.begin(*task)
-    for stage, seconds in stages_s.items():
-        clock.tick(seconds)
-        log.lap(STAGES.index(stage))
-    log.end()
-
-
-def leave(log: Log, folder: Path, name: str) -> None:
-    """Ends the log, and makes room for that of another process that this one plays."""
-    log.leave()
-    max(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns).rename(folder / f"{name}.log")
+def ready_log(folder: Path, clock: FakeClock, role: Role = Role.WORKER) -> FakeLog:
+    """Return a log that is ready to work."""
+    return FakeLog(folder, role, clock=clock)
