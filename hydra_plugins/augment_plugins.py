@@ -23,38 +23,44 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 if TYPE_CHECKING:
-    from experiments.measure.sweep import Result
+    from experiments.measure.sweep import Result, Sweep
 
 log = logging.getLogger(__name__)
 LAUNCHER = {"_target_": f"{__name__}.RoundsLauncher"}
 
 
 class RoundsLauncher(Launcher):
-    """Measures all cells of a sweep in rounds; then every job is run by Hydra with the number of its cell."""
+    """Measures all cells of a sweep in rounds; then Hydra runs every job with the number of its cell."""
+
+    checked: "Sweep | None" = None  # of the jobs that come next, if the sweeper has composed and checked them
+    jobs: Sequence[DictConfig] = ()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from experiments.inputs.inputs import Inventory
+
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
-        self.composed: dict[tuple[str, ...], DictConfig] = {}  # jobs that the sweeper has composed already
+        self.inventory = Inventory()
+
+    def compose(self, batch: Sequence[Sequence[str]]) -> "Sweep":
+        """Compose the jobs that come next and return their checked sweep. Raises OptionError, StoreError."""
+        from experiments.measure import jobs
+
+        loader = self.hydra_context.config_loader
+        self.jobs = [loader.load_sweep_config(self.config, list(words)) for words in batch]
+        self.checked = jobs.sweep_of(self.jobs, self.inventory)
+        return self.checked
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from experiments.measure import jobs, sweep
-
         setup_globals()
         self._log_as_launcher()
-        composed = [self._compose(words, initial_job_idx + k) for k, words in enumerate(job_overrides)]
-        cells = jobs.cells_of(composed)
+        sweep, self.checked = self.checked or self.compose(job_overrides), None
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        with env_override(dict(composed[0].hydra.job.env_set)):
-            results = sweep.measure_all(cells, in_sweep=True)
-        return [self._job_return(job, result) for job, result in zip(composed, results, strict=True)]
-
-    def _compose(self, overrides: Sequence[str], number: int) -> DictConfig:
-        job = self.composed.pop(tuple(overrides), None)
-        if job is None:
-            job = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-        with read_write(job.hydra), open_dict(job.hydra):
-            job.hydra.job.id = job.hydra.job.num = number
-        return job
+        with env_override(dict(self.jobs[0].hydra.job.env_set)):
+            results = sweep.measure()
+        for number, job in enumerate(self.jobs, initial_job_idx):
+            with read_write(job.hydra), open_dict(job.hydra):
+                job.hydra.job.id = job.hydra.job.num = number
+        return [self._job_return(job, result) for job, result in zip(self.jobs, results, strict=True)]
 
     def _job_return(self, job: DictConfig, result: "Result") -> JobReturn:
         @wraps(self.task_function)
@@ -91,16 +97,18 @@ class CheckedSweeper(BasicSweeper):
         super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from experiments.measure import jobs, sweep
+        from experiments.measure import jobs
 
         assert self.hydra_context
         assert self.config
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
         [batch] = self.split_arguments(overrides, None)
-        composed = {tuple(words): loader.load_sweep_config(self.config, words) for words in batch}
-        sweep.check(jobs.cells_of(list(composed.values())), in_sweep=True)
-        vars(self.launcher)["composed"] = composed  # composing a job takes a tenth of a second
+        if isinstance(self.launcher, RoundsLauncher):
+            self.launcher.compose(batch)
+        else:
+            composed = [loader.load_sweep_config(self.config, words) for words in batch]
+            jobs.sweep_of(composed)
         return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
@@ -147,10 +155,10 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         from experiments import cli
-        from experiments.measure import jobs, sweep
+        from experiments.measure import jobs
 
         with cli.plain_errors():
-            sweep.check([jobs.cell_of(config)], in_sweep=False)
+            jobs.check_plain_command(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from experiments import cli

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.cli import prepare
 from experiments.measure.jobs import cell_of
-from experiments.measure.rows import planned_columns
+from experiments.measure.planned_row import cell_command, planned_columns
 from experiments.plan.cell import Cell
-from experiments.plan.command import command
+from experiments.plan.command import command, replaced
 from experiments.records import store
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
@@ -52,7 +53,7 @@ def composed(*words: str) -> Cell:
 )
 def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> None:
     cell = composed(*words)
-    [python, script, *again] = shlex.split(command(cell))
+    [python, script, *again] = shlex.split(cell_command(cell))
     assert (python, script) == ("python", "run.py")
     before, after = planned_columns(cell), planned_columns(composed(*again))
     differing = {name for name in before if before[name] != after[name]}
@@ -84,9 +85,18 @@ def test_command_names_the_config_folder_of_the_user(tmp_path: Path) -> None:
     assert "pipeline.transforms" not in command
 
 
-def test_command_leaves_out_default_values(tmp_path: Path) -> None:
-    cell = composed("strategy=dynamic", "runtime=fast", "dataset=folder", f"dataset.path={tmp_path}")
-    assert command(cell, output_dir="augmented") == (
-        f"python run.py strategy=dynamic dataset=folder runtime=fast dataset.path={tmp_path} workers=1 "
-        "saving=true n_augmentations=8 output_dir=augmented"
-    )
+def test_words_of_a_command_are_replaced_by_their_option() -> None:
+    words = replaced(["strategy=p1", "+workers=2", "seed=1"], workers=4, output_dir="für uns")
+    assert command(words) == """python run.py strategy=p1 seed=1 workers=4 'output_dir="für uns"'"""
+
+
+def test_command_of_an_experiment_runs_one_cell() -> None:
+    cell = composed("experiment=strong_scaling", "strategy=p2", "workers=4")
+    expected = "python run.py experiment=strong_scaling strategy=p2 workers=4 hydra.mode=RUN"
+    assert cell_command(cell) == expected
+
+
+def test_companion_has_the_words_of_its_strategy() -> None:
+    cell = composed("strategy=pq", "strategy.savers=2", "workers=8", "seed=3")
+    words = cell.of_strategy(STRATEGIES["sequential"], 1).words
+    assert words == ("seed=3", "strategy=sequential", "workers=1")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from augment.option import OptionError
 from experiments import ROOT
 from experiments.host.environment import usable_cpus
-from experiments.measure import jobs, sweep
+from experiments.measure import jobs
+from experiments.measure.sweep import CellFailedError, Sweep
 from experiments.plan.cell import Cell
 from experiments.records import store
 from tests.conftest import Ended
@@ -38,7 +39,7 @@ class Measured:
 
     def seconds_per_task(self) -> float:
         if self.cell.config.seed == 13:
-            raise sweep.CellFailedError(f"{self.cell.label}: killed")
+            raise CellFailedError(f"{self.cell.label}: killed")
         return math.inf if self.cell.not_applicable else 0.5 / self.cell.config.workers
 
 
@@ -47,20 +48,18 @@ class Sweeps:
     """Measures nothing, and remembers what it was to measure."""
 
     cells: list[list[Cell]] = field(default_factory=list)
-    in_sweep: list[bool] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
 
-    def measure_all(self, cells: Sequence[Cell], in_sweep: bool) -> list[Measured]:
-        self.cells.append(list(cells))
-        self.in_sweep.append(in_sweep)
+    def measure(self, sweep: Sweep) -> list[Measured]:
+        self.cells.append([asked.cell for asked in sweep.asked])
         self.folders.append(Path.cwd())
-        return [Measured(cell) for cell in cells]
+        return [Measured(cell) for cell in self.cells[-1]]
 
 
 @pytest.fixture
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> Sweeps:
     recorded = Sweeps()
-    monkeypatch.setattr(sweep, "measure_all", recorded.measure_all)
+    monkeypatch.setattr(Sweep, "measure", lambda sweep: recorded.measure(sweep))
     return recorded
 
 
@@ -78,7 +77,7 @@ def assert_refused(ended: Ended, tmp_path: Path, reason: str) -> None:
 def test_a_plain_command_measures_one_cell(run_py: RunPy, sweeps: Sweeps, tmp_path: Path) -> None:
     assert run_py("workers=3", "strategy=p1").status == 0
     [[cell]] = sweeps.cells
-    assert (cell.strategy, cell.config.workers, sweeps.in_sweep) == ("p1", 3, [False])
+    assert (cell.strategy, cell.config.workers) == ("p1", 3)
     [folder] = (tmp_path / "results" / "hydra").glob("*/*")
     assert files(folder, "*") == [Path(".hydra"), Path("run.log")]
     assert OmegaConf.load(folder / ".hydra" / "overrides.yaml") == ["workers=3", "strategy=p1"]
@@ -96,7 +95,6 @@ def test_sweep_is_measured_whole_and_stored_as_hydra_does(
         (2, "p1"),
         (2, "p2"),
     ]
-    assert sweeps.in_sweep == [True]
     [folder] = (tmp_path / "kept" / "hydra").glob("*/*")
     assert files(folder, "*") == [Path(name) for name in ("0", "1", "2", "3", "multirun.yaml")]
     assert files(folder, "*/run.log") == [Path(str(number), "run.log") for number in range(4)]

@@ -13,10 +13,10 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
+from experiments.inputs.inputs import Inventory
 from experiments.measure import environment
-from experiments.measure.cell_files import content_digest
-from experiments.measure.cell_trials import CellTrials
-from experiments.measure.rows import pipeline_digest
+from experiments.measure.cells import SweepCell
+from experiments.measure.planned_row import input_columns, pipeline_digest, planned_columns
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
 from experiments.records.schema import DETERMINING, Determines, identity
@@ -43,7 +43,7 @@ def own_cache_and_environment(
 
 
 def key(one: Cell) -> str:
-    return CellTrials(one).identity
+    return SweepCell(one, 1, Inventory(), in_sweep=False).identity
 
 
 def another(value: Any, hint: Any) -> Any:
@@ -87,7 +87,10 @@ def row_of(known: dict[str, Any]) -> Row:
 
 @pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
 def test_select_never_pools_cells_with_different_options(name: str, change: dict[str, Any]) -> None:
-    cells = [CellTrials(each)._known for each in (cell(), cell(**change))]
+    cells = [
+        planned_columns(each) | input_columns(Inventory().inputs(each.config))
+        for each in (cell(), cell(**change))
+    ]
     rows = [row_of({name: known[name] for name in known.keys() - ENVIRONMENT.keys()}) for known in cells]
     kept, _ = select(frame(rows), STRONG)
     assert len(kept) == len(kept[list(STRONG)].drop_duplicates()), "one cell at each point"
@@ -127,7 +130,6 @@ def test_identity_changes_with_the_content_of_inputs(tmp_path: Path) -> None:
         (tmp_path / name / "image.png").write_bytes(b"first")
     assert key(folder("a")) == key(folder("b"))
     (tmp_path / "b" / "image.png").write_bytes(b"other")
-    content_digest.cache_clear()  # it is asked for once in a sweep
     assert key(folder("a")) != key(folder("b")), "same name, same size"
 
 

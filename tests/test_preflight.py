@@ -18,7 +18,7 @@ from experiments.host import environment as machine
 from experiments.host import limits as resources
 from experiments.host.limits import Resources, available
 from experiments.measure import preflight
-from experiments.measure.preflight import cell_findings, machine_findings, needed, shortages
+from experiments.measure.preflight import machine_findings, needed, setting_findings, shortages
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
 from tests.helpers.files import put
@@ -94,13 +94,13 @@ def test_missing_or_tiny_shared_memory_is_found(root: Path, monkeypatch: pytest.
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
-    assert cell_findings(cell(workers=8)) == []
-    assert cell_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
-    oversubscribed, forked = cell_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
+    assert setting_findings(cell(workers=8)) == []
+    assert setting_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
+    oversubscribed, forked = setting_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
     assert oversubscribed == "oversubscribed: workers=4 with 8 OpenCV threads each on 8 usable CPUs"
     assert forked == "a fork does not copy OpenCV's threads and may hang: runtime.start_method=spawn"
-    assert cell_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
-    assert cell_findings(cell("sequential", 1, runtime=Runtime(8))) == []
+    assert setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
+    assert setting_findings(cell("sequential", 1, runtime=Runtime(8))) == []
 
 
 @pytest.mark.parametrize(

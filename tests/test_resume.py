@@ -9,17 +9,17 @@ import pytest
 
 from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
-from experiments.measure import environment, sweep
-from experiments.measure.cell_trials import CellTrials, Measured, Row
-from experiments.measure.sweep import CellFailedError, measure_all
+from experiments.measure import environment, one_trial
+from experiments.measure.one_trial import Measurement
+from experiments.measure.sweep import CellFailedError, Result, Sweep
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
 from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
 
-Trial = Callable[[CellTrials], dict[str, Any]]
+Trial = Callable[[Cell], dict[str, Any]]
 
 
-def ok(_: CellTrials) -> dict[str, Any]:
+def ok(_: Cell) -> dict[str, Any]:
     return {"status": OK, "wall_s": 2.0, "outputs": 8}
 
 
@@ -34,18 +34,15 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], N
     monkeypatch.setattr(environment, "findings", list)
 
     def put(trial: Trial) -> None:
-        def measured(self: CellTrials, row: Row, _: list[float]) -> Measured:
-            return Measured(row | trial(self))
-
-        monkeypatch.setattr(CellTrials, "_measured", measured)
+        monkeypatch.setattr(one_trial, "measure", lambda cell, *_: Measurement(trial(cell)))
 
     put(ok)
     return put
 
 
 @pytest.fixture
-def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[sweep.Result]]:
-    def measure(*names: str, workers: int = 2, **options: Any) -> list[sweep.Result]:
+def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[Result]]:
+    def measure(*names: str, workers: int = 2, **options: Any) -> list[Result]:
         known: dict[str, Any] = {
             "dataset": Synthetic(),
             "pipeline": {"transforms": [{"_target_": "albumentations.HorizontalFlip"}]},
@@ -54,7 +51,7 @@ def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[swe
         configs = [
             Config(strategy=STRATEGIES[name](), workers=workers, **(known | options)) for name in names
         ]
-        return measure_all([Cell(config) for config in configs], in_sweep=len(configs) > 1)
+        return Sweep([Cell(config) for config in configs], in_sweep=len(configs) > 1).measure()
 
     return measure
 
@@ -100,12 +97,12 @@ def test_every_round_holds_every_cell_once_and_the_baseline_twice(run: Any, tmp_
 def test_a_sweep_killed_inside_a_round_finishes_it_first(run: Any, fake: Any, tmp_path: Path) -> None:
     started = 0
 
-    def killed_in_the_second_round(trials: CellTrials) -> dict[str, Any]:
+    def killed_in_the_second_round(cell: Cell) -> dict[str, Any]:
         nonlocal started
         started += 1
         if started == 5:
             raise Killed
-        return ok(trials)
+        return ok(cell)
 
     fake(killed_in_the_second_round)
     with pytest.raises(Killed):

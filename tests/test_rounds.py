@@ -11,7 +11,7 @@ from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
 from experiments.plan.cell import Cell
 from experiments.plan.options import Config
-from experiments.plan.rounds import companions, rounds, with_companions
+from experiments.plan.rounds import companions, rounds
 
 amounts = st.dictionaries(st.integers(0, 20), st.integers(1, 5), max_size=12)
 
@@ -76,13 +76,3 @@ def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
     assert named(cell("p2", workers=1, **both)) == [], "its ceiling is sequential, and it has no neighbour"
     assert named(cell("p2", workers=5, **both)) == [], "more than there are CPUs"
     assert named(cell("p2", ablation="allocator", baseline=True)) == []
-
-
-def test_requested_baseline_cell_is_measured_twice_a_round() -> None:
-    cells = [cell("sequential", 1, baseline=True), cell("p1", baseline=True), cell("p2", baseline=True)]
-    planned = with_companions(cells, lambda one: f"{one.strategy} {one.config.workers}")
-    assert [(each.cell.strategy, each.per_round) for each in planned] == [
-        ("sequential", 2),
-        ("p1", 1),
-        ("p2", 1),
-    ]

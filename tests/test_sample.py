@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from experiments.inputs.sample import drawn, size
+from experiments.inputs.headers import pixel_count
+from experiments.inputs.inputs import stratified_sample
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +24,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @settings(max_examples=30)
 @given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
 def test_sample_holds_one_image_of_each_size_range(files: list[Path], count: int, seed: int) -> None:
-    sample = drawn(files, count, seed)
+    sample = stratified_sample(files, count, seed)
     assert sample == sorted(sample), "in the order of the folder"
-    sizes = sorted(size(path) for path in sample)
+    sizes = sorted(pixel_count(path) for path in sample)
     assert len(set(sizes)) == count
     for rank, pixels in enumerate(sizes):
         assert rank * 100 // count < pixels <= (rank + 1) * 100 // count
-    assert sample == drawn(files, count, seed), "drawn from the seed"
+    assert sample == stratified_sample(files, count, seed), "drawn from the seed"
 
 
 @pytest.mark.parametrize("count", [None, 100, 1000])
 def test_sample_is_everything_if_count_is_not_smaller(files: list[Path], count: int | None) -> None:
-    assert drawn(files, count, 0) == files
+    assert stratified_sample(files, count, 0) == files
 
 
 def test_sample_changes_with_the_seed(files: list[Path]) -> None:
-    assert drawn(files, 10, 0) != drawn(files, 10, 1)
+    assert stratified_sample(files, 10, 0) != stratified_sample(files, 10, 1)
 
 
 def test_file_without_an_image_has_size_0(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert size(tmp_path / "broken.jpg") == size(tmp_path / "missing.jpg") == 0
+    assert pixel_count(tmp_path / "broken.jpg") == pixel_count(tmp_path / "missing.jpg") == 0

@@ -19,11 +19,10 @@ from augment.strategies.threads import Threads
 from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.scaling import NoTrialsError
-from experiments.inputs.sample import sizes
-from experiments.measure import sweep
-from experiments.measure.cell_files import input_files, results_folder
+from experiments.inputs.inputs import Inventory, pixel_counts
+from experiments.measure.sweep import check_options
 from experiments.plan.cell import Cell
-from experiments.plan.command import command, text
+from experiments.plan.command import command, replaced, text
 from experiments.plan.options import UNTOUCHED
 from experiments.records import store
 from experiments.report.output import write_report
@@ -83,11 +82,12 @@ class Work:
             (each for each in self._cells if each not in refused), key=lambda each: _priority(each, cpus)
         )
         self._whole = self._cells[candidates[0]]
-        self._config, self._files = self._whole.config, input_files(self._whole)
+        self._config = self._whole.config
+        self._files = Inventory().inputs(self._config).files
         self.question = Question(
             candidates=candidates,
             refused=refused,
-            pixels=sizes(self._files),
+            pixels=pixel_counts(self._files),
             n_augmentations=self._config.n_augmentations,
             cpus=cpus,
             budget_s=self._config.advise.budget_s,
@@ -97,7 +97,7 @@ class Work:
     @property
     def results(self) -> Results:
         """What is on disk now."""
-        return Results(results_folder(self._whole), self._whole.experiment)
+        return Results(self._config.results_folder, self._whole.experiment)
 
     def answer(self) -> None:
         """Prints and writes what came of the search. Raises OptionError where nothing was measured."""
@@ -154,10 +154,10 @@ class Work:
             {"output_dir": self._output} if self._config.saving else {}
         )
         rows = [
-            known | each._asdict() | {"command": command(cell, **once), "left_out": left_out.get(each)}
+            known | each._asdict() | {"command": _command(cell, **once), "left_out": left_out.get(each)}
             for each, cell in ({one: sequential} | self._cells).items()
         ]
-        store.write_before(results_folder(self._whole), "candidates", rows)
+        store.write_before(self._config.results_folder, "candidates", rows)
 
 
 def sized(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
@@ -172,6 +172,12 @@ def _priority(each: Candidate, cpus: int) -> Any:
     known = each.strategy in FIRST_TO_MEASURE
     rank = FIRST_TO_MEASURE.index(each.strategy) if known else len(FIRST_TO_MEASURE)
     return each.runtime_name == AS_STUDIED, abs(each.workers - cpus), rank
+
+
+def _command(cell: Cell, **options: Any) -> str:
+    """Return the command of a candidate for the whole work, which searches no more."""
+    words = [word for word in cell.words if not word.startswith(("experiment=", "advise."))]
+    return command(replaced(words, **options))
 
 
 def _check_one_work(jobs: Sequence[Job]) -> None:
@@ -195,7 +201,7 @@ def _refused(cells: Sequence[Cell]) -> dict[Candidate, str]:
     for name in dict.fromkeys(cell.runtime for cell in cells):
         alike = [cell for cell in cells if cell.runtime == name]
         try:
-            sweep.check(alike, in_sweep=True)
+            check_options(alike, Inventory())
         except OptionError as error:
             reasons |= {_candidate(cell): str(error) for cell in alike}
     if len(reasons) == len(cells):

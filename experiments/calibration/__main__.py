@@ -23,7 +23,7 @@ from experiments.calibration.cases import CAUSES, Case, missing_cases, plan_case
 from experiments.calibration.confusion import confusion_table, judge, requirements
 from experiments.calibration.cpu_shortage import cpu_shortage
 from experiments.calibration.dosing import WORKERS, CaseFailedError, dosed_cells
-from experiments.measure.sweep import measure_all
+from experiments.measure.sweep import Sweep
 from experiments.records import store
 from experiments.records.schema import OK
 from experiments.report.output import FORMATS
@@ -40,7 +40,7 @@ def measure_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
     with TemporaryDirectory(dir=folder) as name, cpu_shortage(case.cause, case.level, WORKERS), _quiet():
         results_dir = Path(name)
         cells = dosed_cells(case.levels, case.saving, results_dir, rounds)
-        failures = [line for result in measure_all(cells, in_sweep=True) for line in result.failures]
+        failures = [line for result in Sweep(cells, in_sweep=True).measure() for line in result.failures]
         if failures:
             raise CaseFailedError(f"{case.cause}, {case.level}: {failures[0]}")
         trials = store.read(results_dir / "trials", "trials")

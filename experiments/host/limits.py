@@ -12,6 +12,7 @@ import psutil
 
 from augment.location import is_local
 from experiments.host.environment import cgroups, read
+from experiments.host.provenance import UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ def _memory_headrooms() -> Iterator[int]:
             # The kernel drops cached files before it kills anything.
             cached = re.findall(r"^(?:total_)?inactive_file (\d+)", read(folder / "memory.stat"), re.M)
             yield int(limit) - int(used) + max(map(int, cached), default=0)
+
+
+def file_system(place: Path) -> str:
+    """Return type and mount point of the file system of a path, like `ext4 /home`.
+
+    The path need not exist. An address gives its beginning: `s3://bucket`.
+    """
+    if not is_local(place):
+        return "/".join(str(place).split("/")[:3])
+    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    folders = map(str, (place.resolve(), *place.resolve().parents))
+    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
 
 
 def open_files_limit() -> int:

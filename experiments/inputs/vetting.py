@@ -14,8 +14,7 @@ from augment.location import as_local, is_local
 from augment.pipeline import construct, leaves
 from augment.workload import Workload
 from experiments.host.environment import usable_cpus
-from experiments.inputs.content import open_regular
-from experiments.inputs.sample import dimensions
+from experiments.inputs.headers import dimensions, open_regular
 
 SMALL = 32  # pixels a side, below which transforms may lack room
 

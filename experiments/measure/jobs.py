@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -15,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from augment.option import OptionError
 from experiments.host.environment import usable_cpus
-from experiments.measure import sweep
+from experiments.inputs.inputs import Inventory
+from experiments.measure.sweep import Sweep
 from experiments.plan.cell import Cell
 
 ONE_AT_A_TIME = (
@@ -29,29 +31,54 @@ log = logging.getLogger(__name__)
 
 
 def measured(configuration: DictConfig) -> float:
-    """The task function: measures one cell with its companions and returns its seconds per task, infinite
-    where the strategy does not apply. Raises OptionError and CellFailedError."""
+    """Measure one cell with its companions and return its seconds per task; Hydra's task function.
+
+    The seconds are infinite if the strategy does not apply. Raises OptionError and CellFailedError.
+    """
     hydra = HydraConfig.get()
     if hydra.launcher._target_ == SLURM:
         check_node(usable_cpus(), os.cpu_count() or 1)
     with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
-        cell = Cell.of(configuration, dict(hydra.runtime.choices))
-        [result] = sweep.measure_all([cell], in_sweep=hydra.mode == RunMode.MULTIRUN)
+        sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], _is_sweep(hydra))
+        [result] = sweep.measure()
     log.info(result.line)
     return result.seconds_per_task()
 
 
+_checked: list[Sweep] = []  # that of a plain command, between Hydra's callback and its task function
+
+
+def check_plain_command(job: DictConfig) -> None:
+    """Check the cell of a plain command and keep its sweep for `measured`. Raises OptionError, StoreError."""
+    _checked[:] = [Sweep([cell_of(job)], in_sweep=False)]
+
+
+def sweep_of(jobs: Sequence[DictConfig], inventory: Inventory | None = None) -> Sweep:
+    """Return the checked sweep of composed jobs. Raises OptionError and StoreError."""
+    return Sweep(cells_of(jobs), in_sweep=True, inventory=inventory)
+
+
 def cell_of(job: DictConfig) -> Cell:
-    """The cell of a composed job that still has its `hydra` node. Raises OptionError."""
+    """Return the cell of a composed job that still has its `hydra` node. Raises OptionError."""
     HydraConfig.instance().set_config(job)  # for an option that refers to ${hydra:…}
     options = job.copy()
     with read_write(options), open_dict(options):
         del options["hydra"]
-    return Cell.of(options, dict(job.hydra.runtime.choices))
+    return _cell(options, job.hydra)
+
+
+def _cell(options: DictConfig, hydra: Any) -> Cell:
+    sources = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
+    folders = [word for path in sources for word in ("--config-dir", str(path))]
+    return Cell.of(options, dict(hydra.runtime.choices), [*folders, *hydra.overrides.task])
+
+
+def _is_sweep(hydra: Any) -> bool:
+    return bool(hydra.mode == RunMode.MULTIRUN)
 
 
 def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
-    """The cells of the jobs of a sweep. Raises OptionError where they differ in what a sweep has one of."""
+    """Return the cells of a sweep's jobs. Raises OptionError if they differ in what a sweep has one of."""
     cells = [cell_of(job) for job in jobs]
     for name in ONE_PER_SWEEP:
         values = list(dict.fromkeys(str(OmegaConf.select(job, name)) for job in jobs))

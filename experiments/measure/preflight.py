@@ -11,10 +11,13 @@ from pathlib import Path
 
 import psutil
 
+from augment.option import OptionError
 from augment.recording.processes import StartMethod
 from experiments.host import environment as machine
 from experiments.host.limits import Resources, available, open_files_limit
+from experiments.inputs.vetting import Vetted
 from experiments.plan.cell import Cell
+from experiments.plan.options import OnShortage
 
 OPENCV_BUILDS = (
     *("opencv-python", "opencv-contrib-python"),
@@ -38,8 +41,19 @@ def machine_findings() -> list[str]:
     return [*_opencv(), *_processors(), *_limits()]
 
 
-def cell_findings(cell: Cell) -> list[str]:
-    """What a cell's own settings do to its times, though they are allowed."""
+def cell_findings(cell: Cell, images: Vetted) -> list[str]:
+    """Return what may spoil a cell's times. Raises OptionError if it is short of something."""
+    place = cell.config.output_place
+    place.mkdir(parents=True, exist_ok=True)
+    suffixes = [path.suffix for path in images.good]
+    lacking = shortages(cell, images.sizes, suffixes, place)
+    if lacking and cell.config.on_shortage is OnShortage.refuse:
+        raise OptionError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
+    return [*setting_findings(cell), *lacking]
+
+
+def setting_findings(cell: Cell) -> list[str]:
+    """Return what the cell's own settings do to its times."""
     workers, runtime, cpus = cell.config.workers, cell.config.runtime, machine.usable_cpus()
     threads = runtime.opencv_threads or cpus
     findings = []

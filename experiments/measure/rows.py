@@ -1,79 +1,23 @@
-"""Rows of trials: what is known of one before it is measured, and what came of it."""
+"""The columns of a trial that are known after it was measured."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from augment.location import is_local, listed, read_bytes
-from augment.option import determining
-from augment.pipeline import class_paths
 from augment.recording.log import Role
 from augment.workload import Job, Workload
-from experiments.host.provenance import source_digest
-from experiments.inputs.vetting import Vetted
 from experiments.measure import supervisor
-from experiments.measure.cell_files import file_system, output_place
-from experiments.plan.cell import Cell
-from experiments.plan.command import command
-from experiments.records.schema import FAILED, OK, digest_of
-
-LIBRARY = "albumentations."  # its version is a column; other classes count by their source
-
-
-def planned_columns(cell: Cell) -> dict[str, Any]:
-    """The columns of a trial that its configuration says."""
-    config = cell.config
-    width, height = config.size() or (None, None)
-    return {
-        **determining(config),
-        "experiment": cell.experiment,
-        "command": command(cell),
-        "protocol": cell.protocol,
-        "ablation": cell.ablation,
-        "strategy": cell.strategy,
-        "strategy_options": json.dumps(determining(config.strategy), sort_keys=True),
-        "runtime_name": cell.runtime,
-        "runtime": json.dumps(determining(config.runtime), sort_keys=True),
-        "dataset": cell.dataset,
-        "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
-        "pipeline": cell.pipeline,
-        "pipeline_digest": pipeline_digest(config.pipeline),
-        "repetitions": config.repetitions,
-        "order_seed": config.order_seed,
-        "width": width,
-        "height": height,
-        "scratch_dir": config.scratch_dir,
-        "output_dir": str(output_place(cell)) if config.output_dir else None,
-        "output_file_system": file_system(output_place(cell)) if config.saving else None,
-    }
-
-
-def input_columns(inputs: Vetted, n_augmentations: int) -> dict[str, Any]:
-    """The columns of a trial that its images say."""
-    width, height = inputs.sizes[0] if len(set(inputs.sizes)) == 1 else (None, None)
-    return {
-        "inputs": str(inputs.good[0].parent),
-        "width": width,
-        "height": height,
-        "n_images": len(inputs.good),
-        "tasks": len(inputs.good) * n_augmentations,
-        "skipped_images": json.dumps(inputs.bad) if inputs.bad else None,
-    }
-
-
-def pipeline_digest(pipeline: Any) -> str:
-    """SHA-256 of a pipeline's declaration and of the source of the user's own classes in it."""
-    classes = sorted({path for path in class_paths(pipeline) if not path.startswith(LIBRARY)})
-    return digest_of([pipeline, [(path, source_digest(path)) for path in classes]])
+from experiments.records.schema import FAILED, OK
 
 
 def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool = True) -> dict[str, Any]:
-    """Status, times, memory and outputs of a trial; counts the outputs against the tasks of a strategy that
-    is `complete`."""
+    """Return status, times, memory and outputs of a trial.
+
+    The outputs are held against the tasks if the strategy is `complete`.
+    """
     if outcome.result is None:
         return {"status": FAILED, "error": outcome.error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
@@ -128,8 +72,7 @@ def _file_digest(path: Path) -> str:
 
 
 def outputs_digest(digests: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over the sorted lines `{file name} {SHA-256 of its bytes}`: equal exactly when every
-    file is equal byte for byte."""
+    """Return the SHA-256 of the sorted lines `{file name} {SHA-256 of its bytes}`."""
     lines = hashlib.sha256()
     for name, digest in sorted(digests):
         lines.update(f"{name} {digest}\n".encode("utf-8", "surrogateescape"))

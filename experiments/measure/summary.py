@@ -1,40 +1,40 @@
-"""What a sweep prints at its end."""
+"""The lines that a sweep prints at its end."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from experiments.measure.cell_files import results_folder
-from experiments.measure.cell_trials import Row
-from experiments.measure.member import Member
+from experiments.measure.cells import Row, SweepCell
 from experiments.plan.cell import Cell
 from experiments.records.schema import FAILED, OK
 
 ALREADY = "already measured"
 
 
-def summary(members: Sequence[Member]) -> str:
-    """How many cells ended how; every failure; where the rows are."""
-    statuses = Counter(_status(member) for member in members)
+def summary(cells: Sequence[SweepCell]) -> str:
+    """Return how many cells ended how, every failure, and where the rows are."""
+    statuses = Counter(_status(cell) for cell in cells)
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
-    lines = [f"{counts} of {len(members)} cells"]
-    lines += [line for member in members for line in member.failures()]
-    outside_s = [row["outside_s"] for member in members for row in member.rows if row.get("outside_s")]
+    lines = [f"{counts} of {len(cells)} cells"]
+    lines += [line for cell in cells for line in cell.failures]
+    outside_s = [row["outside_s"] for cell in cells for row in cell.rows if row.get("outside_s")]
     if outside_s:
         lines += [f"outside the timed regions: {sum(outside_s) / len(outside_s):.2f} s a trial"]
     if statuses[ALREADY]:
         lines += ["rerun=true measures again what is in the results already"]
-    folders = {str(results_folder(member.cell) / "trials" / member.cell.experiment) for member in members}
+    folders = {str(cell.cell.config.results_folder / "trials" / cell.cell.experiment) for cell in cells}
     return "\n".join([*lines, f"rows: {', '.join(sorted(folders))}"])
 
 
-def _status(member: Member) -> str:
-    statuses = [row["status"] for row in member.rows]
+def _status(cell: SweepCell) -> str:
+    statuses = [row["status"] for row in cell.rows]
     return FAILED if FAILED in statuses else statuses[0] if statuses else ALREADY
 
 
 def numbers(cell: Cell, rows: Sequence[Row]) -> str:
-    """`p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs, digest 0a1b2c…`; the reason
-    where nothing was measured."""
+    """Return `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs, digest 0a1b2c…`.
+
+    If nothing was measured, return the reason.
+    """
     ok = [row for row in rows if row["status"] == OK]
     if not ok:
         return f"{cell.label}: {rows[-1]['error'] if rows else ALREADY}"

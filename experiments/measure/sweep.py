@@ -1,4 +1,4 @@
-"""Many cells, measured in rounds: checked first, then given the trials that they lack, then summed up."""
+"""The cells of one command: checked, identified and measured in rounds."""
 
 import math
 import sys
@@ -10,13 +10,13 @@ from secrets import token_hex
 from augment import pipeline
 from augment.runtime import PipelineUse
 from augment.transformer import check_reuse
+from experiments.inputs.inputs import Inventory
 from experiments.measure import environment
-from experiments.measure.cell_files import first_size, results_folder
-from experiments.measure.member import Member
+from experiments.measure.cells import SweepCell, count_ok
 from experiments.measure.progress import TYPICAL_PIXELS, progress
 from experiments.measure.summary import numbers, summary
 from experiments.plan.cell import Cell
-from experiments.plan.rounds import companions, rounds, with_companions
+from experiments.plan.rounds import Planned, companions, rounds
 from experiments.records import store
 from experiments.records.schema import OK
 
@@ -27,77 +27,96 @@ class CellFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What is known after a sweep of one of the cells that were asked for."""
+    """A cell that was asked for, after its sweep."""
 
-    member: Member
+    measured: SweepCell
     failures: list[str]  # of this sweep, its companions' among them
 
     @property
     def line(self) -> str:
         """The cell's numbers in one line."""
-        return numbers(self.member.cell, self.member.all_rows())
+        return numbers(self.measured.cell, self.measured.stored_rows)
 
     def seconds_per_task(self) -> float:
-        """The mean of all ok trials, infinite where the strategy does not apply. Raises CellFailedError."""
+        """Return the mean of all ok trials, or infinity if there are none. Raises CellFailedError."""
         if self.failures:
             raise CellFailedError("; ".join(self.failures))
-        ok = [row for row in self.member.all_rows() if row["status"] == OK]
+        ok = [row for row in self.measured.stored_rows if row["status"] == OK]
         return sum(row["wall_s"] / row["tasks"] for row in ok) / len(ok) if ok else math.inf
 
 
 class Sweep:
-    """The cells of one command, with their companions, each known by its identity."""
+    """The cells of one command with their companions, each identity once."""
 
-    def __init__(self, cells: Sequence[Cell], in_sweep: bool) -> None:
-        """`in_sweep`: the command sweeps, so that each cell keeps its outputs in a folder of its own. Raises
-        OptionError for the first cell that cannot work; writes no results."""
-        for cell in cells:
-            cell.config.check()
-        for cell in {_pipeline_key(cell): cell for cell in cells}.values():
-            pipeline.check(cell.config.pipeline)
-            if cell.config.runtime.pipeline is PipelineUse.reused and not cell.not_applicable:
-                check_reuse(cell.config.pipeline, cell.config.size() or first_size(cell) or TYPICAL_PIXELS)
-        self._in_sweep = in_sweep
-        self._members: dict[Cell, Member] = {}
-        self.cells = cells
-        planned = with_companions(cells, lambda cell: self.member(cell).identity)
-        self.members = [self.member(each.cell) for each in planned]
-        for member, each in zip(self.members, planned, strict=True):
-            member.per_round = each.per_round
+    def __init__(self, asked: Sequence[Cell], in_sweep: bool, inventory: Inventory | None = None) -> None:
+        """Check every cell; write nothing but the results folder. Raises OptionError and StoreError.
+
+        `in_sweep`: the command sweeps, so that each cell keeps its outputs in a folder of its own.
+        """
+        inventory = inventory or Inventory()
+        check_options(asked, inventory)
+        self._of_identity: dict[str, SweepCell] = {}
+        self._asked: list[list[str]] = []  # identities of each cell that was asked for and of its companions
+        for cell in asked:
+            planned = [Planned(cell), *companions(cell)]
+            members = [SweepCell(each.cell, each.per_round, inventory, in_sweep) for each in planned]
+            for member in reversed(members):
+                known = self._of_identity.setdefault(member.identity, member)
+                if member.per_round > known.per_round:
+                    self._of_identity[member.identity] = member
+            self._asked.append([member.identity for member in members])
+        for member in self.cells:
             member.check_outputs()
+        store.prepare(asked[0].config.results_folder)
+        self._order_seed = asked[0].config.order_seed
 
-    def member(self, cell: Cell) -> Member:
-        """The one member of the sweep that stands for all cells of the same identity."""
-        if cell not in self._members:
-            member = Member(cell, self._in_sweep)
-            same = (other for other in self._members.values() if other.identity == member.identity)
-            self._members[cell] = next(same, member)
-        return self._members[cell]
+    @property
+    def asked(self) -> list[SweepCell]:
+        """The cells that were asked for, in their order."""
+        return [self._of_identity[identities[0]] for identities in self._asked]
 
-    def measure(self) -> None:
-        """Gives each member the trials that it lacks, in rounds."""
+    @property
+    def cells(self) -> list[SweepCell]:
+        """All cells, companions among them."""
+        return list(self._of_identity.values())
+
+    def measure(self) -> list[Result]:
+        """Measure in rounds what the cells lack, print a summary, and return a result for each asked cell."""
         for finding in environment.findings():
             print(f"warning: {finding}", file=sys.stderr)
+        missing = {cell: count for cell in self.cells if (count := cell.missing())}
+        targets = {cell: count_ok(cell.stored_rows) + missing.get(cell, 0) for cell in self.cells}
+        if missing:
+            self._measure_rounds(missing, targets)
+        print(summary(self.cells))
+        return [self._result(identities) for identities in self._asked]
+
+    def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
-        lacking = {member: lacks for member in self.members if (lacks := member.lacking())}
-        if lacking:
-            began = {"sweep": name, "started_at": datetime.now(UTC)}
-            planned = [member.plan | began for member in self.members]
-            store.write_before(results_folder(self.cells[0]), "plans", planned)
-        per_round = {member: member.per_round for member in lacking}
-        with progress({member.cell: trials for member, trials in lacking.items()}) as trial_of:
-            for number, order in enumerate(rounds(lacking, per_round, self.cells[0].config.order_seed)):
-                for member in order:
-                    with trial_of(member.cell) as finished:
-                        finished(member.measure(name, number))
+        began = {"sweep": name, "started_at": datetime.now(UTC)}
+        plans = [cell.plan(target) | began for cell, target in targets.items()]
+        store.write_before(self.cells[0].cell.config.results_folder, "plans", plans)
+        per_round = {cell: cell.per_round for cell in missing}
+        with progress({cell.cell: count for cell, count in missing.items()}) as trial_of:
+            for number, order in enumerate(rounds(missing, per_round, self._order_seed)):
+                for cell in order:
+                    with trial_of(cell.cell) as finished:
+                        finished(cell.measure(name, number, targets[cell]))
 
-    def results(self) -> list[Result]:
-        """One for each cell that was asked for."""
-        return [Result(self.member(cell), self._failures(cell)) for cell in self.cells]
+    def _result(self, identities: Sequence[str]) -> Result:
+        cells = [self._of_identity[identity] for identity in identities]
+        return Result(cells[0], [line for cell in cells for line in cell.failures])
 
-    def _failures(self, cell: Cell) -> list[str]:
-        beside = [planned.cell for planned in companions(cell)]
-        return [line for each in (cell, *beside) for line in self.member(each).failures()]
+
+def check_options(cells: Sequence[Cell], inventory: Inventory) -> None:
+    """Raise OptionError for the first cell whose options or pipeline cannot work."""
+    for cell in cells:
+        cell.config.check()
+    for cell in {_pipeline_key(cell): cell for cell in cells}.values():
+        config = cell.config
+        pipeline.check(config.pipeline)
+        if config.runtime.pipeline is PipelineUse.reused and not cell.not_applicable:
+            check_reuse(config.pipeline, config.size() or _first_size(cell, inventory) or TYPICAL_PIXELS)
 
 
 def _pipeline_key(cell: Cell) -> str:
@@ -105,15 +124,8 @@ def _pipeline_key(cell: Cell) -> str:
     return str((config.pipeline, config.runtime, config.size() or config.dataset))
 
 
-def check(cells: Sequence[Cell], in_sweep: bool) -> None:
-    """Raises OptionError for the first cell that cannot work, StoreError where no results can be written."""
-    Sweep(cells, in_sweep)
-    store.prepare(results_folder(cells[0]))
-
-
-def measure_all(cells: Sequence[Cell], in_sweep: bool) -> list[Result]:
-    """Measures what cells and companions lack, prints what came of it; a result for each of `cells`."""
-    sweep = Sweep(cells, in_sweep)
-    sweep.measure()
-    print(summary(sweep.members))
-    return sweep.results()
+def _first_size(cell: Cell, inventory: Inventory) -> tuple[int, int] | None:
+    try:
+        return inventory.inputs(cell.config).first_size()
+    except OSError:  # becomes a failed row when the trial is tried
+        return None

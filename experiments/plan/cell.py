@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from augment.pipeline import Library, library_of
 from augment.runtime import PipelineUse
 from augment.strategies import Strategy
 from experiments.host.environment import usable_cpus
-from experiments.plan.options import UNTOUCHED, Config
+from experiments.plan.command import replaced
+from experiments.plan.options import ADHOC, UNTOUCHED, Config
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,16 +22,20 @@ class Cell:
     """A composed configuration with the names that were chosen for its groups."""
 
     config: Config
-    experiment: str = "adhoc"
+    experiment: str = ADHOC
     protocol: str = "quick"
     dataset: str = "synthetic"
     pipeline: str = "study"
     ablation: str = UNTOUCHED
     runtime: str = "study"
+    words: tuple[str, ...] = ()  # of the command line
 
     @classmethod
-    def of(cls, composed: DictConfig, choices: Mapping[str, Any]) -> Cell:
-        """The cell of what Hydra composed; `choices` are `hydra.runtime.choices`. Raises OptionError."""
+    def of(cls, composed: DictConfig, choices: Mapping[str, Any], words: Sequence[str]) -> Cell:
+        """Return the cell of a configuration that Hydra composed from `words`. Raises OptionError.
+
+        `choices` are `hydra.runtime.choices`.
+        """
         for group in ("", "strategy", "dataset", "runtime", "advise"):
             node = composed[group] if group else composed
             kind: Any = OmegaConf.get_type(node)
@@ -38,8 +43,8 @@ class Cell:
                 raise OptionError(f"{group}.{key}: no such option; --help lists them".lstrip("."))
         config = OmegaConf.to_object(composed)
         assert isinstance(config, Config)
-        names = (declared.name for declared in fields(cls) if declared.name != "config")
-        return cls(config, **{name: str(choices[name]) for name in names})
+        groups = (field.name for field in fields(cls) if field.name not in ("config", "words"))
+        return cls(config, **{name: str(choices[name]) for name in groups}, words=tuple(words))
 
     @property
     def strategy(self) -> str:
@@ -71,5 +76,8 @@ class Cell:
         return f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
 
     def of_strategy(self, strategy: type[Strategy], workers: int) -> Cell:
-        """The same workload carried out by another strategy, its options as they are by default."""
-        return replace(self, config=replace(self.config, strategy=strategy(), workers=workers))
+        """Return the same workload for another strategy with default options."""
+        config = replace(self.config, strategy=strategy(), workers=workers)
+        others = [word for word in self.words if not word.startswith("strategy.")]
+        words = replaced(others, strategy=strategy.name, workers=workers)
+        return replace(self, config=config, words=tuple(words))

@@ -4,21 +4,24 @@ declare theirs in their own dataclasses."""
 
 import os
 import re
+import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from augment.datasets import DATASETS, Dataset
-from augment.location import SCHEME
+from augment.location import SCHEME, absolute, location
 from augment.option import OptionError, check_minimum, option
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
 from experiments.host.environment import usable_cpus
 
 UNTOUCHED = "none"  # the ablation that changes no policy
+ADHOC = "adhoc"  # the experiment of a plain command
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000  # pixels: below, a board has no squares; above, JPEG ends at 65535
 
 
@@ -121,8 +124,18 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
     advise: Advise = field(default_factory=Advise)
 
+    @property
+    def results_folder(self) -> Path:
+        """The folder of the parquet files, tables and figures."""
+        return Path(self.results_dir).expanduser()
+
+    @property
+    def output_place(self) -> Path:
+        """The folder or address to which outputs are written."""
+        return absolute(location(self.output_dir or self.scratch_dir or tempfile.gettempdir()))
+
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels. Raises OptionError."""
+        """Return width and height in pixels. Raises OptionError."""
         return None if self.image_size is None else parse_size(self.image_size)
 
     def check(self) -> None:

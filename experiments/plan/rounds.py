@@ -1,7 +1,7 @@
 """What a sweep measures in which order: every cell once a round, companions among them."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
@@ -37,17 +37,6 @@ def companions(cell: Cell) -> list[Planned]:
     workers = cell.config.workers  # of one the ceiling is the sequential cell itself
     instruments = [cell.of_strategy(kind, workers) for kind, wanted in asked if wanted and workers > 1]
     return planned + [Planned(each) for each in instruments if not each.not_applicable]
-
-
-def with_companions(cells: Sequence[Cell], identity: Callable[[Cell], str]) -> list[Planned]:
-    """The cells and their companions, those of one identity once, as often a round as any of them asks."""
-    planned: dict[str, Planned] = {}
-    for cell in cells:
-        for candidate in [*companions(cell), Planned(cell)]:
-            known = planned.get(identity(candidate.cell))
-            if known is None or candidate.per_round > known.per_round:
-                planned[identity(candidate.cell)] = candidate
-    return list(planned.values())
 
 
 def rounds(lacking: Mapping[T, int], per_round: Mapping[T, int], order_seed: int) -> list[list[T]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.inputs import content
-from experiments.inputs.content import inputs_digest
+from experiments.inputs import inputs
+from experiments.inputs.inputs import inputs_digest
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_digest_is_that_of_the_sorted_lines(folder: Path, monkeypatch: pytest.Mo
     lines = (f"{name} 5 {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("a.png", "b.png"))
     expected = hashlib.sha256("".join(lines).encode()).hexdigest()
     assert digest(folder) == expected
-    monkeypatch.setattr(content, "BATCH", 1)
+    monkeypatch.setattr(inputs, "BATCH", 1)
     assert digest(folder) == expected
 
 
