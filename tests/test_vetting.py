@@ -156,7 +156,7 @@ def damaged_png() -> bytes:
 
 
 HALF = len(DETAILED) // 2
-NO_HEADER, UNDECODED = "no image: no whole header of a known format", "no image: OpenCV cannot decode it"
+NO_HEADER, UNDECODED = "no whole header of a known image format", "OpenCV cannot decode it"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "directory.jpg": (Path.mkdir, "not a regular file: a directory"),
     "fifo.png": (os.mkfifo, "not a regular file: a FIFO"),

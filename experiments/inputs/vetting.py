@@ -64,27 +64,19 @@ def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str |
 def _size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
     """Return width and height of a good file, or why it is bad."""
     try:
-        with as_local(file) as local:
-            return _decoded_size(local, most_pixels, pipeline)
+        with as_local(file) as local, open_regular(local) as opened:
+            if not os.fstat(opened.fileno()).st_size:
+                return "empty"
+            width, height = dimensions(local) or (0, 0)
+            if not width:
+                return "no whole header of a known image format"
+            if width * height > most_pixels:
+                return f"{width}x{height} pixels are more than max_image_pixels={most_pixels}"
+            height, width, _ = decode(local).shape
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except ImageError as error:
-        return str(error)
-
-
-def _decoded_size(file: Path, most_pixels: int, pipeline: str) -> Size | str:
-    with open_regular(file) as opened:
-        if not os.fstat(opened.fileno()).st_size:
-            return "empty"
-    header = dimensions(file)
-    if header is None:
-        return "no image: no whole header of a known format"
-    if header[0] * header[1] > most_pixels:
-        return f"{header[0]}x{header[1]} pixels are more than max_image_pixels={most_pixels}"
-    try:
-        height, width, _ = decode(file).shape
-    except ImageError as error:
-        return f"no image: {str(error).removeprefix(f'{file}: ')}"
+        return str(error).removeprefix(f"{local}: ")
     return misfit(pipeline, width, height) or (width, height)
 
 
