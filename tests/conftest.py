@@ -22,6 +22,7 @@ from tests.helpers.forked_trials import ForkedTrial
 # there to look into a new one.
 settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("suite")
+settings.register_profile("few", max_examples=5, derandomize=True, deadline=None)
 
 
 @pytest.fixture(autouse=True)

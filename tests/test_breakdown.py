@@ -134,6 +134,7 @@ def test_sending_to_a_saver_is_transfer_and_no_waiting() -> None:
     assert result[breakdown.WAITS] == pytest.approx((1.4 - 0.8 - 0.1 - 0.3) / 6)
 
 
+@pytest.mark.once
 @settings(max_examples=20)
 @given(data=st.data())
 def test_the_parts_always_sum_to_all_worker_seconds(data: st.DataObject) -> None:

@@ -17,6 +17,7 @@ from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import trial
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.once
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 

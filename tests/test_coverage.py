@@ -7,6 +7,7 @@ from experiments.analysis.statistics import Array, BlockModel
 
 CELLS, BASELINES = 6, 2
 DRIFT, MEMORY_S, NOISE = 0.08, 15.0, 0.10  # within what fits the rows of two virtual CPUs
+pytestmark = pytest.mark.once
 TRIAL_S = 4.0
 
 

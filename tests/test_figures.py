@@ -32,6 +32,7 @@ from experiments.report.style import (
 )
 from tests.helpers.trial_rows import frame, repeated, trial
 
+pytestmark = pytest.mark.once
 TRIALS = frame(
     row
     for saving in (True, False)

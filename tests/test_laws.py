@@ -16,6 +16,7 @@ from experiments.records.schema import FAILED
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 COUNTS: Array = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
+pytestmark = pytest.mark.once
 FRACTIONS = st.floats(0, 1)
 
 

@@ -12,6 +12,7 @@ from experiments.report.results import Results
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, copies, interference
 
+pytestmark = pytest.mark.once
 TASKS = Path("tasks/strong_scaling/tasks.parquet")
 
 

@@ -11,6 +11,7 @@ from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
 
+pytestmark = pytest.mark.once
 HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
 
 

@@ -19,6 +19,7 @@ from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, cell
 from tests.helpers.trial_rows import BEGIN, repeated, trial
 
+pytestmark = pytest.mark.once
 SCALING = [*repeated("sequential", 1, 9.98, 10.02), *repeated("p1", 2, 6.2, 6.3)]
 
 

@@ -11,6 +11,8 @@ from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, frames
 from tests.helpers.trial_rows import frame, trial
 
+pytestmark = pytest.mark.once
+
 P1 = cell("p1", 2, Cost(user_s=0.09, write_s=0.02), startup_s=0.4, saving=True)
 
 

@@ -11,6 +11,7 @@ from experiments.analysis.select import select
 from experiments.records.schema import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
+pytestmark = pytest.mark.once
 LATER = BEGIN + timedelta(days=1)
 LATEST = LATER + timedelta(days=1)
 
