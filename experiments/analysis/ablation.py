@@ -11,11 +11,10 @@ from augment.strategies.pool import P2
 from experiments.analysis import breakdown
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG, NoTrialsError, require
-from experiments.analysis.select import select
+from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval, holm
 from experiments.analysis.text import counted
 from experiments.plan.options import UNTOUCHED
-from experiments.records.schema import OK
 from experiments.records.store import Parts
 
 REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
@@ -85,8 +84,8 @@ def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     and of the `counter` that belongs to the ablation (see REMOVED_BY) the mean `before` and `after`, NaN
     where it has none. Raises NoTrialsError."""
     rows: list[dict[str, Any]] = []
-    ok = with_ceilings(trials, parts)
-    for (saving, pipeline), block in ok[ok["status"] == OK].groupby(["saving", "pipeline"]):
+    ok = ok_trials(with_ceilings(trials, parts))
+    for (saving, pipeline), block in ok.groupby(["saving", "pipeline"]):
         model, counted = fitted(block), breakdown.breakdowns(block, parts)
         cells: Any = model.cells
         for cell in (each for each in cells if each.ablation == UNTOUCHED):
@@ -115,7 +114,7 @@ def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
     """A/A: per cell and AA_ROUNDS consecutive rounds the `gain` where nothing was changed, with `low` and
     `high`, and whether that is a `claim` of a difference. Raises NoTrialsError."""
     rows: list[list[Any]] = []
-    for saving, block in trials[trials["status"] == OK].sort_values("started_at").groupby("saving"):
+    for saving, block in ok_trials(trials).sort_values("started_at").groupby("saving"):
         rounds = [group for _, group in block.groupby(["sweep", "round"], sort=False)]
         for begin in range(0, len(rounds) - AA_ROUNDS + 1, AA_ROUNDS):
             model = fitted(pd.concat(rounds[begin : begin + AA_ROUNDS]))

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from experiments.analysis.select import select
+from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.analysis.text import percent_interval
 from experiments.records.schema import DETERMINING, OK, Determines
@@ -32,7 +32,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     trials = _completed(pd.concat(sides))
     trials = trials[trials["strategy"] != Interference.name]
     trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
-    ok = trials[trials["status"] == OK]
+    ok = ok_trials(trials)
     rounds = ok.groupby(["side", "sweep", "round"]).ngroups
     names = list(zip(ok["side"], ok["cell"], strict=True))
     model = BlockModel(names, None, ok["wall_s"].to_numpy(float), dof=max(rounds - 2, 0))
@@ -56,7 +56,7 @@ def _completed(trials: pd.DataFrame) -> pd.DataFrame:
 def _judged(trials: pd.DataFrame, model: BlockModel, work: dict[str, Any]) -> dict[str, Any]:
     """What each side measured of a cell, and what changed from A to B."""
     cell = trials["cell"].iloc[0]
-    ok = trials.loc[trials["status"] == OK, "side"]
+    ok = ok_trials(trials)["side"]
     change = Interval(*(end - 1 for end in model.ratio(("b", cell), ("a", cell)).ratio()))
     return (
         work

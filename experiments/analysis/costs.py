@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from augment.recording.log import STAGES
 from experiments.analysis.scaling import INSTRUMENTS
-from experiments.records.schema import OK
+from experiments.analysis.select import ok_trials
 from experiments.records.store import Parts
 
 STAGE_COLUMNS = [f"{stage}_s" for stage in STAGES]
@@ -78,7 +78,7 @@ def _costs(each: Stays, process: NDArray[np.intp]) -> dict[str, float]:
 
 def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
     """The ok trials of strategies, not instruments, of which that part (tasks, transforms) was recorded."""
-    ok = trials[(trials["status"] == OK) & ~trials["strategy"].isin(INSTRUMENTS)]
+    ok = ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)])
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 

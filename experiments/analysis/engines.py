@@ -7,8 +7,8 @@ import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.scaling import STATUS, STRONG, require
-from experiments.analysis.select import select
+from experiments.analysis.scaling import STATUS, STRONG, interval_columns, require
+from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.records.schema import OK
 from experiments.records.store import Parts
@@ -35,7 +35,7 @@ def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, lis
     for values, same in trials.groupby(WORKLOAD, sort=False):
         kept, left_out = select(same, (*STRONG, "runtime"))
         rated = pd.concat(with_ceilings(block, parts) for _, block in kept.groupby("runtime"))
-        ok, workload = rated[rated["status"] == OK], dict(zip(WORKLOAD, values, strict=True))
+        ok, workload = ok_trials(rated), dict(zip(WORKLOAD, values, strict=True))
         model = BlockModel.of(ok, [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)])
         cells: Any = rated.groupby([*Cell._fields], sort=False)
         points += [workload | _point(Cell(*cell), block, model) for cell, block in cells]
@@ -44,7 +44,7 @@ def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, lis
 
 
 def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel) -> dict[str, Any]:
-    ok = trials[trials["status"] == OK]
+    ok = ok_trials(trials)
     ceiling = cell._replace(strategy=Copies.name)
     share = model.ratio(ceiling, cell).ratio() if cell != ceiling else Interval(nan, nan, nan)
     level = model.level(cell)
@@ -53,12 +53,12 @@ def _point(cell: Cell, trials: pd.DataFrame, model: BlockModel) -> dict[str, Any
         "status": trials["status"].astype(STATUS).max() if len(ok) == 0 else OK,
         "error": None if len(ok) else trials["error"].iloc[-1],
         "rounds": model.rounds.get(cell, 0),
-        **_ends("wall_s", level.ratio()),
-        **_ends("images_per_s", level.inverse().ratio().times(ok["tasks"].mean())),
-        **_ends("ceiling_share", share),
+        **_columns("wall_s", level.ratio()),
+        **_columns("images_per_s", level.inverse().ratio().times(ok["tasks"].mean())),
+        **_columns("ceiling_share", share),
         "peak_rss_bytes": ok["peak_rss_bytes"].mean(),
     }
 
 
-def _ends(name: str, interval: Interval) -> dict[str, float]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+def _columns(name: str, interval: Interval) -> dict[str, float]:
+    return dict(zip(interval_columns(name), interval, strict=True))

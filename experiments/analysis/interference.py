@@ -15,8 +15,8 @@ import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.instruments.neighbours import NEIGHBOURS
+from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.records.schema import OK
 from experiments.records.store import Parts
 
 IDLE, COPIES = "idle", "copies"
@@ -30,7 +30,7 @@ RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 def slowdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     """A row with TABLE per saving flag, worker count, transform (null: of a whole task, and only of it user
     CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all."""
-    measured: Any = trials[(trials["strategy"] == Interference.name) & (trials["status"] == OK)]
+    measured: Any = ok_trials(trials[trials["strategy"] == Interference.name])
     rows: list[list[Any]] = []
     for (saving, workers), block in measured.groupby(["saving", "workers"]):
         turns: Any = pd.concat(parts.of("turns", trial_id) for trial_id in block["trial_id"])

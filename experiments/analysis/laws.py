@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from scipy.stats import multivariate_t
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import ENDS, INSTRUMENTS, Models, strategies
+from experiments.analysis.scaling import INSTRUMENTS, Models, interval_columns, strategies
 from experiments.analysis.statistics import LEVEL, Array, Interval
 
 MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
@@ -115,7 +115,7 @@ def cases(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[Ca
     apart = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
     curves = points[points["workers"].between(2, cpus) & ~apart].sort_values("workers")
     scale = curves["workers"] if weak else 1
-    curves = curves.assign(**{f"speedup{end}": scale * curves[f"{measure}{end}"] for end in ENDS})
+    curves[interval_columns("speedup")] = curves[interval_columns(measure)].mul(scale, axis=0)
     curves = curves.dropna(subset="speedup")
     result = []
     for saving, strategy in product((True, False), strategies(curves)):

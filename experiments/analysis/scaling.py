@@ -25,12 +25,16 @@ STRONG = ("saving", "strategy", "workers")
 WEAK = (*STRONG, "width", "height")
 SAVERS = (*STRONG, "savers")
 ONE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
-ENDS = ("", "_low", "_high")  # of a measure and its interval
 STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)  # a point has the last of its trials
 
 
 class NoTrialsError(ValueError):
     """There is nothing to report on."""
+
+
+def interval_columns(measure: str) -> list[str]:
+    """Return the names of the columns of a measure and of the ends of its interval."""
+    return [measure, f"{measure}_low", f"{measure}_high"]
 
 
 Models = Mapping[bool, BlockModel]  # by saving flag
@@ -97,9 +101,7 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
     levels = [fits[flag].level(point) for point, flag in enumerate(points["saving"])]
     _add(points, "wall_s", levels)
     rates = [level.inverse().ratio() for level in levels]
-    points[[f"images_per_s{end}" for end in ENDS]] = pd.DataFrame(rates, points.index).mul(
-        points["tasks"], axis=0
-    )
+    points[interval_columns("images_per_s")] = pd.DataFrame(rates, points.index).mul(points["tasks"], axis=0)
     return points, fits
 
 
@@ -112,7 +114,7 @@ def _add_ratio(points: pd.DataFrame, fits: Models, name: str, base: "pd.Series[f
 
 def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
     intervals = pd.DataFrame([each.ratio() for each in estimates], points.index)
-    points[[f"{name}{end}" for end in ENDS]] = intervals.div(by, axis=0)
+    points[interval_columns(name)] = intervals.div(by, axis=0)
 
 
 def _with(points: pd.DataFrame, key: Sequence[str], **changes: Any) -> "pd.Series[float]":

@@ -20,10 +20,9 @@ from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.costs import STAGE_COLUMNS, recorded
 from experiments.analysis.interference import COPIES, MEMORY, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, weak
-from experiments.analysis.select import select
+from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import LEVEL, BlockModel, Interval
 from experiments.analysis.text import percent_interval, with_interval
-from experiments.records.schema import OK
 from experiments.records.store import Parts
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
@@ -67,7 +66,7 @@ class Own:
         if trials is None or trials.empty:
             raise NoTrialsError(f"{experiment} was not measured")
         kept, _ = select(trials, axes)
-        ok = kept[kept["status"] == OK]
+        ok = ok_trials(kept)
         if ok.empty:
             raise NoTrialsError(f"{experiment}: no trial was ok")
         return ok

@@ -11,6 +11,11 @@ from experiments.analysis.text import counted
 from experiments.records.schema import DETERMINING, OK
 
 
+def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials, or points, with status ok."""
+    return trials[trials["status"] == OK]
+
+
 def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """The trials that may stand in one table with the newest, oldest first, and a line on each kind left out.
 

@@ -23,10 +23,10 @@ from experiments.analysis import breakdown, interference
 from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complement, fitted, given_back
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import INSTRUMENTS
+from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.analysis.text import steady
 from experiments.plan.options import UNTOUCHED
-from experiments.records.schema import OK
 from experiments.records.store import Parts
 
 NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
@@ -48,7 +48,7 @@ def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
     timed = with_ceilings(trials, parts)
     split, slowdowns = breakdown.breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[dict[str, Any]] = []
-    for saving, block in timed[timed["status"] == OK].groupby("saving"):
+    for saving, block in ok_trials(timed).groupby("saving"):
         cpus = int(block["usable_cpus"].iloc[0])
         of_flag = split[split["saving"] == saving] if len(split) else split
         model = fitted(block)

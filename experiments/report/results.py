@@ -10,9 +10,9 @@ from augment.strategies.instruments.interference import Interference
 from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
-from experiments.analysis.select import select
+from experiments.analysis.select import ok_trials, select
 from experiments.records import store
-from experiments.records.schema import FAILED, OK
+from experiments.records.schema import FAILED
 
 
 class Results:
@@ -53,7 +53,7 @@ class Results:
         with how many they have (`ok`); without those that it has seen fail, of which there are rows."""
         plans = store.read(self.folder / "plans" / self.experiment, "plans").sort_values("started_at")
         newest = plans[plans["sweep"] == plans["sweep"].iloc[-1]] if len(plans) else plans
-        counts = self.trials.loc[self.trials["status"] == OK, "cell"].value_counts()
+        counts = ok_trials(self.trials)["cell"].value_counts()
         counted = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
         failed = self.trials[(self.trials["status"] == FAILED) & self.trials["sweep"].isin(newest["sweep"])]
         return counted[(counted["ok"] < counted["trials"]) & ~counted["cell"].isin(failed["cell"])]

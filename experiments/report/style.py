@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
+from numpy.typing import ArrayLike, NDArray
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.scaling import ENDS, NoTrialsError, strategies
+from experiments.analysis.scaling import NoTrialsError, interval_columns, strategies
 from experiments.analysis.text import label
 from experiments.records.schema import FAILED, NOT_APPLICABLE
 from experiments.report.tables import MEASURES, by_saving
@@ -85,6 +86,11 @@ def saving_panels(
     return figure, list(zip(row, present.values(), strict=True))
 
 
+def bar_lengths(middle: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+    """Return how far error bars reach below and above `middle`: 0 where there is no interval."""
+    return np.nan_to_num([np.subtract(middle, low), np.subtract(high, middle)]).clip(min=0)
+
+
 def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
     """A `curve` for each strategy in its looks."""
     for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
@@ -98,17 +104,15 @@ def curve(
     at the foot where it failed."""
     points = points.sort_values(x)
     at, scale = points[x].astype(float), scale_of(measure)
-    middle, low, high = (scale * points[f"{measure}{end}"].astype(float) for end in ENDS)
-    bars = np.nan_to_num(np.array([middle - low, high - middle])).clip(min=0)
-    style = {"capsize": 3, "linewidth": 1.6, "markersize": 5} | style
-    if is_band := low.notna().sum() > 1 and style.get("linestyle") != "none":
+    middle, low, high = (scale * points[name].astype(float) for name in interval_columns(measure))
+    style = {"linewidth": 1.6, "markersize": 5} | style
+    bars: Any = {"yerr": bar_lengths(middle, low, high), "capsize": 3, "label": name}
+    if low.notna().sum() > 1 and style.get("linestyle") != "none":
         axes.fill_between(at, low, high, color=style["color"], alpha=BAND, linewidth=0)
-    axes.errorbar(
-        at, middle, yerr=bars, label=name, **style | ({"capsize": 0, "elinewidth": 0} if is_band else {})
-    )
+        bars |= {"capsize": 0, "elinewidth": 0}
+    axes.errorbar(at, middle, **style | bars)
     single = points[f"{measure}_low"].isna() & points[measure].notna()
     if single.any():
-        del style["capsize"]
         hollow: Any = style | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
         axes.plot(at[single], middle[single], **hollow)
         axes.plot([], [], **{**hollow, "marker": "o", "color": GREY}, label=SINGLE)

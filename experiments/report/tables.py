@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from experiments.analysis.scaling import ENDS, strategies
+from experiments.analysis.scaling import interval_columns, strategies
+from experiments.analysis.select import ok_trials
 from experiments.analysis.text import (
     DASH,
     counted,
@@ -137,7 +138,7 @@ MEASURES = {
 
 def interval_of(point: Any, name: str) -> tuple[float, float, float]:
     """A measure of a point, with the ends of its interval."""
-    value, low, high = (point[f"{name}{end}"] for end in ENDS)
+    value, low, high = (point[column] for column in interval_columns(name))
     return value, low, high
 
 
@@ -150,7 +151,7 @@ def measure_text(point: Any, name: str) -> str:
 
 def repetition_notes(points: pd.DataFrame) -> list[str]:
     """What a reader must know of the repetitions of these points."""
-    measured = points[points["status"] == OK]
+    measured = ok_trials(points)
     notes = []
     if measured["wall_s_low"].notna().any():
         notes.append(INTERVALS)

@@ -13,7 +13,7 @@ from experiments.analysis.text import DASH, label, percent, percent_interval, wi
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import Chart, look, panels, styled
+from experiments.report.style import Chart, bar_lengths, look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
 
 LEFT_EDGE = -100.0  # %: twice the time
@@ -73,7 +73,7 @@ def ablation_figure(given: pd.DataFrame, title: str) -> Figure:
     rows = by_place(given).reset_index(drop=True)
     figure, [axes] = panels(title, (6.4, 1.3 + 0.28 * len(rows)), 1, 1)
     middle, low, high = (100 * rows[name].to_numpy() for name in ("gain", "low", "high"))
-    bars = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+    bars = bar_lengths(middle, low, high)
     for strategy, block in rows.groupby("strategy", sort=False):
         at = block.index.to_numpy()
         axes.errorbar(middle[at], at, xerr=bars[:, at], linestyle="none", capsize=3, **look(str(strategy)))

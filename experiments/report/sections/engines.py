@@ -3,19 +3,17 @@
 from math import prod
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from augment.strategies.instruments.copies import Copies
 from experiments.analysis.engines import WORKLOAD, engine_points
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, Chart, look, panels, styled
+from experiments.report.style import GREY, Chart, bar_lengths, look, panels, styled
 from experiments.report.tables import Table, by_place, interval_of, plain_table
 
 NOTES = (
@@ -30,9 +28,7 @@ def engines(results: Results) -> Outputs:
     """Show what every strategy reaches of the ceiling, on every workload."""
     points, left_out = engine_points(results.trials, results.parts)
     yield "table", [engine_table(points, [*NOTES, *left_out])]
-    measured = points[
-        (points["status"] == OK) & (points["strategy"] != Copies.name) & points["ceiling_share"].notna()
-    ]
+    measured = points.dropna(subset="ceiling_share")
     if measured.empty:
         raise NoTrialsError("nothing to hold against the ceiling: no copies were measured")
     yield "ceiling_share", Chart(engine_figure(measured, "Share of the machine's ceiling"), measured)
@@ -96,18 +92,14 @@ def _panel(axes: Axes, block: pd.DataFrame, names: list[str]) -> None:
         rank = sizes.index((row["width"], row["height"]))
         offset = 0.5 * ((rank + 0.5) / len(sizes) - 0.5) + 0.11 * runtimes.index(row["runtime_name"])
         middle, low, high = (100 * value for value in interval_of(row, "ceiling_share"))
-        bars = np.nan_to_num([[middle - low], [high - middle]]).clip(min=0)
-        style: Any = look(row["strategy"]) | {"marker": MARKS[rank % len(MARKS)]}
+        style: Any = look(row["strategy"]) | {
+            "marker": MARKS[rank % len(MARKS)],
+            "capsize": 2,
+            "markersize": 5,
+        }
         hollow: Any = {} if row["runtime_name"] == runtimes[0] else {"markerfacecolor": "white"}
-        axes.errorbar(
-            [middle],
-            [names.index(row["strategy"]) + offset],
-            xerr=bars,
-            capsize=2,
-            markersize=5,
-            **style,
-            **hollow,
-        )
+        at = names.index(row["strategy"]) + offset
+        axes.errorbar([middle], [at], xerr=bar_lengths([middle], [low], [high]), **style, **hollow)
     for rank, (width, height) in enumerate(sizes):
         axes.plot([], [], MARKS[rank % len(MARKS)], color=GREY, label=f"{width:.0f}x{height:.0f}")
     for place, name in enumerate(runtimes):

@@ -12,7 +12,7 @@ from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, Chart, panels, styled
+from experiments.report.style import GREY, Chart, bar_lengths, panels, styled
 from experiments.report.tables import Table, plain_table, side_by_side
 
 NOTE = (
@@ -94,10 +94,8 @@ def _panel(axes: Axes, block: pd.DataFrame) -> None:
         shown = block[block["quantity"] == quantity]
         at = np.array([names.index(name) for name in shown["neighbour"]]) + offset
         middle, low, high = (shown[name].to_numpy(float) for name in ("slowdown", "low", "high"))
-        bars = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-        axes.errorbar(
-            at, middle, yerr=bars, fmt="os"[offset > 0], capsize=3, color=COLORS[quantity], label=quantity
-        )
+        style: Any = {"fmt": "os"[offset > 0], "capsize": 3, "color": COLORS[quantity], "label": quantity}
+        axes.errorbar(at, middle, yerr=bar_lengths(middle, low, high), **style)
     axes.axhline(1, color=GREY, linewidth=1, label="no slowdown")
     axes.set_xticks(range(len(names)), names, rotation=20)
     axes.grid(False, axis="x")

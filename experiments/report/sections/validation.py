@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from augment.strategies.sequential import Sequential
+from experiments.analysis.select import ok_trials
 from experiments.records.schema import OK
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -29,7 +30,7 @@ def validation(results: Results) -> Outputs:
     """The table stands without pictures, and says why there are none."""
     trials, notes = results.selected()
     table = validation_table(trials, notes)
-    kept = trials[(trials["status"] == OK) & trials["output_dir"].notna()]
+    kept = ok_trials(trials).dropna(subset="output_dir")
     try:
         if kept.empty:
             raise FileNotFoundError("no cell has kept its outputs (output_dir)")
