@@ -40,11 +40,16 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     server.stop()
 
 
-def trials(folder: Path) -> pd.DataFrame:
-    return pd.read_parquet(folder / "results" / "trials" / "adhoc").set_index("strategy")
+def augmented(*words: str, inputs: str, outputs: str, results: Path) -> pd.DataFrame:
+    """Augment the images of one place to another by a command, and return its trials by strategy."""
+    places = (f"dataset.path={inputs}", f"output_dir={outputs}", f"results_dir={results}")
+    results.mkdir()
+    ended = command(*words, *places, "dataset=folder", "n_augmentations=2", "repetitions=1", cwd=results)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return pd.read_parquet(results / "trials" / "adhoc").set_index("strategy")
 
 
-def test_a_path_is_local_and_an_address_is_not(bucket: Any) -> None:
+def test_path_is_local_and_address_is_not(bucket: Any) -> None:
     assert location("~/photos") == Path.home() / "photos"
     assert is_local(location("/photos"))
     address = location("s3://bucket/photos")
@@ -54,40 +59,38 @@ def test_a_path_is_local_and_an_address_is_not(bucket: Any) -> None:
         location("nowhere://x")
 
 
-@pytest.mark.parametrize("name", ["sequential", "p1", "p2", "dynamic", "ray"])
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """Images in `in`, their augmentations in `out`, and the trial that made them."""
+    folder = tmp_path_factory.mktemp("local")
+    images_dir = images(folder)[0].parent
+    images_dir.rename(folder / "in")
+    trials = augmented(inputs=f"{folder}/in", outputs=f"{folder}/out", results=folder / "results")
+    return folder, trials
+
+
+@pytest.mark.parametrize("strategies", ["sequential", "p1,p2,dynamic,ray"])
 def test_bucket_to_bucket_gives_the_outputs_of_folder_to_folder(
-    name: str, bucket: Any, tmp_path: Path
+    strategies: str, bucket: Any, local: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    if STRATEGIES[name]().not_applicable(2, saving=True) and name == "ray":
-        pytest.skip("ray is not installed")
-    files = images(tmp_path)
-    for file in files:
-        bucket.put(str(file), f"bucket/{name}/in/{file.name}")
-    words = (f"strategy={name}", f"workers={1 if name == 'sequential' else 2}", "n_augmentations=2")
-    for place, inside in ((f"s3://bucket/{name}", "s3"), (None, "local")):
-        inputs = f"{place}/in" if place else str(files[0].parent)
-        kept = f"{place}/out" if place else str(tmp_path / "kept")
-        ended = command(
-            *words,
-            "dataset=folder",
-            f"dataset.path={inputs}",
-            f"output_dir={kept}",
-            "repetitions=1",
-            f"results_dir={tmp_path / inside / 'results'}",
-            cwd=tmp_path,
-        )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-    remote, local = trials(tmp_path / "s3"), trials(tmp_path / "local")
-    assert remote["status"].tolist() == ["ok"]
-    assert remote["outputs_digest"].tolist() == local["outputs_digest"].tolist()
-    assert remote["inputs_digest"].tolist() == local["inputs_digest"].tolist()
-    assert remote["output_file_system"].tolist() == ["s3://bucket"]
-    names = sorted(os.path.basename(path) for path in bucket.ls(f"bucket/{name}/out"))
-    assert names == sorted(path.name for path in (tmp_path / "kept").iterdir())
-    assert len(names) == 6
+    folder, expected = local
+    place = f"s3://bucket/{strategies[:2]}"
+    bucket.put(f"{folder}/in", f"{place}/in", recursive=True)
+    words = ("-m", f"strategy={strategies}", f"workers={1 if strategies == 'sequential' else 2}")
+    trials = augmented(*words, inputs=f"{place}/in", outputs=f"{place}/out", results=tmp_path / "results")
+    missing = ["ray"] if STRATEGIES["ray"]().not_applicable(2, saving=True) else []
+    measured = trials.drop(missing, errors="ignore")
+    assert {*measured.index, *missing} == {*strategies.split(",")}
+    assert {*measured["status"]} == {"ok"}
+    assert {*measured["output_file_system"]} == {"s3://bucket"}
+    for column in ("outputs_digest", "inputs_digest"):
+        assert {*measured[column]} == {*expected[column]}
+    names = [os.path.basename(path) for path in bucket.find(f"{place}/out")]
+    assert sorted(names) == sorted(len(measured) * [path.name for path in (folder / "out").iterdir()])
+    assert len(names) == 6 * len(measured)
 
 
-def test_a_bucket_that_is_not_there_is_named(bucket: Any, tmp_path: Path) -> None:
+def test_missing_bucket_is_named(bucket: Any, tmp_path: Path) -> None:
     ended = command("dataset=folder", "dataset.path=s3://nowhere/in", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: dataset.path=s3://nowhere/in: no such folder; give a folder")

@@ -8,6 +8,7 @@ import pytest
 
 from augment.recording.log import READING, Role
 from augment.recording.processes import StartMethod
+from augment.runtime import Runtime
 from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
 from augment.strategies.engines.futures import Futures
@@ -39,7 +40,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(job.workload.output)
 
 
-def test_the_reference_is_complete_and_random(reference: dict[str, bytes]) -> None:
+def test_outputs_of_sequential_are_complete_and_random(reference: dict[str, bytes]) -> None:
     assert len(reference) == 3 * 4
     assert "aug_noise_000002_000003.png" in reference
     assert len(set(reference.values())) > 10, "augmentations of one image differ"
@@ -87,38 +88,28 @@ def test_strategy_writes_the_bytes_of_sequential_and_runs_each_task_once(
         assert set(transformed) <= set(job.workload.tasks())
     assert all(log.header.ended > 0 for log in outcome.logs), "each process ended of its own accord"
     assert all(log.header.opencv_threads == 1 for log in outcome.logs)
-
-
-@pytest.mark.parametrize(("name", "workers", "saving"), [case for case in CASES if case.values[1] == 2])
-def test_stages_of_a_task_sum_to_its_duration(name: str, workers: int, saving: bool, tmp_path: Path) -> None:
-    outcome = run(STRATEGIES[name](), small_job(tmp_path, workers, saving))
     for log in outcome.logs:
-        for entry in log.tasks:
-            stages = sum(entry[stage] for stage in ("read", "transform", "send", "encode", "write"))
-            assert stages == pytest.approx(entry["end"] - entry["start"])
+        stages = sum(log.tasks[stage] for stage in ("read", "transform", "send", "encode", "write"))
+        assert stages == pytest.approx(log.tasks["end"] - log.tasks["start"])
 
 
-def test_images_are_read_by_the_right_process(tmp_path: Path) -> None:
-    def reads(name: str, workers: int) -> list[tuple[str, int]]:
-        outcome = run(STRATEGIES[name](), small_job(tmp_path / name, workers))
-        return [
-            (log.header.role.name, int((log.tasks["read"] > 0).sum()))
-            for log in outcome.logs
-            if len(log.tasks)
-        ]
-
-    assert reads("sequential", 1) == [("WORKER", 3)], "once per image"
-    assert ("MASTER", 3) in reads("p1", 2), "the master, once per image"
-    assert sum(count for role, count in reads("p2", 2) if role == "WORKER") == 12, (
-        "the worker, for every task"
-    )
-    assert ("MASTER", 3) in reads("pq", 2)
-
-
-def test_reading_of_the_master_is_no_task(tmp_path: Path) -> None:
-    outcome = run(STRATEGIES["p1"](), small_job(tmp_path, 2))
-    [master] = [log for log in outcome.logs if log.header.role is Role.MASTER]
-    assert set(master.tasks["augmentation_index"]) == {READING}
+@pytest.mark.parametrize(
+    ("name", "workers", "reads"),
+    [
+        ("sequential", 1, {Role.MASTER: 0, Role.WORKER: 3}),
+        ("p1", 2, {Role.MASTER: 3, Role.WORKER: 0}),
+        ("p2", 2, {Role.MASTER: 0, Role.WORKER: 12}),
+        ("pq", 2, {Role.MASTER: 3, Role.WORKER: 0}),
+    ],
+)
+def test_images_are_read_by_the_right_process(
+    name: str, workers: int, reads: dict[Role, int], tmp_path: Path
+) -> None:
+    outcome = run(STRATEGIES[name](), small_job(tmp_path, workers))
+    for role, count in reads.items():
+        logs = [log.tasks for log in outcome.logs if log.header.role is role]
+        assert sum(int((tasks["read"] > 0).sum()) for tasks in logs) == count
+        assert role is Role.WORKER or all(set(tasks["augmentation_index"]) <= {READING} for tasks in logs)
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -126,11 +117,8 @@ def test_reading_of_the_master_is_no_task(tmp_path: Path) -> None:
 def test_outputs_are_equal_under_every_start_method(
     name: str, method: str, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
-    from augment.runtime import Runtime
-
-    outcome = run(
-        STRATEGIES[name](), small_job(tmp_path, 2, runtime=Runtime(start_method=StartMethod(method)))
-    )
+    runtime = Runtime(start_method=StartMethod(method))
+    outcome = run(STRATEGIES[name](), small_job(tmp_path, 2, runtime=runtime))
     assert outcome.error is None
     assert outcome.result
     assert outcome.result.start_method == method
@@ -157,7 +145,7 @@ def test_copies_begin_at_distant_tasks_and_rotate(tmp_path: Path) -> None:
     assert [int((tasks["read"] > 0).sum()) for tasks in (first, second)] == [3, 4]
 
 
-def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_that_is_not_installed_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("augment.strategies.engines.base.find_spec", lambda name: None)
     reasons = {kind.name: kind().not_applicable(2, saving=True) for kind in ENGINES if kind is not Futures}
     assert reasons["loky"] == "loky needs loky, which is not installed: pip install loky"
