@@ -89,7 +89,7 @@ aa: $(READY)  ## How often does identical code claim to differ from itself?
 	@$(call sweep,aa)
 
 overhead: $(READY)  ## What recording every task costs, in interleaved pairs
-	@$(PY) -m experiments.measure.recording_cost --results $(RESULTS)
+	@$(PY) -m experiments.sweep.recording_cost --results $(RESULTS)
 	@$(report) --experiment overhead
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell

@@ -4,7 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments import cli
-from experiments.measure import jobs
+from experiments.sweep import jobs
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")

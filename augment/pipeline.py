@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.option import OptionError
+from augment.options import OptionError
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
 # Or it imports PyTorch, where that is installed, for its tensors: 170 MB and a second for each process.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from albumentations import Compose
 
-    from augment.image_io import Pixels
+    from augment.images import Pixels
 
 CLASS = "_target_"
 OWN_KEYS = (CLASS, "library")  # of a callable's declaration; the others are arguments of its factory

@@ -11,8 +11,8 @@ from errno import ENOTSUP
 from itertools import groupby
 from pathlib import Path
 
-from augment.option import option
-from augment.recording.processes import StartMethod
+from augment.options import option
+from augment.task_log.processes import StartMethod
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RETAINED_BYTES = (1 << 30, 32 << 20)

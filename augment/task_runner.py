@@ -13,19 +13,19 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augment.image_io import ImageError, check_pixels, decode, encode, error_line, write
+from augment.images import ImageError, check_pixels, decode, encode, error_line, write
 from augment.pipeline import task_seed
-from augment.recording import fault
-from augment.recording.log import READING, STAGES, Role
-from augment.recording.log_writer import Log
 from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force, os_threads
+from augment.task_log import faults
+from augment.task_log.layout import READING, STAGES, Role
+from augment.task_log.writer import Log
 from augment.transformer import transformer
 from augment.workload import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from augment.image_io import Pixels
+    from augment.images import Pixels
 
 WRITES = "the pipeline writes into the image that it is given, which the next task gets too: let it copy"
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
@@ -41,7 +41,7 @@ class TaskRunner:
             numbers = numbers or job.logs
             bind(job.runtime.pin, next(number for number in count() if _claim(numbers / f"{number}.number")))
         job.runtime.apply()
-        self.report: Callable[[str], object] = partial(fault.report, job.logs)  # a line on why a task failed
+        self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
         self._workload = job.workload
         self.log = Log(job.logs, role, recording=job.trace)
         self.log.ready(opencv_threads_in_force(), os_threads())
@@ -148,7 +148,7 @@ def open_task_runner(job: Job, role: Role) -> None:
     try:
         _runner = TaskRunner(job, role)
     except Exception as error:
-        fault.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
+        faults.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
         raise
     Finalize(None, _runner.leave, exitpriority=10)
     if job.profiles and role is Role.WORKER and _claim(path := job.profiles / "worker.pstats"):

@@ -8,17 +8,17 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.image_io import error_line
+from augment.images import error_line
 from augment.pipeline import CLASS, Library, PipelineError, build, leaves, library_of, make
-from augment.recording.transform_timer import Timed, wrap_leaves
 from augment.runtime import PipelineUse
+from augment.task_log.transform_timer import Timed, wrap_leaves
 
 if TYPE_CHECKING:
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
-    from augment.image_io import Pixels
-    from augment.recording.log_writer import Log
+    from augment.images import Pixels
+    from augment.task_log.writer import Log
 
 Transformer = Callable[[int, "Pixels"], "Pixels"]
 SEEDS = 4  # that `check_reuse` compares, of every transform alone and of all together

@@ -16,14 +16,14 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from augment.datasets import DATASETS
-from augment.option import REQUIRED, OptionError
+from augment.options import REQUIRED, OptionError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from experiments import ROOT
-from experiments.measure.jobs import interruptions
-from experiments.measure.sweep import CellFailedError
-from experiments.plan.options import Advise, Config, register
-from experiments.records.store import StoreError
+from experiments.config.options import Advise, Config, register
+from experiments.store.files import StoreError
+from experiments.sweep.jobs import interruptions
+from experiments.sweep.sweep import CellFailedError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}

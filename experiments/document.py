@@ -2,7 +2,7 @@
 
 from experiments import ROOT
 from experiments.cli import help_page, prepare
-from experiments.records.schema import TABLES, Column, schema
+from experiments.store.columns import TABLES, Column, schema
 
 REFERENCE = ROOT / "docs" / "reference.md"
 TEXT = """\

@@ -23,7 +23,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 if TYPE_CHECKING:
-    from experiments.measure.sweep import Result, Sweep
+    from experiments.sweep.sweep import Result, Sweep
 
 log = logging.getLogger(__name__)
 LAUNCHER = {"_target_": f"{__name__}.RoundsLauncher"}
@@ -36,14 +36,14 @@ class RoundsLauncher(Launcher):
     jobs: Sequence[DictConfig] = ()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from experiments.inputs.inputs import Inventory
+        from experiments.sweep.inputs import Inventory
 
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
         self.inventory = Inventory()
 
     def compose(self, batch: Sequence[Sequence[str]]) -> "Sweep":
         """Compose the jobs that come next and return their checked sweep. Raises OptionError, StoreError."""
-        from experiments.measure import jobs
+        from experiments.sweep import jobs
 
         loader = self.hydra_context.config_loader
         self.jobs = [loader.load_sweep_config(self.config, list(words)) for words in batch]
@@ -97,7 +97,7 @@ class CheckedSweeper(BasicSweeper):
         super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from experiments.measure import jobs
+        from experiments.sweep import jobs
 
         assert self.hydra_context
         assert self.config
@@ -122,9 +122,9 @@ class AdviseSweeper(CheckedSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from experiments.advise.search import Search
         from experiments.advise.work import Order, Work
-        from experiments.host.environment import usable_cpus
-        from experiments.measure import jobs
+        from experiments.machine.environment import usable_cpus
         from experiments.report.results import Results
+        from experiments.sweep import jobs
 
         assert self.hydra_context
         assert self.config
@@ -155,15 +155,15 @@ class Guard(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         from experiments import cli
-        from experiments.measure import jobs
+        from experiments.sweep import jobs
 
         with cli.plain_errors():
             jobs.check_plain_command(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from experiments import cli
-        from experiments.measure import jobs
-        from experiments.records import store
+        from experiments.store import files as store
+        from experiments.sweep import jobs
 
         HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
         with cli.plain_errors():

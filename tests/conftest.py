@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
 from experiments import ROOT
-from experiments.measure import supervisor
+from experiments.trial import supervisor
 from tests.helpers.forked_trials import ForkedTrial
 
 # No deadline, because a busy machine is no failure. CI runs the same examples every time, because nobody is

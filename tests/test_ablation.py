@@ -9,7 +9,7 @@ import pytest
 
 from experiments.analysis.ablation import comparable, gains, of_one_workload
 from experiments.analysis.scaling import NoTrialsError
-from experiments.records.schema import FAILED
+from experiments.store.columns import FAILED
 from tests.helpers.task_rows import Cells, Cost, cell, frames
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 

@@ -11,7 +11,7 @@ from experiments.analysis import breakdown
 from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
 from experiments.analysis.costs import stays
 from experiments.analysis.pop import pop
-from experiments.records.schema import FAILED
+from experiments.store.columns import FAILED
 from tests.helpers.task_rows import Cells, Cost, InMemory, cell, frames
 from tests.helpers.trial_rows import Row, frame, trial
 

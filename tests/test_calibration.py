@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from augment import image_io, task_runner
+from augment import images, task_runner
 from augment.runtime import Allocator
 from experiments import ROOT
 from experiments.analysis.verdict import CAUSES as NAMED
@@ -100,7 +100,7 @@ def test_every_output_is_synced_once_after_storage_is_planted(
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    monkeypatch.setattr(task_runner, "write", image_io.write)
+    monkeypatch.setattr(task_runner, "write", images.write)
     for _ in range(2):  # every task plants it again
         loads.LOADS["storage"](3)
     task_runner.write(tmp_path, "a.png", np.zeros(10, np.uint8))  # type: ignore[attr-defined]

@@ -9,12 +9,12 @@ from hydra import compose, initialize_config_dir
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
-from augment.recording.processes import StartMethod
 from augment.strategies import STRATEGIES
+from augment.task_log.processes import StartMethod
 from experiments import ROOT, cli
-from experiments.measure.jobs import cell_of
-from experiments.plan.cell import Cell
-from experiments.plan.options import weak_scaling_size, worker_counts
+from experiments.config.cell import Cell
+from experiments.config.options import weak_scaling_size, worker_counts
+from experiments.sweep.jobs import cell_of
 from tests.conftest import Ended
 from tests.helpers.commands import command, interpreter
 
@@ -191,7 +191,7 @@ def test_the_paper_protocol_is_the_studys(composed: Composed) -> None:
 def test_worker_counts_are_powers_of_two_and_all_cpus(
     cpus: int, counts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.plan.options.usable_cpus", lambda: cpus)
+    monkeypatch.setattr("experiments.config.options.usable_cpus", lambda: cpus)
     assert worker_counts() == counts
 
 

@@ -11,11 +11,11 @@ from hydra import compose, initialize_config_dir
 from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.cli import prepare
-from experiments.measure.jobs import cell_of
-from experiments.measure.planned_row import cell_command, planned_columns
-from experiments.plan.cell import Cell
-from experiments.plan.command import command, replaced
-from experiments.records import store
+from experiments.config.cell import Cell
+from experiments.config.command import command, replaced
+from experiments.store import files as store
+from experiments.sweep.jobs import cell_of
+from experiments.sweep.planned_row import cell_command, planned_columns
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}

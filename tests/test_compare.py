@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from experiments.analysis.compare import NothingToCompareError, compare, environments
-from experiments.records import store
-from experiments.records.schema import FAILED
 from experiments.report.compare import main
+from experiments.store import files as store
+from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 WORKERS = (2, 3, 4, 5, 6)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.engines import engine_points
-from experiments.plan.options import augmentations
+from experiments.config.options import augmentations
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import trial

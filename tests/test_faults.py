@@ -19,16 +19,16 @@ import pandas as pd
 import psutil
 import pytest
 
-from augment.image_io import decode
-from augment.recording import fault, log_reader
-from augment.recording.log import Role
-from augment.recording.processes import StartMethod
+from augment.images import decode
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
+from augment.task_log import faults, reader
+from augment.task_log.layout import Role
+from augment.task_log.processes import StartMethod
 from augment.workload import Job
 from experiments import ROOT
-from experiments.measure import supervisor
-from experiments.measure.scratch import remove_abandoned, scratch
+from experiments.trial import supervisor
+from experiments.trial.scratch import remove_abandoned, scratch
 from tests.conftest import tried
 from tests.helpers.commands import command
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
@@ -94,7 +94,7 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
-        if any(header.unfinished_task for header in log_reader.headers(job.logs)) and victims(job, role):
+        if any(header.unfinished_task for header in reader.headers(job.logs)) and victims(job, role):
             time.sleep(wait_s)
             pid = rng.choice(victims(job, role))
             os.kill(pid, signal.SIGSTOP)
@@ -107,7 +107,7 @@ def strike(job: Job, role: Role, rng: random.Random) -> None:
 
 
 def victims(job: Job, role: Role, with_task: bool = False) -> list[int]:
-    those = [header for header in log_reader.headers(job.logs) if header.role is role]
+    those = [header for header in reader.headers(job.logs) if header.role is role]
     return [header.pid for header in those if header.unfinished_task or not with_task]
 
 
@@ -225,7 +225,7 @@ def test_worker_killed_by_the_supervisor_is_not_the_cause(
     end = supervisor._end
 
     def slowly(process: supervisor.Process, folder: Path) -> None:
-        fault.report(job.logs, "killed by SIGKILL: worker 1 between tasks", fault.Severity.KILLED)
+        faults.report(job.logs, "killed by SIGKILL: worker 1 between tasks", faults.Severity.KILLED)
         end(process, folder)
 
     monkeypatch.setattr(supervisor, "_end", slowly)

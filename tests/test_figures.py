@@ -18,18 +18,11 @@ from PIL import Image
 from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, summarise, weak
-from experiments.records.schema import FAILED
+from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
 from experiments.report.sections.savers import savers_figure
 from experiments.report.sections.scaling import scaling_figure
 from experiments.report.sections.validation import contact_sheet
-from experiments.report.style import (
-    BEYOND_CEILING,
-    GREY,
-    PUBLISHED,
-    Chart,
-    look,
-    save,
-)
+from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
 
 pytestmark = pytest.mark.once

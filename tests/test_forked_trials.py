@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from augment.strategies import STRATEGIES
-from experiments.measure import supervisor
+from experiments.trial import supervisor
 from tests.helpers.faulty_transforms import Leaves, Raises, pipeline
 from tests.helpers.forked_trials import ForkedTrial
 from tests.helpers.small_jobs import contents, run, small_job

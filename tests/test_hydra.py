@@ -13,13 +13,13 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
-from augment.option import OptionError
+from augment.options import OptionError
 from experiments import ROOT
-from experiments.host.environment import usable_cpus
-from experiments.measure import jobs
-from experiments.measure.sweep import CellFailedError, Sweep
-from experiments.plan.cell import Cell
-from experiments.records import store
+from experiments.config.cell import Cell
+from experiments.machine.environment import usable_cpus
+from experiments.store import files as store
+from experiments.sweep import jobs
+from experiments.sweep.sweep import CellFailedError, Sweep
 from tests.conftest import Ended
 from tests.helpers.commands import command
 
@@ -122,7 +122,7 @@ def test_an_ablation_has_as_many_workers_as_the_machine_has_cpus(run_py: RunPy, 
 def test_an_instrument_is_swept_over_the_worker_counts_of_the_machine(
     run_py: RunPy, sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.plan.options.usable_cpus", lambda: 6)
+    monkeypatch.setattr("experiments.config.options.usable_cpus", lambda: 6)
     assert run_py("experiment=interference").status == 0
     [cells] = sweeps.cells
     assert [(cell.strategy, cell.config.workers) for cell in cells] == [
@@ -292,7 +292,7 @@ def test_sigterm_ends_the_command_and_its_trials(tmp_path: Path) -> None:
         [sys.executable, str(ROOT / "run.py"), *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     process = psutil.Process(program.pid)
-    while not any("experiments.measure" in " ".join(child.cmdline()) for child in _alive(process)):
+    while not any("experiments.sweep" in " ".join(child.cmdline()) for child in _alive(process)):
         assert program.poll() is None
         time.sleep(0.1)
     started = _alive(process)

@@ -13,13 +13,13 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
-from experiments.inputs.inputs import Inventory
-from experiments.measure import environment
-from experiments.measure.cells import SweepCell
-from experiments.measure.planned_row import input_columns, pipeline_digest, planned_columns
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
-from experiments.records.schema import DETERMINING, Determines, identity
+from experiments.config.cell import Cell
+from experiments.config.options import Config
+from experiments.store.columns import DETERMINING, Determines, identity
+from experiments.sweep import environment
+from experiments.sweep.cells import SweepCell
+from experiments.sweep.inputs import Inventory
+from experiments.sweep.planned_row import input_columns, pipeline_digest, planned_columns
 from tests.helpers.trial_rows import Row, frame, trial
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}

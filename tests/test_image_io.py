@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augment.image_io import OutputError, write
+from augment.images import OutputError, write
 
 FIRST, SECOND = np.full(9, 1, np.uint8), np.full(70_000, 2, np.uint8)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.inputs import inputs
-from experiments.inputs.inputs import inputs_digest
+from experiments.sweep import inputs
+from experiments.sweep.inputs import inputs_digest
 
 
 @pytest.fixture

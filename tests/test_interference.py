@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.recording.log import Role
-from augment.recording.log_reader import ProcessLog
-from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.instruments.interference import ROUNDS, SETTLE_S, spread
 from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, loads_of
+from augment.task_log.layout import Role
+from augment.task_log.processes import StartMethod
+from augment.task_log.reader import ProcessLog
 from tests.helpers.small_jobs import run, small_job
 
 

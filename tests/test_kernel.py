@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.host import calibration as kernel
+from experiments.machine import speed as kernel
 
 
 def test_the_best_of_the_repetitions_counts(monkeypatch: pytest.MonkeyPatch) -> None:

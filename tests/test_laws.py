@@ -12,7 +12,7 @@ from experiments.analysis import published
 from experiments.analysis.laws import AMDAHL, GUSTAFSON, USL, Case, Fit, Law, cases, fit
 from experiments.analysis.scaling import WEAK, models, strong, weak
 from experiments.analysis.statistics import Array
-from experiments.records.schema import FAILED
+from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 COUNTS: Array = np.array([2.0, 4.0, 8.0, 16.0, 32.0])

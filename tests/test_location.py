@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from augment.image_io import OutputError, write
-from augment.location import is_local, location
-from augment.option import OptionError
+from augment.filesystem import is_local, location
+from augment.images import OutputError, write
+from augment.options import OptionError
 from augment.strategies import STRATEGIES
 from tests.helpers.commands import command
 from tests.helpers.small_jobs import images

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.recording.counters import Counters
-from augment.recording.log import SAMPLED, Role, is_sampled
-from augment.recording.log_reader import headers, read
-from augment.recording.log_writer import BLOCK_TASKS, Log
+from augment.task_log.counters import Counters
+from augment.task_log.layout import SAMPLED, Role, is_sampled
+from augment.task_log.reader import headers, read
+from augment.task_log.writer import BLOCK_TASKS, Log
 from tests.helpers.fake_clock import FakeLog
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from augment.recording.log_reader import read
 from augment.strategies.engines.ray import Clock, LogDelta
+from augment.task_log.reader import read
 from tests.helpers.fake_clock import FakeLog
 
 

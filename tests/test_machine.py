@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.host import environment as machine
+from experiments.machine import environment as machine
 from tests.helpers.files import put
 
 
@@ -145,7 +145,7 @@ def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyP
 
 def test_describing_the_machine_imports_none_of_the_libraries() -> None:
     code = (
-        "import sys; from experiments.host import environment, provenance;"
+        "import sys; from experiments.machine import environment, provenance;"
         "environment.environment(); provenance.versions();"
         "print({'numpy', 'cv2', 'albumentations', 'hydra', 'pandas', 'pyarrow'} & {*sys.modules})"
     )

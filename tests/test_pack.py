@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.records.store import Parts, StoreError
 from experiments.report.output import FORMATS
 from experiments.report.pack import main
 from experiments.report.results import Results
+from experiments.store.files import Parts, StoreError
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, copies, interference
 

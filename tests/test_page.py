@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import store
 from experiments.report.page import main
+from experiments.store import files as store
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import BEGIN, Row, repeated, trial

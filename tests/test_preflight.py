@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from augment.datasets.synthetic import Synthetic
-from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES
 from augment.strategies.pool import P1
-from experiments.host import environment as machine
-from experiments.host import limits as resources
-from experiments.host.limits import Resources, available
-from experiments.measure import preflight
-from experiments.measure.preflight import machine_findings, needed, setting_findings, shortages
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
+from augment.task_log.processes import StartMethod
+from experiments.config.cell import Cell
+from experiments.config.options import Config
+from experiments.machine import environment as machine
+from experiments.machine import limits as resources
+from experiments.machine.limits import Resources, available
+from experiments.sweep import preflight
+from experiments.sweep.preflight import machine_findings, needed, setting_findings, shortages
 from tests.helpers.files import put
 
 GIB = 2**30

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.host import provenance
+from experiments.machine import provenance
 from tests.helpers.files import put
 
 

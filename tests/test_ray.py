@@ -16,12 +16,12 @@ import pytest
 
 pytest.importorskip("ray")  # the extra `ray`
 
-from augment.recording.log import Role
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.ray import QUIET, Ray
+from augment.task_log.layout import Role
 from experiments import ROOT
-from experiments.measure.scratch import remove_abandoned
-from experiments.measure.task_columns import task_table
+from experiments.trial.scratch import remove_abandoned
+from experiments.trial.tables import task_table
 from tests.helpers.faulty_transforms import Sleeps, pipeline
 from tests.helpers.small_jobs import contents, run, small_job
 

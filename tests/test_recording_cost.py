@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.recording_cost import overhead
-from experiments.measure import recording_cost
 from experiments.report import __main__ as report
+from experiments.sweep import recording_cost
 
 
 def test_the_cost_is_of_pairs_however_fast_the_machine_is() -> None:

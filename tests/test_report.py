@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.records.schema import FAILED
 from experiments.report import sections
 from experiments.report.__main__ import main
+from experiments.report.charts import Chart
 from experiments.report.page import page
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
-from experiments.report.style import Chart
 from experiments.report.tables import plain_table
+from experiments.store.columns import FAILED
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, cell
 from tests.helpers.trial_rows import BEGIN, repeated, trial

@@ -10,11 +10,11 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.ablation import gains
-from experiments.records.schema import FAILED
 from experiments.report.__main__ import main
+from experiments.report.charts import look
 from experiments.report.sections.ablation import ablation_figure
-from experiments.report.style import look
 from experiments.report.tables import Table
+from experiments.store.columns import FAILED
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, frames
 from tests.helpers.trial_rows import Row, repeated, trial

@@ -10,9 +10,9 @@ from matplotlib.colors import to_hex
 from experiments.analysis import published
 from experiments.analysis.laws import Case, cases
 from experiments.analysis.scaling import WEAK, NoTrialsError, models, strong, weak
+from experiments.report.charts import look
 from experiments.report.results import Results
 from experiments.report.sections.laws import laws_figure, laws_table
-from experiments.report.style import look
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import frame, trial
 

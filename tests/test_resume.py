@@ -9,12 +9,13 @@ import pytest
 
 from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
-from experiments.measure import environment, one_trial
-from experiments.measure.one_trial import Measurement
-from experiments.measure.sweep import CellFailedError, Result, Sweep
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
-from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
+from experiments.config.cell import Cell
+from experiments.config.options import Config
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
+from experiments.sweep import environment
+from experiments.sweep.sweep import CellFailedError, Result, Sweep
+from experiments.trial import measure
+from experiments.trial.measure import Measurement
 
 Trial = Callable[[Cell], dict[str, Any]]
 
@@ -34,7 +35,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], N
     monkeypatch.setattr(environment, "findings", list)
 
     def put(trial: Trial) -> None:
-        monkeypatch.setattr(one_trial, "measure", lambda cell, *_: Measurement(trial(cell)))
+        monkeypatch.setattr(measure, "measure", lambda cell, *_: Measurement(trial(cell)))
 
     put(ok)
     return put

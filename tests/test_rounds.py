@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
-from experiments.plan.rounds import companions, rounds
+from experiments.config.cell import Cell
+from experiments.config.options import Config
+from experiments.sweep.rounds import companions, rounds
 
 amounts = st.dictionaries(st.integers(0, 20), st.integers(1, 5), max_size=12)
 
@@ -53,7 +53,7 @@ def cell(strategy: str, workers: int = 2, ablation: str = "none", **options: Any
 
 @pytest.fixture
 def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.plan.cell.usable_cpus", lambda: 4)
+    monkeypatch.setattr("experiments.config.cell.usable_cpus", lambda: 4)
 
 
 def test_an_instrument_needs_a_cpu_for_each_worker(four_cpus: None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.analysis.scaling import NoTrialsError, public, strong, weak
-from experiments.records.schema import FAILED, NOT_APPLICABLE
+from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 SECONDS = st.floats(0.001, 1e5)

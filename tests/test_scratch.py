@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.measure.scratch import apart, farthest, scratch
+from experiments.trial.scratch import apart, farthest, scratch
 
 
 def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:

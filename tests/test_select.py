@@ -8,7 +8,7 @@ import pytest
 from experiments.analysis.compare import WORK
 from experiments.analysis.scaling import SAVERS, STRONG, WEAK, NoTrialsError
 from experiments.analysis.select import select
-from experiments.records.schema import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
+from experiments.store.columns import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 pytestmark = pytest.mark.once

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from experiments.document import REFERENCE, reference
-from experiments.measure.rows import outputs_digest
-from experiments.records import store
-from experiments.records.schema import FAILED, NOT_APPLICABLE, OK, PARTS, schema
+from experiments.store import files as store
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, PARTS, schema
+from experiments.trial.row import outputs_digest
 from tests.helpers.trial_rows import trial
 
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from augment.recording.log import READING, Role
-from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
 from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
+from augment.task_log.layout import READING, Role
+from augment.task_log.processes import StartMethod
 from augment.workload import Workload
-from experiments.measure.rows import outputs_digest
+from experiments.trial.row import outputs_digest
 from tests.helpers.small_jobs import INSTALLED, contents, run, small_job
 
 CASES = [

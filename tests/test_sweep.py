@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from augment.recording.log import STAGES
 from augment.strategies.instruments.neighbours import NEIGHBOURS
-from experiments.host.environment import usable_cpus
+from augment.task_log.layout import STAGES
+from experiments.machine.environment import usable_cpus
 from tests.conftest import RunPy
 from tests.helpers.commands import command
 

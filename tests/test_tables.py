@@ -13,13 +13,13 @@ import pyarrow as pa
 import pytest
 
 from experiments.analysis.scaling import public, strong, weak
-from experiments.records import store
-from experiments.records.schema import FAILED, NOT_APPLICABLE, schema
 from experiments.report.output import FORMATS
 from experiments.report.results import Results
 from experiments.report.sections.profile import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
 from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table
+from experiments.store import files as store
+from experiments.store.columns import FAILED, NOT_APPLICABLE, schema
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from augment.recording.counters import peak_rss_bytes
-from augment.recording.log import READING, Role
-from augment.recording.log_reader import read
 from augment.strategies.instruments.neighbours import NEIGHBOURS
-from experiments.measure.supervisor import Outcome
-from experiments.measure.task_columns import tables, task_table, transform_table, turn_table
-from experiments.measure.trial import Result
-from experiments.records import store
+from augment.task_log.counters import peak_rss_bytes
+from augment.task_log.layout import READING, Role
+from augment.task_log.reader import read
+from experiments.store import files as store
+from experiments.trial.inside import Result
+from experiments.trial.supervisor import Outcome
+from experiments.trial.tables import tables, task_table, transform_table, turn_table
 from tests.helpers.fake_clock import FakeClock, FakeLog
 from tests.helpers.trial_rows import trial
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from augment.recording.log import Role
-from augment.recording.log_reader import read
+from augment.task_log.layout import Role
+from augment.task_log.reader import read
 from augment.task_runner import TaskRunner
 from tests.helpers.small_jobs import small_job
 

@@ -4,13 +4,7 @@ from math import nan
 
 import pytest
 
-from experiments.analysis.text import (
-    counted,
-    label,
-    percent,
-    percent_interval,
-    with_interval,
-)
+from experiments.analysis.text import counted, label, percent, percent_interval, with_interval
 
 
 @pytest.mark.parametrize(

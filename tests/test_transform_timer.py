@@ -8,10 +8,10 @@ import pytest
 from albumentations import ImageOnlyTransform
 
 from augment.pipeline import build
-from augment.recording.log import Role
-from augment.recording.log_reader import read
-from augment.recording.log_writer import Log
-from augment.recording.transform_timer import Timed, wrap_leaves
+from augment.task_log.layout import Role
+from augment.task_log.reader import read
+from augment.task_log.transform_timer import Timed, wrap_leaves
+from augment.task_log.writer import Log
 from tests.test_pipeline import STUDY
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)

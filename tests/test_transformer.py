@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from augment.image_io import ImageError
+from augment.images import ImageError
 from augment.pipeline import CLASS, PipelineError, build, check, leaves
-from augment.recording.log import Role
-from augment.recording.log_reader import read
-from augment.recording.log_writer import Log
 from augment.runtime import PipelineUse, Runtime
 from augment.strategies import STRATEGIES
+from augment.task_log.layout import Role
+from augment.task_log.reader import read
+from augment.task_log.writer import Log
 from augment.transformer import Reused, check_reuse, transformer
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
+from experiments.config.cell import Cell
+from experiments.config.options import Config
 from tests.helpers.fake_clock import HandClock, ready_log
 from tests.helpers.small_jobs import FLIP, VARIED, contents, run, small_job
 from tests.test_pipeline import STUDY
 
 if TYPE_CHECKING:
-    from augment.image_io import Pixels
+    from augment.images import Pixels
 
 LIGHT: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/light.yaml"))
 SIZE = 160, 120

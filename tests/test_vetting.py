@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from augment.datasets.pixels import noise
-from augment.image_io import decode
-from experiments.inputs.vetting import Vetted, name_problem, usable
+from augment.images import decode
+from experiments.sweep.vetting import Vetted, name_problem, usable
 
 MOST = 70_000
 WIDTH, HEIGHT = 32, 24

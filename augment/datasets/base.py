@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from augment.option import OptionError
+from augment.options import OptionError
 
 Size = tuple[int, int]  # width, height in pixels
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from augment.datasets.base import Dataset, DatasetError, Size, shown, size_text
-from augment.location import is_local, listed, location
-from augment.option import option
+from augment.filesystem import is_local, listed, location
+from augment.options import option
 
 SUFFIXES = (b".jpg", b".jpeg", b".png")
 

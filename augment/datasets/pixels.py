@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.image_io import decode
+from augment.images import decode
 
 Pixels = NDArray[np.uint8]
 

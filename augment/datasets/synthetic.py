@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from augment.datasets.base import Dataset, DatasetError, Size, size_text
 from augment.datasets.cache import cached
-from augment.option import option
+from augment.options import option
 
 
 class Pattern(StrEnum):

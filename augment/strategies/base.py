@@ -8,8 +8,8 @@ from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from typing import ClassVar
 
-from augment.recording.log import Role
-from augment.recording.processes import context
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import TaskRunner, open_task_runner
 from augment.workload import Job
 

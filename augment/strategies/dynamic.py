@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from augment.recording.log import Role
-from augment.recording.processes import context
 from augment.strategies.base import Strategy, master, run_processes
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import do_tasks, open_task_runner, task_runner
 from augment.workload import Job, Workload
 

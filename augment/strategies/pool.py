@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar
 
-from augment.option import option
+from augment.options import option
 from augment.strategies.base import Strategy, master, pool
 from augment.task_runner import task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.image_io import Pixels
+    from augment.images import Pixels
 
 
 @dataclass

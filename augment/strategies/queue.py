@@ -11,16 +11,16 @@ from multiprocessing.managers import SyncManager
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from augment.option import option
-from augment.recording.log import Role
-from augment.recording.processes import context
+from augment.options import option
 from augment.strategies.base import PROCESS_BYTES, master, pool
 from augment.strategies.pool import PoolStrategy, sent_bytes
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.image_io import Pixels
+    from augment.images import Pixels
 
 
 @dataclass

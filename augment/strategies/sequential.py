@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from augment.recording.log import Role
 from augment.strategies.base import Strategy, master
+from augment.task_log.layout import Role
 from augment.task_runner import do_tasks
 from augment.workload import Job
 

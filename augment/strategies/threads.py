@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import ClassVar
 
-from augment.recording.log import Role
 from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES, Strategy, master
 from augment.strategies.dynamic import Claims, words
+from augment.task_log.layout import Role
 from augment.task_runner import TaskRunner, do_tasks
 from augment.workload import Job
 

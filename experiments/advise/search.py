@@ -20,8 +20,8 @@ from experiments.analysis.candidates import ENOUGH, Measured, measured, recommen
 from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.statistics import best_set
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 PILOTS = ((Sequential.name, 1), (P2.name, 2))
 PILOT_IMAGES, PILOT_AUGMENTATIONS = 8, 6  # at most

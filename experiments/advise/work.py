@@ -9,8 +9,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from augment.location import is_local, location
-from augment.option import OptionError
+from augment.filesystem import is_local, location
+from augment.options import OptionError
 from augment.strategies.dynamic import Dynamic
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
@@ -19,14 +19,14 @@ from augment.strategies.threads import Threads
 from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.scaling import NoTrialsError
-from experiments.inputs.inputs import Inventory, pixel_counts
-from experiments.measure.sweep import check_options
-from experiments.plan.cell import Cell
-from experiments.plan.command import command, replaced, text
-from experiments.plan.options import UNTOUCHED
-from experiments.records import store
+from experiments.config.cell import Cell
+from experiments.config.command import command, replaced, text
+from experiments.config.options import UNTOUCHED
 from experiments.report.output import write_report
 from experiments.report.results import Results
+from experiments.store import files as store
+from experiments.sweep.inputs import Inventory, pixel_counts
+from experiments.sweep.sweep import check_options
 
 Job = dict[str, str]  # options and choices, as on the command line
 

@@ -14,8 +14,8 @@ from experiments.analysis.scaling import STRONG, NoTrialsError, require
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval, holm
 from experiments.analysis.text import counted
-from experiments.plan.options import UNTOUCHED
-from experiments.records.store import Parts
+from experiments.config.options import UNTOUCHED
+from experiments.store.files import Parts
 
 REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
     "chunk_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),

@@ -19,9 +19,9 @@ from experiments.analysis.spoilers import BUSY, growing_memory, own_randomness, 
 from experiments.analysis.statistics import BlockModel, Interval, best_set
 from experiments.analysis.text import counted, percent
 from experiments.analysis.verdict import verdicts
-from experiments.plan.options import UNTOUCHED
-from experiments.records.schema import FAILED, OK
-from experiments.records.store import Parts
+from experiments.config.options import UNTOUCHED
+from experiments.store.columns import FAILED, OK
+from experiments.store.files import Parts
 
 AS_FAST = 1.05  # times the fastest: within it the fewest workers are named
 SAID_BY_INTERVALS = ("the repetitions differ", "the machine ran")

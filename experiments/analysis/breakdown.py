@@ -23,7 +23,7 @@ import pandas as pd
 from augment.strategies.sequential import Sequential
 from experiments.analysis.costs import Done, done, recorded
 from experiments.analysis.scaling import STRONG
-from experiments.records.store import Parts
+from experiments.store.files import Parts
 
 TOLERANCE = 0.005  # of P x T
 KINDS = ("user_s", "system_s", "wait_s", "blocked_s")  # of what tasks take

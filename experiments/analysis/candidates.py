@@ -12,9 +12,9 @@ from experiments.analysis.engines import Cell
 from experiments.analysis.scaling import INSTRUMENTS, require
 from experiments.analysis.select import select
 from experiments.analysis.statistics import LEVEL, BlockModel, best_set
-from experiments.plan.options import UNTOUCHED
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.config.options import UNTOUCHED
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 ENOUGH = 0.05  # a bound below which no more rounds are needed
 AXES = ("strategy", "workers", "runtime")

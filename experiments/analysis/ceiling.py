@@ -15,8 +15,8 @@ import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own

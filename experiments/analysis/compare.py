@@ -8,7 +8,7 @@ from augment.strategies.instruments.interference import Interference
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.analysis.text import percent_interval
-from experiments.records.schema import DETERMINING, OK, Determines
+from experiments.store.columns import DETERMINING, OK, Determines
 
 WORK = [column.name for column in DETERMINING if column.determines is Determines.WORK]
 ENVIRONMENT = [column.name for column in DETERMINING if column.determines is Determines.ENVIRONMENT]

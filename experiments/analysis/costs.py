@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from augment.recording.log import STAGES
+from augment.task_log.layout import STAGES
 from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.select import ok_trials
-from experiments.records.store import Parts
+from experiments.store.files import Parts
 
 STAGE_COLUMNS = [f"{stage}_s" for stage in STAGES]
 WORKER_STAGES, SAVER_STAGES = STAGE_COLUMNS[:3], STAGE_COLUMNS[3:]  # where a saver of its own saves (P_Q)

@@ -10,8 +10,8 @@ from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STATUS, STRONG, interval_columns, require
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 WORKLOAD = ["pipeline", "width", "height", "saving"]
 AS_STUDIED = "study"  # the runtime of the study

@@ -17,7 +17,7 @@ from augment.strategies.instruments.interference import Interference
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.records.store import Parts
+from experiments.store.files import Parts
 
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}

@@ -19,8 +19,8 @@ from experiments.analysis.costs import STAGE_COLUMNS
 from experiments.analysis.engines import Cell
 from experiments.analysis.statistics import DECIMALS, LEVEL, Interval
 from experiments.analysis.text import percent
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
 TOO_FAR = 0.5  # a bound, or a half width of what is foretold, that answers nothing

@@ -15,7 +15,7 @@ from augment.strategies.sequential import Sequential
 from experiments import ROOT
 from experiments.analysis import scaling
 from experiments.analysis.scaling import STRONG, WEAK, Models, strong, weak
-from experiments.records.schema import NOT_APPLICABLE, OK
+from experiments.store.columns import NOT_APPLICABLE, OK
 
 FOLDER = ROOT / "results" / "published"
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"

@@ -18,7 +18,7 @@ from augment.strategies import STRATEGIES
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis.statistics import BlockModel, Estimate
-from experiments.records.schema import FAILED, NOT_APPLICABLE, OK
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 
 INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # no way to be done sooner
 STRONG = ("saving", "strategy", "workers")

@@ -23,7 +23,7 @@ from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, weak
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import LEVEL, BlockModel, Interval
 from experiments.analysis.text import percent_interval, with_interval
-from experiments.records.store import Parts
+from experiments.store.files import Parts
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
 ALIKE = 1.15  # times as long: what P_1 and P_2 may differ by and still be alike

@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.analysis.scaling import require
 from experiments.analysis.text import counted
-from experiments.records.schema import DETERMINING, OK
+from experiments.store.columns import DETERMINING, OK
 
 
 def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,8 @@ import pandas as pd
 from augment.strategies.sequential import Sequential
 from experiments.analysis.ceiling import WORKLOAD
 from experiments.analysis.text import label
-from experiments.records.schema import OK
-from experiments.records.store import Parts
+from experiments.store.columns import OK
+from experiments.store.files import Parts
 
 BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
 GROWTH_BYTES = 2e6  # in a third of a process's tasks: less is none

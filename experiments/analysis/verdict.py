@@ -26,8 +26,8 @@ from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.analysis.text import steady
-from experiments.plan.options import UNTOUCHED
-from experiments.records.store import Parts
+from experiments.config.options import UNTOUCHED
+from experiments.store.files import Parts
 
 NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
 OVERSUBSCRIBED = "more workers than CPUs"

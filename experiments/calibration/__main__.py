@@ -23,10 +23,10 @@ from experiments.calibration.cases import CAUSES, Case, missing_cases, plan_case
 from experiments.calibration.confusion import confusion_table, judge, requirements
 from experiments.calibration.cpu_shortage import cpu_shortage
 from experiments.calibration.dosing import WORKERS, CaseFailedError, dosed_cells
-from experiments.measure.sweep import Sweep
-from experiments.records import store
-from experiments.records.schema import OK
 from experiments.report.output import FORMATS
+from experiments.store import files as store
+from experiments.store.columns import OK
+from experiments.sweep.sweep import Sweep
 
 VERDICT = [name for name in COLUMNS if name not in ("strategy", "workers", "saving")]
 MIN_CONTENTION = 1 / 2  # of the planted contention for memory; with less the planting has failed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from experiments.host.environment import cgroups
+from experiments.machine.environment import cgroups
 
 QUOTA_PERIOD_US = 100_000
 

@@ -12,14 +12,14 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from augment.datasets.synthetic import Synthetic
-from augment.recording.processes import StartMethod
 from augment.runtime import Runtime
 from augment.strategies.pool import P2
+from augment.task_log.processes import StartMethod
 from experiments import ROOT
 from experiments.calibration.loads import LOADS, Load, unit_s
 from experiments.calibration.slow_strategies import SlowHandOut, SlowStart
-from experiments.plan.cell import Cell
-from experiments.plan.options import Config
+from experiments.config.cell import Cell
+from experiments.config.options import Config
 
 WORKERS = 2
 N_IMAGES, N_AUGMENTATIONS = 2, 60

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment import image_io, task_runner
+from augment import images, task_runner
 
 MIB = 1 << 20
 PAGE_BYTES = 4096  # of one page, and of one synced write
@@ -62,11 +62,11 @@ def sync_outputs(count: int) -> None:
     """Let every later output of this process be followed by synced writes beside it."""
 
     def write_and_sync(folder: Path, name: str, encoded: NDArray[np.uint8]) -> None:
-        image_io.write(folder, name, encoded)
+        images.write(folder, name, encoded)
         sync(folder, count)
 
     runner: Any = task_runner
-    if runner.write is image_io.write:
+    if runner.write is images.write:
         runner.write = write_and_sync
 
 

@@ -34,7 +34,7 @@ from experiments.analysis.advice import advise
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.promise import RefusedError
 from experiments.calibration.simulated_rows import Array, SimulatedParts, copied, frame, shared, trial_row
-from experiments.records.schema import FAILED, OK
+from experiments.store.columns import FAILED, OK
 
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
 CPUS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)

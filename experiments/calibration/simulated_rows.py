@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.records.schema import PARTS, TRIALS, identity, schema
-from experiments.records.store import Parts
+from experiments.store.columns import PARTS, TRIALS, identity, schema
+from experiments.store.files import Parts
 
 Array = NDArray[np.float64]
 BLANK = {str: "{}", int: 0, float: 0.0, bool: False}  # of a column that has no null

@@ -15,8 +15,8 @@ from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import percent
-from experiments.records import store
 from experiments.report.tables import value_text, with_short_digests
+from experiments.store import files as store
 
 EXPLANATION = (
     f"Per cent of A's time, with the {percent(LEVEL)} interval of each cell by itself, from how the rounds "

@@ -8,9 +8,9 @@ import pandas as pd
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
+from experiments.report.charts import CHART_FORMATS, Chart, save
 from experiments.report.results import Results
 from experiments.report.sections import Content, sections_of
-from experiments.report.style import CHART_FORMATS, Chart, save
 from experiments.report.tables import Table
 
 FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
-from experiments.records import store
-from experiments.records.schema import schema
 from experiments.report.results import Results
 from experiments.report.sections import reportable, sections_of
+from experiments.store import files as store
+from experiments.store.columns import schema
 
 WHOLE_TABLES = ("trials", "plans", "candidates")
 ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 19}

@@ -21,11 +21,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
-from experiments.records.schema import OK
+from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
 from experiments.report.sections import Content, Section, reportable, sections_of
-from experiments.report.style import STYLE, Chart
 from experiments.report.tables import Table
+from experiments.store.columns import OK
 
 TEMPLATES = Path(__file__).parent / "templates"
 INLINE = {"svg.fonttype": "none"}  # text stays text

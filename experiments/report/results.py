@@ -11,8 +11,8 @@ from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import ok_trials, select
-from experiments.records import store
-from experiments.records.schema import FAILED
+from experiments.store import files as store
+from experiments.store.columns import FAILED
 
 
 class Results:

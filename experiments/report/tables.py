@@ -20,7 +20,7 @@ from experiments.analysis.text import (
     with_or_without,
     written,
 )
-from experiments.records.schema import FAILED, OK
+from experiments.store.columns import FAILED, OK
 
 INTERVALS = (
     "In parentheses the 95 % interval of each figure by itself, from ln time = cell + round (errors pooled); "

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from augment.recording.log import STAGES, Role
-from augment.recording.log_reader import ProcessLog, read
-from augment.recording.log_writer import Log
+from augment.task_log.layout import STAGES, Role
+from augment.task_log.reader import ProcessLog, read
+from augment.task_log.writer import Log
 
 
 class FakeClock:

@@ -14,7 +14,7 @@ from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signa
 
 from augment.runtime import ONE_THREAD, die_with_parent
 from experiments import ROOT
-from experiments.measure import trial
+from experiments.trial import inside
 
 
 class ForkedTrial:
@@ -66,7 +66,7 @@ def main(tests_pid: int) -> None:
         folder, cwd, environment = json.loads(line)
         if (pid := os.fork()) == 0:
             _become(Path(folder), cwd, environment)
-            trial.main(Path(folder), os.getppid())
+            inside.main(Path(folder), os.getppid())
             return
         print(pid, flush=True)
         print(os.waitpid(pid, 0)[1], flush=True)
@@ -77,7 +77,7 @@ def _become(folder: Path, cwd: str, environment: dict[str, str]) -> None:
     signal(SIGINT, default_int_handler)
     signal(SIGTERM, SIG_DFL)
     os.setsid()
-    with open(os.devnull, "rb") as nothing, open(folder / trial.OUTPUT, "wb") as output:
+    with open(os.devnull, "rb") as nothing, open(folder / inside.OUTPUT, "wb") as output:
         for target, source in enumerate((nothing, output, output)):
             os.dup2(source.fileno(), target)
     os.chdir(cwd)

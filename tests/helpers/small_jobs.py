@@ -12,7 +12,7 @@ from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.engines.base import Engine
 from augment.workload import Job, Workload
-from experiments.measure import supervisor
+from experiments.trial import supervisor
 
 
 def _lacking(kind: type[Strategy]) -> str | None:

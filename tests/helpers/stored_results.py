@@ -7,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from experiments.records import store
-from experiments.records.schema import PARTS, schema
+from experiments.report.charts import Chart
 from experiments.report.results import Results
 from experiments.report.sections import sections_of
-from experiments.report.style import Chart
 from experiments.report.tables import Table
+from experiments.store import files as store
+from experiments.store.columns import PARTS, schema
 from tests.helpers.task_rows import Cells
 from tests.helpers.trial_rows import Row
 

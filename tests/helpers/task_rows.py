@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.records.schema import PARTS
-from experiments.records.store import Parts
+from experiments.store.columns import PARTS
+from experiments.store.files import Parts
 from tests.helpers.trial_rows import Row, frame, repeated
 
 

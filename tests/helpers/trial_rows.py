@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from experiments.records.schema import OK, TRIALS, identity, schema
+from experiments.store.columns import OK, TRIALS, identity, schema
 
 Row = dict[str, Any]
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)

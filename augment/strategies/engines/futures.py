@@ -5,10 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
 
-from augment.recording.log import Role
-from augment.recording.processes import context
 from augment.strategies.base import master
 from augment.strategies.engines.base import Engine, batches, do_batch
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import open_task_runner
 from augment.workload import Job
 

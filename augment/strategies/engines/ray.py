@@ -16,16 +16,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from augment.image_io import error_line
-from augment.option import OptionError, option
-from augment.recording.log import HEADER, Header, Role
+from augment.images import error_line
+from augment.options import OptionError, option
 from augment.strategies.base import master
 from augment.strategies.engines.base import Batch, Engine, batches
+from augment.task_log.layout import HEADER, Header, Role
 from augment.task_runner import TaskRunner, do_tasks
 from augment.workload import Job
 
 if TYPE_CHECKING:
-    from augment.recording.log_writer import Log
+    from augment.task_log.writer import Log
 
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from augment.location import remove_folder
-from augment.recording.log import Role
-from augment.recording.processes import context
+from augment.filesystem import remove_folder
 from augment.strategies.base import Strategy, master, run_processes
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import do_tasks, open_task_runner, task_runner
 from augment.workload import Job
 

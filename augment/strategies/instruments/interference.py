@@ -10,11 +10,11 @@ from itertools import count
 from math import gcd
 from typing import TYPE_CHECKING, ClassVar
 
-from augment.recording.log import Role
-from augment.recording.processes import context
 from augment.strategies.base import Strategy, master, run_processes
 from augment.strategies.instruments.copies import Tasks, own_outputs
 from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS, STREAMED_BYTES, do_turns
+from augment.task_log.layout import Role
+from augment.task_log.processes import context
 from augment.task_runner import do_tasks, open_task_runner, task_runner
 from augment.workload import Job
 

@@ -12,8 +12,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augment.recording.log import Role
 from augment.strategies.instruments.copies import Tasks, going_round
+from augment.task_log.layout import Role
 from augment.task_runner import do_tasks, open_task_runner, task_runner, tasks_done
 from augment.workload import Job
 

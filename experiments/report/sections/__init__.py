@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from pandas import DataFrame
 
+from experiments.report.charts import Chart
 from experiments.report.results import Results
-from experiments.report.style import Chart
 from experiments.report.tables import Table
 
 Content = Sequence[Table] | Chart | DataFrame  # a frame: data alone, as parquet

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from experiments.analysis.ablation import POINT, REMOVABLE, gains
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without, written
-from experiments.records.schema import OK
+from experiments.report.charts import Chart, bar_lengths, look, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import Chart, bar_lengths, look, panels, styled
 from experiments.report.tables import Table, by_place, plain_table
+from experiments.store.columns import OK
 
 LEFT_EDGE = -100.0  # %: twice the time
 NOTES = (

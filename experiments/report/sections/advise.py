@@ -12,14 +12,7 @@ from experiments.analysis.candidates import Measured, measured
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import RefusedError
 from experiments.analysis.statistics import best_set
-from experiments.analysis.text import (
-    counted,
-    label,
-    percent,
-    percent_interval,
-    steady,
-    with_interval,
-)
+from experiments.analysis.text import counted, label, percent, percent_interval, steady, with_interval
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section

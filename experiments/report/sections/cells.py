@@ -1,10 +1,10 @@
 """For an experiment without a section of its own: every configuration in its row."""
 
 from experiments.analysis.scaling import SAVERS, public, summarise
-from experiments.records.schema import DETERMINING
 from experiments.report.results import Results
 from experiments.report.sections import OTHERS, Outputs, section
 from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
+from experiments.store.columns import DETERMINING
 
 
 @section(OTHERS)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from experiments.analysis.engines import WORKLOAD, engine_points
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
-from experiments.records.schema import OK
+from experiments.report.charts import GREY, Chart, bar_lengths, look, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, Chart, bar_lengths, look, panels, styled
 from experiments.report.tables import Table, by_place, interval_of, plain_table
+from experiments.store.columns import OK
 
 NOTES = (
     "Of the ceiling: the time of `copies` under the same runtime over the strategy's. Above 100 %: less work "

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
+from experiments.report.charts import GREY, Chart, bar_lengths, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import GREY, Chart, bar_lengths, panels, styled
 from experiments.report.tables import Table, plain_table, side_by_side
 
 NOTE = (

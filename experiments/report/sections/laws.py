@@ -11,7 +11,7 @@ from experiments.analysis import published
 from experiments.analysis.laws import AMDAHL, GUSTAFSON, MIN_COUNTS, Case, cases
 from experiments.analysis.scaling import NoTrialsError, models
 from experiments.analysis.text import label, percent, with_interval, with_or_without
-from experiments.report import style
+from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.scaling import points_of
@@ -46,7 +46,7 @@ def laws_of(fitted: Sequence[Case], title: str, stem: str = "laws") -> Outputs:
     """Yield the fitted laws as a table and as a chart."""
     table = laws_table(fitted, f"{title}, laws")
     yield stem, [table]
-    yield stem, style.Chart(laws_figure(fitted, f"{title}: laws"), table.data)
+    yield stem, charts.Chart(laws_figure(fitted, f"{title}: laws"), table.data)
 
 
 def laws_table(fitted: Sequence[Case], title: str) -> Table:
@@ -71,24 +71,24 @@ def _note(case: Case) -> str:
     return f"{where}: fitted to {counts} workers; {quality}."
 
 
-@style.styled
+@charts.styled
 def laws_figure(fitted: Sequence[Case], title: str) -> Figure:
     """Draw the measured speedups and, from one worker to the largest count, the curves of their laws."""
     points = pd.concat([case.points for case in fitted])
-    figure, panels = style.saving_panels(points, title)
+    figure, panels = charts.saving_panels(points, title)
     for axes, block in panels:
-        style.curves(axes, block, "speedup", linestyle="none")
+        charts.curves(axes, block, "speedup", linestyle="none")
         for case in fitted:
             if case.saving == block["saving"].iloc[0]:
                 at = np.geomspace(1, case.points["workers"].max())
                 for fit in case.fits:
                     line: Any = {"linestyle": "--" if fit.law is AMDAHL else "-", "linewidth": 1.5}
-                    axes.plot(at, fit.curve(at), color=style.look(case.strategy)["color"], **line)
-                    axes.plot([], [], color=style.GREY, label=fit.law.name, **line)
+                    axes.plot(at, fit.curve(at), color=charts.look(case.strategy)["color"], **line)
+                    axes.plot([], [], color=charts.GREY, label=fit.law.name, **line)
         ends = [1, block["workers"].max()]
-        axes.plot(ends, ends, color=style.GREY, linewidth=1, label=style.IDEAL, zorder=1)
-        style.worker_axis(axes, {1, *points["workers"]}, None)
-    style.finish(figure, "speedup")
+        axes.plot(ends, ends, color=charts.GREY, linewidth=1, label=charts.IDEAL, zorder=1)
+        charts.worker_axis(axes, {1, *points["workers"]}, None)
+    charts.finish(figure, "speedup")
     if fitted[0].fits[0].law is GUSTAFSON:
         panels[0][0].set_ylabel("scaled speedup")
     return figure

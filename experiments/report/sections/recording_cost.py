@@ -4,10 +4,10 @@ from pathlib import Path
 
 from experiments.analysis.recording_cost import overhead
 from experiments.analysis.text import with_interval
-from experiments.records import store
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import plain_table
+from experiments.store import files as store
 
 TABLE = "recording_cost"
 NOTE = (

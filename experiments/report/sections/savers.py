@@ -8,11 +8,11 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.scaling import SAVERS, summarise
 from experiments.analysis.select import select
-from experiments.records.schema import OK
-from experiments.report import style
+from experiments.report import charts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.cells import cells
+from experiments.store.columns import OK
 
 
 @section("saver_tuning")
@@ -22,20 +22,20 @@ def savers(results: Results) -> Outputs:
     trials, _ = select(results.trials, SAVERS)
     points = summarise(trials, SAVERS)[0].dropna(subset="savers")
     if (points["status"] == OK).any():
-        yield "time", style.Chart(savers_figure(points), points)
+        yield "time", charts.Chart(savers_figure(points), points)
 
 
-@style.styled
+@charts.styled
 def savers_figure(points: pd.DataFrame) -> Figure:
     """A line per worker count."""
-    figure, panels = style.saving_panels(points, "Tuning of the number of savers")
+    figure, panels = charts.saving_panels(points, "Tuning of the number of savers")
     counts = sorted(points["workers"].unique())
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(counts)))
     for axes, block in panels:
         for workers, shade in zip(counts, shades, strict=True):
             curve = block[block["workers"] == workers]
-            style.curve(axes, curve, "wall_s", f"{workers} workers", x="savers", color=shade, marker="o")
+            charts.curve(axes, curve, "wall_s", f"{workers} workers", x="savers", color=shade, marker="o")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("savers")
-    style.finish(figure, "wall_s")
+    charts.finish(figure, "wall_s")
     return figure

@@ -12,8 +12,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.scaling import public, strategies
-from experiments.records.schema import OK
-from experiments.report import style
+from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import (
@@ -25,6 +24,7 @@ from experiments.report.tables import (
     repetition_notes,
     value_text,
 )
+from experiments.store.columns import OK
 
 CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s", "ceiling_share", "wall_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time); - where it is unknown."
@@ -55,7 +55,7 @@ def scaling(results: Results) -> Outputs:
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             stem = "time" if measure == "wall_s" else measure
             figure = scaling_figure(measure, points, results.title, study, cpus)
-            yield stem, style.Chart(figure, public(points))
+            yield stem, charts.Chart(figure, public(points))
     yield "table", scaling_tables(points, results.title, notes)
 
 
@@ -87,7 +87,7 @@ def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
     return point_table(title, points, columns, every_note, public(points))
 
 
-@style.styled
+@charts.styled
 def scaling_figure(
     measure: str, points: pd.DataFrame, title: str, study: pd.DataFrame | None = None, cpus: int | None = None
 ) -> Figure:
@@ -95,7 +95,7 @@ def scaling_figure(
     CPUs of the machine. Raises NoTrialsError if there is nothing but cells that do not apply."""
     if measure == "ceiling_share":  # up to the CPUs there is one
         points = points[points["workers"] <= points.loc[points[measure].notna(), "workers"].max()]
-    figure, panels = style.saving_panels(points, title)
+    figure, panels = charts.saving_panels(points, title)
     study = points.iloc[:0] if study is None else study.dropna(subset=measure)
     for axes, block in panels:
         _overlay(axes, measure, study[study["saving"] == block["saving"].iloc[0]])
@@ -104,13 +104,13 @@ def scaling_figure(
             ideal = block["tasks"].max() / ideal
         elif measure != "wall_s":
             ideal[:] = ideal.index if measure == "speedup" else 100.0
-        axes.plot(ideal.index, ideal, color=style.GREY, linewidth=1, label=style.IDEAL, zorder=1)
-        style.curves(axes, block, measure)
-        style.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
-    style.scale(figure, measure)
+        axes.plot(ideal.index, ideal, color=charts.GREY, linewidth=1, label=charts.IDEAL, zorder=1)
+        charts.curves(axes, block, measure)
+        charts.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
+    charts.scale(figure, measure)
     for axes, block in panels if measure != "ceiling_share" else ():
         _ceiling(axes, block, measure)
-    style.legend(figure)
+    charts.legend(figure)
     return figure
 
 
@@ -119,15 +119,15 @@ def _ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
     reached = block[block["strategy"].isin([Sequential.name, Copies.name])].dropna(subset=measure)
     reached = reached.sort_values("workers")
     if (reached["strategy"] == Copies.name).any() and len(reached) > 1:
-        values = style.scale_of(measure) * reached[measure]
-        style.beyond(axes, [*reached["workers"]], [*values], measure != "wall_s")
+        values = charts.scale_of(measure) * reached[measure]
+        charts.beyond(axes, [*reached["workers"]], [*values], measure != "wall_s")
 
 
 def _overlay(axes: Axes, measure: str, study: pd.DataFrame) -> None:
     dashed: Any = {"linestyle": "--", "linewidth": 1.1, "marker": ".", "markersize": 4}
     for name in strategies(study):
         points = study[study["strategy"] == name]
-        color, scale = style.look(name)["color"], style.scale_of(measure)
+        color, scale = charts.look(name)["color"], charts.scale_of(measure)
         axes.plot(points["workers"], scale * points[measure], color=color, alpha=0.5, **dashed)
     if set(study["strategy"]) - {Sequential.name}:  # one point makes no curve
-        axes.plot([], [], color=style.GREY, label=style.PUBLISHED, **dashed)
+        axes.plot([], [], color=charts.GREY, label=charts.PUBLISHED, **dashed)

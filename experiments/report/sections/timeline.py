@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from augment.recording.log import STAGES
+from augment.task_log.layout import STAGES
 from experiments.analysis.costs import recorded
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import label
-from experiments.records.store import Parts
+from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import by_place
+from experiments.store.files import Parts
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least

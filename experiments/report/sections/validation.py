@@ -10,11 +10,11 @@ from PIL import Image
 
 from augment.strategies.sequential import Sequential
 from experiments.analysis.select import ok_trials
-from experiments.records.schema import OK
+from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.style import Chart, panels, styled
 from experiments.report.tables import Table, plain_table
+from experiments.store.columns import OK
 
 THUMBNAIL = (400, 400)  # pixels
 NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or not the same twice."

@@ -1,0 +1,1 @@
+"""The options of a command, and the cell that they make."""

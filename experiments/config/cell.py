@@ -1,0 +1,83 @@
+"""A cell: one configuration of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from augment.options import OptionError, determining
+from augment.pipeline import Library, library_of
+from augment.runtime import PipelineUse
+from augment.strategies import Strategy
+from experiments.config.command import replaced
+from experiments.config.options import ADHOC, UNTOUCHED, Config
+from experiments.machine.environment import usable_cpus
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A composed configuration with the names that were chosen for its groups."""
+
+    config: Config
+    experiment: str = ADHOC
+    protocol: str = "quick"
+    dataset: str = "synthetic"
+    pipeline: str = "study"
+    ablation: str = UNTOUCHED
+    runtime: str = "study"
+    words: tuple[str, ...] = ()  # of the command line
+
+    @classmethod
+    def of(cls, composed: DictConfig, choices: Mapping[str, Any], words: Sequence[str]) -> Cell:
+        """Return the cell of a configuration that Hydra composed from `words`. Raises OptionError.
+
+        `choices` are `hydra.runtime.choices`.
+        """
+        for group in ("", "strategy", "dataset", "runtime", "advise"):
+            node = composed[group] if group else composed
+            kind: Any = OmegaConf.get_type(node)
+            for key in set(node) - {declared.name for declared in fields(kind)}:
+                raise OptionError(f"{group}.{key}: no such option; --help lists them".lstrip("."))
+        config = OmegaConf.to_object(composed)
+        assert isinstance(config, Config)
+        groups = (field.name for field in fields(cls) if field.name not in ("config", "words"))
+        return cls(config, **{name: str(choices[name]) for name in groups}, words=tuple(words))
+
+    @property
+    def strategy(self) -> str:
+        """The strategy's name in STRATEGIES, whatever the file in conf/strategy is called."""
+        return self.config.strategy.name
+
+    @property
+    def not_applicable(self) -> str | None:
+        """Why the strategy does not apply to this cell; None where it does."""
+        strategy, workers = self.config.strategy, self.config.workers
+        is_reused = self.config.runtime.pipeline is PipelineUse.reused
+        if is_reused and library_of(self.config.pipeline) is Library.callable:
+            made = f"pipeline={self.pipeline} is a callable, made from each seed"
+            return f"{made}: runtime.pipeline=reused does not apply; give runtime.pipeline=rebuilt"
+        if strategy.instrument and workers > (cpus := usable_cpus()):
+            return (
+                f"{strategy.name} measures CPUs, of which {cpus} are usable: workers={workers} does not apply"
+            )
+        return strategy.not_applicable(workers, self.config.saving)
+
+    @property
+    def label(self) -> str:
+        """What people call it, also part of a file name: `p2-4w-2000x1000-saving`."""
+        size = self.config.image_size or "native"
+        options = determining(self.config.strategy).items()
+        changed = "".join(f"-{name}{value}" for name, value in options if value is not None)
+        ablation = "" if self.ablation == UNTOUCHED else f"-{self.ablation}"
+        saving = "saving" if self.config.saving else "nosaving"
+        return f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
+
+    def of_strategy(self, strategy: type[Strategy], workers: int) -> Cell:
+        """Return the same workload for another strategy with default options."""
+        config = replace(self.config, strategy=strategy(), workers=workers)
+        others = [word for word in self.words if not word.startswith("strategy.")]
+        words = replaced(others, strategy=strategy.name, workers=workers)
+        return replace(self, config=config, words=tuple(words))

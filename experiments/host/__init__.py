@@ -1,1 +1,0 @@
-"""What the machine is: environment, limits, calibration, provenance."""

@@ -1,0 +1,1 @@
+"""The machine: its environment, limits, load and speed, and the code that runs on it."""

@@ -1,0 +1,67 @@
+"""What of memory, disk and open files is left to this process."""
+
+import re
+import resource
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from augment.filesystem import is_local
+from experiments.machine.environment import cgroups, read
+from experiments.machine.provenance import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a cell needs, or what there is."""
+
+    memory_bytes: int
+    disk_bytes: int
+    open_files: int
+
+
+def available(place: Path) -> Resources:
+    """What there is now; `place`, or what there is of the folders above it, is on the disk asked for. An
+    address has room."""
+    memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
+    return Resources(memory_bytes, _free_bytes(place), open_files_limit())
+
+
+def _free_bytes(place: Path) -> int:
+    if not is_local(place):
+        return sys.maxsize
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _memory_headrooms() -> Iterator[int]:
+    """Bytes that the memory limit of each cgroup around this process leaves."""
+    for folder in cgroups("memory"):
+        limit = read(folder / "memory.max") or read(folder / "memory.limit_in_bytes")
+        used = read(folder / "memory.current") or read(folder / "memory.usage_in_bytes")
+        if limit.isdigit() and used.isdigit():  # `max` means no limit
+            # The kernel drops cached files before it kills anything.
+            cached = re.findall(r"^(?:total_)?inactive_file (\d+)", read(folder / "memory.stat"), re.M)
+            yield int(limit) - int(used) + max(map(int, cached), default=0)
+
+
+def file_system(place: Path) -> str:
+    """Return type and mount point of the file system of a path, like `ext4 /home`.
+
+    The path need not exist. An address gives its beginning: `s3://bucket`.
+    """
+    if not is_local(place):
+        return "/".join(str(place).split("/")[:3])
+    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    folders = map(str, (place.resolve(), *place.resolve().parents))
+    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
+
+
+def open_files_limit() -> int:
+    """How many files this process may have open (the soft limit)."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 1 << 30

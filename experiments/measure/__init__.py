@@ -1,1 +1,0 @@
-"""How it is measured: sweeps, trials, their supervisor."""

@@ -1,1 +1,0 @@
-"""What to measure: options, cells, and what is measured beside them."""

@@ -1,1 +1,0 @@
-"""The parquet wall: what was measured, written once."""

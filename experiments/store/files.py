@@ -1,0 +1,232 @@
+"""Results on disk: a parquet file per trial, written once and whole; a folder of them reads as one table."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from experiments.store.columns import PARTS, TABLES, schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+HOST = socket.gethostname()
+
+
+class StoreError(OSError):
+    """Results that cannot be written or read: one line with the file and the cause."""
+
+
+def write(results: Path, label: str, row: Mapping[str, Any], parts: Iterable[tuple[str, "pa.Table"]]) -> Path:
+    """Writes the parts of a trial that hold anything (tables after their names in PARTS), and then its row,
+    which makes it count; returns the file of the row. Raises StoreError."""
+    import pyarrow as pa
+
+    printable = {key: _printable(value) for key, value in row.items()}
+    trial = pa.Table.from_pylist([printable], schema("trials"))
+    name = f"{label}-{row['cell']}-{row['trial_id']}.parquet"
+    for table, content in parts:
+        if content.num_rows:
+            write_table(results / table / str(row["experiment"]) / name, content)
+        del content  # of a million tasks, one table at a time is enough
+    path = results / "trials" / str(row["experiment"]) / name
+    write_table(path, trial)
+    return path
+
+
+def write_before(results: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes what a sweep sets out to do, rows of `plans` or `candidates`, a file for each of its
+    experiments. Raises StoreError."""
+    import pyarrow as pa
+
+    of_experiments: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        printable = {key: _printable(value) for key, value in row.items()}
+        of_experiments.setdefault(row["experiment"], []).append(printable)
+    for name, each in of_experiments.items():
+        path = results / table / name / f"{each[0]['sweep']}.parquet"
+        write_table(path, pa.Table.from_pylist(each, schema(table)))
+
+
+def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
+    """Writes a file that is whole or not there, encoded as pyarrow's `write_table` is told. Raises
+    StoreError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    aside = path.with_name(f".{HOST}-{os.getpid()}.part")  # readers of the folder pass over dotted names
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(aside, "wb") as file:
+            pq.write_table(table, file, **encoding)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except (OSError, pa.ArrowException) as error:
+        with suppress(OSError):  # the first error is the one to report
+            aside.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"results_dir: {path} cannot be written: {reason}") from error
+
+
+def _printable(value: Any) -> Any:
+    """Text as UTF-8, whatever bytes a file name in it is made of."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:
+    """The rows of one cell, oldest first. A file that is damaged counts nothing; `read` names it."""
+    paths = (results / "trials" / experiment).glob(f"*-{cell}-*.parquet")
+    return sorted((row for path in paths for row in _rows(path)), key=lambda row: row["started_at"])
+
+
+@cache  # a record never changes
+def _rows(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+
+    try:
+        rows: list[dict[str, Any]] = _in_schema(_content(path), "trials").to_pylist()
+    except (pa.ArrowException, OSError, ValueError):
+        return []
+    return rows
+
+
+def read(folder: Path, table: str) -> "pd.DataFrame":
+    """All rows of one of TABLES below a folder. A file that is damaged or not of the suite is named on
+    stderr and left as it is; the rest is read."""
+    frame: pd.DataFrame = read_arrow(folder, table).to_pandas()
+    return frame
+
+
+def read_arrow(folder: Path, table: str) -> "pa.Table":
+    """The same as an Arrow table."""
+    import pyarrow as pa
+
+    tables = [schema(table).empty_table()]
+    for path in sorted(folder.rglob("[!.]*.parquet")):
+        try:
+            tables.append(_in_schema(_content(path), table))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            print(f"warning: {path} is left out: {reason}", file=sys.stderr)
+    return pa.concat_tables(tables)
+
+
+def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
+    """A whole file. Opened as one: as a dataset, which `read_table` makes of it, small ones take twice as
+    long."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read(columns, use_threads=False)
+
+
+def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) -> "pa.Table":
+    """The content of a file of one of TABLES in today's schema, all its columns or those named; columns that
+    one of an earlier version lacks are as they were `before`. Raises ValueError for a file without a column
+    that every row has."""
+    import pyarrow as pa
+
+    wanted, have = schema(table), {*content.column_names}
+    if names:
+        wanted = pa.schema([wanted.field(name) for name in names])
+    if content.schema == wanted:
+        return content
+    lacking = [each for each in TABLES[table] if each.name in {*wanted.names} - have]
+    if foreign := [each.name for each in lacking if not each.nullable and each.before is None]:
+        raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
+    before = {
+        each.name: pa.repeat(pa.scalar(each.before, wanted.field(each.name).type), len(content))
+        for each in lacking
+    }
+    columns = [before[name] if name in before else content[name] for name in wanted.names]
+    return pa.table(columns, wanted.names).cast(wanted)
+
+
+def prepare(results: Path) -> None:
+    """Makes the folder of the results. Raises StoreError where nothing can be written there."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        _lock(results).acquire()
+        _lock(results).release()
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}; give a folder to write to"
+        raise StoreError(f"results_dir={results}: {reason}") from error
+
+
+@contextmanager
+def turn(results: Path) -> Iterator[None]:
+    """Waits until no other sweep of this host measures into these results: trials at the same time would
+    falsify each other, and the same trial would be measured twice."""
+    prepare(results)
+    with _lock(results):
+        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # its writer was killed, or it held the lock
+            abandoned.unlink()
+        yield
+
+
+def _lock(results: Path) -> FileLock:
+    return FileLock(results / f".turn-{HOST}.lock")
+
+
+class Parts:
+    """The tasks, transforms and turns of the trials of one experiment, read one trial at a time and only in
+    the columns wanted. A sweep writes a file per trial; `experiments.report.pack` writes one file of all
+    trials, which has the name of its table."""
+
+    def __init__(self, results: Path, experiment: str) -> None:
+        """List the files. Raises StoreError if a file of all trials cannot be read."""
+        self._parts: dict[tuple[str, str], Path | pa.Table] = {}
+        for table in PARTS:
+            for path in (results / table / experiment).glob("[!.]*.parquet"):
+                if path.stem == table:
+                    self._parts |= {(table, trial_id): rows for trial_id, rows in _by_trial(path)}
+                else:
+                    self._parts[table, path.stem.rpartition("-")[2]] = path
+
+    def has(self, table: str, trial_id: str) -> bool:
+        """Return whether that part of a trial was recorded."""
+        return (table, trial_id) in self._parts
+
+    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
+        """Return the rows of a part of one trial, none if it was not recorded. Raises StoreError."""
+        frame: pd.DataFrame = self.rows(table, trial_id, columns).to_pandas()
+        return frame
+
+    def rows(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pa.Table":
+        """Return the same as an Arrow table."""
+        import pyarrow as pa
+
+        names = columns or schema(table).names
+        part = self._parts.get((table, trial_id))
+        try:
+            if isinstance(part, Path):
+                part = _content(part, names)
+            return (
+                schema(table).empty_table().select(names) if part is None else _in_schema(part, table, names)
+            )
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise StoreError(f"{table} of trial {trial_id} cannot be read: {error}") from error
+
+
+def _by_trial(path: Path) -> Iterator[tuple[str, "pa.Table"]]:
+    """Yield the id and the rows of each trial in a file of all trials, which is sorted by trial."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        content = _content(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    runs = pc.run_end_encode(content["trial_id"].combine_chunks())
+    begin = 0
+    for trial_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield trial_id, content.slice(begin, end - begin)
+        begin = end

@@ -1,0 +1,148 @@
+"""The input files of a sweep's cells: listed, sampled, identified and checked once for all cells."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from augment.filesystem import absolute, is_local, read_bytes
+from augment.options import OptionError
+from experiments.config.options import Config, OnBadImage
+from experiments.sweep.headers import NotRegularError, dimensions, open_regular, pixel_count
+from experiments.sweep.vetting import Vetted, usable
+
+BATCH = 1024  # files at a time, because a future for each of 100,000 would take 200 MB
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The image files of a cell, bad ones among them."""
+
+    files: tuple[Path, ...]
+    sampled_pixels: dict[str, int] | None  # by file name, if the files are a sample
+
+    @cached_property
+    def digest(self) -> str:
+        """See `inputs_digest`; worked out when it is asked for, because it reads every byte."""
+        return inputs_digest(self.files)
+
+    @property
+    def folders(self) -> set[Path]:
+        """The folders that hold the files."""
+        return {path.parent.resolve() if is_local(path) else path.parent for path in self.files}
+
+    def first_size(self) -> tuple[int, int] | None:
+        """Return width and height of the first image whose header tells them."""
+        return next(filter(None, map(dimensions, self.files)), None)
+
+
+class Inventory:
+    """The inputs of all cells of a command; cells that ask for the same images share one look at them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, object] = {}
+
+    def inputs(self, config: Config) -> Inputs:
+        """Return the input files of a cell, made first if they are synthetic. Raises OptionError, OSError."""
+        return self._once(_images_key(config), lambda: _inputs(config))
+
+    def vetted(self, config: Config) -> Vetted:
+        """Return which inputs can be augmented, with their sizes. Raises OSError and OptionError.
+
+        OptionError names every bad image if the cell does not skip them, or if no good one is left.
+        """
+        inputs = self.inputs(config)
+        if size := config.size():  # made at that size by the suite itself
+            return Vetted(inputs.files, (size,) * len(inputs.files), {})
+        output = config.output_place if config.saving else None
+        if output:
+            output.mkdir(parents=True, exist_ok=True)
+        demands = (config.max_image_pixels, output, config.n_augmentations, json.dumps(config.pipeline))
+        key = f"{_images_key(config)} {demands}"
+        vetted = self._once(key, lambda: usable(inputs.files, *demands))
+        _refuse_bad_images(vetted, len(inputs.files), config.on_bad_image)
+        return vetted
+
+    def _once(self, key: str, look: Callable[[], T]) -> T:
+        """Return what `look` returned or raise what it raised when this key was asked for first."""
+        if key not in self._known:
+            try:
+                self._known[key] = look()
+            except (OptionError, OSError) as error:
+                self._known[key] = error
+        known = self._known[key]
+        if isinstance(known, Exception):
+            raise known
+        return known  # type: ignore[return-value]
+
+
+def _images_key(config: Config) -> str:
+    options = (config.dataset, config.n_images, config.image_size, config.sample, config.seed)
+    return repr((*options, config.cache_dir))
+
+
+def _inputs(config: Config) -> Inputs:
+    cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
+    listed = config.dataset.files(config.n_images, config.size(), config.seed, cache.expanduser())
+    files = tuple(stratified_sample([absolute(path) for path in listed], config.sample, config.seed))
+    sampled_pixels = {path.name: pixel_count(path) for path in files} if config.sample else None
+    return Inputs(files, sampled_pixels)
+
+
+def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -> None:
+    listed = "; ".join(f"{name!r}: {reason}" for name, reason in vetted.bad.items())
+    if not vetted.good:
+        raise OptionError(f"dataset: none of {n_files} files is a usable image: {listed}")
+    if vetted.bad and on_bad_image is OnBadImage.fail:
+        bad = f"{len(vetted.bad)} of {n_files} files are no usable images"
+        raise OptionError(f"on_bad_image=fail: {bad}; on_bad_image=skip leaves them out: {listed}")
+
+
+def stratified_sample(files: Sequence[Path], count: int | None, seed: int) -> list[Path]:
+    """Return at most `count` files in their order, one drawn from each of `count` strata of pixel counts."""
+    if count is None or count >= len(files):
+        return list(files)
+    pixels = pixel_counts(files)
+    by_pixels = sorted(range(len(files)), key=pixels.__getitem__)
+    random, ends = Random(seed), [k * len(files) // count for k in range(count + 1)]
+    chosen = [random.choice(by_pixels[ends[k] : ends[k + 1]]) for k in range(count)]
+    return [files[place] for place in sorted(chosen)]
+
+
+def pixel_counts(files: Sequence[Path]) -> list[int]:
+    """Return the `pixel_count` of each file."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(pixel_count, files))
+
+
+def inputs_digest(files: Sequence[Path]) -> str:
+    """Return the SHA-256 (hex) of the sorted lines `{file name} {size in bytes} {SHA-256 of its bytes}`.
+
+    A file that is not regular or cannot be read has the line `{file name} - {class of the error}`.
+    """
+    lines: list[bytes] = []
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), BATCH):
+            lines += pool.map(_digest_line, files[start : start + BATCH])
+    return hashlib.sha256(b"".join(sorted(lines))).hexdigest()
+
+
+def _digest_line(path: Path) -> bytes:
+    try:
+        if not is_local(path):
+            whole = read_bytes(path)
+            content = f"{len(whole)} {hashlib.sha256(whole).hexdigest()}"
+        else:
+            with open_regular(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                content = f"{os.fstat(file.fileno()).st_size} {digest}"
+    except (OSError, NotRegularError) as error:
+        content = f"- {type(error).__name__}"
+    return f"{path.name} {content}\n".encode(errors="surrogateescape")

@@ -1,0 +1,1 @@
+"""One trial: its process, its supervisor, its row and its tables."""

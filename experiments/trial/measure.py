@@ -1,0 +1,92 @@
+"""One trial of a cell: run in scratch folders, beside which nothing of it stays but what is to be kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from augment.files import compact
+from augment.filesystem import is_local
+from augment.workload import Job, Workload
+from experiments.config.cell import Cell
+from experiments.machine import speed
+from experiments.store.columns import OK
+from experiments.trial import supervisor
+from experiments.trial.row import measured_columns
+from experiments.trial.scratch import apart, scratch
+from experiments.trial.tables import tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measured columns of a trial, its detail tables by name, and what may have spoilt it.
+
+    A table is made when it is asked for, because those of a million tasks take gigabytes together.
+    """
+
+    columns: dict[str, Any]
+    tables: Iterable[tuple[str, pa.Table]] = ()
+    findings: list[str] = field(default_factory=list)
+
+
+def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
+    """Run one trial of a cell on these images. Raises OSError."""
+    config, place = cell.config, cell.config.output_place
+    complete = config.strategy.complete
+    with scratch(Path(tempfile.gettempdir())) as folder, _outputs_at(place) as output:
+        job = _job(cell, images, folder, output)
+        before_s = speed.kernel_s()
+        outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
+        after_s = speed.kernel_s()
+        columns = measured_columns(outcome, job, complete)
+        columns |= {"kernel_before_s": before_s, "kernel_after_s": after_s}
+        if config.output_dir and complete and columns["status"] == OK and output != place:
+            for name in job.workload.output_names():
+                os.replace(output / name, place / name)
+        if outcome.result and job.profiles:
+            kept = config.results_folder / "profiles" / cell.label
+            shutil.copytree(job.profiles, kept, dirs_exist_ok=True)
+    findings = [*_threads_at_fork(outcome), *speed.findings(before_s, after_s)]
+    return Measurement(columns, tables(outcome, trial_id, config.saving, complete), findings)
+
+
+def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workload:
+    """Return what the cell does with these images."""
+    config = cell.config
+    return Workload(compact(images), config.n_augmentations, config.pipeline, config.seed, output)
+
+
+@contextmanager
+def _outputs_at(place: Path) -> Iterator[Path]:
+    """Yield where a trial writes its outputs: a scratch folder of a local place, an address itself."""
+    if is_local(place):
+        with scratch(place) as folder:
+            yield apart(folder)
+    else:
+        yield place
+
+
+def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:
+    config = cell.config
+    for name in ("logs", "profiles"):
+        (folder / name).mkdir()
+    profiles = folder / "profiles" if config.profile else None
+    work = workload(cell, images, output if config.saving else None)
+    return Job(work, config.workers, config.runtime, folder / "logs", config.trace, profiles)
+
+
+def _threads_at_fork(outcome: supervisor.Outcome) -> list[str]:
+    """Return a finding if other threads ran before a fork; locks that they held stay locked in the child."""
+    result = outcome.result
+    if result is None or result.start_method != "fork" or result.threads_before <= 1:
+        return []
+    return [f"{result.threads_before} threads were alive before the fork"]

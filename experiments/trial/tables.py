@@ -1,0 +1,131 @@
+"""The columns of a trial's tasks, transforms and turns, from its logs to Arrow without a Python object
+per task. `logs` are those of all processes of a trial that went well, in the order they began; `begin` is
+the begin of the timed region on their clock, from which the times in the tables count, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from augment.task_log.layout import STAGES, Role, Turn
+from augment.task_log.reader import ProcessLog
+from experiments.store.columns import schema
+from experiments.trial.supervisor import Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+KEY = ["image_index", "augmentation_index"]
+COUNTERS = {  # columns, and the logs' names for them
+    "cpu_user_s": "user",
+    "cpu_system_s": "system",
+    "minor_faults": "faults",
+    "run_queue_wait_s": "wait",
+}
+
+
+def tables(
+    outcome: Outcome, trial_id: str, saving: bool, complete: bool = True
+) -> Iterator[tuple[str, pa.Table]]:
+    """The tables of a trial after their names in `records.schema.PARTS`; none of a failed one. Of a strategy
+    that is not `complete` the turns: its tasks are only some of the workload's."""
+    if outcome.result and complete:
+        yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
+        yield "transforms", transform_table(outcome.logs, trial_id)
+    elif outcome.result:
+        yield "turns", turn_table(outcome.logs, trial_id)
+
+
+def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: bool) -> pa.Table:
+    """A row for each task: what its worker did, and what a saver of its own did after that (P_Q)."""
+    transformed = _entries(logs, Role.WORKER).query("augmentation_index >= 0")
+    tasks = transformed.merge(_entries(logs, Role.SAVER), "left", KEY, suffixes=("", "_saving"))
+
+    def of_both(name: str) -> pd.Series[float]:
+        return tasks[name] + tasks[f"{name}_saving"].fillna(0)
+
+    columns = {
+        **{name: tasks[name] for name in KEY},
+        "worker": tasks["process"],
+        "node": tasks["node"],
+        "saver": tasks["process_saving"].fillna(tasks["process"]) if saving else [None] * len(tasks),
+        "start_s": tasks["start"] - begin,
+        "save_start_s": tasks["start_saving"] - begin,
+        "end_s": tasks["end_saving"].fillna(tasks["end"]) - begin,
+        **{f"{stage}_s": of_both(stage) for stage in STAGES},
+        "file_wait_s": of_both("file_wait"),
+        **{column: of_both(name) for column, name in COUNTERS.items()},
+        "rss_bytes": tasks["rss"],
+        **{f"saver_{column}": tasks[f"{name}_saving"] for column, name in COUNTERS.items()},
+    }
+    return _table("tasks", columns, trial_id)
+
+
+def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
+    """A row for each call of a transform in a task whose transforms were timed."""
+    import pyarrow as pa
+
+    def of_process(log: ProcessLog) -> pa.Table:
+        samples = log.samples
+        columns = {
+            **{name: log.tasks[name][samples["task"]] for name in KEY},
+            "transform": pa.array(log.names, pa.string()).take(pa.array(samples["name"])),
+            "seconds": samples["seconds"],
+            "weight": samples["weight"],
+        }
+        return _table("transforms", columns, trial_id)
+
+    return pa.concat_tables(of_process(log) for log in logs if log.header.role is Role.WORKER)
+
+
+def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
+    """Return a row for each turn of the subject, and one for each transform that was timed in it."""
+    import numpy as np
+    import pandas as pd
+
+    log = max(logs, key=lambda each: len(each.turns))
+    turns = pd.DataFrame(log.turns, columns=Turn._fields)
+    turn = (
+        np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
+    )  # -1: before the first
+    stages_s = sum(log.tasks[stage] for stage in STAGES)
+    whole = pd.DataFrame({"turn": turn, "wall_s": stages_s} | {c: log.tasks[c] for c in ("user", "system")})
+    samples = log.samples
+    timed = pd.DataFrame({"turn": turn[samples["task"]], "name": samples["name"]})
+    timed["wall_s"] = samples["seconds"] * samples["weight"]
+    sums = [
+        whole.groupby("turn", as_index=False).sum(),
+        timed.groupby(["turn", "name"], as_index=False).sum(),
+    ]
+    rows = pd.concat(sums).query("turn >= 0").join(turns, on="turn")
+    columns = {
+        "round": rows["round"],
+        "neighbour": rows["neighbour"],
+        "transform": rows["name"].map(dict(enumerate(log.names))),
+        "wall_s": rows["wall_s"],
+        "cpu_user_s": rows["user"],
+        "cpu_system_s": rows["system"],
+    }
+    return _table("turns", columns, trial_id)
+
+
+def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:
+    """What all processes of a role have in their logs, with the number of each among workers and savers."""
+    import pandas as pd
+
+    working = [log for log in logs if log.header.role in (Role.WORKER, Role.SAVER)]
+    parts = [log.tasks if log.header.role is role else log.tasks[:0] for log in working]
+    nodes = [log.header.node.decode() or None for log in working]
+    return pd.concat(
+        pd.DataFrame(part).assign(process=number, node=node)
+        for number, (part, node) in enumerate(zip(parts, nodes, strict=True))
+    )
+
+
+def _table(name: str, columns: Mapping[str, Any], trial_id: str) -> pa.Table:
+    """One of the tables of `records.schema` for one trial."""
+    import pyarrow as pa
+
+    trial_ids = pa.repeat(trial_id, len(next(iter(columns.values()))))
+    return pa.table({"trial_id": trial_ids, **columns}, schema(name))
