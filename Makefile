@@ -21,7 +21,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa overhead profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa profile reliability figures schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,10 +87,6 @@ bench: $(READY)  ## The study's strategies, this suite's, other executors: who r
 
 aa: $(READY)  ## How often does identical code claim to differ from itself?
 	@$(call sweep,aa)
-
-overhead: $(READY)  ## What recording every task costs, in interleaved pairs
-	@$(PY) -m experiments.sweep.recording_cost --results $(RESULTS)
-	@$(report) --experiment overhead
 
 profile: $(READY)  ## cProfile of the master and one worker of one cell
 	@$(call sweep,profile)

@@ -93,7 +93,7 @@ def test_make_help_explains_every_target() -> None:
     ("arguments", "results"),
     [("", "results"), ("workers=2 results_dir=x", "x"), ("results_dir=x seed=1 results_dir=y", "y")],
 )
-@pytest.mark.parametrize("target", ["strong-scaling", "diagnose", "overhead", "figures"])
+@pytest.mark.parametrize("target", ["strong-scaling", "diagnose", "figures"])
 def test_make_target_reports_the_results_it_measured(target: str, arguments: str, results: str) -> None:
     command = ["make", "-n", "-o", ".venv/.installed", target, f"ARGS={arguments}"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -47,3 +47,11 @@ def test_elastic_transform_by_fft_changes_few_values_by_little() -> None:
     assert not np.array_equal(plain, image[None].repeat(5, 0))
     assert (plain != fast).mean() < 1e-4
     assert np.abs(plain - fast).max() < 32
+
+
+@pytest.mark.slow
+def test_the_cost_of_recording_is_printed_with_and_without_saving() -> None:
+    *words, _ = words_of("recording_cost")
+    ended = interpreter(*words, "2", cwd=ROOT)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [line.split(":")[0] for line in ended.stdout.splitlines()] == ["saving=True", "saving=False"]

@@ -4,22 +4,18 @@ import io
 import json
 import pstats
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from experiments.analysis.scaling import public, strong, weak
 from experiments.report.output import FORMATS
-from experiments.report.results import Results
 from experiments.report.sections.profile import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
 from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table
-from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, schema
+from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
@@ -214,21 +210,6 @@ def test_an_experiment_of_its_own_has_a_row_for_each_cell_with_what_they_differ_
 
     assert table.columns[-3:] == ["seed", "time (s)", "images/s"]
     assert [line[-3:-1] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
-
-
-def test_the_cost_of_recording_is_of_the_pairs_of_the_newest_run(tmp_path: Path) -> None:
-    known = {"machine": "m1", "pipeline": "light", "width": 500, "height": 400, "saving": True}
-    for begin, recorded_s in (
-        (datetime(2026, 1, 1, tzinfo=UTC), 9.0),
-        (datetime(2026, 1, 2, tzinfo=UTC), 0.0102),
-    ):
-        pair = {"started_at": begin, "unrecorded_s": 0.010, "recorded_s": recorded_s}
-        table = pa.Table.from_pylist([known | pair] * 6, schema("recording_cost"))
-        store.write_table(tmp_path / "recording_cost" / "overhead" / f"{begin:%d}.parquet", table)
-    tables, _ = shown(Results(tmp_path, "overhead"), "recording cost")
-
-    assert tables["table"][0].title == "Recording on light, 500x400 pixels"
-    assert tables["table"][0].rows == [["yes", "6", "10.00", "2.0 (2.0–2.0)", "200.0"]]
 
 
 def test_a_profile_keeps_functions_of_one_name_apart(tmp_path: Path) -> None:

@@ -288,19 +288,6 @@ class Candidate:
     left_out: str | None = column("why no trial of it was asked for; null where some were")
 
 
-class RecordingCost:
-    """Seconds of a task with and without recording, each the mean of as many tasks as a block of a log."""
-
-    started_at: datetime = column("when the run began, UTC; its pairs share it")
-    machine: str = column("as in trials")
-    saving: bool = column("as in trials")
-    pipeline: str = column("as in trials")
-    width: int = column("as in trials")
-    height: int = column("as in trials")
-    recorded_s: float = column("seconds of a task that was recorded")
-    unrecorded_s: float = column("seconds of a task that was not, between the recorded ones")
-
-
 TRIALS = (*_columns(Trial), *_option_columns())
 PARTS: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results, its columns
     "tasks": tuple(_columns(Task)),
@@ -312,7 +299,6 @@ TABLES = {
     **PARTS,
     "plans": tuple(_columns(Plan)),
     "candidates": tuple(_columns(Candidate)),
-    "recording_cost": tuple(_columns(RecordingCost)),
 }
 DETERMINING = tuple(each for each in TRIALS if each.determines)
 
