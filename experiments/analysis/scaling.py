@@ -74,6 +74,13 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     return points.astype({"width": "Int64", "height": "Int64"})
 
 
+def ceiling_shares(trials: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Return the points with these values of `key`, and their share of the ceiling."""
+    points, fits = summarise(trials, key)
+    _add_ratio(points, fits, "ceiling_share", _ceiling(points, key))
+    return points
+
+
 def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
     """The fit to the ok trials with and to those without saving; what it calls cells are the values of `key`,
     numbered in their order. Raises NoTrialsError."""

@@ -1,37 +1,33 @@
 """The claims of the published study as tests on one's own results.
 
-A claim is *confirmed* where its interval lies on the claim's side of a limit, *refuted* where it lies on the
-other, and *cannot be decided here* where it holds the limit, where something was not measured, or where this
-machine has fewer cores than the claim is about. Published values: see `printed`."""
+A claim says that a quantity lies between two limits. It is *confirmed* if the interval of the quantity does,
+*refuted* if it lies beyond a limit, and *cannot be decided here* if it holds a limit, if something was not
+measured, or if this machine has fewer cores than the claim is about."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from math import nan
+from functools import cached_property, partial
+from math import inf
 from typing import Any, NamedTuple
 
 import pandas as pd
-from scipy import stats
 
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
-from experiments.analysis import printed
+from augment.strategies.sequential import Sequential
 from experiments.analysis.ablation import comparable, of_one_workload
 from experiments.analysis.costs import STAGE_COLUMNS, recorded
 from experiments.analysis.interference import COPIES, MEMORY, contended, of_tasks, slowdowns
-from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, weak
+from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, interval_columns, weak
 from experiments.analysis.select import ok_trials, select
-from experiments.analysis.statistics import LEVEL, BlockModel, Interval
-from experiments.analysis.text import percent_interval, with_interval
+from experiments.analysis.statistics import BlockModel, Estimate, Interval
+from experiments.analysis.text import counted, label, percent_interval, with_interval, with_or_without
 from experiments.store.files import Parts
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
-ALIKE = 1.15  # times as long: what P_1 and P_2 may differ by and still be alike
-NO_FASTER = 0.95  # times as long: not saving that is faster than that is faster
-GAINS = 1.10  # times as fast with twice the workers: below it the speedup is saturated
-HALF = 0.5  # of a task's seconds: a stage that takes less is not the bottleneck
-FEW = 2  # workers
-CORES_OF_SATURATION, CORES_OF_CONTENTION, CORES_OF_COLLAPSE = 8, 8, 32  # fewer cannot show what the study saw
+Cell = tuple[str, int, bool]  # strategy, workers, saving
+Measured = tuple[list[Interval], str]  # quantities, and the same in words
+FEW_WORKERS = 2
 
 
 class Claim(NamedTuple):
@@ -46,217 +42,201 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Own:
-    """One's own results: the trials of each experiment that may stand in one table, and their parts."""
+    """One's own results: the trials of each experiment, and the parts of its trials."""
 
     trials: Mapping[str, pd.DataFrame]
     parts: Mapping[str, Parts]
 
     @cached_property
     def cpus(self) -> int:
-        """That the machine of strong scaling lets a process use."""
+        """Return how many CPUs the machine of strong scaling lets a process use."""
         return int(self.strong["usable_cpus"].iloc[0])
 
     @cached_property
     def strong(self) -> pd.DataFrame:
-        """The ok trials of strong scaling. Raises NoTrialsError."""
-        return self._ok("strong_scaling", STRONG)
+        """Return the ok trials of strong scaling. Raises NoTrialsError."""
+        return self.ok("strong_scaling", STRONG)
 
-    def _ok(self, experiment: str, axes: tuple[str, ...]) -> pd.DataFrame:
-        trials = self.trials.get(experiment)
-        if trials is None or trials.empty:
+    def ok(self, experiment: str, axes: Sequence[str]) -> pd.DataFrame:
+        """Return the ok trials of an experiment that may stand in one table. Raises NoTrialsError."""
+        trials = self.trials.get(experiment, pd.DataFrame())
+        if trials.empty or (ok := ok_trials(select(trials, axes)[0])).empty:
             raise NoTrialsError(f"{experiment} was not measured")
-        kept, _ = select(trials, axes)
-        ok = ok_trials(kept)
-        if ok.empty:
-            raise NoTrialsError(f"{experiment}: no trial was ok")
         return ok
 
     @cached_property
     def model(self) -> BlockModel:
-        """Of strong scaling, both saving flags together; a cell is (strategy, workers, saving)."""
-        ok = self.strong
-        return BlockModel.of(
-            ok, list(ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None))
-        )
+        """Return the model of strong scaling."""
+        return _model(self.strong)
 
-    def counts(self, *names: str, saving: bool = True) -> list[int]:
-        """The worker counts up to the CPUs at which all these strategies were measured."""
-        cells = self.model.cells
-        present = [{each[1] for each in cells if each[0] == name and each[2] == saving} for name in names]  # type: ignore[index]
-        return sorted(count for count in set.intersection(*present) if 1 < count <= self.cpus)
+    def counts(self, *names: str) -> list[int]:
+        """Return the worker counts up to the CPUs at which all these strategies were measured, saving."""
+        saved = self.strong[self.strong["saving"] & self.strong["workers"].between(2, self.cpus)]
+        present = [{*saved.loc[saved["strategy"] == name, "workers"]} for name in names]
+        return sorted(set.intersection(*present))
 
 
-def scorecard(own: Own) -> list[Claim]:
-    """Every claim, in the order of the study. What was not measured leaves its claims open."""
-    claims = []
-    for claim, check, as_printed in CLAIMS:
-        try:
-            verdict, here, reason = check(own)
-        except NoTrialsError as error:
-            verdict, here, reason = OPEN, "", str(error)
-        claims.append(Claim(claim, verdict, here, as_printed(), reason))
-    return claims
+def _model(ok: pd.DataFrame) -> BlockModel:
+    return BlockModel.of(ok, [*ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None)])
 
 
-Verdict = tuple[str, str, str]  # verdict, here, reason
-Check = Callable[[Own], Verdict]
+def _times(model: BlockModel, cell: Cell, base: Cell, words: str) -> Measured:
+    """Return a cell's time over that of another, also in words. Raises NoTrialsError."""
+    for strategy, workers, saving in {cell, base} - model.cells.keys():
+        where = f"{label(strategy)} with {counted(workers, 'worker')}, {with_or_without(saving)}"
+        raise NoTrialsError(f"{where} was not measured")
+    times = model.ratio(cell, base).ratio()
+    return [times], words.format(with_interval(*times))
 
 
-def _side(interval: Interval, limit: float, below: bool) -> str:
-    """Of a claim that a quantity is below, or above, a limit."""
-    if not interval.known or interval.low <= limit <= interval.high:
-        return OPEN
-    return CONFIRMED if (interval.high < limit) == below else REFUTED
-
-
-def _rounds(verdict: str) -> str:
-    return "the interval holds the limit: more rounds would tell" if verdict == OPEN else ""
-
-
-def _saturates(own: Own) -> Verdict:
-    cpus = own.cpus
-    if cpus < CORES_OF_SATURATION:
-        return OPEN, "", f"{cpus} CPUs are fewer than the {CORES_OF_SATURATION} it takes to see it"
+def _saturation(own: Own) -> Measured:
     counts = own.counts(P2.name)
     half = max((count for count in counts if count <= max(counts) / 2), default=0)
-    if not half or max(counts) <= cpus / 2:
-        raise NoTrialsError(f"P_2 was not measured with about {cpus} workers and with half as many")
-    gain = own.model.ratio((P2.name, half, True), (P2.name, max(counts), True)).ratio()
-    verdict = _side(gain, GAINS, below=True)
-    here = f"P_2 with {max(counts)} workers is {with_interval(*gain)} times as fast as with {half}"
-    return verdict, here, _rounds(verdict)
+    if not half or max(counts) <= own.cpus / 2:
+        raise NoTrialsError(f"P_2 was not measured with about {own.cpus} workers and with half as many")
+    words = f"P_2 with {max(counts)} workers is {{}} times as fast as with {half}"
+    return _times(own.model, (P2.name, half, True), (P2.name, max(counts), True), words)
 
 
-def _alike(own: Own) -> Verdict:
-    workers = max(own.counts(P1.name, P2.name), default=0)
-    if not workers:
-        raise NoTrialsError("P_1 and P_2 were not both measured")
-    times = own.model.ratio((P1.name, workers, True), (P2.name, workers, True)).ratio()
-    inside = times.known and times.low > 1 / ALIKE and times.high < ALIKE
-    outside = times.known and (times.high < 1 / ALIKE or times.low > ALIKE)
-    verdict = CONFIRMED if inside else REFUTED if outside else OPEN
-    here = f"P_1 takes {with_interval(*times)} times as long as P_2 with {workers} workers"
-    return verdict, here, _rounds(verdict)
+def _p1_over_p2(own: Own) -> Measured:
+    workers = max(own.counts(P1.name, P2.name), default=FEW_WORKERS)
+    words = f"P_1 takes {{}} times as long as P_2 with {workers} workers"
+    return _times(own.model, (P1.name, workers, True), (P2.name, workers, True), words)
 
 
-def _never_pays(own: Own) -> Verdict:
-    model, counts = own.model, own.counts(P1.name, P2.name, PQ.name)
-    if not counts:
-        raise NoTrialsError("P_Q was not measured beside P_1 and P_2")
-    times = {}
-    for count in counts:
+def _pq_over_better(own: Own) -> Measured:
+    model, times = own.model, {}
+    for count in own.counts(P1.name, P2.name, PQ.name):
         best = min((P1.name, P2.name), key=lambda name: model.seconds((name, count, True)))
         times[count] = model.ratio((PQ.name, count, True), (best, count, True)).ratio()
-    verdicts = [_side(each, 1.0, below=False) for each in times.values()]
-    verdict = REFUTED if REFUTED in verdicts else OPEN if OPEN in verdicts else CONFIRMED
+    if not times:
+        raise NoTrialsError("P_Q was not measured beside P_1 and P_2")
     here = ", ".join(f"{with_interval(*each)} with {count}" for count, each in times.items())
-    return verdict, f"times as long as the better of P_1 and P_2: {here} workers", _rounds(verdict)
+    return [*times.values()], f"times as long as the better of P_1 and P_2: {here} workers"
 
 
-def _no_faster(own: Own) -> Verdict:
-    model = own.model
-    if not {(P2.name, FEW, True), (P2.name, FEW, False)} <= model.cells.keys():
-        raise NoTrialsError("saving and not saving were not both measured with 2 workers")
-    times = model.ratio((P2.name, FEW, False), (P2.name, FEW, True)).ratio()
-    verdict = _side(times, NO_FASTER, below=False)
-    here = f"without saving P_2 with {FEW} workers takes {with_interval(*times)} times as long as with it"
-    return verdict, here, _rounds(verdict)
+def _unsaved_over_saved(own: Own) -> Measured:
+    words = f"without saving P_2 with {FEW_WORKERS} workers takes {{}} times as long as with it"
+    return _times(own.model, (P2.name, FEW_WORKERS, False), (P2.name, FEW_WORKERS, True), words)
 
 
-def _weak(own: Own, measure: str) -> Verdict:
-    points = weak(own._ok("weak_scaling", WEAK))
-    here = points[(points["strategy"] == P2.name) & points["saving"] & (points["workers"] > 1)]
-    here = here[(here["workers"] <= own.cpus) & (here["workers"] < 32)].dropna(subset=measure)
-    if here.empty:
+def _weak(own: Own, measure: str) -> Measured:
+    points = weak(own.ok("weak_scaling", WEAK)).dropna(subset=measure)
+    saved = points[(points["strategy"] == P2.name) & points["saving"]]
+    saved = saved[saved["workers"].between(2, min(own.cpus, 31))]
+    if saved.empty:
         raise NoTrialsError("weak scaling was not measured with 2 workers or more and its references")
-    row = here.sort_values("workers").iloc[-1]
-    efficiency = Interval(*(float(row[f"{measure}{end}"]) for end in ("", "_low", "_high")))
-    verdict = _side(efficiency, 1.0, below=False)
-    return verdict, f"P_2 with {row['workers']} workers: {percent_interval(*efficiency)}", _rounds(verdict)
+    row = saved.sort_values("workers").to_dict("records")[-1]
+    efficiency = Interval(*(row[name] for name in interval_columns(measure)))
+    return [efficiency], f"P_2 with {row['workers']} workers: {percent_interval(*efficiency)}"
 
 
-def _collapses(own: Own) -> Verdict:
-    if (cpus := own.cpus) < CORES_OF_COLLAPSE:
-        reason = f"{cpus} CPUs are fewer than the {CORES_OF_COLLAPSE} cores on which 32 and 64 ranks differ"
-        return OPEN, "", reason
-    ok = own._ok("weak_scaling", WEAK)
-    model = BlockModel.of(ok, list(ok[["strategy", "workers", "saving"]].itertuples(index=False, name=None)))
-    if not {(P2.name, 64, True), (P2.name, 32, True)} <= model.cells.keys():
-        raise NoTrialsError("weak scaling was not measured with 32 and 64 workers")
-    times = model.ratio((P2.name, 64, True), (P2.name, 32, True)).ratio()
-    verdict = _side(times, 1.5, below=False)
-    return verdict, f"64 ranks take {with_interval(*times)} times as long as 32", _rounds(verdict)
+def _collapse(own: Own) -> Measured:
+    ok = own.ok("weak_scaling", WEAK)
+    model = _model(ok[ok["strategy"] != Sequential.name])  # its references are of all sizes
+    words = "64 ranks take {} times as long as 32"
+    return _times(model, (P2.name, 64, True), (P2.name, 32, True), words)
 
 
-def _files(own: Own) -> Verdict:
-    counts = own.counts(P2.name)
+def _share_of_files(own: Own) -> Measured:
+    workers = max(own.counts(P2.name), default=0)
     ok, parts = own.strong, own.parts["strong_scaling"]
-    saved = ok[(ok["strategy"] == P2.name) & ok["saving"] & (ok["workers"] == max(counts, default=0))]
+    saved = ok[(ok["strategy"] == P2.name) & ok["saving"] & (ok["workers"] == workers)]
     saved = recorded(saved, "tasks", parts)
     if saved.empty:
         raise NoTrialsError("no tasks of P_2 with saving were recorded")
-    shares = []
-    for trial_id in saved["trial_id"]:
-        stages = parts.of("tasks", trial_id, STAGE_COLUMNS).sum()
-        shares.append(float(stages[["read_s", "encode_s", "write_s"]].sum() / stages.sum()))
-    mean, dof = sum(shares) / len(shares), len(shares) - 1
-    half = float(stats.sem(shares) * stats.t.ppf((1 + LEVEL) / 2, dof)) if dof else nan
-    share = Interval(mean, mean - half, mean + half)
-    verdict = _side(share, HALF, below=True)
-    taken = f"reading and saving take {percent_interval(*share)} of the seconds of P_2's tasks"
-    return verdict, f"{taken} with {max(counts)} workers", _rounds(verdict)
+    stages = (parts.of("tasks", trial_id, STAGE_COLUMNS).sum() for trial_id in saved["trial_id"])
+    shares: Any = pd.Series([each[["read_s", "encode_s", "write_s"]].sum() / each.sum() for each in stages])
+    share = Estimate(float(shares.mean()), float(shares.sem()), len(shares) - 1).interval()
+    words = f"reading and saving take {percent_interval(*share)} of the seconds of P_2's tasks"
+    return [share], f"{words} with {workers} workers"
 
 
-def _memory(own: Own) -> Verdict:
-    told: list[tuple[int, bool, dict[str, float], Interval]] = []
+def _contention(own: Own) -> Claim:
+    """Return the claim that tasks contend for memory, at the largest worker count that was measured."""
+    claim, published = "It is contention, of memory", "named, not measured"
+    rows: list[tuple[Any, pd.DataFrame]] = []
     for experiment in ("interference", "diagnosis"):
-        if experiment in own.trials and len(own.trials[experiment]):
+        if len(own.trials.get(experiment, ())):
             trials, _ = of_one_workload(*comparable(own.trials[experiment]))
-            told += _contentions(of_tasks(slowdowns(trials, own.parts[experiment])))
-    if not told:
-        raise NoTrialsError("interference was not measured: make interference")
-    workers, _, resources, beside = max(told, key=lambda each: each[0])
-    here = f"a task takes {with_interval(*beside)} times as long beside {workers - 1} busy copies"
-    if resources:
-        here += f"; it contends for {', '.join(resources)}"
-        return CONFIRMED if MEMORY in resources else REFUTED, here, ""
-    if own.cpus < CORES_OF_CONTENTION:
+            table = of_tasks(slowdowns(trials, own.parts[experiment]))
+            beside = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
+            rows += [(row, table) for row in beside.to_dict("records")]
+    if not rows:
+        return Claim(claim, OPEN, "", published, "interference was not measured: make interference")
+    row, table = max(rows, key=lambda pair: pair[0]["workers"])
+    times = with_interval(row["slowdown"], row["low"], row["high"])
+    here = f"a task takes {times} times as long beside {row['workers'] - 1} busy copies"
+    if resources := contended(table, row["workers"], row["saving"]):
+        verdict = CONFIRMED if MEMORY in resources else REFUTED
+        return Claim(claim, verdict, f"{here}; it contends for {', '.join(resources)}", published, "")
+    reason = "no contention for any one resource is shown"
+    if own.cpus < CORES[_contention]:
         reason = f"no contention is shown by {own.cpus} CPUs; the study's is of 16 and more"
-        return OPEN, here, reason
-    return OPEN, here, "no contention for any one resource is shown"
+    return Claim(claim, OPEN, here, published, reason)
 
 
-def _contentions(table: pd.DataFrame) -> list[tuple[int, bool, dict[str, float], Interval]]:
-    """Per worker count and saving flag for what the workload contends, and the slowdown beside copies."""
-    rows = []
-    beside: Any = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
-    for row in beside.to_dict("records"):
-        workers, saving = int(row["workers"]), bool(row["saving"])
-        interval = Interval(row["slowdown"], row["low"], row["high"])
-        rows.append((workers, saving, contended(table, workers, saving), interval))
-    return rows
-
-
-CLAIMS: tuple[tuple[str, Check, Callable[[], str]], ...] = (  # claim, its check here, what was printed
-    ("The speedup saturates below the number of cores", _saturates, printed.peaks),
-    ("P_1 and P_2 are close to each other", _alike, lambda: printed.ratio(P1.name, P2.name)),
-    ("P_Q never pays", _never_pays, lambda: f"P_Q over P_2: {printed.ratio(PQ.name, P2.name)}"),
-    ("Not saving is no faster with few workers", _no_faster, lambda: printed.no_saving(FEW)),
+# Claim; quantity, and the limits that it lies between; what the printed seconds say.
+CLAIMS: tuple[tuple[str, Callable[[Own], Measured], float, float, str], ...] = (
+    (
+        "The speedup saturates below the number of cores",
+        *(_saturation, -inf, 1.10),  # times as fast with twice the workers
+        "7.59 at 16 ranks, saving; 7.73 at 32 ranks, no saving; 32 cores",
+    ),
+    (
+        "P_1 and P_2 are close to each other",
+        *(_p1_over_p2, 1 / 1.15, 1.15),
+        "0.91 to 1.04 times as long at 2 to 64 ranks",
+    ),
+    ("P_Q never pays", _pq_over_better, 1, inf, "P_Q over P_2: 1.10 to 2.52 times as long at 2 to 64 ranks"),
+    (
+        "Not saving is no faster with few workers",
+        *(_unsaved_over_saved, 0.95, inf),
+        "1.05 times as long with 2 ranks",
+    ),
     (
         "Weak scaling is superlinear below 32 ranks",
-        lambda own: _weak(own, "efficiency"),
-        printed.weak_efficiency,
+        *(partial(_weak, measure="efficiency"), 1, inf),
+        "120 % at 2, 154 % at 8, 131 % at 16, 67 % at 32 ranks",
     ),
     (
         "Weak scaling is superlinear also when normalised by work",
-        lambda own: _weak(own, "normalised_efficiency"),
-        lambda: "not printed: no sequential time at the larger sizes",
+        *(partial(_weak, measure="normalised_efficiency"), 1, inf),
+        "not printed: no sequential time at the larger sizes",
     ),
-    ("Weak scaling collapses at 2000x2000 pixels", _collapses, printed.collapse),
+    (
+        "Weak scaling collapses at 2000x2000 pixels",
+        *(_collapse, 1.5, inf),  # times as long with twice the ranks
+        "64 ranks take 5.7 times as long as 32",
+    ),
     (
         "Reading and saving are not the bottleneck",
-        _files,
-        lambda: "0.08 s of the master's 10 s are in imread, at 32 ranks",
+        *(_share_of_files, -inf, 0.5),  # of a task's seconds
+        "0.08 s of the master's 10 s are in imread, at 32 ranks",
     ),
-    ("It is contention, of memory", _memory, lambda: "named, not measured"),
 )
+CORES: dict[object, int] = {_saturation: 8, _collapse: 32, _contention: 8}  # fewer do not show it
+
+
+def scorecard(own: Own) -> list[Claim]:
+    """Return every claim, in the order of the study. A claim of what was not measured is open."""
+    claims = []
+    for claim, measure, low, high, published in CLAIMS:
+        verdict, here, reason = OPEN, "", ""
+        try:
+            if measure in CORES and own.cpus < CORES[measure]:
+                raise NoTrialsError(f"{own.cpus} CPUs are fewer than the {CORES[measure]} it takes to see it")
+            intervals, here = measure(own)
+            verdict = judge(intervals, low, high)
+            reason = "the interval holds the limit: more rounds would tell" if verdict == OPEN else ""
+        except NoTrialsError as error:
+            reason = str(error)
+        claims.append(Claim(claim, verdict, here, published, reason))
+    return [*claims, _contention(own)]
+
+
+def judge(intervals: Sequence[Interval], low: float, high: float) -> str:
+    """Return the verdict on the claim that all quantities lie between `low` and `high`."""
+    if all(low < each.low and each.high < high for each in intervals):
+        return CONFIRMED
+    return REFUTED if any(each.high < low or high < each.low for each in intervals) else OPEN

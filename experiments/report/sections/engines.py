@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.engines import WORKLOAD, engine_points
 from experiments.analysis.scaling import NoTrialsError, strategies
 from experiments.analysis.text import label, percent_interval, with_interval, with_or_without
-from experiments.report.charts import GREY, Chart, bar_lengths, look, panels, styled
+from experiments.report.charts import GREY, Chart, bar_lengths, legend, look, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, by_place, interval_of, plain_table
@@ -77,10 +77,7 @@ def engine_figure(points: pd.DataFrame, title: str) -> Figure:
         axes.set_visible(False)
     for axes in grid[-columns:]:
         axes.set_xlabel("share of the ceiling (%), 95 % interval")
-    handles = {
-        name: handle for axes in grid for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=3, frameon=False)
+    legend(figure)
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import counted, percent, with_interval, with_or_without
-from experiments.report.charts import GREY, Chart, bar_lengths, panels, styled
+from experiments.report.charts import GREY, Chart, bar_lengths, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, plain_table, side_by_side
@@ -84,7 +84,7 @@ def slowdown_figure(table: pd.DataFrame, title: str) -> Figure:
         axes.set_title(f"{workers} workers, {with_or_without(bool(saving))}", fontsize=10)
         _panel(axes, block)
     row[0].set_ylabel("time beside neighbours\n/ time beside idle ones")
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    legend(figure)
     return figure
 
 
