@@ -12,6 +12,7 @@ from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
 from experiments.analysis.costs import stays
 from experiments.analysis.pop import pop
 from experiments.store.columns import FAILED
+from tests.helpers.stored_results import Shown, shown, stored
 from tests.helpers.task_rows import Cells, Cost, InMemory, cell, frames
 from tests.helpers.trial_rows import Row, frame, trial
 
@@ -111,8 +112,8 @@ def test_helper_threads_beyond_the_cpus_take_what_is_waited_for_them() -> None:
     assert row[breakdown.WAITS] == row[breakdown.CONTENTION] == 0
 
 
-def queued(trial_id: str) -> Row:
-    """A task of P_Q: 1 s in the worker, half of it user CPU, then 0.4 s in the saver after waiting."""
+def queued_task(trial_id: str) -> Row:
+    """Return a task of P_Q: 1 s in the worker, half of it user CPU, then 0.4 s in the saver after waiting."""
     values = {"trial_id": trial_id, "image_index": 0, "augmentation_index": 0, "worker": 0, "saver": 1}
     values |= {"start_s": 1.0, "read_s": 0.0, "transform_s": 0.7, "send_s": 0.3, "save_start_s": 2.5}
     values |= {"encode_s": 0.3, "write_s": 0.1, "end_s": 2.9, "cpu_user_s": 0.8, "cpu_system_s": 0.1}
@@ -121,7 +122,7 @@ def queued(trial_id: str) -> Row:
 
 
 def test_a_task_with_a_saver_stays_in_two_processes() -> None:
-    own, saver = pd.DataFrame(stays(frame([queued("q")], "tasks"))).to_dict("records")
+    own, saver = pd.DataFrame(stays(frame([queued_task("q")], "tasks"))).to_dict("records")
     names = ("process", "begin_s", "end_s", "busy_s", "user_s", "system_s", "wait_s", "faults")
     assert [own[name] for name in names] == pytest.approx([0, 1.0, 2.0, 1.0, 0.5, 0.06, 0.03, 4])
     assert [saver[name] for name in names] == pytest.approx([1, 2.5, 2.9, 0.4, 0.3, 0.04, 0.02, 3])
@@ -129,7 +130,7 @@ def test_a_task_with_a_saver_stays_in_two_processes() -> None:
 
 def test_sending_to_a_saver_is_transfer_and_no_waiting() -> None:
     row = trial("pq", 2, 3.0, tasks=1, saving=False, opencv_threads=1)
-    result = split(REFERENCE, Cells([row], [queued(row["trial_id"])]))
+    result = split(REFERENCE, Cells([row], [queued_task(row["trial_id"])]))
     assert result[breakdown.TRANSFER] == pytest.approx(0.3 / 6)
     assert result[breakdown.WAITS] == pytest.approx((1.4 - 0.8 - 0.1 - 0.3) / 6)
 
@@ -177,4 +178,48 @@ def test_pop_by_hand() -> None:
     assert row["communication_efficiency"] == pytest.approx(1.28 / 2.05)
     assert row["computation_scaling"] == pytest.approx(1.2 / 1.92)
     assert row["global_efficiency"] == pytest.approx(0.75 * 1.28 / 2.05 * 1.2 / 1.92)
-    assert isinstance(row, pd.Series)
+
+
+# Of 2 x 2 s: worker 0 has 9 tasks of 0.15 s after 0.25 s, with gaps of 0.01 s, and T ends 0.32 s later.
+SHOWN = cell(
+    *("p1", 2, Cost(user_s=0.12, system_s=0.01, wait_s=0.01, blocked_s=0.01, faults=1000)),
+    deal=[0] * 9 + [1] * 3,
+    startup_s=0.25,
+    gap_s=0.01,
+    drain_s=0.32,
+)
+
+
+@pytest.fixture(scope="module")
+def section(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    ablated = cell("p1", 2, ablation="allocator")
+    folder = tmp_path_factory.mktemp("breakdown")
+    return shown(stored(folder, cell("sequential", 1), SHOWN, ablated), "breakdown")
+
+
+def test_table_has_the_parts_as_shares_of_all_worker_seconds(section: Shown) -> None:
+    [table] = section.tables["breakdown"]
+    row = dict(zip(table.columns, next(row for row in table.rows if row[1] == "P_1"), strict=True))
+    assert {head.replace("\n", " "): text for head, text in row.items()} == {
+        **{"saving": "no", "strategy": "P_1", "workers": "2", "P x T (s)": "4.00"},
+        **{"reference": "30.0 %", "extra user": "6.0 %", "extra system": "3.0 %", "extra wait": "3.0 %"},
+        **{"other processes": "0.0 %", "extra residual": "3.0 %", "steal": "0.0 %"},
+        **{"load imbalance": "22.5 %", "start-up": "12.5 %", "gaps": "4.0 %", "drain": "16.0 %"},
+        **{"page faults": "12,000"},
+    }
+    assert len(table.rows) == 2, "without the ablated cell"
+
+
+def test_table_has_the_efficiencies_of_pop(section: Shown) -> None:
+    """Useful 1.35 and 0.45 s of 2 s: balance 2/3, communication 0.675, scaling 1.2/1.8."""
+    [table] = section.tables["pop"]
+    [row] = [row for row in table.rows if row[1] == "P_1"]
+    assert row[3:] == ["30.0 %", "45.0 %", "66.7 %", "67.5 %", "66.7 %"]
+
+
+def test_bars_are_stacked_to_all_worker_seconds(section: Shown) -> None:
+    [axes] = section.figures["breakdown"].axes
+    parts: Any = axes.containers
+    heights = [[bar.get_height() for bar in part] for part in parts]
+    assert [sum(bar) for bar in zip(*heights, strict=True)] == pytest.approx([100.0, 100.0])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["sequential, 1", "P_1, 2"]

@@ -15,19 +15,12 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
 from experiments.report.tables import plain_table
 from experiments.store.columns import FAILED
-from tests.helpers.stored_results import shown, stored
+from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, cell
 from tests.helpers.trial_rows import BEGIN, repeated, trial
 
 pytestmark = pytest.mark.once
 SCALING = [*repeated("sequential", 1, 9.98, 10.02), *repeated("p1", 2, 6.2, 6.3)]
-
-
-def report(results: Results, *more: str) -> int:
-    """The exit status of the command, for this experiment only."""
-    with pytest.raises(SystemExit) as end:
-        main(["--results", str(results.folder), "--experiment", results.experiment, *more])
-    return int(end.value.code or 0)
 
 
 def files(results: Results, parent: str) -> set[str]:

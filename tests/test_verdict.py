@@ -1,6 +1,7 @@
-"""The five rules, on synthetic cells of which the right verdict is known."""
+"""The verdict on synthetic cells of which the right one is known, in words and as a table."""
 
-from math import isnan
+from math import isnan, nan
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,8 +18,10 @@ from experiments.analysis.verdict import (
     suspected,
     verdicts,
 )
+from experiments.report.sections.diagnosis import NOTES, sentence
 from tests.helpers import task_rows
-from tests.helpers.task_rows import Cells, Cost, cell, frames
+from tests.helpers.stored_results import report, shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
 
 STEADY = (1.0, 1.004, 0.996, 1.002)
 NOISY = (1.0, 1.15, 0.87, 1.06)
@@ -113,7 +116,7 @@ def test_system_cpu_of_the_copies_is_a_loss_once_proved() -> None:
 
 def test_contention_is_ranked_with_its_measured_share() -> None:
     slower = Cost(user_s=0.13)
-    row = judged(p2(slower), copies(slower), task_rows.interference({"copies": 1.3, "streamers": 1.5}))
+    row = judged(p2(slower), copies(slower), interference({"copies": 1.3, "streamers": 1.5}))
     assert row["suspected"] == "memory"
     assert row["ranking"]["memory"] == pytest.approx(1 - 1 / 1.3, abs=0.01)
     assert "cores or memory" not in row["ranking"]
@@ -160,7 +163,84 @@ def test_verdict_follows_the_interval_of_the_loss(loss: Interval, verdict: str, 
     assert to_decide == rounds if rounds else isnan(to_decide)
 
 
-def test_the_columns_that_others_rely_on_come_first() -> None:
-    judged = verdicts(*frames(SEQUENTIAL, p2(), copies()))
-    assert isinstance(judged, pd.DataFrame)
-    assert list(judged)[: len(COLUMNS)] == COLUMNS
+ROW: dict[str, Any] = {"strategy": "p2", "workers": 2, "saving": False, "proved": "", "gains": {}}
+ROW |= {"rounds_to_decide": nan, "ranking": {"load imbalance": 0.33, "waits": 0.03, "start-up": 0.01}}
+SUSPECTS = "Suspects, of all worker-seconds: load imbalance 33 %, waits 3 %."
+QUIET: dict[str, Any] = {"ranking": {"waits": 0.01}}
+GAIN: dict[str, Any] = {"proved": "load imbalance", "gains": {"chunk_1": Interval(0.3, 0.25, 0.35)}}
+OF_TIME = "of its time is lost against what is possible here"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "loss", "more", "words"),
+    [
+        (LOSS, (0.33, 0.31, 0.35), {}, f"loss; 33 % (31–35) {OF_TIME}. {SUSPECTS}"),
+        (
+            LOSS,
+            (0.3, 0.25, 0.35),
+            GAIN,
+            f"loss; 30 % (25–35) {OF_TIME}. Proved: load imbalance; "
+            f"without it (chunk_1) it takes 30 % (25–35) less. {SUSPECTS}",
+        ),
+        (
+            NOTHING_TO_GAIN,
+            (0.01, -0.01, 0.03),
+            QUIET,
+            f"nothing to gain; 1 % (-1 to 3) {OF_TIME}. Nothing is suspected.",
+        ),
+        (
+            NOT_DECIDED,
+            (0.05, -0.08, 0.18),
+            {"rounds_to_decide": 10.0},
+            f"not decided; 5 % (-8 to 18) {OF_TIME}; about 10 rounds in all would decide. {SUSPECTS}",
+        ),
+        (
+            NOT_DECIDED,
+            (nan, nan, nan),
+            {},
+            f"not decided; no ceiling was measured beside it (ceilings=true). {SUSPECTS}",
+        ),
+    ],
+)
+def test_a_verdict_is_a_sentence(
+    verdict: str, loss: tuple[float, float, float], more: dict[str, Any], words: str
+) -> None:
+    ends = dict(zip(("loss", "low", "high"), loss, strict=True))
+    assert sentence({**ROW, "verdict": verdict, **ends, **more}) == f"P_2 with 2 workers, no saving: {words}"
+
+
+def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path) -> None:
+    diagnosis: dict[str, Any] = {"experiment": "diagnosis"}
+    cells = [
+        cell("sequential", 1, **diagnosis),
+        cell("p2", 2, deal=[0] * 9 + [1] * 3, **diagnosis),
+        cell("p2", 2, ablation="chunk_1", **diagnosis),
+        task_rows.copies(2, **diagnosis),
+    ]
+    assert report(stored(tmp_path, *cells)) == 0
+    written = pd.read_csv(tmp_path / "tables" / "diagnosis" / "verdicts.csv")
+    assert list(written)[: len(COLUMNS)] == COLUMNS
+    assert COLUMNS[:6] == ["strategy", "workers", "saving", "verdict", "loss", "low"]
+    assert COLUMNS[6:] == ["high", "suspected", "proved"]
+    [row] = written.to_dict("records")
+    assert [row[name] for name in COLUMNS[:4]] == ["p2", 2, False, "loss"]
+    assert row["loss"] == pytest.approx(1 / 3, abs=0.01)  # 0.6 s of 0.9 s
+    assert (row["suspected"], row["proved"]) == ("load imbalance", "load imbalance")
+
+
+def test_table_has_a_row_per_cell_and_notes_with_the_sentences(tmp_path: Path) -> None:
+    beside = interference(
+        {"copies": 1.5, "spinners": 1.0, "streamers": 1.4}, n_images=3, n_augmentations=4, trace=True
+    )
+    ceilings = [task_rows.copies(2), task_rows.copies(4)]
+    cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2), cell("p1", 2), *ceilings, beside]
+    [table] = shown(stored(tmp_path, *cells), "diagnosis")[0]["verdicts"]
+    assert [[*row[:3], row[4], *row[6:]] for row in table.rows] == [
+        ["no", "P_1", "2", "nothing to gain", "memory", "-"],
+        ["no", "P_2", "2", "nothing to gain", "memory", "-"],
+        ["no", "P_2", "4", "nothing to gain", "-", "-"],  # not measured with interference
+    ]
+    words = table.notes[: -len(NOTES)]
+    names = [f"{name} workers" for name in ("P_1 with 2", "P_2 with 2", "P_2 with 4")]
+    assert [note.partition(",")[0] for note in words[:3]] == names
+    assert words[3].startswith("2 workers, no saving: the workload contends for memory")

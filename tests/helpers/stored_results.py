@@ -1,12 +1,15 @@
-"""Synthetic results on disk, and what their report shows."""
+"""Synthetic results on disk, and their report."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 from matplotlib.figure import Figure
 
+from experiments.report.__main__ import main
 from experiments.report.charts import Chart
 from experiments.report.results import Results
 from experiments.report.sections import sections_of
@@ -18,7 +21,7 @@ from tests.helpers.trial_rows import Row
 
 
 def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
-    """Writes cells, and trials without tasks, of one experiment."""
+    """Write cells, and trials without tasks, of one experiment; return its results."""
     everything = [*cells, Cells(trials=list(trials))]
     for cell in everything:
         for trial in cell.trials:
@@ -33,11 +36,25 @@ def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
     )
 
 
-def shown(results: Results, section: str) -> tuple[dict[str, list[Table]], dict[str, Figure]]:
-    """Tables and figures, by the name of their file, of the section of that name."""
-    (chosen,) = [each for each in sections_of(results.experiment) if each.name == section]
+class Shown(NamedTuple):
+    """The tables and figures of a section, by the name of their file."""
+
+    tables: dict[str, list[Table]]
+    figures: dict[str, Figure]
+
+
+def shown(results: Results, section: str) -> Shown:
+    """Return what a section of the report shows."""
+    [chosen] = [each for each in sections_of(results.experiment) if each.name == section]
     outputs = list(chosen.show(results))
-    return (
+    return Shown(
         {stem: list(content) for stem, content in outputs if not isinstance(content, Chart | pd.DataFrame)},
         {stem: content.figure for stem, content in outputs if isinstance(content, Chart)},
     )
+
+
+def report(results: Results) -> int:
+    """Run the command that reports an experiment, and return its exit status."""
+    with pytest.raises(SystemExit) as end:
+        main(["--results", str(results.folder), "--experiment", results.experiment])
+    return int(end.value.code or 0)
