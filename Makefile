@@ -106,7 +106,7 @@ figures: $(READY)  ## Rebuild all tables and figures from what is measured
 schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.document
 
-# All extras but those of PyTorch, whose gigabytes few need: pip install torch, or torch torchvision.
+# All extras but dataloader, whose PyTorch has gigabytes that few need: pip install torch.
 LOCKED := optuna slurm loky dask ray s3 docs dev
 
 lock:  ## Resolve requirements.lock anew from pyproject.toml (needs uv)
