@@ -35,13 +35,6 @@ class Pin(StrEnum):
     scatter = "scatter"
 
 
-class PipelineUse(StrEnum):
-    """Where a task's random transform comes from; the pixels are the same."""
-
-    rebuilt = "rebuilt"
-    reused = "reused"
-
-
 @dataclass
 class Runtime:
     """One policy for every process of a trial, master included."""
@@ -57,9 +50,8 @@ class Runtime:
     pin: Pin = option(
         "workers bound to one CPU each: compact (neighbours first) or scatter (spread out)", Pin.none
     )
-    pipeline: PipelineUse = option(
-        "a task's random transform: rebuilt for it, or reused (built once in a process, seeded anew)",
-        PipelineUse.rebuilt,
+    reuse_pipeline: bool = option(
+        "build the random transform once in a process and seed it anew for each task; the same bytes", False
     )
 
     def apply(self) -> None:

@@ -45,7 +45,7 @@ class TaskRunner:
         self._workload = job.workload
         self.log = Log(job.logs, role, recording=job.trace)
         self.log.ready(opencv_threads_in_force(), os_threads())
-        self._transformer = transformer(job.workload.pipeline, job.runtime.pipeline, self.log)
+        self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
         self.current = (0, 0)  # the task under way, image and augmentation
 
     def leave(self) -> None:

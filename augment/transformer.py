@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from augment.images import error_line
 from augment.pipeline import CLASS, Library, PipelineError, build, leaves, library_of, make
-from augment.runtime import PipelineUse
 from augment.task_log.transform_timer import Timed, wrap_leaves
 
 if TYPE_CHECKING:
@@ -25,11 +24,11 @@ SEEDS = 4  # that `check_reuse` compares, of every transform alone and of all to
 SMALL = (160, 120)  # pixels of the images that it tries first
 
 
-def transformer(pipeline: Mapping[str, Any], use: PipelineUse, log: Log) -> Transformer:
+def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log) -> Transformer:
     """What makes a task's augmented image from its seed and its image, its transforms timed in the log."""
     if library_of(pipeline) is Library.callable:
         return partial(_called, pipeline, log)
-    return Reused(pipeline, log) if use is PipelineUse.reused else partial(_rebuilt, pipeline, log)
+    return Reused(pipeline, log) if is_reused else partial(_rebuilt, pipeline, log)
 
 
 def _rebuilt(pipeline: Mapping[str, Any], log: Log, seed: int, pixels: Pixels) -> Pixels:
@@ -95,13 +94,13 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     """Raises PipelineError, naming the transform, where one alone, or the pipeline, makes other pixels reused
     than rebuilt, for a few seeds and images of alternating sizes: small ones, or of `size` (width, height in
     pixels) where it cannot work on these."""
-    option = f"runtime.pipeline={PipelineUse.reused}"
+    option = "runtime.reuse_pipeline=true"
     parts = [(part[CLASS], {"transforms": [part]}) for part in leaves(pipeline)]
     for name, part in [*parts, ("the pipeline", pipeline)]:
         if _differs(part, size):
             raise PipelineError(
                 f"{option}: {name} makes other pixels than one built anew (it keeps something from call to "
-                "call, or draws from elsewhere than its seed); give runtime.pipeline=rebuilt"
+                "call, or draws from elsewhere than its seed); give runtime.reuse_pipeline=false"
             )
 
 

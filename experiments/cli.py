@@ -139,7 +139,18 @@ def explain(error: Exception) -> str:
     return " ".join(text.split())
 
 
+RENAMED = {  # options of earlier versions
+    "baseline": "with_baseline",
+    "ceilings": "with_ceiling",
+    "interference": "with_interference",
+    "strategy.chunk": "strategy.chunksize",
+    "runtime.pipeline": "runtime.reuse_pipeline",
+}
+
+
 def _unknown(name: str) -> str:
+    if name in RENAMED:
+        return f"{name}: is now called {RENAMED[name]}"
     known = [*option_types(), "protocol", "ablation", "experiment"]
     if name in known:
         return f"{name}: not an option of the {name.split('.')[0]} that is chosen"

@@ -126,7 +126,7 @@ def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
         *rounds("spawn", [4.0], **light, runtime="spawn"),
         *rounds("none", [9.0], pipeline_digest="old"),
         *rounds("none", [3.0], **later),
-        *rounds("tmpfs", [2.0], output_file_system="tmpfs /tmp", strategy_options='{"chunk": 1}'),
+        *rounds("tmpfs", [2.0], output_file_system="tmpfs /tmp", strategy_options='{"chunksize": 1}'),
         *rounds("tmpfs", [2.0], output_file_system="tmpfs /dev/shm", **changed),
         *rounds("tmpfs", [1.0], output_file_system="tmpfs /dev/shm", **changed),
     ]
@@ -171,11 +171,11 @@ def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> N
         cell("sequential", 1, **here),
         cell("p2", 2, Cost(faults=1000), deal=[0] * 9 + [1] * 3, **here),
         cell("p2", 2, Cost(faults=10), deal=[0] * 9 + [1] * 3, ablation="allocator", **here),
-        cell("p2", 2, Cost(faults=1000), ablation="chunk_1", **here),
+        cell("p2", 2, Cost(faults=1000), ablation="chunksize_1", **here),
     ]
     assert {row[4]: row[8] for row in table_of(tmp_path, *cells).rows} == {
         "allocator": "faults 12,000 → 120",
-        "chunk_1": "load imbalance 33 % → 0 %",
+        "chunksize_1": "load imbalance 33 % → 0 %",
     }
 
 

@@ -15,7 +15,7 @@ from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import BEGIN, Row, frame, trial
 
-RUNTIMES = {"fast": '{"pipeline": "reused"}', "study": '{"pipeline": "rebuilt"}'}
+RUNTIMES = {"fast": '{"reuse_pipeline": true}', "study": '{"reuse_pipeline": false}'}
 NOISE = (1.0, 1.02, 0.98, 1.01, 0.99)
 BEST = Cell("dynamic", 2, "fast")
 
@@ -136,7 +136,7 @@ def test_the_pilot_is_no_round_though_its_sample_may_be_larger() -> None:
 
 
 def test_a_policy_that_pays_is_named_by_its_option() -> None:
-    retain = '{"pipeline": "rebuilt", "allocator": "retain"}'
+    retain = '{"reuse_pipeline": false, "allocator": "retain"}'
     changed: dict[str, Any] = {"ablation": "allocator", "changed": retain}
     untouched = of("dynamic", 2, 0.2, "study")
     found = advice(*USUAL, untouched, of("dynamic", 2, 0.15, "study", **changed))

@@ -71,7 +71,7 @@ def test_a_budget_that_holds_no_rounds_is_a_reason(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("seed=1,2",), "seed=1,2: advise chooses strategy, workers, runtime; give one value of all else"),
-        (("strategy=p2", "strategy.chunk=1,4"), "strategy.chunk=1,4: advise chooses"),
+        (("strategy=p2", "strategy.chunksize=1,4"), "strategy.chunksize=1,4: advise chooses"),
     ],
 )
 def test_what_is_not_searched_has_one_value(
@@ -92,6 +92,6 @@ def test_what_trials_take_and_how_many_tasks_there_is_time_for() -> None:
 
 
 def test_options_of_a_strategy_are_not_those_of_the_references(photos: Path, tmp_path: Path) -> None:
-    words = ("strategy=p2", "strategy.chunk=4", "workers=2", "runtime=study", "advise.budget_s=10")
+    words = ("strategy=p2", "strategy.chunksize=4", "workers=2", "runtime=study", "advise.budget_s=10")
     done = command(*ADVISE, quoted(photos), *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -66,9 +66,9 @@ def test_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> None
 def test_start_and_chunk_each_take_their_share() -> None:
     strategy = dosing.dosed_strategy({"start-up": 0.2, "load imbalance": 0.2})
     assert isinstance(strategy, slow_strategies.SlowStart)
-    trial_s = strategy.start_s + (strategy.chunk or 0) * dosing.TASK_CPU_S
+    trial_s = strategy.start_s + (strategy.chunksize or 0) * dosing.TASK_CPU_S
     assert strategy.start_s / trial_s == pytest.approx(0.2, abs=0.01)
-    idle_s = (2 * (strategy.chunk or 0) - dosing.N_TASKS) * dosing.TASK_CPU_S
+    idle_s = (2 * (strategy.chunksize or 0) - dosing.N_TASKS) * dosing.TASK_CPU_S
     assert idle_s / (2 * trial_s) == pytest.approx(0.2, abs=0.01)
 
 
@@ -123,8 +123,8 @@ def test_ablated_cell_has_the_options_of_its_file(tmp_path: Path) -> None:
     [plain, allocator, one_task] = dosing.dosed_cells({"start-up": 0.1}, False, tmp_path, 1)[:3]
     assert allocator.config.runtime.allocator is Allocator.retain
     assert isinstance(one_task.config.strategy, slow_strategies.SlowStart)
-    assert one_task.config.strategy.chunk == 1
-    assert (plain.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunk_1")
+    assert one_task.config.strategy.chunksize == 1
+    assert (plain.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunksize_1")
 
 
 def test_cpu_quota_ends_with_its_context() -> None:

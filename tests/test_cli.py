@@ -206,3 +206,18 @@ def test_weak_scaling_sizes_are_the_studys_and_between_them_in_proportion(worker
     assert weak_scaling_size(workers) == size
     width, height = map(int, size.split("x"))
     assert width * height == workers * 250 * 250
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("baseline=true", "baseline: is now called with_baseline"),
+        ("ceilings=true", "ceilings: is now called with_ceiling"),
+        ("interference=true", "interference: is now called with_interference"),
+        ("strategy.chunk=1", "strategy.chunk: is now called strategy.chunksize"),
+        ("runtime.pipeline=reused", "runtime.pipeline: is now called runtime.reuse_pipeline"),
+    ],
+)
+def test_option_under_its_old_name_is_refused_by_its_new_name(run_py: RunPy, old: str, new: str) -> None:
+    ended = run_py("strategy=p2", old)
+    assert (ended.status, ended.stderr) == (2, f"error: {new}\n")

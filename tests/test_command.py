@@ -34,7 +34,7 @@ def composed(*words: str) -> Cell:
         ("strategy=pq", "strategy.savers=2", "workers=8"),
         ("strategy=dynamic", "runtime=fast", "pipeline=light", "n_images=3"),
         ("strategy=p1", "runtime=fast", "runtime.pin=compact", "runtime.opencv_threads=null"),
-        ("strategy=p2", "ablation=chunk_1"),
+        ("strategy=p2", "ablation=chunksize_1"),
         ("strategy=p2", "ablation=tmpfs"),
         ("dataset=photos", "image_size=null", "n_images=null"),
         ("dataset.pattern=noise", "dataset.format=jpg", "image_size=40x30", "seed=7"),

@@ -84,7 +84,11 @@ def test_cells_are_paired_by_their_work_not_by_code_machine_repetitions_or_order
 
 
 def test_compare_pairs_trials_in_memory_and_on_disk_with_themselves() -> None:
-    memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}', "ablation": "tmpfs"}
+    memory = {
+        "output_file_system": "tmpfs /dev/shm",
+        "strategy_options": '{"chunksize": 1}',
+        "ablation": "tmpfs",
+    }
     disk = {"output_file_system": "ext4 /"}
     a = frame([*repeated("p2", 2, *around(10.0), **disk), *repeated("p2", 2, *around(5.0), **memory)])
     b = frame([*repeated("p2", 2, *around(5.0), **memory), *repeated("p2", 2, *around(10.0), **disk)])

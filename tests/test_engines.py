@@ -12,7 +12,7 @@ from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import trial
 
-FAST: Any = {"runtime_name": "fast", "runtime": '{"pipeline": "reused"}'}
+FAST: Any = {"runtime_name": "fast", "runtime": '{"reuse_pipeline": true}'}
 
 
 def points_of(*cells: Cells) -> pd.DataFrame:

@@ -28,7 +28,7 @@ def test_a_pipeline_makes_the_same_bytes_in_sequential_and_dynamic(
     example: str, library: str, tmp_path: Path
 ) -> None:
     pytest.importorskip(library, reason=f"pip install {library}")
-    small = ["protocol=smoke", "image_size=64x48", "strategy=dynamic", "workers=2", "baseline=true"]
+    small = ["protocol=smoke", "image_size=64x48", "strategy=dynamic", "workers=2", "with_baseline=true"]
     ended = interpreter(*words_of(example), *small, f"results_dir={tmp_path}", cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     trials = pd.read_parquet(tmp_path / "trials" / "adhoc")

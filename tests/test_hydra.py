@@ -226,10 +226,10 @@ def strategy_file(folder: Path, text: str) -> str:
 def test_a_strategy_file_of_the_users_own(
     run_py: RunPy, sweeps: Sweeps, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = strategy_file(tmp_path_factory.mktemp("conf"), "defaults: [base_p2]\nchunk: 4\n")
+    folder = strategy_file(tmp_path_factory.mktemp("conf"), "defaults: [base_p2]\nchunksize: 4\n")
     assert run_py("--config-dir", folder, "-m", "strategy=mine,p2").status == 0
     [cells] = sweeps.cells
-    assert [cell.label for cell in cells] == ["p2-chunk4-1w-2000x1000-saving", "p2-1w-2000x1000-saving"]
+    assert [cell.label for cell in cells] == ["p2-chunksize4-1w-2000x1000-saving", "p2-1w-2000x1000-saving"]
 
 
 @pytest.mark.parametrize("text", ["_target_: mine.Own\n", "defaults: [base_p2]\n_target_: mine.Own\n"])

@@ -192,4 +192,4 @@ def test_memory_grows_with_the_requested_chunk() -> None:
     one of the workers; four workers cannot have more than the two chunks there are."""
     base = P1().memory_bytes(4, [IMAGE] * 100, 1)
     default = 5 * 2 * 7 * IMAGE  # 100 / 16 tasks, rounded up, and five processes
-    assert P1(chunk=50).memory_bytes(4, [IMAGE] * 100, 1) == base - default + 2 * 2 * 50 * IMAGE
+    assert P1(chunksize=50).memory_bytes(4, [IMAGE] * 100, 1) == base - default + 2 * 2 * 50 * IMAGE

@@ -90,7 +90,7 @@ def test_rerun_adds_as_many_trials_as_requested(run: Any, tmp_path: Path) -> Non
 
 
 def test_every_round_holds_every_cell_once_and_the_baseline_twice(run: Any, tmp_path: Path) -> None:
-    run("p1", "p2", "pq", repetitions=3, baseline=True)
+    run("p1", "p2", "pq", repetitions=3, with_baseline=True)
     by_round = rows(tmp_path).groupby("round")["strategy"].apply(sorted)
     assert list(by_round) == [["p1", "p2", "pq", "sequential", "sequential"]] * 3
 

@@ -68,11 +68,11 @@ def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
         return [(each.cell.strategy, each.cell.config.workers, each.per_round) for each in companions(one)]
 
     assert named(cell("p2")) == []
-    assert named(cell("p2", baseline=True)) == [("sequential", 1, 2)]
-    assert named(cell("p2", ceilings=True)) == [("copies", 2, 1)]
-    assert named(cell("p2", interference=True)) == [("interference", 2, 1)]
-    both: dict[str, Any] = {"ceilings": True, "interference": True}
+    assert named(cell("p2", with_baseline=True)) == [("sequential", 1, 2)]
+    assert named(cell("p2", with_ceiling=True)) == [("copies", 2, 1)]
+    assert named(cell("p2", with_interference=True)) == [("interference", 2, 1)]
+    both: dict[str, Any] = {"with_ceiling": True, "with_interference": True}
     assert named(cell("p2", workers=4, **both)) == [("copies", 4, 1), ("interference", 4, 1)]
     assert named(cell("p2", workers=1, **both)) == [], "its ceiling is sequential, and it has no neighbour"
     assert named(cell("p2", workers=5, **both)) == [], "more than there are CPUs"
-    assert named(cell("p2", ablation="allocator", baseline=True)) == []
+    assert named(cell("p2", ablation="allocator", with_baseline=True)) == []

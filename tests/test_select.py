@@ -25,7 +25,7 @@ def kept(*rows: Row, axes: tuple[str, ...] = STRONG) -> list[str]:
 def others(column: Column, value: Any) -> list[Any]:
     """Values of a column other than this one."""
     if column.name == "strategy_options":
-        return ['{"chunk": 1}', '{"savers": 2}', '{"chunk": 1, "savers": 2}']
+        return ['{"chunksize": 1}', '{"savers": 2}', '{"chunksize": 1, "savers": 2}']
     return [not value] if column.kind is bool else [value + 1] if column.kind is int else [f"{value}2"]
 
 
@@ -71,15 +71,15 @@ def test_select_keeps_trials_that_agree_without_a_note() -> None:
 
 def test_trials_in_memory_and_on_disk_are_never_in_one_table() -> None:
     disk = [trial("sequential", 1, 10.0, output_file_system="ext4 /"), *repeated("p2", 2, 5.0, 5.0)]
-    memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunk": 1}'}
+    memory = {"output_file_system": "tmpfs /dev/shm", "strategy_options": '{"chunksize": 1}'}
     assert kept(*disk, trial("p2", 2, 10.0, started_at=LATER, **memory)) == ["3"]
 
 
 def test_options_of_one_strategy_are_compared_within_it() -> None:
     rows = [
-        trial("p2", 2, 1.0, strategy_options='{"chunk": 1}'),
+        trial("p2", 2, 1.0, strategy_options='{"chunksize": 1}'),
         trial("pq", 4, 1.0, strategy_options='{"savers": 1}', started_at=LATER),
-        trial("p2", 4, 1.0, strategy_options='{"chunk": 2}', started_at=LATEST),
+        trial("p2", 4, 1.0, strategy_options='{"chunksize": 2}', started_at=LATEST),
     ]
     assert kept(*rows) == ["1", "2"]
 
@@ -108,7 +108,7 @@ def test_savers_tell_points_apart_and_the_strategys_other_options_do_not() -> No
     one, two = queue('{"savers": 1}', 1), queue('{"savers": 2}', 2, started_at=LATER)
     assert kept(one, two, axes=SAVERS) == ["0", "1"]
     assert kept(one, two) == ["1"]
-    chunked = queue('{"savers": 2, "chunk": 1}', 2, started_at=LATEST)
+    chunked = queue('{"savers": 2, "chunksize": 1}', 2, started_at=LATEST)
     assert kept(one, two, chunked, axes=SAVERS) == ["2"]
 
     default = queue('{"savers": null}', 1, started_at=LATEST)

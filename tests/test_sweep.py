@@ -48,7 +48,7 @@ def test_sweep_of_nine_cells_has_nine_rows(swept: Path) -> None:
 @pytest.mark.skipif(usable_cpus() < 2, reason="instruments need a CPU for each worker")
 def test_instruments_are_measured_beside_a_cell(run_py: RunPy, tmp_path: Path) -> None:
     """Copies do each of the twelve tasks once a worker; of interference there are turns instead of tasks."""
-    asked = ("ceilings=true", "interference=true", "output_dir=kept")
+    asked = ("with_ceiling=true", "with_interference=true", "output_dir=kept")
     assert run_py("strategy=p2", "workers=2", "protocol=smoke", *asked).status == 0
     rows = trials(tmp_path).set_index("strategy")
     assert set(rows.index) == {"p2", "copies", "interference"}
@@ -97,12 +97,12 @@ def test_sweep_writes_nothing_outside_results(swept: Path) -> None:
 
 
 def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -> None:
-    words = ("experiment=ablation", "ablation=none,allocator,chunk_1", "protocol=smoke", "repetitions=1")
+    words = ("experiment=ablation", "ablation=none,allocator,chunksize_1", "protocol=smoke", "repetitions=1")
     assert run_py(*words).status == 0
     rows = trials(tmp_path, "ablation")
     assert sorted(zip(rows["strategy"], rows["ablation"], strict=True)) == [
         ("p2", "allocator"),
-        ("p2", "chunk_1"),
+        ("p2", "chunksize_1"),
         ("p2", "none"),
         ("sequential", "none"),
         ("sequential", "none"),
@@ -110,7 +110,7 @@ def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -
 
 
 def test_a_baseline_is_added_once_for_each_workload(run_py: RunPy, tmp_path: Path) -> None:
-    words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "baseline=true")
+    words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "with_baseline=true")
     run_py(*words)
     rows = trials(tmp_path)
     assert rows.value_counts(["strategy", "workers", "saving"]).to_dict() == {

@@ -83,7 +83,7 @@ def test_oversubscribed_cell_is_compared_with_as_many_workers_as_cpus() -> None:
 
 def test_a_cause_is_proved_by_the_ablation_that_removes_it() -> None:
     dealt = p2(deal=[0] * 9 + [1] * 3)
-    row = judged(dealt, copies(), p2(ablation="chunk_1"))
+    row = judged(dealt, copies(), p2(ablation="chunksize_1"))
     assert (row["verdict"], row["suspected"], row["proved"]) == (LOSS, "load imbalance", "load imbalance")
 
 
@@ -167,7 +167,7 @@ ROW: dict[str, Any] = {"strategy": "p2", "workers": 2, "saving": False, "proved"
 ROW |= {"rounds_to_decide": nan, "ranking": {"load imbalance": 0.33, "waits": 0.03, "start-up": 0.01}}
 SUSPECTS = "Suspects, of all worker-seconds: load imbalance 33 %, waits 3 %."
 QUIET: dict[str, Any] = {"ranking": {"waits": 0.01}}
-GAIN: dict[str, Any] = {"proved": "load imbalance", "gains": {"chunk_1": Interval(0.3, 0.25, 0.35)}}
+GAIN: dict[str, Any] = {"proved": "load imbalance", "gains": {"chunksize_1": Interval(0.3, 0.25, 0.35)}}
 OF_TIME = "of its time is lost against what is possible here"
 
 
@@ -180,7 +180,7 @@ OF_TIME = "of its time is lost against what is possible here"
             (0.3, 0.25, 0.35),
             GAIN,
             f"loss; 30 % (25–35) {OF_TIME}. Proved: load imbalance; "
-            f"without it (chunk_1) it takes 30 % (25–35) less. {SUSPECTS}",
+            f"without it (chunksize_1) it takes 30 % (25–35) less. {SUSPECTS}",
         ),
         (
             NOTHING_TO_GAIN,
@@ -198,7 +198,7 @@ OF_TIME = "of its time is lost against what is possible here"
             NOT_DECIDED,
             (nan, nan, nan),
             {},
-            f"not decided; no ceiling was measured beside it (ceilings=true). {SUSPECTS}",
+            f"not decided; no ceiling was measured beside it (with_ceiling=true). {SUSPECTS}",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path
     cells = [
         cell("sequential", 1, **diagnosis),
         cell("p2", 2, deal=[0] * 9 + [1] * 3, **diagnosis),
-        cell("p2", 2, ablation="chunk_1", **diagnosis),
+        cell("p2", 2, ablation="chunksize_1", **diagnosis),
         task_rows.copies(2, **diagnosis),
     ]
     assert report(stored(tmp_path, *cells)) == 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class PoolStrategy(Strategy):
     """What the study's strategies share: how many tasks a worker is sent at a time."""
 
-    chunk: int | None = option(
+    chunksize: int | None = option(
         "tasks sent to a worker at a time; null: Pool's default (the study's)", None, minimum=1
     )
 
@@ -37,7 +37,7 @@ class P1(PoolStrategy):
 
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also all images in the master, and what is on its way from there."""
-        sent = sent_bytes(workers, image_bytes, n_augmentations, self.chunk)
+        sent = sent_bytes(workers, image_bytes, n_augmentations, self.chunksize)
         return super().memory_bytes(workers, image_bytes, n_augmentations) + sum(image_bytes) + sent
 
     def run(self, job: Job) -> None:
@@ -45,7 +45,7 @@ class P1(PoolStrategy):
             images = runner.read_all()
             tasks = [(image, augmentation, images[image]) for image, augmentation in job.workload.tasks()]
             with pool(job, job.workers) as workers:
-                workers.starmap(_augment_sent, tasks, self.chunk)
+                workers.starmap(_augment_sent, tasks, self.chunksize)
 
 
 def default_chunk(tasks: int, processes: int) -> int:
@@ -74,7 +74,7 @@ class P2(PoolStrategy):
 
     def run(self, job: Job) -> None:
         with master(job), pool(job, job.workers) as workers:
-            workers.starmap(_augment_read, list(job.workload.tasks()), self.chunk)
+            workers.starmap(_augment_read, list(job.workload.tasks()), self.chunksize)
 
 
 def _augment_sent(image_index: int, augmentation_index: int, pixels: Pixels) -> None:

@@ -54,7 +54,7 @@ class PQ(PoolStrategy):
     def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
         """Also all images in the master, what is on its way from there, and the queues' manager with
         at worst every output waiting in it: nothing bounds the queues when saving is slower."""
-        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations, self.chunk)
+        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations, self.chunksize)
         manager = PROCESS_BYTES + n_augmentations * sum(image_bytes)
         return super().memory_bytes(workers, image_bytes, n_augmentations) + sum(image_bytes) + sent + manager
 
@@ -71,7 +71,7 @@ class PQ(PoolStrategy):
                 _savers(job, queues),
                 pool(job, job.workers - n_savers, _open_transformer, queues) as workers,
             ):
-                workers.starmap(_augment_and_send, tasks, self.chunk)
+                workers.starmap(_augment_and_send, tasks, self.chunksize)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from experiments.config.options import UNTOUCHED
 from experiments.store.files import Parts
 
 REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
-    "chunk_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),
+    "chunksize_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),
     "fork": (breakdown.START_UP, breakdown.START_UP),
     "allocator": (breakdown.SYSTEM_CPU, "faults"),
     "tmpfs": (breakdown.STORAGE, breakdown.STORAGE),

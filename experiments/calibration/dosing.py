@@ -124,7 +124,7 @@ def _slowdown(one: Pool, other: Pool, folder: Path) -> float:
 def dosed_cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list[Cell]:
     """Return the cell with the planted causes, then its variants with each ablation that may remove one."""
     runtime = Runtime()
-    ablations = ["allocator", "chunk_1"]
+    ablations = ["allocator", "chunksize_1"]
     if saving:
         ablations += ["tmpfs"]
     if "threads" in levels:
@@ -135,9 +135,9 @@ def dosed_cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list
         workers=WORKERS,
         image_size="40x30",
         saving=saving,
-        baseline=True,
-        ceilings=True,
-        interference="memory" in levels,
+        with_baseline=True,
+        with_ceiling=True,
+        with_interference="memory" in levels,
         results_dir=str(folder),
         scratch_dir=str(folder),
         repetitions=rounds,

@@ -48,7 +48,7 @@ class SlowStart(P2):
         start_s = 0.0 if job.runtime.start_method is StartMethod.fork else self.start_s
         forked = replace(job, runtime=replace(job.runtime, start_method=StartMethod.fork))
         with master(job), pool(forked, job.workers, _start, start_s) as workers:
-            workers.map(_augment, list(job.workload.tasks()), self.chunk)
+            workers.map(_augment, list(job.workload.tasks()), self.chunksize)
 
 
 def _start(job: Job, seconds: float) -> None:

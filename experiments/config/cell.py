@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from augment.options import OptionError, determining
 from augment.pipeline import Library, library_of
-from augment.runtime import PipelineUse
 from augment.strategies import Strategy
 from experiments.config.command import replaced
 from experiments.config.options import ADHOC, UNTOUCHED, Config
@@ -55,10 +54,9 @@ class Cell:
     def not_applicable(self) -> str | None:
         """Why the strategy does not apply to this cell; None where it does."""
         strategy, workers = self.config.strategy, self.config.workers
-        is_reused = self.config.runtime.pipeline is PipelineUse.reused
-        if is_reused and library_of(self.config.pipeline) is Library.callable:
+        if self.config.runtime.reuse_pipeline and library_of(self.config.pipeline) is Library.callable:
             made = f"pipeline={self.pipeline} is a callable, made from each seed"
-            return f"{made}: runtime.pipeline=reused does not apply; give runtime.pipeline=rebuilt"
+            return f"{made}: runtime.reuse_pipeline=true does not apply; give runtime.reuse_pipeline=false"
         if strategy.instrument and workers > (cpus := usable_cpus()):
             return (
                 f"{strategy.name} measures CPUs, of which {cpus} are usable: workers={workers} does not apply"

@@ -84,13 +84,13 @@ class Config:
         determines=False,
     )
     repetitions: int = option("trials of each cell", 2, minimum=1, determines=False)
-    baseline: bool = option("also measure sequential on every workload of the sweep", False, determines=False)
-    ceilings: bool = option(
+    with_baseline: bool = option("also measure sequential on every workload", False, determines=False)
+    with_ceiling: bool = option(
         "also measure copies, the machine's ceiling, at every count from 2 to the usable CPUs",
         False,
         determines=False,
     )
-    interference: bool = option(
+    with_interference: bool = option(
         "also measure what slows a task down beside neighbours, at every count from 2 to the usable CPUs",
         False,
         determines=False,

@@ -31,9 +31,9 @@ def companions(cell: Cell) -> list[Planned]:
     planned: list[Planned] = []
     if cell.ablation != UNTOUCHED:
         return planned
-    if cell.config.baseline:
+    if cell.config.with_baseline:
         planned += [Planned(cell.of_strategy(Sequential, 1), BASELINES_PER_ROUND)]
-    asked = ((Copies, cell.config.ceilings), (Interference, cell.config.interference))
+    asked = ((Copies, cell.config.with_ceiling), (Interference, cell.config.with_interference))
     workers = cell.config.workers  # of one the ceiling is the sequential cell itself
     instruments = [cell.of_strategy(kind, workers) for kind, wanted in asked if wanted and workers > 1]
     return planned + [Planned(each) for each in instruments if not each.not_applicable]

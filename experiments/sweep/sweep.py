@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from secrets import token_hex
 
 from augment import pipeline
-from augment.runtime import PipelineUse
 from augment.transformer import check_reuse
 from experiments.config.cell import Cell
 from experiments.store import files as store
@@ -115,7 +114,7 @@ def check_options(cells: Sequence[Cell], inventory: Inventory) -> None:
     for cell in {_pipeline_key(cell): cell for cell in cells}.values():
         config = cell.config
         pipeline.check(config.pipeline)
-        if config.runtime.pipeline is PipelineUse.reused and not cell.not_applicable:
+        if config.runtime.reuse_pipeline and not cell.not_applicable:
             check_reuse(config.pipeline, config.size() or _first_size(cell, inventory) or TYPICAL_PIXELS)
 
 

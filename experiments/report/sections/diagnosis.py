@@ -52,7 +52,7 @@ def sentence(row: Any) -> str:
     lost = percent_interval(row["loss"], row["low"], row["high"])
     words = f"{where}; {lost} of its time is lost against what is possible here"
     if pd.isna(row["loss"]):
-        words = f"{where}; no ceiling was measured beside it (ceilings=true)"
+        words = f"{where}; no ceiling was measured beside it (with_ceiling=true)"
     elif row["rounds_to_decide"] > 0:
         words += f"; about {row['rounds_to_decide']:.0f} rounds in all would decide"
     proofs = (_proof(cause, row) for cause in filter(None, row["proved"].split(", ")))
