@@ -104,7 +104,7 @@ def curve(
     at the foot where it failed."""
     points = points.sort_values(x)
     at, scale = points[x].astype(float), scale_of(measure)
-    middle, low, high = (scale * points[name].astype(float) for name in interval_columns(measure))
+    middle, low, high = (scale * points[column].astype(float) for column in interval_columns(measure))
     style = {"linewidth": 1.6, "markersize": 5} | style
     bars: Any = {"yerr": bar_lengths(middle, low, high), "capsize": 3, "label": name}
     if low.notna().sum() > 1 and style.get("linestyle") != "none":
@@ -116,7 +116,7 @@ def curve(
         hollow: Any = style | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
         axes.plot(at[single], middle[single], **hollow)
         axes.plot([], [], **{**hollow, "marker": "o", "color": GREY}, label=SINGLE)
-    if "status" in points and (failed := at[points["status"] == FAILED]).size:
+    if (failed := at[points["status"] == FAILED]).size:
         foot = axes.get_xaxis_transform()
         axes.plot(failed, [0.03] * len(failed), "x", color=style["color"], transform=foot)
         axes.plot([], [], "x", color=GREY, label=FAILED)

@@ -23,7 +23,12 @@ NOTES = (
 MARKS = "osD^v"  # of runtimes
 
 
-@section("engines")
+@section(
+    "engines",
+    chapter="The bench",
+    words="The study's strategies, this suite's and other people's executors, against the ceiling.",
+    order=45,
+)
 def engines(results: Results) -> Outputs:
     """Show what every strategy reaches of the ceiling, on every workload."""
     points, left_out = engine_points(results.trials, results.parts)

@@ -12,7 +12,9 @@ SLIP = "slip: {quantity} of {strategy} at {workers} workers, printed {printed:.2
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 
 
-@section("published", source=published.FOLDER)
+@section(
+    "published", chapter="The study's tables, recomputed from its seconds", order=105, source=published.FOLDER
+)
 def study(results: Results) -> Outputs:
     """The study's strong and weak scaling."""
     slips = published.slips()
