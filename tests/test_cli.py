@@ -1,25 +1,21 @@
 """The command line as people type it, right and wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
 from augment.strategies import STRATEGIES
 from augment.task_log.processes import StartMethod
 from experiments import ROOT, cli
-from experiments.config.cell import Cell
 from experiments.config.options import weak_scaling_size, worker_counts
-from experiments.sweep.jobs import cell_of
 from tests.conftest import Ended
-from tests.helpers.commands import command, interpreter
+from tests.helpers.commands import command, composed, interpreter
 
 RunPy = Callable[..., Ended]
-Composed = Callable[..., Cell]
+AT_ONCE = "hydra/launcher=submitit_local: runs cells at once"
 FILES = sorted(
     path.relative_to(ROOT / "conf")
     for path in (ROOT / "conf").glob("*/*.yaml")
@@ -56,6 +52,17 @@ FILES = sorted(
         ("experiment=weak_scaling workers=0", "workers=0: must be 1 or more"),
         ("results_dir=/proc/none protocol=smoke", "results_dir=/proc/none: cannot be written"),
         ("-m results_dir=/proc/none protocol=smoke", "results_dir=/proc/none: cannot be written"),
+        ("-m order_seed=1,2", "order_seed="),
+        ("-m results_dir=a,b", "results_dir="),
+        ("-m workers=2,0 hydra/launcher=basic", "workers=0: must be 1 or more"),
+        *(
+            (f"-m workers=1,2 hydra/launcher=submitit_local hydra/sweeper={sweeper}", AT_ONCE)
+            for sweeper in ("checked", "basic", "optuna")
+        ),
+        *(
+            (f"-m hydra/sweeper=optuna workers=1,2 hydra.sweeper.direction={way}", "hydra.sweeper.direction=")
+            for way in ("maximize", "[minimize,maximize]")
+        ),
         ("--config-dir nowhere", "Additional config directory"),
     ],
 )
@@ -132,23 +139,8 @@ def test_help_needs_no_heavy_imports() -> None:
     assert not {"albumentations", "cv2", "pandas", "pyarrow", "matplotlib"} & set(modules)
 
 
-@pytest.fixture
-def composed() -> Iterator[Callable[..., Cell]]:
-    """Composes the cell of some overrides from the real conf/."""
-    cli.prepare()
-
-    def cell(*overrides: str) -> Cell:
-        job: Any = compose("config", overrides=list(overrides), return_hydra_config=True)
-        return cell_of(job)
-
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield cell
-
-
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_every_file_in_conf_composes_a_cell_that_works(
-    file: Path, composed: Composed, tmp_path: Path
-) -> None:
+def test_every_file_in_conf_composes_a_cell_that_works(file: Path, tmp_path: Path) -> None:
     (tmp_path / "image.png").touch()
     needs = [f"dataset.path={tmp_path}"] if file.stem == "folder" else []
     cell = composed("strategy=p2", f"{file.parent}={file.stem}", *needs)
@@ -164,22 +156,22 @@ def test_every_file_in_conf_is_headed_by_its_command(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_strategys_dataclass_is_its_schema_and_its_object(name: str, composed: Composed) -> None:
+def test_composed_strategy_is_an_object_of_its_class(name: str) -> None:
     assert type(composed(f"strategy={name}").config.strategy) is STRATEGIES[name]
 
 
-def test_a_folder_is_taken_whole_and_at_its_own_size(composed: Composed) -> None:
+def test_folder_is_taken_whole_and_at_its_own_size() -> None:
     config = composed("dataset=folder", "dataset.path=.", "protocol=smoke").config
     assert (config.n_images, config.image_size) == (None, None)
     assert type(config.dataset) is DATASETS["folder"]
     assert composed("dataset=folder", "dataset.path=.", "n_images=3").config.n_images == 3
 
 
-def test_weak_scaling_derives_the_size_from_the_workers(composed: Composed) -> None:
+def test_weak_scaling_derives_the_size_from_the_workers() -> None:
     assert composed("experiment=weak_scaling", "workers=8").config.image_size == "1000x500"
 
 
-def test_the_paper_protocol_is_the_studys(composed: Composed) -> None:
+def test_paper_protocol_is_that_of_the_study() -> None:
     config = composed("protocol=paper").config
     assert (config.n_images, config.n_augmentations, config.repetitions) == (10, 100, 2)
     assert (config.image_size, config.runtime.opencv_threads) == ("2000x1000", 1)

@@ -1,30 +1,19 @@
 """The command that a row has measures the same cell again."""
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 
 from augment.strategies import STRATEGIES
 from experiments import ROOT
-from experiments.cli import prepare
-from experiments.config.cell import Cell
 from experiments.config.command import command, replaced
 from experiments.store import files as store
-from experiments.sweep.jobs import cell_of
 from experiments.sweep.planned_row import cell_command, planned_columns
+from tests.helpers.commands import composed, interpreter
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
-
-
-def composed(*words: str) -> Cell:
-    prepare()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return cell_of(compose("config", list(words), return_hydra_config=True))
 
 
 @pytest.mark.parametrize(
@@ -55,29 +44,18 @@ def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> Non
     cell = composed(*words)
     [python, script, *again] = shlex.split(cell_command(cell))
     assert (python, script) == ("python", "run.py")
-    before, after = planned_columns(cell), planned_columns(composed(*again))
+    recomposed = composed(*again)
+    before, after = planned_columns(cell), planned_columns(recomposed)
     differing = {name for name in before if before[name] != after[name]}
     assert differing <= NOT_OF_THE_CELL | {"command"}
-    assert composed(*again).config.sample == cell.config.sample
+    assert recomposed.config.sample == cell.config.sample
 
 
 def test_command_names_the_config_folder_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "mine.yaml").write_text("transforms: [{_target_: albumentations.ToGray}]\n")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "run.py",
-            "--config-dir",
-            str(tmp_path),
-            "pipeline=mine",
-            *SMALL,
-            f"results_dir={tmp_path}",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    words = ("--config-dir", str(tmp_path), "pipeline=mine", *SMALL, f"results_dir={tmp_path}")
+    done = interpreter("run.py", *words, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     [command] = set(store.read(tmp_path / "trials", "trials")["command"])
     assert shlex.split(command)[2:4] == ["--config-dir", str(tmp_path)]
