@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import pkgutil
-import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from augment.options import OptionError
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import asks the network
-# Or it imports PyTorch, where that is installed, for its tensors: 170 MB and a second for each process.
-sys.modules.setdefault("albumentations.pytorch", cast(Any, None))
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from albumentations import Compose
 
     from augment.images import Pixels
 
@@ -45,14 +37,6 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
     sequence = SeedSequence(seed, spawn_key=(image_index, augmentation_index))
     return int(sequence.generate_state(1)[0])
-
-
-def build(pipeline: Mapping[str, Any], seed: int) -> Compose:
-    """The transform that `{"transforms": [{"_target_": class path, argument: value, …}, …]}`
-    declares, its randomness drawn from `seed`."""
-    from albumentations import Compose
-
-    return Compose([construct(declaration) for declaration in pipeline["transforms"]], seed=seed)
 
 
 def library_of(pipeline: Mapping[str, Any]) -> Library:
@@ -84,6 +68,8 @@ def check(pipeline: Mapping[str, Any]) -> None:
         raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
+
+    from augment.seeded_compose import build
 
     for declaration in pipeline["transforms"]:
         if not isinstance(construct(declaration), BasicTransform | BaseCompose):

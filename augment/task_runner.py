@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from cProfile import Profile
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -19,7 +19,7 @@ from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force,
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
-from augment.transformer import transformer
+from augment.transformer import Transformer, transformer
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -42,11 +42,15 @@ class TaskRunner:
             bind(job.runtime.pin, next(number for number in count() if _claim(numbers / f"{number}.number")))
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
-        self._workload = job.workload
+        self._job, self._workload = job, job.workload
         self.log = Log(job.logs, role, recording=job.trace)
         self.log.ready(opencv_threads_in_force(), os_threads())
-        self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
         self.current = (0, 0)  # the task under way, image and augmentation
+
+    @cached_property
+    def _transformer(self) -> Transformer:
+        """The random transform. Savers need none, and its import of albumentations takes a second."""
+        return transformer(self._workload.pipeline, self._job.runtime.reuse_pipeline, self.log)
 
     def leave(self) -> None:
         """Nothing more will be done here: completes the log."""

@@ -1,142 +1,74 @@
-"""How a process transforms: a task's pipeline is rebuilt from its seed, or reused and seeded anew; the
-pixels are the same. Each kind is a function of the task's seed and of its image."""
+"""The functions that apply a task's random transform to its image.
+
+A task's pipeline is rebuilt for each task, or built once and seeded anew; the pixels are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from augment.images import error_line
-from augment.pipeline import CLASS, Library, PipelineError, build, leaves, library_of, make
-from augment.task_log.transform_timer import Timed, wrap_leaves
+from augment.pipeline import CLASS, Library, PipelineError, leaves, library_of, make
 
 if TYPE_CHECKING:
-    from albumentations import BasicTransform
-    from albumentations.core.composition import BaseCompose
-
     from augment.images import Pixels
     from augment.task_log.writer import Log
 
 Transformer = Callable[[int, "Pixels"], "Pixels"]
-SEEDS = 4  # that `check_reuse` compares, of every transform alone and of all together
-SMALL = (160, 120)  # pixels of the images that it tries first
+CHECKED_SEEDS = 4
+CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
 
 
-def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log) -> Transformer:
-    """What makes a task's augmented image from its seed and its image, its transforms timed in the log."""
+def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = None) -> Transformer:
+    """Return the function from a task's seed and image to its augmented image.
+
+    The log, if there is one, gets the seconds of each transform.
+    """
     if library_of(pipeline) is Library.callable:
-        return partial(_called, pipeline, log)
-    return Reused(pipeline, log) if is_reused else partial(_rebuilt, pipeline, log)
+        return partial(_call_factory, pipeline, log)
+    from augment import seeded_compose  # imports albumentations: a second
+
+    kind = seeded_compose.reused if is_reused else seeded_compose.rebuilt
+    return kind(pipeline, log)
 
 
-def _rebuilt(pipeline: Mapping[str, Any], log: Log, seed: int, pixels: Pixels) -> Pixels:
-    transform = build(pipeline, seed)
-    if log.timing:
-        wrap_leaves(transform, lambda leaf: Timed(leaf, log))
-    return cast("Pixels", transform(image=pixels)["image"])
-
-
-def _called(pipeline: Mapping[str, Any], log: Log, seed: int, pixels: Pixels) -> Pixels:
+def _call_factory(pipeline: Mapping[str, Any], log: Log | None, seed: int, pixels: Pixels) -> Pixels:
+    if log is None or not log.timing:
+        return make(pipeline, seed)(pixels)
     begin = log.clock()
     augmented = make(pipeline, seed)(pixels)
-    if log.timing:
-        log.transformed(str(pipeline[CLASS]).rpartition(".")[2], begin)
+    log.transformed(str(pipeline[CLASS]).rpartition(".")[2], begin)
     return augmented
 
 
-class Reused:
-    """A pipeline built once and seeded anew for each task: the pixels of one built anew, where transforms
-    keep nothing but their random state from call to call. `check_reuse` finds those that keep more."""
-
-    def __init__(self, pipeline: Mapping[str, Any], log: Log) -> None:
-        self._compose, self._leaves = build(pipeline, 0), list[Seeded]()
-        self._groups = list(_groups(self._compose))
-        wrap_leaves(self._compose, partial(self._wrap, log))
-
-    def _wrap(self, log: Log, transform: BasicTransform) -> Seeded:
-        self._leaves.append(leaf := Seeded(transform, log))
-        return leaf
-
-    def __call__(self, seed: int, pixels: Pixels) -> Pixels:
-        from numpy.random import default_rng
-
-        for leaf in self._leaves:
-            leaf.seed = seed
-        for group in self._groups:  # as their set_random_seed does, which would seed every leaf too
-            group.seed, group.random_generator, group.py_random = seed, default_rng(seed), Random(seed)
-        return cast("Pixels", self._compose(image=pixels)["image"])
-
-
-def _groups(group: BaseCompose) -> Iterator[BaseCompose]:
-    from albumentations.core.composition import BaseCompose
-
-    yield group
-    for part in group.transforms:
-        if isinstance(part, BaseCompose):
-            yield from _groups(part)
-
-
-class Seeded(Timed):
-    """A transform that is seeded when a task calls it first: most of them no task calls."""
-
-    seed: int | None = None
-
-    def __call__(self, *args: Any, **data: Any) -> Any:
-        if self.seed is not None:
-            self._transform.set_random_seed(self.seed)
-            self.seed = None
-        return super().__call__(*args, **data)
-
-
 def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
-    """Raises PipelineError, naming the transform, where one alone, or the pipeline, makes other pixels reused
-    than rebuilt, for a few seeds and images of alternating sizes: small ones, or of `size` (width, height in
-    pixels) where it cannot work on these."""
-    option = "runtime.reuse_pipeline=true"
-    parts = [(part[CLASS], {"transforms": [part]}) for part in leaves(pipeline)]
-    for name, part in [*parts, ("the pipeline", pipeline)]:
-        if _differs(part, size):
+    """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
+
+    The images are small, or of `size` (width, height in pixels) if the transform fails on small ones.
+    """
+    alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
+    for name, part in [*alone, ("the pipeline", pipeline)]:
+        rebuilt, reused = (_digest(transformer(part, is_reused), size) for is_reused in (False, True))
+        if rebuilt != reused:
             raise PipelineError(
-                f"{option}: {name} makes other pixels than one built anew (it keeps something from call to "
-                "call, or draws from elsewhere than its seed); give runtime.reuse_pipeline=false"
+                f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it "
+                "keeps something from call to call, or draws from elsewhere than its seed); give "
+                "runtime.reuse_pipeline=false"
             )
 
 
-def _differs(pipeline: Mapping[str, Any], size: tuple[int, int]) -> bool:
-    try:
-        return _differs_on(pipeline, SMALL)
-    except Exception:  # whatever a transform does with too few pixels
-        pass
-    try:
-        return _differs_on(pipeline, size)
-    except Exception as error:
-        raise PipelineError(
-            f"pipeline: cannot be tried on {size[0]}x{size[1]}: {error_line(error)}"
-        ) from error
+def _digest(transform: Transformer, size: tuple[int, int]) -> str:
+    """Return the digest of a few augmented images of alternating sizes. Raise PipelineError if it fails."""
+    from numpy.random import default_rng
 
-
-def _differs_on(pipeline: Mapping[str, Any], size: tuple[int, int]) -> bool:
-    import numpy as np
-
-    width, height = size
-    draw = np.random.default_rng(0)
-    images = [draw.integers(0, 256, (height + k, width + 2 * k, 3), np.uint8) for k in (0, 8)]
-    reused = Reused(pipeline, cast("Log", _Untimed))
-    for seed in range(SEEDS):
-        for image in images:  # copies: a transform may write into what it is given
-            expected = build(pipeline, seed)(image=image.copy())["image"]
-            try:
-                made = reused(seed, image.copy())
-            except Exception:  # of what it keeps from another image
-                return True
-            if not np.array_equal(expected, made):
-                return True
-    return False
-
-
-class _Untimed:
-    """A log that asks for no times."""
-
-    timing = False
+    for width, height in (CHECKED_SIZE, size):
+        images = [default_rng(0).integers(0, 256, (height + k, width + 2 * k, 3), "uint8") for k in (0, 8)]
+        tasks = [(seed, image.copy()) for seed in range(CHECKED_SEEDS) for image in images]
+        try:
+            return sha256(b"".join(transform(*task).tobytes() for task in tasks)).hexdigest()
+        except Exception as error:  # whatever a library does with too few pixels
+            reason = error_line(error)
+    raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")

@@ -28,7 +28,7 @@ CASES = [
 ]
 
 
-GOLDEN = "627e211266ab5312505cfca60db11ec44868a3fc37771c5df8873c6a5f8d7e0b"
+GOLDEN = "a15eaed6543f2f82e8a8ef997b238722cfca28083ded500f43bb114cd8d1de0f"
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
-"""A pipeline that is reused makes the pixels of one that is rebuilt, or is refused by the transform's name;
-any function of an image can be a pipeline."""
+"""Pipelines, reused or rebuilt, make the same pixels and log the same transforms; any function is one."""
 
 from __future__ import annotations
 
@@ -13,13 +12,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from augment.images import ImageError
-from augment.pipeline import CLASS, PipelineError, build, check, leaves
+from augment.pipeline import CLASS, PipelineError, check, leaves
 from augment.runtime import Runtime
+from augment.seeded_compose import LazyTransform
 from augment.strategies import STRATEGIES
 from augment.task_log.layout import Role
 from augment.task_log.reader import read
 from augment.task_log.writer import Log
-from augment.transformer import Reused, check_reuse, transformer
+from augment.transformer import check_reuse, transformer
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from tests.helpers.fake_clock import HandClock, ready_log
@@ -67,13 +67,13 @@ class Counts(albumentations.ImageOnlyTransform):  # type: ignore[misc]
 @pytest.mark.parametrize("declared", [*WHOLE.values(), *ALONE.values()], ids=[*WHOLE, *ALONE])
 def test_reused_pipelines_make_the_pixels_of_rebuilt_ones(declared: Any, tmp_path: Path) -> None:
     log = ready_log(tmp_path, HandClock())
-    reused = Reused(declared, log)
+    rebuilt, reused = transformer(declared, is_reused=False), transformer(declared, is_reused=True, log=log)
     images = noise(40, 30), noise(97, 131)
     for seed in np.random.default_rng(1).permutation(24):
         image = images[seed % 2]
-        expected = build(declared, int(seed))(image=image)["image"]
-        for timed in (False, True):
-            log.timing = timed
+        expected = rebuilt(int(seed), image)
+        for is_timed in (False, True):
+            log.timing = is_timed
             np.testing.assert_array_equal(reused(int(seed), image), expected)
 
 
@@ -94,6 +94,47 @@ def test_reused_and_rebuilt_pipelines_enter_the_same_transforms(tmp_path: Path) 
         names = [process.names[number] for number in process.samples["name"]]
         applied.append([*zip(process.samples["task"].tolist(), names, strict=True)])
     assert applied[0] == applied[1] != []
+
+
+def timed_names(folder: Path, *declarations: dict[str, Any]) -> list[str]:
+    """Return the names of the transforms that the log has after one task of that pipeline."""
+    log = Log(folder, Role.WORKER)
+    log.ready(1, 1)
+    log.begin(0, 0)
+    transformer({"transforms": declarations}, is_reused=False, log=log)(0, noise(40, 30))
+    log.end()
+    log.leave()
+    [process] = read(folder)
+    assert (process.samples["seconds"] > 0).all()
+    return [process.names[name] for name in process.samples["name"]]
+
+
+def test_transforms_are_timed_and_groups_are_not(tmp_path: Path) -> None:
+    inner = {CLASS: "albumentations.OneOf", "p": 1, "transforms": [{**FLIP["transforms"][0], "p": 1}]}
+    gray = {CLASS: "albumentations.ToGray", "p": 1}
+    outer = {CLASS: "albumentations.Sequential", "p": 1, "transforms": [inner, gray]}
+    assert timed_names(tmp_path, outer) == ["HorizontalFlip", "ToGray"]
+
+
+def test_transforms_that_p_decided_against_are_not_timed(tmp_path: Path) -> None:
+    flip, gray = "albumentations.HorizontalFlip", "albumentations.ToGray"
+    assert timed_names(tmp_path, {CLASS: flip, "p": 0}, {CLASS: gray, "p": 1}) == ["ToGray"]
+
+
+def test_a_transform_listed_twice_is_timed_twice(tmp_path: Path) -> None:
+    flip = {CLASS: "albumentations.HorizontalFlip", "p": 1}
+    assert timed_names(tmp_path, flip, flip) == ["HorizontalFlip", "HorizontalFlip"]
+
+
+def test_a_transform_of_a_user_is_timed_by_its_name(tmp_path: Path) -> None:
+    assert timed_names(tmp_path, {CLASS: "tests.test_transformer.Counts", "p": 1}) == ["Counts"]
+
+
+def test_a_lazy_transform_is_in_all_else_that_transform() -> None:
+    lazy = LazyTransform(albumentations.HorizontalFlip(p=0.5), log=None)
+    assert lazy.p == 0.5
+    with pytest.raises(KeyError, match="named arguments"):
+        lazy(noise(40, 30))
 
 
 @pytest.mark.parametrize("name", ["sequential", "dynamic", "p2"])
