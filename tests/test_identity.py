@@ -22,7 +22,6 @@ from experiments.sweep.inputs import Inventory
 from experiments.sweep.planned_row import input_columns, pipeline_digest, planned_columns
 from tests.helpers.trial_rows import Row, frame, trial
 
-pytestmark = pytest.mark.once
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
 
 

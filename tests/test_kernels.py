@@ -16,7 +16,7 @@ from experiments import ROOT
 
 KERNELS = {"Prescott": "pni", "Sandybridge": "avx", "Haswell": "avx2", "SkylakeX": "avx512vl"}  # and its flag
 ANALYSES = re.compile(r"^from experiments\.(analysis|advise|report)\b", re.M)
-MEASURES = re.compile(r"^from (experiments\.measure|tests\.helpers\.(commands|small_jobs))\b", re.M)
+MEASURES = re.compile(r"^from (experiments\.(sweep|trial)|tests\.helpers\.(commands|small_jobs))\b", re.M)
 
 
 def processors() -> list[dict[str, str]]:
