@@ -162,15 +162,15 @@ class Guard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from experiments import cli
-        from experiments.store import files as store
         from experiments.sweep import jobs
+        from experiments.sweep.results_lock import prepare
 
         HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
         with cli.plain_errors():
             jobs.check_launcher(config)
             jobs.check_sweeper(config)
             if config.hydra.sweeper._target_ != CheckedConf._target_:
-                store.prepare(Path(config.results_dir).expanduser())
+                prepare(Path(config.results_dir).expanduser())
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="rounds", node=LAUNCHER, provider="augment")

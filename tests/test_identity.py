@@ -1,5 +1,7 @@
 """What tells cells apart: every option, unless its declaration says that it changes nothing."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from enum import Enum
@@ -11,11 +13,12 @@ import pytest
 from augment.datasets.folder import Folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
+from experiments import ROOT
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from experiments.store.columns import DETERMINING, Determines, identity
+from experiments.store.columns import DETERMINING, TRIALS, Determines, identity
 from experiments.sweep import environment
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
@@ -158,3 +161,19 @@ def test_identity_changes_with_machine_code_and_versions() -> None:
     keys = {identity(row | {each.name: 2}) for each in DETERMINING}
     assert len(keys) == len(DETERMINING)
     assert {"machine", "usable_cpus", "code_digest", "numpy_version"} <= ENVIRONMENT.keys()
+
+
+def test_determining_option_is_a_column_of_its_type() -> None:
+    hints = get_type_hints(Config)
+    options = {each.name: hints[each.name] for each in fields(Config) if each.metadata.get("determines")}
+    columns = {each.name: each.kind for each in TRIALS if each.determines is Determines.WORK}
+    assert options.items() <= columns.items()
+
+
+def test_reading_results_imports_neither_hydra_nor_options() -> None:
+    script = (
+        "import sys, experiments.store.files; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    words = [sys.executable, "-c", script]
+    loaded = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert {"hydra", "omegaconf", "augment"}.isdisjoint(loaded)

@@ -8,7 +8,7 @@ import pytest
 from experiments.report.output import FORMATS
 from experiments.report.pack import main
 from experiments.report.results import Results
-from experiments.store.files import Parts, StoreError
+from experiments.store.files import DetailReader, StoreError
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, copies, interference
 
@@ -75,7 +75,7 @@ def test_a_packed_time_is_right_to_the_microsecond(results: Results, packed: Res
 def test_a_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_path: Path) -> None:
     (tmp_path / TASKS).parent.mkdir(parents=True)
     pq.write_table(pq.read_table(packed.folder / TASKS, columns=["trial_id"]), tmp_path / TASKS)
-    parts, trial_id = Parts(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
+    parts, trial_id = DetailReader(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
     assert parts.of("tasks", trial_id, ["rss_bytes"])["rss_bytes"].isna().all()
     with pytest.raises(StoreError, match=f"tasks of trial {trial_id} cannot be read.*no column worker"):
         parts.of("tasks", trial_id, ["worker"])
@@ -86,4 +86,4 @@ def test_a_damaged_packed_file_is_named(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 not any more")
     with pytest.raises(StoreError, match=f"{path} cannot be read"):
-        Parts(tmp_path, "strong_scaling")
+        DetailReader(tmp_path, "strong_scaling")

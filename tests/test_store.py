@@ -13,7 +13,8 @@ from hypothesis import strategies as some
 
 from experiments.document import REFERENCE, reference
 from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, PARTS, schema
+from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
+from experiments.sweep.results_lock import prepare, turn
 from experiments.trial.row import outputs_digest
 from tests.helpers.trial_rows import trial
 
@@ -88,11 +89,11 @@ def test_column_missing_in_an_older_file_is_null(tmp_path: Path) -> None:
 def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     for number in range(2):
         row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
-        columns: dict[str, list[Any]] = {each.name: [None] for each in PARTS["turns"]}
+        columns: dict[str, list[Any]] = {each.name: [None] for each in DETAIL_TABLES["turns"]}
         columns |= {name: [0] for name in columns if not schema("turns").field(name).nullable}
         columns |= {"trial_id": [row["trial_id"]], "neighbour": [f"neighbour {number}"]}
         store.write(tmp_path, "p1-2w", row, [("turns", pa.table(columns, schema("turns")))])
-    parts = store.Parts(tmp_path, "strong_scaling")
+    parts = store.DetailReader(tmp_path, "strong_scaling")
     assert list(parts.of("turns", "0" * 15 + "1", ["neighbour"])["neighbour"]) == ["neighbour 1"]
     assert parts.has("turns", "0" * 16)
     assert not parts.has("tasks", "0" * 16)
@@ -103,7 +104,7 @@ def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     folder = written(tmp_path).parent
     (folder / f".{store.HOST}-{os.getpid()}.part").write_bytes(b"half")
     assert len(pd.read_parquet(folder)) == 1
-    with store.turn(tmp_path):
+    with turn(tmp_path):
         assert not list(folder.glob(".*"))
 
 
@@ -112,7 +113,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(store.StoreError, match=r"results_dir: .*trials.* cannot be written"):
         written(tmp_path)
     with pytest.raises(store.StoreError, match=r"^results_dir=.*/trials: cannot be written"):
-        store.prepare(tmp_path / "trials")
+        prepare(tmp_path / "trials")
 
 
 def test_row_without_a_required_column_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from experiments.analysis.engines import AS_STUDIED
 from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.statistics import best_set
 from experiments.store.columns import OK
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 PILOTS = ((Sequential.name, 1), (P2.name, 2))
 PILOT_IMAGES, PILOT_AUGMENTATIONS = 8, 6  # at most
@@ -48,7 +48,7 @@ class Found(Protocol):
         """A row per trial."""
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> DetailReader:
         """The tasks of each trial."""
 
     @property

@@ -21,10 +21,10 @@ from experiments.analysis.engines import Cell as Candidate
 from experiments.analysis.scaling import NoTrialsError
 from experiments.config.cell import Cell
 from experiments.config.command import command, replaced, text
-from experiments.config.options import UNTOUCHED
 from experiments.report.output import write_report
 from experiments.report.results import Results
 from experiments.store import files as store
+from experiments.store.columns import UNTOUCHED
 from experiments.sweep.inputs import Inventory, pixel_counts
 from experiments.sweep.sweep import check_options
 

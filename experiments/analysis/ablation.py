@@ -14,8 +14,8 @@ from experiments.analysis.scaling import STRONG, NoTrialsError, require
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval, holm
 from experiments.analysis.text import counted
-from experiments.config.options import UNTOUCHED
-from experiments.store.files import Parts
+from experiments.store.columns import UNTOUCHED
+from experiments.store.files import DetailReader
 
 REMOVED_BY = {  # ablation: the cause that it removes, and the column of the breakdown that counts it
     "chunksize_1": (breakdown.IMBALANCE, breakdown.IMBALANCE),
@@ -78,7 +78,7 @@ def of_one_workload(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
     return kept[newest], notes
 
 
-def gains(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """One row per point and ablation, the most given back first: `rounds`, `images_per_s`, the `gain` (share
     of the time with no policy changed) with `low` and `high`, Holm-adjusted over the ablations of the point;
     and of the `counter` that belongs to the ablation (see REMOVED_BY) the mean `before` and `after`, NaN

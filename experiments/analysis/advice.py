@@ -19,9 +19,8 @@ from experiments.analysis.spoilers import BUSY, growing_memory, own_randomness, 
 from experiments.analysis.statistics import BlockModel, Interval, best_set
 from experiments.analysis.text import counted, percent
 from experiments.analysis.verdict import verdicts
-from experiments.config.options import UNTOUCHED
-from experiments.store.columns import FAILED, OK
-from experiments.store.files import Parts
+from experiments.store.columns import FAILED, OK, UNTOUCHED
+from experiments.store.files import DetailReader
 
 AS_FAST = 1.05  # times the fastest: within it the fewest workers are named
 SAID_BY_INTERVALS = ("the repetitions differ", "the machine ran")
@@ -47,7 +46,7 @@ class Advice:
     notes: list[str]  # on what was measured, and what was not
 
 
-def advise(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Advice:
+def advise(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Advice:
     """The recommendation for what was asked for (rows of `schema.Candidate`). Raises RefusedError with the
     reason where the rows cannot carry one, NoTrialsError where there are none."""
     trials, asked = newest_search(trials, asked)
@@ -138,7 +137,7 @@ def _options(trials: pd.DataFrame, ablation: str) -> str:
     return " ".join(changed) or f"ablation={ablation}"
 
 
-def spoilers(trials: pd.DataFrame, chosen: Cell, parts: Parts) -> list[str]:
+def spoilers(trials: pd.DataFrame, chosen: Cell, parts: DetailReader) -> list[str]:
     """What spoils the work or its times, of the recommended candidate, its long run included."""
     is_own = (trials[[*Cell._fields]] == list(chosen)).all(axis=1) & (trials["ablation"] == UNTOUCHED)
     own = trials[is_own & (trials["status"] == OK)]
@@ -147,7 +146,7 @@ def spoilers(trials: pd.DataFrame, chosen: Cell, parts: Parts) -> list[str]:
     return [*often.index[often > len(own) / 2], *own_randomness(trials), *growing_memory(own, parts)]
 
 
-def _verdict(found: Measured, chosen: Cell, at_ceiling: Cell, parts: Parts) -> dict[str, Any] | None:
+def _verdict(found: Measured, chosen: Cell, at_ceiling: Cell, parts: DetailReader) -> dict[str, Any] | None:
     """What stops it, by the rules of `verdict`, held against the ceiling that was measured."""
     trials = found.trials
     is_own = (trials[[*Cell._fields]] == list(chosen)).all(axis=1)

@@ -23,7 +23,7 @@ import pandas as pd
 from augment.strategies.sequential import Sequential
 from experiments.analysis.costs import Done, done, recorded
 from experiments.analysis.scaling import STRONG
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 TOLERANCE = 0.005  # of P x T
 KINDS = ("user_s", "system_s", "wait_s", "blocked_s")  # of what tasks take
@@ -112,7 +112,7 @@ def helped(row: Any) -> float:
     return max(at_work, float(row["opencv_threads"])) if at_work > HELPED else 1.0
 
 
-def breakdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """The `breakdown` of every ok trial of one workload (see `select`) in a row, after the columns of TRIAL
     and before its `suspects`. A trial without recorded tasks or without a reference has none, nor have
     instruments. Raises BreakdownError."""

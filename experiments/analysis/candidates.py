@@ -12,9 +12,8 @@ from experiments.analysis.engines import Cell
 from experiments.analysis.scaling import INSTRUMENTS, require
 from experiments.analysis.select import select
 from experiments.analysis.statistics import LEVEL, BlockModel, best_set
-from experiments.config.options import UNTOUCHED
-from experiments.store.columns import OK
-from experiments.store.files import Parts
+from experiments.store.columns import OK, UNTOUCHED
+from experiments.store.files import DetailReader
 
 ENOUGH = 0.05  # a bound below which no more rounds are needed
 AXES = ("strategy", "workers", "runtime")
@@ -57,7 +56,7 @@ def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFra
     return trials, asked.iloc[:0]
 
 
-def measured(trials: pd.DataFrame, parts: Parts, asked: pd.DataFrame) -> Measured:
+def measured(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Measured:
     """The candidates of the newest search, without its ablations, on the sample that most of them were
     measured on: neither the pilot's nor the long run's. Raises NoTrialsError."""
     trials, _ = newest_search(trials, asked)

@@ -16,7 +16,7 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.store.columns import OK
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
@@ -24,7 +24,7 @@ WARM_UP = 1 / 8  # of a copy's tasks: the first ones of a fresh process take lon
 COLUMNS = [*TASK, "worker", "start_s", "end_s"]
 
 
-def with_ceilings(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+def with_ceilings(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """The trials, those of copies with the time of their rate for `wall_s`. A copies trial without recorded
     tasks, or without a sequential trial to weigh them by, is left out."""
     is_copies, times_s = trials["strategy"] == Copies.name, {}

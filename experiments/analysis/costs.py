@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from augment.task_log.layout import STAGES
 from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.select import ok_trials
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 STAGE_COLUMNS = [f"{stage}_s" for stage in STAGES]
 WORKER_STAGES, SAVER_STAGES = STAGE_COLUMNS[:3], STAGE_COLUMNS[3:]  # where a saver of its own saves (P_Q)
@@ -44,7 +44,7 @@ class Done(NamedTuple):
 
 
 @lru_cache(maxsize=4096)  # a record never changes
-def done(parts: Parts, trial_id: str) -> Done:
+def done(parts: DetailReader, trial_id: str) -> Done:
     """Of one recorded trial."""
     return done_of(parts.of("tasks", trial_id, COLUMNS))
 
@@ -76,7 +76,7 @@ def _costs(each: Stays, process: NDArray[np.intp]) -> dict[str, float]:
     }
 
 
-def recorded(trials: pd.DataFrame, table: str, parts: Parts) -> pd.DataFrame:
+def recorded(trials: pd.DataFrame, table: str, parts: DetailReader) -> pd.DataFrame:
     """The ok trials of strategies, not instruments, of which that part (tasks, transforms) was recorded."""
     ok = ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)])
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]

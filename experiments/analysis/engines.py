@@ -7,7 +7,7 @@ import pandas as pd
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG, ceiling_shares, public, require
 from experiments.analysis.select import ok_trials, select
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 WORKLOAD = ["pipeline", "width", "height", "saving"]
 AS_STUDIED = "study"  # the runtime of the study
@@ -22,7 +22,7 @@ class Cell(NamedTuple):
     runtime_name: str
 
 
-def engine_points(trials: pd.DataFrame, parts: Parts) -> tuple[pd.DataFrame, list[str]]:
+def engine_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFrame, list[str]]:
     """Return the points (see `scaling`) of every workload, strategy, worker count and runtime, each with the
     last `error` and the mean `peak_rss_bytes`; and lines on which trials were left out. Raises NoTrialsError.
 

@@ -17,7 +17,7 @@ from augment.strategies.instruments.interference import Interference
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
@@ -27,7 +27,7 @@ CORES, MEMORY, PAGES = "cores", "memory", "the kernel's page path"
 RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 
-def slowdowns(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """A row with TABLE per saving flag, worker count, transform (null: of a whole task, and only of it user
     CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all."""
     measured: Any = ok_trials(trials[trials["strategy"] == Interference.name])

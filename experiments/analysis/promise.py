@@ -20,7 +20,7 @@ from experiments.analysis.engines import Cell
 from experiments.analysis.statistics import DECIMALS, LEVEL, Interval
 from experiments.analysis.text import percent
 from experiments.store.columns import OK
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
 TOO_FAR = 0.5  # a bound, or a half width of what is foretold, that answers nothing
@@ -46,7 +46,9 @@ def more(asked: pd.DataFrame) -> str:
     return f"{2 * asked['budget_s'].max():.0f}"
 
 
-def promised(found: Measured, every: pd.DataFrame, cell: Cell, parts: Parts, asked: pd.DataFrame) -> Interval:
+def promised(
+    found: Measured, every: pd.DataFrame, cell: Cell, parts: DetailReader, asked: pd.DataFrame
+) -> Interval:
     """Augmented images per second of one run of a candidate's command. Raises RefusedError where that is too
     uncertain to say."""
     own, whole = found.of(cell), request(asked, cell)

@@ -22,7 +22,7 @@ from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, interval_c
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Estimate, Interval
 from experiments.analysis.text import counted, label, percent_interval, with_interval, with_or_without
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
 Cell = tuple[str, int, bool]  # strategy, workers, saving
@@ -45,7 +45,7 @@ class Own:
     """One's own results: the trials of each experiment, and the parts of its trials."""
 
     trials: Mapping[str, pd.DataFrame]
-    parts: Mapping[str, Parts]
+    parts: Mapping[str, DetailReader]
 
     @cached_property
     def cpus(self) -> int:

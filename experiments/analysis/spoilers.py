@@ -6,7 +6,7 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis.ceiling import WORKLOAD
 from experiments.analysis.text import label
 from experiments.store.columns import OK
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
 GROWTH_BYTES = 2e6  # in a third of a process's tasks: less is none
@@ -38,7 +38,7 @@ def own_randomness(trials: pd.DataFrame) -> list[str]:
     return [*lines.values()]
 
 
-def growing_memory(trials: pd.DataFrame, parts: Parts) -> list[str]:
+def growing_memory(trials: pd.DataFrame, parts: DetailReader) -> list[str]:
     """A line where the processes of most trials, of those with most tasks, hold more memory from task to
     task."""
     longest = trials[trials["tasks"] == trials["tasks"].max()]

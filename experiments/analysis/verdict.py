@@ -26,8 +26,8 @@ from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.analysis.text import steady
-from experiments.config.options import UNTOUCHED
-from experiments.store.files import Parts
+from experiments.store.columns import UNTOUCHED
+from experiments.store.files import DetailReader
 
 NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
 OVERSUBSCRIBED = "more workers than CPUs"
@@ -39,7 +39,7 @@ CAUSES = (*REMOVABLE, breakdown.WAITS, interference.CORES, interference.MEMORY)
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
 
 
-def verdicts(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """A row with COLUMNS per strategy, worker count from two on and saving flag, of trials that may stand in
     one table (see `ablation.comparable`). `suspected` and `proved` name CAUSES, the first first, joined by
     commas. After them `images_per_s`, and for sentences `rounds_to_decide` (NaN where decided, or where

@@ -44,14 +44,14 @@ def measure_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
         if failures:
             raise CaseFailedError(f"{case.cause}, {case.level}: {failures[0]}")
         trials = store.read(results_dir / "trials", "trials")
-        parts = store.Parts(results_dir, cells[0].experiment)
+        parts = store.DetailReader(results_dir, cells[0].experiment)
         if case.cause == "memory" and (share := _contention(trials, parts)) < MIN_CONTENTION * case.level:
             raise CaseFailedError(f"memory, {case.level}: contention took {share:.0%} only; run it again")
         [verdict] = verdicts(trials, parts)[VERDICT].to_dict("records")
     return case._asdict() | {str(column): value for column, value in verdict.items()}
 
 
-def _contention(trials: pd.DataFrame, parts: store.Parts) -> float:
+def _contention(trials: pd.DataFrame, parts: store.DetailReader) -> float:
     """Return the share of the transforms' seconds that the workers of P_2 lose to each other.
 
     A host that moves virtual CPUs about lets them share the path to memory at some times only, so that

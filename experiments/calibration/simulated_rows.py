@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.store.columns import PARTS, TRIALS, identity, schema
-from experiments.store.files import Parts
+from experiments.store.columns import DETAIL_TABLES, TRIALS, identity, schema
+from experiments.store.files import DetailReader
 
 Array = NDArray[np.float64]
 BLANK = {str: "{}", int: 0, float: 0.0, bool: False}  # of a column that has no null
-TASK_COLUMNS = [column.name for column in PARTS["tasks"]]
+TASK_COLUMNS = [column.name for column in DETAIL_TABLES["tasks"]]
 
 
 def trial_row(**values: Any) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def frame(rows: list[dict[str, Any]], table: str) -> pd.DataFrame:
 
 
 @dataclass
-class SimulatedParts(Parts):
+class SimulatedParts(DetailReader):
     """The tasks of simulated trials, kept in memory by `trial_id`."""
 
     tasks: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class SimulatedParts(Parts):
 
     def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the rows of a part of one trial."""
-        names = columns or [each.name for each in PARTS[table]]
+        names = columns or [each.name for each in DETAIL_TABLES[table]]
         known = self.tasks[trial_id] if self.has(table, trial_id) else {}
         return pd.DataFrame({name: known.get(name, np.nan) for name in names}, copy=False)
 

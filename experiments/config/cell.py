@@ -12,8 +12,9 @@ from augment.options import OptionError, determining
 from augment.pipeline import Library, library_of
 from augment.strategies import Strategy
 from experiments.config.command import replaced
-from experiments.config.options import ADHOC, UNTOUCHED, Config
+from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus
+from experiments.store.columns import ADHOC, UNTOUCHED
 
 
 @dataclass(frozen=True, eq=False)

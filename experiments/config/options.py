@@ -20,8 +20,6 @@ from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
 from experiments.machine.environment import usable_cpus
 
-UNTOUCHED = "none"  # the ablation that changes no policy
-ADHOC = "adhoc"  # the experiment of a plain command
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000  # pixels: below, a board has no squares; above, JPEG ends at 65535
 
 

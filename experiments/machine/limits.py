@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 
-from augment.filesystem import is_local
 from experiments.machine.environment import cgroups, read
 from experiments.machine.provenance import UNKNOWN
 
@@ -32,7 +31,7 @@ def available(place: Path) -> Resources:
 
 
 def _free_bytes(place: Path) -> int:
-    if not is_local(place):
+    if not isinstance(place, Path):
         return sys.maxsize
     existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
     return shutil.disk_usage(existing).free
@@ -54,7 +53,7 @@ def file_system(place: Path) -> str:
 
     The path need not exist. An address gives its beginning: `s3://bucket`.
     """
-    if not is_local(place):
+    if not isinstance(place, Path):
         return "/".join(str(place).split("/")[:3])
     types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
     folders = map(str, (place.resolve(), *place.resolve().parents))

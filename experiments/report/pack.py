@@ -24,7 +24,7 @@ ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 19}
 SECONDS = pa.decimal128(18, 6)
 
 
-class RememberingParts(store.Parts):
+class RememberingParts(store.DetailReader):
     """The tasks, transforms and turns of trials; `columns_read` holds, by table and trial, what was read."""
 
     def __init__(self, results: Path, experiment: str) -> None:

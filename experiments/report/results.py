@@ -38,9 +38,9 @@ class Results:
         return store.read(self.trials_folder, "trials")
 
     @cached_property
-    def parts(self) -> store.Parts:
+    def parts(self) -> store.DetailReader:
         """The tasks, transforms and turns of each trial."""
-        return store.Parts(self.folder, self.experiment)
+        return store.DetailReader(self.folder, self.experiment)
 
     @cached_property
     def candidates(self) -> pd.DataFrame:

@@ -1,13 +1,14 @@
-"""What was measured, as columns: names, types, units, and which of them determine a measurement.
+"""The columns of the parquet files: names, types, units, and which of them determine a measurement.
 
-The parquet schemas, their documentation, the identity of a cell, what may stand in one table and what
-`compare` pairs all derive from these declarations; the columns of options derive from the options' own."""
+The parquet schemas, their documentation, the identity of a cell, the choice of trials for a table and the
+pairs of `compare` all derive from these declarations.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -15,28 +16,27 @@ from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from augment.options import determining_fields
-from augment.strategies.instruments.neighbours import NEIGHBOURS
-from experiments.config.options import Config
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OK, FAILED, NOT_APPLICABLE = "ok", "failed", "not_applicable"
+OK, FAILED, NOT_APPLICABLE = "ok", "failed", "not_applicable"  # of a trial
+UNTOUCHED = "none"  # the ablation that changes no policy
+ADHOC = "adhoc"  # the experiment of a plain command
 
 
 class Determines(Enum):
-    """What a column that can change the measured times says something about."""
+    """The subjects of columns that can change the measured times."""
 
     WORK = auto()  # the work and how it is carried out: `compare` pairs what is equal in it
-    ENVIRONMENT = auto()  # where and with which code
+    ENVIRONMENT = auto()  # the machine and the code
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `within` names the columns that it is compared within: the options of a strategy are
-    those of one strategy, the inputs' content is that of one image size. A new option was at its default
-    `before`."""
+    """A column. Its values are compared only among rows that are equal in the columns `within`.
+
+    The options of a strategy, for example, are compared within one strategy.
+    """
 
     name: str
     kind: type
@@ -44,39 +44,20 @@ class Column:
     doc: str
     determines: Determines | None = None
     within: tuple[str, ...] = ()
-    before: Any = None  # its value in files of a version that did not have it yet
 
 
 def column(doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()) -> Any:
-    """The declaration of a column in the body of a table; its annotation is its type."""
+    """Declare a column in the body of a table; its annotation is its type."""
     return doc, determines, within
 
 
-def _columns(table: type) -> Iterator[Column]:
-    for name, hint in get_type_hints(table).items():
-        yield _column(name, hint, *vars(table)[name])
+def _columns(table: type) -> tuple[Column, ...]:
+    return tuple(_column(name, hint, *vars(table)[name]) for name, hint in get_type_hints(table).items())
 
 
-def _column(
-    name: str,
-    hint: Any,
-    doc: str,
-    determines: Determines | None = None,
-    within: tuple[str, ...] = (),
-    before: Any = None,
-) -> Column:
+def _column(name: str, hint: Any, *declared: Any) -> Column:
     kinds = get_args(hint) or (hint,)
-    return Column(name, kinds[0], NoneType in kinds, doc, determines, within, before)
-
-
-def _option_columns() -> Iterator[Column]:
-    """A column for every option of a cell that can change what is measured."""
-    hints = get_type_hints(Config)
-    for declared in determining_fields(Config):
-        unit = f", in {declared.metadata['unit']}" if declared.metadata["unit"] else ""
-        doc = declared.metadata["doc"] + unit
-        before = declared.default
-        yield _column(declared.name, hints[declared.name], doc, Determines.WORK, before=before)
+    return Column(name, kinds[0], NoneType in kinds, *declared)
 
 
 WORK, ENVIRONMENT = Determines.WORK, Determines.ENVIRONMENT
@@ -115,6 +96,14 @@ class Trial:
         WORK,
         within=("saving",),
     )
+
+    workers: int = column("processes that work; P_Q's saving ones are among them", WORK)
+    saving: bool = column("whether the augmented images are encoded and written", WORK)
+    n_augmentations: int = column("augmentations of each image", WORK)
+    seed: int = column("seed of every random transform and synthetic image", WORK)
+    trace: bool = column("whether every task was recorded, stage by stage", WORK)
+    profile: bool = column("whether the master and one worker ran under cProfile", WORK)
+    max_image_pixels: int = column("pixels beyond which an image counts as a decompression bomb", WORK)
 
     protocol: str = column(
         "`paper`, `quick` or `smoke`: how big the workload is and how often it is repeated"
@@ -247,7 +236,7 @@ class Turn:
 
     trial_id: str = column("as in trials")
     round: int = column("0, 1, … within the trial; the turns of a round do the same tasks")
-    neighbour: str = column(f"what all neighbours do meanwhile: {', '.join(NEIGHBOURS)}; idle twice a round")
+    neighbour: str = column("what all neighbours do: idle (twice a round), copies, or a load of one resource")
     transform: str | None = column("name of the transform's class; null: all tasks of the turn together")
     wall_s: float = column(
         "seconds in all stages of the tasks; of a transform, seconds × weight (see transforms) of its calls"
@@ -288,17 +277,17 @@ class Candidate:
     left_out: str | None = column("why no trial of it was asked for; null where some were")
 
 
-TRIALS = (*_columns(Trial), *_option_columns())
-PARTS: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results, its columns
-    "tasks": tuple(_columns(Task)),
-    "transforms": tuple(_columns(Transform)),
-    "turns": tuple(_columns(Turn)),
+TRIALS = _columns(Trial)
+DETAIL_TABLES: dict[str, tuple[Column, ...]] = {  # of a trial: folder below the results, its columns
+    "tasks": _columns(Task),
+    "transforms": _columns(Transform),
+    "turns": _columns(Turn),
 }
 TABLES = {
     "trials": TRIALS,
-    **PARTS,
-    "plans": tuple(_columns(Plan)),
-    "candidates": tuple(_columns(Candidate)),
+    **DETAIL_TABLES,
+    "plans": _columns(Plan),
+    "candidates": _columns(Candidate),
 }
 DETERMINING = tuple(each for each in TRIALS if each.determines)
 

@@ -4,14 +4,12 @@ import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from experiments.store.columns import PARTS, TABLES, schema
+from experiments.store.columns import DETAIL_TABLES, TABLES, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +23,10 @@ class StoreError(OSError):
 
 
 def write(results: Path, label: str, row: Mapping[str, Any], parts: Iterable[tuple[str, "pa.Table"]]) -> Path:
-    """Writes the parts of a trial that hold anything (tables after their names in PARTS), and then its row,
-    which makes it count; returns the file of the row. Raises StoreError."""
+    """Write the detail tables of a trial and then its row; return the file of the row. Raises StoreError.
+
+    An empty table is left out. The trial counts when its row is there.
+    """
     import pyarrow as pa
 
     printable = {key: _printable(value) for key, value in row.items()}
@@ -129,9 +129,10 @@ def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
 
 
 def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) -> "pa.Table":
-    """The content of a file of one of TABLES in today's schema, all its columns or those named; columns that
-    one of an earlier version lacks are as they were `before`. Raises ValueError for a file without a column
-    that every row has."""
+    """Return the content of a file of one of TABLES in today's schema, all its columns or those named.
+
+    Nullable columns that the file lacks are null. Raises ValueError if it lacks another one.
+    """
     import pyarrow as pa
 
     wanted, have = schema(table), {*content.column_names}
@@ -140,43 +141,14 @@ def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) 
     if content.schema == wanted:
         return content
     lacking = [each for each in TABLES[table] if each.name in {*wanted.names} - have]
-    if foreign := [each.name for each in lacking if not each.nullable and each.before is None]:
+    if foreign := [each.name for each in lacking if not each.nullable]:
         raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
-    before = {
-        each.name: pa.repeat(pa.scalar(each.before, wanted.field(each.name).type), len(content))
-        for each in lacking
-    }
-    columns = [before[name] if name in before else content[name] for name in wanted.names]
+    nulls = {each.name: pa.nulls(len(content), wanted.field(each.name).type) for each in lacking}
+    columns = [nulls[name] if name in nulls else content[name] for name in wanted.names]
     return pa.table(columns, wanted.names).cast(wanted)
 
 
-def prepare(results: Path) -> None:
-    """Makes the folder of the results. Raises StoreError where nothing can be written there."""
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        _lock(results).acquire()
-        _lock(results).release()
-    except OSError as error:
-        reason = f"cannot be written: {error.strerror}; give a folder to write to"
-        raise StoreError(f"results_dir={results}: {reason}") from error
-
-
-@contextmanager
-def turn(results: Path) -> Iterator[None]:
-    """Waits until no other sweep of this host measures into these results: trials at the same time would
-    falsify each other, and the same trial would be measured twice."""
-    prepare(results)
-    with _lock(results):
-        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # its writer was killed, or it held the lock
-            abandoned.unlink()
-        yield
-
-
-def _lock(results: Path) -> FileLock:
-    return FileLock(results / f".turn-{HOST}.lock")
-
-
-class Parts:
+class DetailReader:
     """The tasks, transforms and turns of the trials of one experiment, read one trial at a time and only in
     the columns wanted. A sweep writes a file per trial; `experiments.report.pack` writes one file of all
     trials, which has the name of its table."""
@@ -184,7 +156,7 @@ class Parts:
     def __init__(self, results: Path, experiment: str) -> None:
         """List the files. Raises StoreError if a file of all trials cannot be read."""
         self._parts: dict[tuple[str, str], Path | pa.Table] = {}
-        for table in PARTS:
+        for table in DETAIL_TABLES:
             for path in (results / table / experiment).glob("[!.]*.parquet"):
                 if path.stem == table:
                     self._parts |= {(table, trial_id): rows for trial_id, rows in _by_trial(path)}

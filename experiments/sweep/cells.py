@@ -19,6 +19,7 @@ from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
 from experiments.sweep import environment, preflight
 from experiments.sweep.inputs import Inputs, Inventory
 from experiments.sweep.planned_row import cell_command, image_columns, input_columns, planned_columns
+from experiments.sweep.results_lock import turn
 from experiments.trial import measure
 
 Row = dict[str, Any]
@@ -85,7 +86,7 @@ class SweepCell:
         if any(row["status"] == FAILED and row.get("n_images") is None for row in self.rows):
             return None
         results = self.cell.config.results_folder
-        with store.turn(results):
+        with turn(results):
             rows = self.stored_rows
             if self.is_complete(rows, target):
                 return None

@@ -8,10 +8,9 @@ from augment.options import determining
 from augment.pipeline import class_paths
 from experiments.config.cell import Cell
 from experiments.config.command import command
-from experiments.config.options import ADHOC
 from experiments.machine.limits import file_system
 from experiments.machine.provenance import source_digest
-from experiments.store.columns import digest_of
+from experiments.store.columns import ADHOC, digest_of
 from experiments.sweep import environment
 from experiments.sweep.inputs import Inputs
 from experiments.sweep.vetting import Vetted

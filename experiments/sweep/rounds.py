@@ -10,7 +10,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
-from experiments.config.options import UNTOUCHED
+from experiments.store.columns import UNTOUCHED
 
 BASELINES_PER_ROUND = 2
 T = TypeVar("T")

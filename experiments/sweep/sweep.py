@@ -16,6 +16,7 @@ from experiments.sweep import environment
 from experiments.sweep.cells import SweepCell, count_ok
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.progress import TYPICAL_PIXELS, progress
+from experiments.sweep.results_lock import prepare
 from experiments.sweep.rounds import Planned, companions, rounds
 from experiments.sweep.summary import numbers, summary
 
@@ -66,7 +67,7 @@ class Sweep:
             self._asked.append([member.identity for member in members])
         for member in self.cells:
             member.check_outputs()
-        store.prepare(asked[0].config.results_folder)
+        prepare(asked[0].config.results_folder)
         self._order_seed = asked[0].config.order_seed
 
     @property

@@ -28,8 +28,10 @@ COUNTERS = {  # columns, and the logs' names for them
 def tables(
     outcome: Outcome, trial_id: str, saving: bool, complete: bool = True
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The tables of a trial after their names in `records.schema.PARTS`; none of a failed one. Of a strategy
-    that is not `complete` the turns: its tasks are only some of the workload's."""
+    """Yield the detail tables of a trial by name; none if it failed.
+
+    A strategy that is not `complete` has turns, because its tasks are only some of the workload's.
+    """
     if outcome.result and complete:
         yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
         yield "transforms", transform_table(outcome.logs, trial_id)

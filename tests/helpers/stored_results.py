@@ -15,7 +15,7 @@ from experiments.report.results import Results
 from experiments.report.sections import sections_of
 from experiments.report.tables import Table
 from experiments.store import files as store
-from experiments.store.columns import PARTS, schema
+from experiments.store.columns import DETAIL_TABLES, schema
 from tests.helpers.task_rows import Cells
 from tests.helpers.trial_rows import Row
 
@@ -27,7 +27,7 @@ def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
         for trial in cell.trials:
             recorded = [
                 (table, [row for row in getattr(cell, table) if row["trial_id"] == trial["trial_id"]])
-                for table in PARTS
+                for table in DETAIL_TABLES
             ]
             parts = [(table, pa.Table.from_pylist(rows, schema(table))) for table, rows in recorded]
             store.write(folder, f"{trial['strategy']}-{trial['workers']}", trial, parts)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.store.columns import PARTS
-from experiments.store.files import Parts
+from experiments.store.columns import DETAIL_TABLES
+from experiments.store.files import DetailReader
 from tests.helpers.trial_rows import Row, frame, repeated
 
 
@@ -42,7 +42,7 @@ class Cells:
     turns: list[Row] = field(default_factory=list)
 
 
-class InMemory(Parts):
+class InMemory(DetailReader):
     """The parts of trials that stand in no file."""
 
     def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -53,7 +53,7 @@ class InMemory(Parts):
 
     def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
         rows = self.tables[table]
-        names = columns or [column.name for column in PARTS[table]]
+        names = columns or [column.name for column in DETAIL_TABLES[table]]
         return rows.loc[rows["trial_id"] == trial_id, names].reset_index(drop=True)
 
 
@@ -61,7 +61,7 @@ def frames(*cells: Cells) -> tuple[pd.DataFrame, InMemory]:
     """Trials as they come out of parquet, and their parts."""
     tables = {
         table: frame([row for cell in cells for row in getattr(cell, table)], table)
-        for table in ("trials", *PARTS)
+        for table in ("trials", *DETAIL_TABLES)
     }
     return tables.pop("trials"), InMemory(tables)
 

@@ -11,11 +11,11 @@ from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.pop import EFFICIENCIES, pop
 from experiments.analysis.scaling import STRONG, NoTrialsError
 from experiments.analysis.text import label, percent
-from experiments.config.options import UNTOUCHED
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
+from experiments.store.columns import UNTOUCHED
 
 LOOKS = {  # part: head of its column, name in the legend, colour
     "reference_s": ("reference", "reference work", "#C8C8C8"),

@@ -16,7 +16,7 @@ from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import by_place
-from experiments.store.files import Parts
+from experiments.store.files import DetailReader
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
@@ -64,7 +64,7 @@ def spans(tasks: pd.DataFrame) -> pd.DataFrame:
 
 
 @styled
-def timeline_figure(trials: Sequence[dict[Any, Any]], parts: Parts, title: str) -> Figure:
+def timeline_figure(trials: Sequence[dict[Any, Any]], parts: DetailReader, title: str) -> Figure:
     """A panel for each trial with its tasks, on one axis of time: what is empty before, between and after
     the stages is start-up, waiting and tail."""
     heights = [max(PANEL_INCHES, INCHES_PER_WORKER * trial["workers"]) for trial in trials]
