@@ -104,7 +104,7 @@ figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(report)
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
-	$(PY) -m experiments.document
+	$(PY) -m experiments.config.reference
 
 # All extras but dataloader, whose PyTorch has gigabytes that few need: pip install torch.
 LOCKED := optuna slurm loky dask ray s3 docs dev

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from experiments import cli
+from experiments.config import cli
 from experiments.sweep import jobs
 
 

@@ -154,14 +154,14 @@ class Guard(Callback):
     Hydra turns an Exception of a callback into a warning; `plain_errors` raises SystemExit."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        from experiments import cli
+        from experiments.config import cli
         from experiments.sweep import jobs
 
         with cli.plain_errors():
             jobs.check_plain_command(config)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        from experiments import cli
+        from experiments.config import cli
         from experiments.sweep import jobs
         from experiments.sweep.results_lock import prepare
 

@@ -9,7 +9,8 @@ from augment.datasets import DATASETS
 from augment.pipeline import check
 from augment.strategies import STRATEGIES
 from augment.task_log.processes import StartMethod
-from experiments import ROOT, cli
+from experiments import ROOT
+from experiments.config import cli
 from experiments.config.options import weak_scaling_size, worker_counts
 from tests.conftest import Ended
 from tests.helpers.commands import command, composed, interpreter

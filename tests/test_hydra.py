@@ -9,11 +9,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from augment.options import OptionError
-from experiments.config.cell import Cell
+from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
 from experiments.sweep import jobs
-from experiments.sweep.sweep import CellFailedError, Sweep
+from experiments.sweep.sweep import Sweep
 from tests.conftest import Ended
 from tests.helpers.commands import command
 

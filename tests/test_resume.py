@@ -9,11 +9,11 @@ import pytest
 
 from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
-from experiments.config.cell import Cell
+from experiments.config.cell import Cell, CellFailedError
 from experiments.config.options import Config
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
-from experiments.sweep import environment
-from experiments.sweep.sweep import CellFailedError, Result, Sweep
+from experiments.sweep import preflight
+from experiments.sweep.sweep import Result, Sweep
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
 
@@ -32,7 +32,7 @@ class Killed(BaseException):
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], None]:
     """Replaces what runs a trial by a function of its cell; by one that is always ok to begin with."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(environment, "findings", list)
+    monkeypatch.setattr(preflight, "first_machine_findings", list)
 
     def put(trial: Trial) -> None:
         monkeypatch.setattr(measure, "measure", lambda cell, *_: Measurement(trial(cell)))

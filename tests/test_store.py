@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from experiments.document import REFERENCE, reference
+from experiments.config.reference import REFERENCE, reference
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
 from experiments.sweep.results_lock import prepare, turn

@@ -17,6 +17,10 @@ from experiments.machine.environment import usable_cpus
 from experiments.store.columns import ADHOC, UNTOUCHED
 
 
+class CellFailedError(RuntimeError):
+    """A cell, or a companion of it, that could not be measured."""
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """A composed configuration with the names that were chosen for its groups."""

@@ -16,7 +16,7 @@ from experiments.config.cell import Cell
 from experiments.machine import speed
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
-from experiments.sweep import environment, preflight
+from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
 from experiments.sweep.planned_row import cell_command, image_columns, input_columns, planned_columns
 from experiments.sweep.results_lock import turn
@@ -111,7 +111,7 @@ class SweepCell:
         try:
             vetted = self._inventory.vetted(self.cell.config)
             row |= image_columns(vetted, self.cell.config.n_augmentations)
-            findings = [*environment.findings(), *preflight.cell_findings(self.cell, vetted)]
+            findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, vetted)]
             row["warnings"] = "\n".join(findings) or None
             measurement = measure.measure(self.cell, vetted.good, row["trial_id"])
         except (OptionError, OSError) as error:

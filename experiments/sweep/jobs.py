@@ -4,10 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -120,23 +117,3 @@ def check_node(usable: int, node: int) -> None:
             f"hydra/launcher: the job may use {usable} of its node's {node} CPUs; give "
             f"hydra/launcher=slurm_node hydra.launcher.cpus_per_task={node}"
         )
-
-
-@contextlib.contextmanager
-def interruptions() -> Iterator[None]:
-    """End the trial under way and then the program on Ctrl-C and SIGTERM, with the status that shells expect
-    and a word on how to go on."""
-    received = [signal.SIGINT]
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        received[:] = [signal.Signals(number)]
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        raise SystemExit(128 + received[0]) from None
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -6,6 +6,7 @@ needs, rather too high than too low, with what there is: a cell that is short of
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -39,6 +40,9 @@ OPEN_FILES, OPEN_FILES_PER_WORKER = 24, 2
 def machine_findings() -> list[str]:
     """What would spoil every cell of a sweep. Takes LOAD_S seconds."""
     return [*_opencv(), *_processors(), *_limits()]
+
+
+first_machine_findings = cache(machine_findings)  # of a process, whose own trials would be found later
 
 
 def cell_findings(cell: Cell, images: Vetted) -> list[str]:

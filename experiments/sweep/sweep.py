@@ -9,20 +9,16 @@ from secrets import token_hex
 
 from augment import pipeline
 from augment.transformer import check_reuse
-from experiments.config.cell import Cell
+from experiments.config.cell import Cell, CellFailedError
 from experiments.store import files as store
 from experiments.store.columns import OK
-from experiments.sweep import environment
+from experiments.sweep import preflight
 from experiments.sweep.cells import SweepCell, count_ok
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.progress import TYPICAL_PIXELS, progress
 from experiments.sweep.results_lock import prepare
 from experiments.sweep.rounds import Planned, companions, rounds
 from experiments.sweep.summary import numbers, summary
-
-
-class CellFailedError(RuntimeError):
-    """A cell, or a companion of it, that could not be measured."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ class Sweep:
 
     def measure(self) -> list[Result]:
         """Measure in rounds what the cells lack, print a summary, and return a result for each asked cell."""
-        for finding in environment.findings():
+        for finding in preflight.first_machine_findings():
             print(f"warning: {finding}", file=sys.stderr)
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
         targets = {cell: count_ok(cell.stored_rows) + missing.get(cell, 0) for cell in self.cells}

@@ -7,8 +7,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from experiments import ROOT
-from experiments.cli import prepare
 from experiments.config.cell import Cell
+from experiments.config.cli import prepare
 from experiments.sweep.jobs import cell_of
 
 

@@ -1,7 +1,7 @@
 """`make schema`: docs/reference.md, generated from the declarations of options and columns."""
 
 from experiments import ROOT
-from experiments.cli import help_page, prepare
+from experiments.config.cli import help_page, prepare
 from experiments.store.columns import TABLES, Column, schema
 
 REFERENCE = ROOT / "docs" / "reference.md"

@@ -3,12 +3,13 @@
 import difflib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from enum import Enum
-from types import NoneType
+from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
 from hydra.core.config_store import ConfigStore
@@ -20,10 +21,9 @@ from augment.options import REQUIRED, OptionError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from experiments import ROOT
+from experiments.config.cell import CellFailedError
 from experiments.config.options import Advise, Config, register
 from experiments.store.files import StoreError
-from experiments.sweep.jobs import interruptions
-from experiments.sweep.sweep import CellFailedError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
@@ -156,3 +156,22 @@ def _unknown(name: str) -> str:
         return f"{name}: not an option of the {name.split('.')[0]} that is chosen"
     close = difflib.get_close_matches(name, known, n=1)
     return f"{name}: no such option; " + (f"did you mean {close[0]}?" if close else "--help lists them")
+
+
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """End the trial and then the program on Ctrl-C and SIGTERM, with the status that shells expect."""
+    received = [signal.SIGINT]
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received[:] = [signal.Signals(number)]
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again to resume.", file=sys.stderr)
+        raise SystemExit(128 + received[0]) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
