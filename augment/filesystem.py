@@ -1,15 +1,17 @@
-"""Where images lie: a path of this machine, or an address like `s3://bucket/photos` that fsspec knows."""
+"""Paths of this machine, and addresses like `s3://bucket/photos` that fsspec opens."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from errno import EIO, ENOENT
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Any, cast
 
 from augment.options import OptionError
 
@@ -17,10 +19,12 @@ SCHEME = "://"
 
 
 def location(text: str) -> Path:
-    """The place that a text names; one with a scheme (`s3://…`) is no Path, but answers as one does. Raises
-    OptionError where what that needs is not installed, or nothing knows the scheme."""
+    """Return an absolute path of this machine, or an address that answers as a Path does.
+
+    Raises OptionError if nothing knows the address's scheme, or if its library is not installed.
+    """
     if SCHEME not in text:
-        return Path(text).expanduser()
+        return Path(text).expanduser().absolute()
     try:
         from upath import UPath
 
@@ -32,55 +36,66 @@ def location(text: str) -> Path:
 
 
 def is_local(place: Path) -> bool:
-    """Whether it is a path of this machine."""
+    """Return whether a place is a path of this machine."""
     return isinstance(place, Path)
 
 
-def absolute(place: Path) -> Path:
-    """A local path from the root on; an address as it is."""
-    return place.absolute() if is_local(place) else place
-
-
 def read_bytes(file: Path) -> bytes:
-    """The content of a file. (By its address: what a forked process has of a connection is its parent's.)
-    Raises OSError."""
+    """Return the content of a file. Raises OSError."""
     if is_local(file):
         return file.read_bytes()
-    import fsspec
-
-    with _errors_of(file), fsspec.open(str(file), "rb") as opened:
-        return bytes(opened.read())
+    with _remote(file) as (filesystem, path):
+        return bytes(filesystem.cat_file(path))
 
 
-def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Puts a file at an address that is no local path: whole or not at all, as object stores have it. Raises
-    OSError."""
-    import fsspec
-
-    with _errors_of(file):
-        filesystem, path = fsspec.url_to_fs(str(file))
+def write_remote(file: Path, content: bytes | memoryview) -> None:
+    """Write a file at an address; object stores show it whole or not at all. Raises OSError."""
+    with _remote(file) as (filesystem, path):
         filesystem.pipe_file(path, bytes(content))
 
 
-def listed(folder: Path) -> dict[str, int]:
-    """The names of the files in a folder and their bytes, as they are at this moment. Raises OSError."""
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Return the files of a folder by name with their bytes, as they are at this moment. Raises OSError."""
     if is_local(folder):
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-    import fsspec
+    with _remote(folder) as (filesystem, path):
+        filesystem.invalidate_cache()  # other processes write into the folder
+        entries = filesystem.ls(path, detail=True)
+    return {os.path.basename(each["name"]): each["size"] for each in entries if each["type"] == "file"}
 
-    with _errors_of(folder):
-        filesystem, path = fsspec.url_to_fs(str(folder))
-        filesystem.invalidate_cache()  # others write there
-        found = filesystem.ls(path, detail=True)
-    return {os.path.basename(each["name"]): each["size"] for each in found if each["type"] == "file"}
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with its files. At an address, a folder without files does not exist."""
+    if is_local(folder):
+        shutil.rmtree(folder)
+    else:
+        with suppress(FileNotFoundError), _remote(folder) as (filesystem, path):
+            filesystem.rm(path, recursive=True)
 
 
 @contextmanager
-def _errors_of(place: Path) -> Iterator[None]:
-    """What libraries of remote file systems raise, as an OSError."""
+def as_local(file: Path) -> Iterator[Path]:
+    """Yield a local file itself, or a copy of the same name that lasts as long as the context."""
+    if is_local(file):
+        yield file
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, file.name)
+        copy.write_bytes(read_bytes(file))
+        yield copy
+
+
+@contextmanager
+def _remote(place: Path) -> Iterator[tuple[Any, str]]:
+    """Yield the fsspec file system of an address and the path there; raise their errors as OSError.
+
+    The file system is looked up anew, because a forked process cannot use its parent's connection.
+    """
+    import fsspec
+
     try:
-        yield
+        yield fsspec.url_to_fs(str(place))
     except FileNotFoundError as error:
         raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(place)) from error
     except OSError:
@@ -89,24 +104,27 @@ def _errors_of(place: Path) -> Iterator[None]:
         raise OSError(EIO, f"{type(error).__name__}: {error}", str(place)) from error
 
 
-def remove_folder(folder: Path) -> None:
-    """Removes a folder with all that is in it. At an address, a folder without files does not exist."""
-    if is_local(folder):
-        shutil.rmtree(folder)
-    elif folder.exists():
-        import fsspec
-
-        filesystem, path = fsspec.url_to_fs(str(folder))
-        filesystem.rm(path, recursive=True)
+def compact_paths(paths: Sequence[Path]) -> Sequence[Path]:
+    """Return the same paths, in less memory if all are of one folder."""
+    return FolderFiles(paths) if len({path.parent for path in paths}) == 1 else tuple(paths)
 
 
-@contextmanager
-def as_local(file: Path) -> Iterator[Path]:
-    """The file itself, or a copy of that name here for as long as the context lasts."""
-    if is_local(file):
-        yield file
-        return
-    with TemporaryDirectory() as folder:
-        copy = Path(folder, os.path.basename(str(file)))
-        copy.write_bytes(read_bytes(file))
-        yield copy
+class FolderFiles(Sequence[Path]):
+    """Files of one folder in order, held as one string of names.
+
+    100,000 Path objects would take 50 MB in every process.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        names = [os.fsencode(file.name) for file in files]
+        self._folder, self._names = files[0].parent, b"".join(names)
+        self._ends = array("Q", accumulate(map(len, names), initial=0))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: Any) -> Any:
+        index = range(len(self))[number]  # raises IndexError
+        if isinstance(index, range):
+            return [self[place] for place in index]
+        return self._folder / os.fsdecode(self._names[self._ends[index] : self._ends[index + 1]])

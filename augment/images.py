@@ -10,7 +10,7 @@ from secrets import token_hex
 from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.filesystem import is_local, read_bytes, write_whole
+from augment.filesystem import is_local, read_bytes, write_remote
 from augment.options import OptionError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ def decode(path: Path) -> Pixels:
     import cv2
     import numpy as np
 
-    # cv2.imread cannot open every name that a file may have, and no address.
-    data = np.fromfile(path, np.uint8) if is_local(path) else np.frombuffer(read_bytes(path), np.uint8)
+    data = np.frombuffer(read_bytes(path), np.uint8)  # cv2.imread cannot open every name, and no address
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is not None:
@@ -83,7 +82,7 @@ def write(folder: Path, name: str, encoded: Pixels) -> None:
         if is_local(folder):
             _write_once_whole(folder / name, encoded)
         else:
-            write_whole(folder / name, encoded.data)
+            write_remote(folder / name, encoded.data)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{reason}: {name} cannot be written") from error

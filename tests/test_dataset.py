@@ -177,8 +177,8 @@ def test_impossible_size_of_a_synthetic_image_is_refused(
 
 def test_without_a_size_photos_are_the_originals(tmp_path: Path) -> None:
     files = Photos().files(None, None, 0, tmp_path)
-    assert [file.name for file in files] == [photo.name for photo in PHOTOS]
-    assert contents(files) == [((photo_folder() or Path()) / photo.name).read_bytes() for photo in PHOTOS]
+    assert [file.name for file in files] == [*PHOTOS]
+    assert contents(files) == [((photo_folder() or Path()) / photo).read_bytes() for photo in PHOTOS]
 
 
 def test_photos_come_again_as_different_images_of_other_names(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for folder in (None, tmp_path):
         monkeypatch.setattr("augment.datasets.photos.photo_folder", lambda folder=folder: folder)
         with pytest.raises(DatasetError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
-            Photos().check()
+            Photos().check(None)
 
 
 # Folder
@@ -290,7 +290,7 @@ def test_a_home_folder_may_be_abbreviated(folder: Path, monkeypatch: pytest.Monk
 )
 def test_a_folder_without_images_is_named_in_one_line(path: str, reason: str) -> None:
     with pytest.raises(DatasetError) as error:
-        Folder(path).check()
+        Folder(path).check(None)
     assert str(error.value) == f"{reason}; give a folder of .jpg, .jpeg or .png images"
 
 
@@ -298,4 +298,4 @@ def test_folder_refuses_a_size_and_more_images_than_it_holds(folder: Path, tmp_p
     with pytest.raises(DatasetError, match=r"^n_images=7: .*my pictures holds 6; give at most that"):
         Folder(str(folder)).files(7, None, 0, tmp_path)
     with pytest.raises(DatasetError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
-        Folder(str(folder)).files(None, (500, 250), 0, tmp_path)
+        Folder(str(folder)).check((500, 250))

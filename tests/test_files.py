@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from augment.files import Files, compact
+from augment.filesystem import FolderFiles, compact_paths
 
 PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
 
 
 def test_files_behave_as_the_sequence_of_their_paths() -> None:
-    files = Files(PATHS)
+    files = FolderFiles(PATHS)
     assert list(files) == PATHS
     assert len(files) == 4
     assert (files[-1], files[1:3]) == (PATHS[-1], PATHS[1:3])
@@ -21,11 +21,11 @@ def test_files_behave_as_the_sequence_of_their_paths() -> None:
 
 
 def test_hundred_thousand_files_pickle_in_3_mb() -> None:
-    files = Files([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
+    files = FolderFiles([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
     assert len(pickle.dumps(files)) < 3_000_000
 
 
-def test_compact_keeps_files_of_several_folders_as_a_tuple() -> None:
+def test_compact_paths_keeps_files_of_several_folders_as_a_tuple() -> None:
     files = [*PATHS, Path("/elsewhere/a.png")]
-    assert compact(files) == tuple(files)
-    assert isinstance(compact(PATHS), Files)
+    assert compact_paths(files) == tuple(files)
+    assert isinstance(compact_paths(PATHS), FolderFiles)

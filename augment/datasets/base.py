@@ -1,9 +1,11 @@
-"""The contract of a dataset, and how it names what cannot work."""
+"""The contract of a dataset, and the cache of images that a dataset makes."""
 
+import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from zlib import crc32
 
 from augment.options import OptionError
 
@@ -11,32 +13,57 @@ Size = tuple[int, int]  # width, height in pixels
 
 
 class DatasetError(OptionError):
-    """Images that cannot be had: one line that names the option, its value and what would be right."""
+    """Images that cannot be had: one line that names the option, its value and a remedy."""
 
 
 @dataclass
 class Dataset(ABC):
-    """What every dataset offers. Its fields are its options on the command line."""
+    """A source of images. Its fields are its options on the command line."""
 
-    own_size: ClassVar[bool]
-    """Whether the images always keep the size they have, so that `image_size` does not apply."""
-
-    def check(self) -> None:
-        """Raise DatasetError, in a moment and writing nothing, when these options cannot work."""
-        return None
+    def check(self, size: Size | None) -> None:  # noqa: B027
+        """Raise DatasetError, quickly and without writing, if these options cannot work."""
 
     @abstractmethod
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
-        """The input files in order, the missing ones made in `cache`. Raises DatasetError.
+        """Return the input files in order; make missing ones in `cache`. Raises DatasetError.
 
-        Without `n_images`, all there are; without `size`, each image at its own.
+        Without `n_images`, these are all there are; without `size`, each image has its own.
         """
 
 
 def size_text(size: Size | None) -> str:
+    """Return a size as the option `image_size` has it."""
     return "native" if size is None else f"{size[0]}x{size[1]}"
 
 
-def shown(path: str | Path) -> str:
-    """`path` on one line that every terminal can print, whatever bytes it is made of."""
+def printable(path: str | Path) -> str:
+    """Return a path on one line that every terminal can print, whatever bytes it has."""
     return text if (text := str(path)).isprintable() else ascii(text)
+
+
+def cached(
+    cache: Path, kind: str, names: list[str], size: Size | None, seed: int, make: Callable[[Path, int], None]
+) -> list[Path]:
+    """Return files of these names in a folder of `cache`; if it is missing, `make` writes each file.
+
+    The folder is filled under another name and renamed, so that a kill or a second sweep leaves no half.
+    """
+    # Changed recipes need another folder.
+    recipe = crc32(Path(__file__).with_name("pixels.py").read_bytes())
+    folder = cache / f"{kind}-{size_text(size)}-n{len(names)}-seed{seed}-{recipe:08x}"
+    if not folder.is_dir():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as unfinished:
+                whole = Path(unfinished, folder.name)
+                whole.mkdir()
+                for index, name in enumerate(names):
+                    make(whole / name, index)
+                whole.rename(folder)
+        except OSError as error:
+            if not folder.is_dir():  # else another sweep has just made the same
+                reason = f"{error.strerror or error}; give a folder to write to"
+                raise DatasetError(f"cache_dir={printable(cache)}: {reason}") from error
+        except ValueError as error:
+            raise DatasetError(f"image_size={size_text(size)}: {error}; give another size") from error
+    return [folder / name for name in names]

@@ -1,59 +1,41 @@
-"""Real colour photographs out of scikit-image's wheel, offline.
-
-Only those whose licence note in `skimage/data/_fetchers.py` says public domain or CC0. Left out for
-that reason: `ihc` ("no known restrictions" is no dedication) and `motorcycle_*` (nothing stated).
-"""
+"""Real colour photographs out of scikit-image's wheel, offline."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, NamedTuple
 
-from augment.datasets.base import Dataset, DatasetError, Size
-from augment.datasets.cache import cached
+from augment.datasets.base import Dataset, DatasetError, Size, cached
 
-
-class Photo(NamedTuple):
-    """One picture of the wheel, with where it comes from and under which licence."""
-
-    name: str
-    title: str
-    source: str
-    licence: str
-
-
+# Those that `skimage/data/_fetchers.py` notes as public domain or CC0; docs/images.md has their sources.
 PHOTOS = (
-    Photo("astronaut.png", "Eileen Collins", "NASA, flic.kr/p/r9qvLn", "public domain"),
-    Photo("chelsea.png", "Chelsea the cat", "Stéfan van der Walt", "CC0"),
-    Photo("coffee.png", "A cup of coffee", "Rachel Michetti, courtesy of Pikolo Espresso Bar", "CC0"),
-    Photo("hubble_deep_field.jpg", "Hubble eXtreme Deep Field", "NASA, HubbleSite 2012-37", "public domain"),
-    Photo("retina.jpg", "Human retina", "Mikael Häggström, Wikimedia Commons", "CC0"),
-    Photo("rocket.jpg", "Launch of DSCOVR", "SpaceX, released in 2015, flickr 16511594820", "public domain"),
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "retina.jpg",
+    "rocket.jpg",
 )
 
 
 def photo_folder() -> Path | None:
-    """Where scikit-image keeps its pictures, found without importing it; None when it is not installed."""
+    """Return the folder of scikit-image's pictures, without importing it; None if it is not installed."""
     spec = find_spec("skimage")
     return Path(spec.origin).with_name("data") if spec and spec.origin else None
 
 
 @dataclass
 class Photos(Dataset):
-    """The PHOTOS, as many as are wanted.
+    """The PHOTOS, as many as are asked for.
 
-    A photo keeps its scale: when a size is asked for it is cropped about the centre, or tiled by
-    mirroring. Beyond their number the photos come again, rolled by an offset drawn from the seed.
-    Suffixes are those of the originals, so some are .png and some .jpg (quality 95).
+    A photo keeps its scale: to have another size it is cropped about its centre, or tiled by mirroring.
+    Beyond their number the photos come again, rolled by an offset drawn from the seed.
     """
 
-    own_size: ClassVar[bool] = False
-
-    def check(self) -> None:
+    def check(self, size: Size | None) -> None:
         self._originals()
 
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
-        """`n_images` photos, each once unless told; without `size` the originals byte for byte."""
+        """Return `n_images` photos (default: each once); without `size` the originals byte for byte."""
         originals = self._originals()
 
         def make(path: Path, index: int) -> None:
@@ -66,17 +48,16 @@ class Photos(Dataset):
             image = pixels.rolled(pixels.load(originals[photo]), repeat, seed)
             pixels.save(path, image if size is None else pixels.fitted(image, *size))
 
-        count = len(PHOTOS) if n_images is None else n_images
-        names = [_photo_name(*divmod(index, len(PHOTOS))) for index in range(count)]
+        names = [_photo_name(*divmod(index, len(PHOTOS))) for index in range(n_images or len(PHOTOS))]
         return cached(cache, "photos", names, size, seed, make)
 
     def _originals(self) -> list[Path]:
-        paths = [(photo_folder() or Path()) / photo.name for photo in PHOTOS]
+        paths = [(photo_folder() or Path()) / name for name in PHOTOS]
         if missing := next((path for path in paths if not path.is_file()), None):
             raise DatasetError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
         return paths
 
 
 def _photo_name(repeat: int, photo: int) -> str:
-    name = Path(PHOTOS[photo].name)
-    return f"{name.stem}_{repeat}{name.suffix}" if repeat else name.name
+    stem, _, suffix = PHOTOS[photo].rpartition(".")
+    return f"{stem}_{repeat}.{suffix}" if repeat else PHOTOS[photo]

@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from augment.datasets import DATASETS, Dataset
-from augment.filesystem import SCHEME, absolute, location
+from augment.filesystem import SCHEME, location
 from augment.options import OptionError, check_minimum, option
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
@@ -130,7 +130,7 @@ class Config:
     @property
     def output_place(self) -> Path:
         """The folder or address to which outputs are written."""
-        return absolute(location(self.output_dir or self.scratch_dir or tempfile.gettempdir()))
+        return location(self.output_dir or self.scratch_dir or tempfile.gettempdir())
 
     def size(self) -> tuple[int, int] | None:
         """Return width and height in pixels. Raises OptionError."""
@@ -145,13 +145,9 @@ class Config:
             raise OptionError(
                 f"output_dir={self.output_dir}: with saving=false there is nothing to keep there"
             )
-        if self.size() and self.dataset.own_size:
-            raise OptionError(
-                f"image_size={self.image_size}: a folder's pictures keep their own size; leave it out"
-            )
         if self.scratch_dir and SCHEME in self.scratch_dir:
             raise OptionError(f"scratch_dir={self.scratch_dir}: must be a folder of this machine")
-        self.dataset.check()
+        self.dataset.check(self.size())
 
 
 def parse_size(text: str) -> tuple[int, int]:

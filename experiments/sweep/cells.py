@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
-from augment.filesystem import is_local, listed
+from augment.filesystem import file_sizes
 from augment.images import error_line
 from augment.options import OptionError
 from experiments.config.cell import Cell
@@ -135,7 +135,7 @@ class SweepCell:
             return
         if not names or isinstance(self.inputs, Exception):
             return
-        if (place.resolve() if is_local(place) else place) in self.inputs.folders:
+        if place.resolve() in self.inputs.folders:
             raise OptionError(f"{option}: holds the inputs; give another folder")
         ok = [row for row in self.stored_rows if row["status"] == OK]
         is_its_own = any(row["output_dir"] == str(place) for row in ok)
@@ -163,7 +163,7 @@ class SweepCell:
             raise self.inputs
         names = measure.workload(self.cell, self.inputs.files, None).output_names()
         try:
-            there = listed(config.output_place)
+            there = file_sizes(config.output_place)
         except FileNotFoundError:
             return names, []
         return names, [name for name in names if name in there]

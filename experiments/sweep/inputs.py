@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from augment.filesystem import absolute, is_local, read_bytes
+from augment.filesystem import is_local, read_bytes
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
 from experiments.sweep.headers import NotRegularError, dimensions, open_regular, pixel_count
@@ -36,7 +36,7 @@ class Inputs:
     @property
     def folders(self) -> set[Path]:
         """The folders that hold the files."""
-        return {path.parent.resolve() if is_local(path) else path.parent for path in self.files}
+        return {path.parent.resolve() for path in self.files}
 
     def first_size(self) -> tuple[int, int] | None:
         """Return width and height of the first image whose header tells them."""
@@ -91,7 +91,7 @@ def _images_key(config: Config) -> str:
 def _inputs(config: Config) -> Inputs:
     cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
     listed = config.dataset.files(config.n_images, config.size(), config.seed, cache.expanduser())
-    files = tuple(stratified_sample([absolute(path) for path in listed], config.sample, config.seed))
+    files = tuple(stratified_sample([path.absolute() for path in listed], config.sample, config.seed))
     sampled_pixels = {path.name: pixel_count(path) for path in files} if config.sample else None
     return Inputs(files, sampled_pixels)
 

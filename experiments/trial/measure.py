@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augment.files import compact
-from augment.filesystem import is_local
+from augment.filesystem import compact_paths, is_local
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.machine import speed
@@ -62,7 +61,7 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
 def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workload:
     """Return what the cell does with these images."""
     config = cell.config
-    return Workload(compact(images), config.n_augmentations, config.pipeline, config.seed, output)
+    return Workload(compact_paths(images), config.n_augmentations, config.pipeline, config.seed, output)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from augment.filesystem import is_local, listed, read_bytes
+from augment.filesystem import file_sizes, read_bytes
 from augment.task_log.layout import Role
 from augment.workload import Job, Workload
 from experiments.store.columns import FAILED, OK
@@ -45,7 +45,7 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
     expected = sorted(workload.output_names())
-    sizes = listed(workload.output)
+    sizes = file_sizes(workload.output)
     present = [name for name in expected if name in sizes]
     if not complete:
         return {"status": OK, "outputs": len(present)}
@@ -65,10 +65,7 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
 
 
 def _file_digest(path: Path) -> str:
-    if not is_local(path):
-        return hashlib.sha256(read_bytes(path)).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def outputs_digest(digests: Iterable[tuple[str, str]]) -> str:
