@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from experiments.analysis.ablation import comparable, gains, of_one_workload
+from experiments.analysis.ablation import comparable, gains, newest_pipeline
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.charts import look
 from experiments.report.sections.ablation import ablation_figure
@@ -112,7 +112,7 @@ def test_without_a_pair_there_is_nothing_to_say(trials: list[Row]) -> None:
 def test_a_diagnosis_is_of_the_newest_pipeline() -> None:
     light = rounds("none", [8.0], pipeline="light", pipeline_digest="light")
     study = rounds("none", [9.0], started_at=BEGIN + timedelta(hours=1))
-    kept, notes = of_one_workload(*comparable(frame([*light, *study])))
+    kept, notes = newest_pipeline(*comparable(frame([*light, *study])))
     assert list(kept["pipeline"]) == ["study"]
     assert notes == ["1 trial of another pipeline than the newest left out"]
 

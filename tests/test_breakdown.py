@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from experiments.analysis import breakdown
 from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
-from experiments.analysis.costs import stays
+from experiments.analysis.costs import visits
 from experiments.analysis.pop import pop
 from experiments.store.columns import FAILED
 from tests.helpers.stored_results import Shown, shown, stored
@@ -122,7 +122,7 @@ def queued_task(trial_id: str) -> Row:
 
 
 def test_a_task_with_a_saver_stays_in_two_processes() -> None:
-    own, saver = pd.DataFrame(stays(frame([queued_task("q")], "tasks"))).to_dict("records")
+    own, saver = pd.DataFrame(visits(frame([queued_task("q")], "tasks"))).to_dict("records")
     names = ("process", "begin_s", "end_s", "busy_s", "user_s", "system_s", "wait_s", "faults")
     assert [own[name] for name in names] == pytest.approx([0, 1.0, 2.0, 1.0, 0.5, 0.06, 0.03, 4])
     assert [saver[name] for name in names] == pytest.approx([1, 2.5, 2.9, 0.4, 0.3, 0.04, 0.02, 3])

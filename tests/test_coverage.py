@@ -38,7 +38,7 @@ def coverage(rounds: int, sweeps: int = 300) -> float:
     for _ in range(sweeps):
         model = BlockModel(*sweep(random, rounds))
         for cell in range(1, CELLS + 1):
-            _, low, high = model.ratio(0, cell).ratio()
+            _, low, high = model.log_ratio(0, cell).exp()
             covered.append(low <= 1 <= high)
     return float(np.mean(covered))
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from experiments.analysis.interference import CORES, MEMORY, PAGES, TABLE, contended, slowdowns
+from experiments.analysis.interference import CORES, MEMORY, PAGES, TABLE, contended_resources, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.__main__ import main
 from experiments.report.sections.interference import NOT_TOLD, answers, slowdown_figure
@@ -46,8 +46,8 @@ def test_a_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
 def test_what_the_workload_contends_for(slower: dict[str, float], resource: str | None) -> None:
     table = slowdowns(*frames(interference(slower)))
     taken = {resource: pytest.approx(1 / 3, abs=0.01)} if resource else {}
-    assert contended(table, workers=2, saving=False) == taken
-    assert not contended(table, workers=4, saving=False), "was not measured"
+    assert contended_resources(table, workers=2, saving=False) == taken
+    assert not contended_resources(table, workers=4, saving=False), "was not measured"
     [answer] = answers(table)
     assert answer.startswith("2 workers, no saving: ")
     assert (f"contends for {resource}" if resource else NOT_TOLD) in answer
@@ -56,7 +56,7 @@ def test_what_the_workload_contends_for(slower: dict[str, float], resource: str 
 def test_copies_within_the_noise_are_no_contention() -> None:
     noisy = slowdowns(*frames(interference({"copies": 1.3, "streamers": 1.3}, rounds=1)))
     assert noisy["low"].isna().all()
-    assert not contended(noisy, workers=2, saving=False)
+    assert not contended_resources(noisy, workers=2, saving=False)
 
 
 def test_transforms_are_told_apart_the_dearest_first() -> None:

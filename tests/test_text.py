@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from experiments.analysis.text import counted, label, percent, percent_interval, with_interval
+from experiments.analysis.text import label, percent, percent_interval, pluralise, with_interval
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_intervals_are_written_in_the_unit_of_the_value() -> None:
 
 def test_names() -> None:
     assert (label("pq"), label("of another version")) == ("P_Q", "of another version")
-    assert (counted(1, "trial"), counted(2, "trial")) == ("1 trial", "2 trials")
+    assert (pluralise(1, "trial"), pluralise(2, "trial")) == ("1 trial", "2 trials")

@@ -14,7 +14,7 @@ from experiments.analysis.verdict import (
     NOT_DECIDED,
     NOTHING_TO_GAIN,
     OVERSUBSCRIBED,
-    decided,
+    decide,
     suspected,
     verdicts,
 )
@@ -158,7 +158,7 @@ def test_verdict_without_copies_is_not_decided() -> None:
     ],
 )
 def test_verdict_follows_the_interval_of_the_loss(loss: Interval, verdict: str, rounds: int | None) -> None:
-    said, to_decide = decided(loss, 4)
+    said, to_decide = decide(loss, 4)
     assert said == verdict
     assert to_decide == rounds if rounds else isnan(to_decide)
 

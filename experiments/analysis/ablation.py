@@ -13,7 +13,7 @@ from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG, NoTrialsError, require
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval, holm
-from experiments.analysis.text import counted
+from experiments.analysis.text import pluralise
 from experiments.store.columns import UNTOUCHED
 from experiments.store.files import DetailReader
 
@@ -46,10 +46,10 @@ def fitted(trials: pd.DataFrame) -> BlockModel:
     return BlockModel.of(trials, [Cell(*each) for each in trials[[*Cell._fields]].itertuples(index=False)])
 
 
-def given_back(model: BlockModel, cell: Cell, others: Iterable[Cell]) -> dict[Cell, Interval]:
+def time_saved(model: BlockModel, cell: Cell, others: Iterable[Cell]) -> dict[Cell, Interval]:
     """The share of a cell's time that each other one which was measured does without, Holm-adjusted."""
     known = [other for other in others if other in model.cells]
-    intervals = holm([model.ratio(other, cell) for other in known])
+    intervals = holm([model.log_ratio(other, cell) for other in known])
     return {other: complement(each.exp()) for other, each in zip(known, intervals, strict=True)}
 
 
@@ -69,11 +69,11 @@ def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return kept, [*dict.fromkeys(chain(*notes, more))]
 
 
-def of_one_workload(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+def newest_pipeline(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """Those of `comparable` of the newest pipeline, and lines on what was left out."""
     newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
     if not newest.all():
-        other = f"{counted((~newest).sum(), 'trial')} of another pipeline than the newest left out"
+        other = f"{pluralise((~newest).sum(), 'trial')} of another pipeline than the newest left out"
         notes = [*notes, other]
     return kept[newest], notes
 
@@ -90,7 +90,7 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
         cells: Any = model.cells
         for cell in (each for each in cells if each.ablation == UNTOUCHED):
             others = (each for each in cells if each[:2] == cell[:2] and each != cell)
-            for other, gain in given_back(model, cell, others).items():
+            for other, gain in time_saved(model, cell, others).items():
                 rounds = min(model.rounds[cell], model.rounds[other])
                 rate = block["tasks"].iloc[0] / model.seconds(other)
                 values = (*cell[:2], saving, pipeline, other.ablation, rounds, rate, *gain)
@@ -120,7 +120,7 @@ def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
             model = fitted(pd.concat(rounds[begin : begin + AA_ROUNDS]))
             cells: Any = model.cells
             for cell in (each for each in cells if each.ablation == AA):
-                gain = complement(model.ratio(cell, cell._replace(ablation=UNTOUCHED)).ratio())
+                gain = complement(model.log_ratio(cell, cell._replace(ablation=UNTOUCHED)).exp())
                 if gain.known:
                     rows.append([*cell[:2], saving, *gain, not gain.low <= 0 <= gain.high])
     if not rows:

@@ -17,7 +17,7 @@ from experiments.analysis.engines import Cell
 from experiments.analysis.promise import TOO_FAR, RefusedError, more, promised, request
 from experiments.analysis.spoilers import BUSY, growing_memory, own_randomness, taken_by_others
 from experiments.analysis.statistics import BlockModel, Interval, best_set
-from experiments.analysis.text import counted, percent
+from experiments.analysis.text import percent, pluralise
 from experiments.analysis.verdict import verdicts
 from experiments.store.columns import FAILED, OK, UNTOUCHED
 from experiments.store.files import DetailReader
@@ -56,7 +56,7 @@ def advise(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Ad
     bounds, chosen = best_set(model, cells), recommended(found)
     if bounds[chosen] > TOO_FAR:
         raise RefusedError(
-            f"after {counted(model.rounds[chosen], 'round')} even {chosen.strategy} with {chosen.workers} "
+            f"after {pluralise(model.rounds[chosen], 'round')} even {chosen.strategy} with {chosen.workers} "
             f"workers may be {percent(bounds[chosen])} slower than the best; give more, "
             f"advise.budget_s={more(asked)}"
         )
@@ -70,15 +70,15 @@ def advise(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Ad
         chosen,
         request(asked, chosen)["command"],
         rate,
-        model.ratio(at_ceiling, chosen).ratio(),
+        model.log_ratio(at_ceiling, chosen).exp(),
         float(found.of(chosen)["peak_rss_bytes"].mean()),
         bounds[chosen],
         min(near, key=lambda cell: cell.workers),
         runner_up,
-        model.ratio(runner_up, chosen).ratio() if runner_up else Interval(nan, nan, nan),
+        model.log_ratio(runner_up, chosen).exp() if runner_up else Interval(nan, nan, nan),
         policies(trials, chosen),
         _verdict(found, chosen, at_ceiling, parts),
-        model.ratio(one, at_ceiling).ratio(),
+        model.log_ratio(one, at_ceiling).exp(),
         spoilers(trials, chosen, parts),
         [*_coverage(found, asked), *found.notes],
     )
@@ -103,7 +103,7 @@ def _refuse(found: Measured, asked: pd.DataFrame) -> None:
         )
     if rounds < 2 or not found.model.dof:
         raise RefusedError(
-            f"{counted(rounds, 'round')} only: how far the times vary is not known; give more, "
+            f"{pluralise(rounds, 'round')} only: how far the times vary is not known; give more, "
             f"repetitions=2 advise.budget_s={more(asked)}"
         )
 
@@ -121,7 +121,7 @@ def policies(trials: pd.DataFrame, chosen: Cell) -> dict[str, Interval]:
     model = fitted(kept, list(kept["ablation"]))
     paying = {}
     for ablation in sorted(set(kept["ablation"]) - {UNTOUCHED}):
-        gain = model.ratio(UNTOUCHED, ablation).ratio()
+        gain = model.log_ratio(UNTOUCHED, ablation).exp()
         if gain.low > 1:
             paying[_options(kept, ablation)] = gain
     return dict(sorted(paying.items(), key=lambda each: -each[1].value))
@@ -176,11 +176,11 @@ def _coverage(found: Measured, asked: pd.DataFrame) -> list[str]:
     """What the answer rests on."""
     ok = found.trials[found.trials["status"] == OK]
     row, newest = ok.sort_values("started_at").iloc[-1], asked.iloc[-1]
-    sample = f"{row['n_images']:.0f} of {counted(int(newest['files']), 'image')} x {row['n_augmentations']}"
+    sample = f"{row['n_images']:.0f} of {pluralise(int(newest['files']), 'image')} x {row['n_augmentations']}"
     rounds = [found.model.rounds[cell] for cell in found.candidates]
     lines = [
-        f"Measured: {sample} augmentations, {counted(len(rounds), 'candidate')} in {min(rounds)} to "
-        f"{max(rounds)} rounds, {counted(len(ok), 'trial')}, on {row['machine']}."
+        f"Measured: {sample} augmentations, {pluralise(len(rounds), 'candidate')} in {min(rounds)} to "
+        f"{max(rounds)} rounds, {pluralise(len(ok), 'trial')}, on {row['machine']}."
     ]
     failed = found.trials[found.trials["status"] == FAILED].drop_duplicates([*Cell._fields, "error"])
     lines += [

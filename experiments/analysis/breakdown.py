@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.costs import Done, done, recorded
+from experiments.analysis.costs import TaskTotals, recorded, recorded_totals
 from experiments.analysis.scaling import STRONG
 from experiments.store.files import DetailReader
 
@@ -33,7 +33,7 @@ PARTS = (
 )
 ROUND = ("sweep", "round")
 TRIAL = (*STRONG, "ablation", "trial_id", *ROUND, "wall_s", "usable_cpus", "opencv_threads")
-HELPED = 1.05  # CPU seconds per busy second: more than one thread of a process was at work
+MAX_CPU_OF_ONE_THREAD = 1.05  # CPU seconds per busy second: more than one thread of a process was at work
 IMBALANCE, TRANSFER, START_UP, SYSTEM_CPU = "load imbalance", "transfer", "start-up", "system CPU"
 STORAGE, THREADS, WAITS, CONTENTION = "storage", "threads", "waits", "cores or memory"
 
@@ -42,7 +42,7 @@ class BreakdownError(ValueError):
     """The tasks of a trial do not fit its time; the message names the trial."""
 
 
-def breakdown(trial: Any, own: Done, reference: Any) -> dict[str, float]:
+def breakdown(trial: Any, own: TaskTotals, reference: Any) -> dict[str, float]:
     """The breakdown of one trial (a row of trials) from what its tasks and those of the sequential reference,
     in the mean, took: total_s and PARTS in worker-seconds, the costs of its tasks, and those
     of the reference as `reference_…`.
@@ -100,16 +100,16 @@ def suspects(trial: Any, row: Any) -> dict[str, float]:
         WAITS: row["wait_s"] - fed_s + elsewhere_s - disk_s,
         CONTENTION: row["extra_user_s"] - read_s,
     }
-    if helped(row) * row["workers"] > row["usable_cpus"]:
+    if threads_at_work(row) * row["workers"] > row["usable_cpus"]:
         crowded = (WAITS, CONTENTION)  # helper threads wait for CPUs, are waited for, and spin
         seconds |= {THREADS: sum(max(seconds[name], 0.0) for name in crowded), **dict.fromkeys(crowded, 0.0)}
     return {name: max(taken_s, 0.0) / row["total_s"] for name, taken_s in seconds.items()}
 
 
-def helped(row: Any) -> float:
+def threads_at_work(row: Any) -> float:
     """Threads at work in a process, in the reference, which has the CPUs to itself; 1 without helpers."""
     at_work = (row["reference_user_s"] + row["reference_system_s"]) / row["reference_busy_s"]
-    return max(at_work, float(row["opencv_threads"])) if at_work > HELPED else 1.0
+    return max(at_work, float(row["opencv_threads"])) if at_work > MAX_CPU_OF_ONE_THREAD else 1.0
 
 
 def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
@@ -119,12 +119,12 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     rows = []
     for _, block in recorded(trials, "tasks", parts).groupby("saving"):
         sequential = block[block["strategy"] == Sequential.name]
-        costs = pd.DataFrame([done(parts, trial_id).costs for trial_id in sequential["trial_id"]])
+        costs = pd.DataFrame([recorded_totals(parts, trial_id).costs for trial_id in sequential["trial_id"]])
         of_rounds: Any = costs.groupby([sequential[name].to_numpy() for name in ROUND]).mean().T
         references, of_all = of_rounds.to_dict(), costs.mean().to_dict()
         for trial in block.to_dict("records") if len(costs) else ():
             reference = references.get(tuple(trial[name] for name in ROUND), of_all)
-            split = breakdown(trial, done(parts, trial["trial_id"]), reference)
+            split = breakdown(trial, recorded_totals(parts, trial["trial_id"]), reference)
             row = {name: trial[name] for name in TRIAL} | split
             rows.append(row | suspects(trial, row))
     return pd.DataFrame(rows)

@@ -89,7 +89,7 @@ def recommended(found: Measured) -> Cell:
     ranked = sorted(found.candidates, key=lambda cell: (bounds[cell], tie_break(cell)))
     cpus = found.trials["usable_cpus"].max()
     within = [cell for cell in ranked if cell.workers <= cpus]
-    if within and not model.ratio(within[0], ranked[0]).ratio().low > 1:
+    if within and not model.log_ratio(within[0], ranked[0]).exp().low > 1:
         return within[0]
     return ranked[0]
 
@@ -100,7 +100,7 @@ def survivors(found: Measured, at_most: int) -> list[Cell]:
     best = recommended(found)
     others = [cell for cell in found.candidates if cell != best]
     level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
-    highs = {cell: found.model.ratio(best, cell).ratio(level).high for cell in others}
+    highs = {cell: found.model.log_ratio(best, cell).exp(level).high for cell in others}
     rivals = [cell for cell in others if not highs[cell] <= 1 + ENOUGH]
     rivals = sorted(rivals, key=lambda cell: (-highs[cell], tie_break(cell)))
     return [best, *rivals[: at_most - 1]]

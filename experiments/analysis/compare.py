@@ -57,7 +57,7 @@ def _judged(trials: pd.DataFrame, model: BlockModel, work: dict[str, Any]) -> di
     """What each side measured of a cell, and what changed from A to B."""
     cell = trials["cell"].iloc[0]
     ok = ok_trials(trials)["side"]
-    change = Interval(*(end - 1 for end in model.ratio(("b", cell), ("a", cell)).ratio()))
+    change = Interval(*(end - 1 for end in model.log_ratio(("b", cell), ("a", cell)).exp()))
     return (
         work
         | {name: trials[name].max() for name in SIZE}

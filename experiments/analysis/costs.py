@@ -14,13 +14,13 @@ from experiments.store.files import DetailReader
 
 STAGE_COLUMNS = [f"{stage}_s" for stage in STAGES]
 WORKER_STAGES, SAVER_STAGES = STAGE_COLUMNS[:3], STAGE_COLUMNS[3:]  # where a saver of its own saves (P_Q)
-COUNTERS = {  # name in `stays`: column of tasks
+COUNTERS = {  # name in `visits`: column of tasks
     "user_s": "cpu_user_s",
     "system_s": "cpu_system_s",
     "wait_s": "run_queue_wait_s",
     "faults": "minor_faults",
 }
-COLUMNS = [  # of tasks that `stays` reads
+COLUMNS = [  # of tasks that `visits` reads
     *("worker", "saver", "start_s", "save_start_s", "end_s"),
     *STAGE_COLUMNS,
     "file_wait_s",
@@ -28,10 +28,10 @@ COLUMNS = [  # of tasks that `stays` reads
 ]
 
 
-Stays = dict[str, NDArray[np.float64]]
+Visits = dict[str, NDArray[np.float64]]
 
 
-class Done(NamedTuple):
+class TaskTotals(NamedTuple):
     """What the tasks of a trial took in all, and how its busiest process spent its time."""
 
     tasks: int
@@ -44,24 +44,24 @@ class Done(NamedTuple):
 
 
 @lru_cache(maxsize=4096)  # a record never changes
-def done(parts: DetailReader, trial_id: str) -> Done:
+def recorded_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
     """Of one recorded trial."""
-    return done_of(parts.of("tasks", trial_id, COLUMNS))
+    return task_totals(parts.of("tasks", trial_id, COLUMNS))
 
 
-def done_of(tasks: pd.DataFrame) -> Done:
+def task_totals(tasks: pd.DataFrame) -> TaskTotals:
     """Of the tasks of a trial, with COLUMNS."""
-    each = stays(tasks)
+    each = visits(tasks)
     _, process = np.unique(each["process"], return_inverse=True)
     busy_s = np.bincount(process, each["busy_s"])
     longest = process == busy_s.argmax()
     begin_s, end_s = each["begin_s"][longest], each["end_s"][longest]
     costs = _costs(each, process) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
     sums = busy_s.sum(), busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
-    return Done(len(tasks), costs, *map(float, sums))
+    return TaskTotals(len(tasks), costs, *map(float, sums))
 
 
-def _costs(each: Stays, process: NDArray[np.intp]) -> dict[str, float]:
+def _costs(each: Visits, process: NDArray[np.intp]) -> dict[str, float]:
     total = {name: float(each[name].sum()) for name in ("busy_s", *COUNTERS, *STAGE_COLUMNS)}
     share_read = each["read_s"] / np.where(each["busy_s"] > 0, each["busy_s"], np.inf)
     useful_s = np.bincount(process, each["busy_s"] - each["send_s"])
@@ -82,7 +82,7 @@ def recorded(trials: pd.DataFrame, table: str, parts: DetailReader) -> pd.DataFr
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 
-def stays(tasks: pd.DataFrame) -> Stays:
+def visits(tasks: pd.DataFrame) -> Visits:
     """A number per stay of a task (with COLUMNS) in a process, two with a saver of its own (P_Q): process,
     begin_s, end_s, busy_s, those of COUNTERS and of the stages. Arrays, not a table: reports ask for
     hundreds of trials of a few dozen tasks."""

@@ -22,7 +22,7 @@ from experiments.store.files import DetailReader
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
 TABLE = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
-SLOWER = 1.05  # a slowdown below it is none
+MIN_SLOWDOWN = 1.05  # a slowdown below it is none
 CORES, MEMORY, PAGES = "cores", "memory", "the kernel's page path"
 RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
@@ -50,21 +50,27 @@ def _slowdowns(turns: pd.DataFrame, column: str) -> dict[str, Interval]:
     blocks = list(zip(turns["trial_id"], turns["round"], strict=True))
     model = BlockModel(list(turns["neighbour"]), blocks, turns[column].to_numpy(float))
     present = [name for name in NEIGHBOURS if name != IDLE and {name, IDLE} <= model.cells.keys()]
-    return {name: model.ratio(name, IDLE).ratio() for name in present}
+    return {name: model.log_ratio(name, IDLE).exp() for name in present}
 
 
-def of_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
+def whole_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
     """The rows of whole tasks."""
     return slowdowns[slowdowns["transform"].isna()]
 
 
-def contended(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
-    """For what the workload contends at a worker count, CORES, MEMORY or PAGES, with the share of a task's
-    seconds that this takes: 1 - 1 / slowdown beside copies. Empty where copies do not slow it down by SLOWER
-    at least, where no one resource does by half of that, or nothing was measured."""
-    here = of_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
-    wall: Any = of_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
-    if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1 or wall.at[COPIES, "slowdown"] < SLOWER:
+def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
+    """Return the resource that the workload contends for at a worker count, CORES, MEMORY or PAGES, and the
+    share of a task's seconds that the contention takes, `1 - 1 / slowdown` beside copies.
+
+    Empty if copies slow it down by less than MIN_SLOWDOWN, if no single resource does by half of that, or if
+    nothing was measured."""
+    here = whole_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
+    wall: Any = whole_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
+    if (
+        COPIES not in wall.index
+        or not wall.at[COPIES, "low"] > 1
+        or wall.at[COPIES, "slowdown"] < MIN_SLOWDOWN
+    ):
         return {}
     half = 1 + (wall.at[COPIES, "slowdown"] - 1) / 2
     explains = wall.index[(wall["low"] > 1) & (wall["slowdown"] >= half)]

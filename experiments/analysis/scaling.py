@@ -24,7 +24,7 @@ INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # 
 STRONG = ("saving", "strategy", "workers")
 WEAK = (*STRONG, "width", "height")
 SAVERS = (*STRONG, "savers")
-ONE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
+BASELINE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
 STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)  # a point has the last of its trials
 
 
@@ -44,7 +44,7 @@ def strong(trials: pd.DataFrame) -> pd.DataFrame:
     """Points of strong scaling: speedup S(P) = T(1) / T(P), efficiency E(P) = S(P) / P, ideal T(1) / P, where
     T(1) is the sequential time with the same saving flag."""
     points, fits = summarise(trials, STRONG)
-    base = _with(points, STRONG, **ONE)
+    base = _with(points, STRONG, **BASELINE)
     points["ideal_s"] = base.map(points["wall_s"]) / points["workers"]
     _add_ratio(points, fits, "speedup", base)
     _add_ratio(points, fits, "efficiency", base, points["workers"])
@@ -63,9 +63,9 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     ordered = points.assign(pixels=points["width"] * points["height"]).sort_values("pixels")
     least = ordered.groupby("saving")[["width", "height"]].transform("first").sort_index()
     smallest = (points[["width", "height"]] == least).all(axis=1)
-    base = _with(points, WEAK, **ONE, width=least["width"], height=least["height"])
+    base = _with(points, WEAK, **BASELINE, width=least["width"], height=least["height"])
     base = base.mask(points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"]))
-    reference = _with(points, WEAK, **ONE)
+    reference = _with(points, WEAK, **BASELINE)
     points["ideal_s"], points["sequential_s"] = base.map(points["wall_s"]), reference.map(points["wall_s"])
     _add_ratio(points, fits, "efficiency", base)
     _add_ratio(points, fits, "normalised_efficiency", reference, points["workers"])
@@ -105,9 +105,9 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
         tasks=("tasks", "mean"),
     )
     points = points.astype({"status": str}).assign(point=points.index)
-    levels = [fits[flag].level(point) for point, flag in enumerate(points["saving"])]
+    levels = [fits[flag].log_seconds(point) for point, flag in enumerate(points["saving"])]
     _add(points, "wall_s", levels)
-    rates = [level.inverse().ratio() for level in levels]
+    rates = [level.inverse().exp() for level in levels]
     points[interval_columns("images_per_s")] = pd.DataFrame(rates, points.index).mul(points["tasks"], axis=0)
     return points, fits
 
@@ -115,12 +115,12 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
 def _add_ratio(points: pd.DataFrame, fits: Models, name: str, base: "pd.Series[float]", by: Any = 1) -> None:
     """Seconds of the point that `base` numbers (NaN: none) over those of each point, divided `by`."""
     rows = zip(points["saving"], base, points["point"], strict=True)
-    _add(points, name, [fits[flag].ratio(other, point) for flag, other, point in rows], by)
+    _add(points, name, [fits[flag].log_ratio(other, point) for flag, other, point in rows], by)
     points[f"{name}_base"] = base
 
 
 def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
-    intervals = pd.DataFrame([each.ratio() for each in estimates], points.index)
+    intervals = pd.DataFrame([each.exp() for each in estimates], points.index)
     points[interval_columns(name)] = intervals.div(by, axis=0)
 
 

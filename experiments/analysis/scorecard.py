@@ -15,13 +15,13 @@ import pandas as pd
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
-from experiments.analysis.ablation import comparable, of_one_workload
+from experiments.analysis.ablation import comparable, newest_pipeline
 from experiments.analysis.costs import STAGE_COLUMNS, recorded
-from experiments.analysis.interference import COPIES, MEMORY, contended, of_tasks, slowdowns
+from experiments.analysis.interference import COPIES, MEMORY, contended_resources, slowdowns, whole_tasks
 from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, interval_columns, weak
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import BlockModel, Estimate, Interval
-from experiments.analysis.text import counted, label, percent_interval, with_interval, with_or_without
+from experiments.analysis.text import label, percent_interval, pluralise, with_interval, with_or_without
 from experiments.store.files import DetailReader
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "cannot be decided here"
@@ -83,9 +83,9 @@ def _model(ok: pd.DataFrame) -> BlockModel:
 def _times(model: BlockModel, cell: Cell, base: Cell, words: str) -> Measured:
     """Return a cell's time over that of another, also in words. Raises NoTrialsError."""
     for strategy, workers, saving in {cell, base} - model.cells.keys():
-        where = f"{label(strategy)} with {counted(workers, 'worker')}, {with_or_without(saving)}"
+        where = f"{label(strategy)} with {pluralise(workers, 'worker')}, {with_or_without(saving)}"
         raise NoTrialsError(f"{where} was not measured")
-    times = model.ratio(cell, base).ratio()
+    times = model.log_ratio(cell, base).exp()
     return [times], words.format(with_interval(*times))
 
 
@@ -108,7 +108,7 @@ def _pq_over_better(own: Own) -> Measured:
     model, times = own.model, {}
     for count in own.counts(P1.name, P2.name, PQ.name):
         best = min((P1.name, P2.name), key=lambda name: model.seconds((name, count, True)))
-        times[count] = model.ratio((PQ.name, count, True), (best, count, True)).ratio()
+        times[count] = model.log_ratio((PQ.name, count, True), (best, count, True)).exp()
     if not times:
         raise NoTrialsError("P_Q was not measured beside P_1 and P_2")
     here = ", ".join(f"{with_interval(*each)} with {count}" for count, each in times.items())
@@ -158,8 +158,8 @@ def _contention(own: Own) -> Claim:
     rows: list[tuple[Any, pd.DataFrame]] = []
     for experiment in ("interference", "diagnosis"):
         if len(own.trials.get(experiment, ())):
-            trials, _ = of_one_workload(*comparable(own.trials[experiment]))
-            table = of_tasks(slowdowns(trials, own.parts[experiment]))
+            trials, _ = newest_pipeline(*comparable(own.trials[experiment]))
+            table = whole_tasks(slowdowns(trials, own.parts[experiment]))
             beside = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
             rows += [(row, table) for row in beside.to_dict("records")]
     if not rows:
@@ -167,7 +167,7 @@ def _contention(own: Own) -> Claim:
     row, table = max(rows, key=lambda pair: pair[0]["workers"])
     times = with_interval(row["slowdown"], row["low"], row["high"])
     here = f"a task takes {times} times as long beside {row['workers'] - 1} busy copies"
-    if resources := contended(table, row["workers"], row["saving"]):
+    if resources := contended_resources(table, row["workers"], row["saving"]):
         verdict = CONFIRMED if MEMORY in resources else REFUTED
         return Claim(claim, verdict, f"{here}; it contends for {', '.join(resources)}", published, "")
     reason = "no contention for any one resource is shown"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.scaling import require
-from experiments.analysis.text import counted
+from experiments.analysis.text import pluralise
 from experiments.store.columns import DETERMINING, OK
 
 
@@ -38,10 +38,10 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
         kept = kept[agrees]
     notes = []
     if left_out := len(trials) - len(kept):
-        notes.append(f"{counted(left_out, 'trial')} left out, unlike the newest in {', '.join(differing)}")
+        notes.append(f"{pluralise(left_out, 'trial')} left out, unlike the newest in {', '.join(differing)}")
     older = _of_older_cells(kept, axes)
     if older.any():
-        notes.append(f"{counted(older.sum(), 'trial')} of older cells at the same point left out")
+        notes.append(f"{pluralise(older.sum(), 'trial')} of older cells at the same point left out")
     return kept[~older].reset_index(drop=True), notes
 
 

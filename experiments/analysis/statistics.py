@@ -57,7 +57,7 @@ class Estimate(NamedTuple):
         half = self.error * float(stats.t.ppf((1 + level) / 2, self.dof)) if self.dof > 0 else nan
         return Interval(self.value, self.value - half, self.value + half)
 
-    def ratio(self, level: float = LEVEL) -> Interval:
+    def exp(self, level: float = LEVEL) -> Interval:
         """Of the ratio of the times."""
         return self.interval(level).exp()
 
@@ -110,7 +110,7 @@ class BlockModel:
         blocks = list(zip(trials["sweep"], trials["round"], strict=True))
         return cls(cells, blocks, trials["wall_s"].to_numpy(float))
 
-    def level(self, cell: Hashable) -> Estimate:
+    def log_seconds(self, cell: Hashable) -> Estimate:
         """The logarithm of a cell's seconds in the mean of all blocks."""
         if cell not in self.cells:
             return UNKNOWN
@@ -121,9 +121,9 @@ class BlockModel:
 
     def seconds(self, cell: Hashable) -> float:
         """A cell's geometric mean in the mean of all blocks."""
-        return exp(self.level(cell).value)
+        return exp(self.log_seconds(cell).value)
 
-    def ratio(self, cell: Hashable, base: Hashable) -> Estimate:
+    def log_ratio(self, cell: Hashable, base: Hashable) -> Estimate:
         """ln(seconds of `cell` / seconds of `base`). Without an error where one of them was not repeated, or
         no chain of common blocks connects them; unknown where one was not measured."""
         if not {cell, base} <= self.cells.keys():
@@ -133,7 +133,7 @@ class BlockModel:
     def covariance(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Array:
         """Of ln(seconds of the first / seconds of the second) of each pair of cells; NaN where one of them
         has no error."""
-        if any(isnan(self.ratio(*pair).error) for pair in pairs):
+        if any(isnan(self.log_ratio(*pair).error) for pair in pairs):
             return np.full((len(pairs), len(pairs)), nan)
         rows = np.array([(self._only(cell) - self._only(base)) @ self._solve for cell, base in pairs])
         return np.asarray((rows * self._variance) @ rows.T)
@@ -172,7 +172,7 @@ def best_set(model: BlockModel, cells: Sequence[Hashable], level: float = LEVEL)
     Infinite where nothing was repeated."""
     bounds = {}
     for cell in cells:
-        others = [model.ratio(cell, other) for other in cells if other != cell]
+        others = [model.log_ratio(cell, other) for other in cells if other != cell]
         one_sided = 1 - (1 - level) / max(len(others), 1)
         highs = [each.value + each.error * float(stats.t.ppf(one_sided, max(each.dof, 1))) for each in others]
         bounds[cell] = max((inf if isnan(high) else high for high in highs), default=0.0)

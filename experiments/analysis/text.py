@@ -18,7 +18,7 @@ def with_or_without(saving: bool) -> str:
     return "saving" if saving else "no saving"
 
 
-def counted(number: int, noun: str) -> str:
+def pluralise(number: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -2,7 +2,7 @@
 
 1. More workers than CPUs: said so, and compared with the strategy's time at as many workers as CPUs.
 2. loss = 1 - T_possible / T, where T_possible is the time of the ceiling (see `ceiling`). High end of its
-   interval at most NOTHING: nothing to gain. Low end above 0: a loss. Else: not decided.
+   interval at most NEGLIGIBLE_LOSS: nothing to gain. Low end above 0: a loss. Else: not decided.
 3. The time breakdown ranks suspects; it proves nothing.
 4. A cause is proved when its ablation, in the same rounds, at least halves the counter that belongs to it,
    gives time back with the Holm-adjusted low end above 0, and gives back between half and one and a half
@@ -20,7 +20,7 @@ from augment.strategies import STRATEGIES
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from experiments.analysis import breakdown, interference
-from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complement, fitted, given_back
+from experiments.analysis.ablation import REMOVABLE, REMOVED_BY, Cell, complement, fitted, time_saved
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import INSTRUMENTS
 from experiments.analysis.select import ok_trials
@@ -31,10 +31,10 @@ from experiments.store.files import DetailReader
 
 NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
 OVERSUBSCRIBED = "more workers than CPUs"
-NOTHING = 0.05  # of T
-SUSPICIOUS = 0.05  # of P T: what takes less is no suspect
-BESIDE_FIRST = 0.5  # of what the first suspect takes: what takes less is not named beside it
-AGREES = (0.5, 1.5)  # times what the breakdown said
+NEGLIGIBLE_LOSS = 0.05  # of T
+MIN_SUSPECT_SHARE = 0.05  # of P T: what takes less is no suspect
+MIN_SHARE_OF_FIRST = 0.5  # of what the first suspect takes: what takes less is not named beside it
+AGREEING_FACTORS = (0.5, 1.5)  # times what the breakdown said
 CAUSES = (*REMOVABLE, breakdown.WAITS, interference.CORES, interference.MEMORY)
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
 
@@ -59,7 +59,7 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
                 loss = _lost(model, cell, cell._replace(workers=cpus))
                 rows.append(row | _said(OVERSUBSCRIBED, loss, [], []))
             else:
-                contended = interference.contended(slowdowns, cell.workers, bool(saving))
+                contended = interference.contended_resources(slowdowns, cell.workers, bool(saving))
                 rows.append(row | _judge(model, cell, of_flag, contended))
     return pd.DataFrame(rows, columns=[*COLUMNS, "images_per_s", "rounds_to_decide", "ranking", "gains"])
 
@@ -78,7 +78,7 @@ def _judge(model: BlockModel, cell: Cell, split: pd.DataFrame, contended: dict[s
     shown = {name: gain for name, gain in gains.items() if _is_shown(name, gain, cell, split, ranking)}
     loss = _lost(model, cell, Cell(Copies.name, cell.workers))
     loss = max([loss, *shown.values()], key=lambda each: -1 if isnan(each.value) else each.value)
-    verdict, rounds = decided(loss, model.rounds[cell])
+    verdict, rounds = decide(loss, model.rounds[cell])
     proved = [REMOVED_BY[name][0] for name in shown]
     rest = {"rounds_to_decide": rounds, "ranking": ranking, "gains": gains}
     return _said(verdict, loss, suspected(ranking), proved) | rest
@@ -89,23 +89,23 @@ def _said(verdict: str, loss: Interval, suspected: list[str], proved: list[str])
     return dict(zip(COLUMNS[3:], values, strict=True))
 
 
-def decided(loss: Interval, rounds: int) -> tuple[str, float]:
+def decide(loss: Interval, rounds: int) -> tuple[str, float]:
     """The verdict on a loss, and after how many rounds in all it should be decided, if it is not; NaN where
     nothing tells."""
     if not loss.known:
         return NOT_DECIDED, nan
-    if loss.high <= NOTHING:
+    if loss.high <= NEGLIGIBLE_LOSS:
         return NOTHING_TO_GAIN, nan
     if loss.low > 0:
         return LOSS, nan
     half = (loss.high - loss.low) / 2  # shrinks as the square root of the rounds grows
-    return NOT_DECIDED, ceil(steady(rounds * (half / max(loss.value, NOTHING - loss.value)) ** 2))
+    return NOT_DECIDED, ceil(steady(rounds * (half / max(loss.value, NEGLIGIBLE_LOSS - loss.value)) ** 2))
 
 
 def suspected(ranking: dict[str, float]) -> list[str]:
-    """The causes that are named: what takes SUSPICIOUS at least, and enough beside the first."""
-    causes = [cause for cause in ranking if cause in CAUSES and ranking[cause] >= SUSPICIOUS]
-    return [cause for cause in causes if ranking[cause] >= BESIDE_FIRST * ranking[causes[0]]]
+    """The causes that are named: what takes MIN_SUSPECT_SHARE at least, and enough beside the first."""
+    causes = [cause for cause in ranking if cause in CAUSES and ranking[cause] >= MIN_SUSPECT_SHARE]
+    return [cause for cause in causes if ranking[cause] >= MIN_SHARE_OF_FIRST * ranking[causes[0]]]
 
 
 def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, float]:
@@ -122,7 +122,7 @@ def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, floa
 def _gains(model: BlockModel, cell: Cell) -> dict[str, Interval]:
     """What each ablation of a cell that was measured gives back of its time, Holm-adjusted."""
     names = {_without(cell, name): name for name in REMOVED_BY if name != cell.strategy}
-    return {names[other]: gain for other, gain in given_back(model, cell, names).items()}
+    return {names[other]: gain for other, gain in time_saved(model, cell, names).items()}
 
 
 def _without(cell: Cell, ablation: str) -> Cell:
@@ -139,7 +139,7 @@ def _is_shown(name: str, gain: Interval, cell: Cell, split: pd.DataFrame, rankin
     before, after = _of(split, cell), _of(split, _without(cell, name))
     if before.empty or after.empty or not gain.low > 0:
         return False
-    low, high = (times * ranking[cause] for times in AGREES)
+    low, high = (times * ranking[cause] for times in AGREEING_FACTORS)
     return bool(after[counter].mean() <= before[counter].mean() / 2 and low <= gain.value <= high)
 
 
@@ -148,4 +148,4 @@ def _of(split: pd.DataFrame, cell: Cell) -> pd.DataFrame:
 
 
 def _lost(model: BlockModel, cell: Cell, possible: Cell) -> Interval:
-    return complement(model.ratio(possible, cell).ratio())
+    return complement(model.log_ratio(possible, cell).exp())

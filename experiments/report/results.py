@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ablation import comparable, of_one_workload
+from experiments.analysis.ablation import comparable, newest_pipeline
 from experiments.analysis.ceiling import with_ceilings
 from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import ok_trials, select
@@ -68,7 +68,7 @@ class Results:
     def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
         """The trials of the newest pipeline that may stand in one table, those of ablations among them; and
         lines on what was left out. Raises NoTrialsError."""
-        return of_one_workload(*self.comparable)
+        return newest_pipeline(*self.comparable)
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """The trials that may stand in one table (see `select`), those of copies with the time of their rate

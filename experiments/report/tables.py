@@ -13,9 +13,9 @@ from experiments.analysis.scaling import interval_columns, strategies
 from experiments.analysis.select import ok_trials
 from experiments.analysis.text import (
     DASH,
-    counted,
     label,
     percent_interval,
+    pluralise,
     with_interval,
     with_or_without,
     written,
@@ -157,11 +157,11 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
         notes.append(INTERVALS)
     for count in sorted({*measured.loc[measured["wall_s_low"].isna(), "rounds"]}):
         notes.append(
-            f"No interval where there is {counted(count, 'round')} only." if count == 1 else NOTHING_SHARED
+            f"No interval where there is {pluralise(count, 'round')} only." if count == 1 else NOTHING_SHARED
         )
     if "ideal_s" in points and measured["ideal_s"].isna().any():
         notes.append("No sequential baseline was measured: ideal, speedup and efficiency are unknown.")
     for point in measured[measured["failures"] > 0].to_dict("records"):
         where = f"{label(point['strategy'])} at {point['workers']} workers"
-        notes.append(f"{where}: {counted(point['failures'], 'failed trial')} left out of its mean.")
+        notes.append(f"{where}: {pluralise(point['failures'], 'failed trial')} left out of its mean.")
     return notes

@@ -12,7 +12,7 @@ from experiments.analysis.candidates import Measured, measured
 from experiments.analysis.engines import Cell
 from experiments.analysis.promise import RefusedError
 from experiments.analysis.statistics import best_set
-from experiments.analysis.text import counted, label, percent, percent_interval, steady, with_interval
+from experiments.analysis.text import label, percent, percent_interval, pluralise, steady, with_interval
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -90,7 +90,7 @@ def _lines(advice: Advice) -> list[list[str]]:
 
 
 def _name(cell: Cell) -> str:
-    return f"{label(cell.strategy)} with {counted(cell.workers, 'worker')}, runtime={cell.runtime_name}"
+    return f"{label(cell.strategy)} with {pluralise(cell.workers, 'worker')}, runtime={cell.runtime_name}"
 
 
 def _runner_up(advice: Advice) -> str:
@@ -135,7 +135,7 @@ def _duration(seconds: float) -> str:
     whole = timedelta(seconds=math.ceil(steady(seconds)))
     hours, rest = divmod(whole.seconds, 3600)
     if whole.days:
-        return f"{counted(whole.days, 'day')} {hours} h"
+        return f"{pluralise(whole.days, 'day')} {hours} h"
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
 
 
@@ -145,8 +145,8 @@ def candidate_table(found: Measured, advice: Advice) -> Table:
     bounds, rows = best_set(model, cells), []
     for cell in cells:
         own = found.of(cell)
-        rate = model.level(cell).inverse().ratio().times(own["tasks"].iloc[0])
-        slower = model.ratio(cell, advice.candidate).ratio()
+        rate = model.log_seconds(cell).inverse().exp().times(own["tasks"].iloc[0])
+        slower = model.log_ratio(cell, advice.candidate).exp()
         ends = {
             f"{name}{end}": each
             for name, interval in (("images_per_s", rate), ("times_as_long", slower))

@@ -6,8 +6,8 @@ import pandas as pd
 
 from experiments.analysis.ablation import REMOVED_BY
 from experiments.analysis.interference import slowdowns
-from experiments.analysis.text import counted, label, percent, percent_interval, with_or_without, written
-from experiments.analysis.verdict import NOTHING, OVERSUBSCRIBED, SUSPICIOUS, verdicts
+from experiments.analysis.text import label, percent, percent_interval, pluralise, with_or_without, written
+from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
@@ -15,8 +15,8 @@ from experiments.report.tables import Table, point_table
 
 NOTES = (
     "Lost: of the time, against what was shown to be possible here: the rate of as many busy copies of the "
-    f"program (the ceiling), or an ablation that was proved. Up to {percent(NOTHING)} counts as nothing. "
-    "With more workers than CPUs: against as many workers as CPUs.",
+    f"program (the ceiling), or an ablation that was proved. Up to {percent(NEGLIGIBLE_LOSS)} counts as "
+    "nothing. With more workers than CPUs: against as many workers as CPUs.",
     "Suspected: what the time breakdown ranks first (shares of workers x time, at most); it proves nothing.",
     "Proved: its ablation, in the same rounds, halved its counter and gave back about the time that the "
     "breakdown said, surely above 0 (Holm).",
@@ -47,7 +47,7 @@ def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
 
 def sentence(row: Any) -> str:
     """A verdict in words."""
-    workers = counted(row["workers"], "worker")
+    workers = pluralise(row["workers"], "worker")
     where = f"{label(row['strategy'])} with {workers}, {with_or_without(row['saving'])}: {row['verdict']}"
     lost = percent_interval(row["loss"], row["low"], row["high"])
     words = f"{where}; {lost} of its time is lost against what is possible here"
@@ -65,5 +65,7 @@ def _proof(cause: str, row: Any) -> str:
 
 
 def _suspicion(row: Any) -> str:
-    shares = [f"{name} {percent(share)}" for name, share in row["ranking"].items() if share >= SUSPICIOUS / 2]
+    shares = [
+        f"{name} {percent(share)}" for name, share in row["ranking"].items() if share >= MIN_SUSPECT_SHARE / 2
+    ]
     return f"Suspects, of all worker-seconds: {', '.join(shares)}" if shares else "Nothing is suspected"

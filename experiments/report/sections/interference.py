@@ -7,9 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.interference import QUANTITIES, SLOWER, contended, of_tasks, slowdowns
+from experiments.analysis.interference import (
+    MIN_SLOWDOWN,
+    QUANTITIES,
+    contended_resources,
+    slowdowns,
+    whole_tasks,
+)
 from experiments.analysis.scaling import NoTrialsError
-from experiments.analysis.text import counted, percent, with_interval, with_or_without
+from experiments.analysis.text import percent, pluralise, with_interval, with_or_without
 from experiments.report.charts import GREY, Chart, bar_lengths, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -20,7 +26,7 @@ NOTE = (
     "rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch fresh pages, "
     "writers make small files."
 )
-NOT_TOLD = f"no contention of {percent(SLOWER - 1)} or more is shown for any one resource"
+NOT_TOLD = f"no contention of {percent(MIN_SLOWDOWN - 1)} or more is shown for any one resource"
 COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 
 
@@ -36,7 +42,7 @@ def interference(results: Results) -> Outputs:
     """What a task is slowed down by, in all and per transform."""
     trials, notes = results.one_workload
     every = slowdowns(trials, results.parts)
-    table, transforms = of_tasks(every), every.dropna(subset="transform")
+    table, transforms = whole_tasks(every), every.dropna(subset="transform")
     if table.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, place = f"{results.title}: slowdown of a task beside neighbours", ["saving", "workers"]
@@ -55,14 +61,14 @@ def interference(results: Results) -> Outputs:
 
 def answers(table: pd.DataFrame) -> list[str]:
     """A sentence per worker count: for what the workload contends."""
-    sentences, tasks = [], of_tasks(table)
+    sentences, tasks = [], whole_tasks(table)
     blocks: Any = tasks[tasks["quantity"] == "wall"].groupby(["saving", "workers"])
     for (saving, workers), block in blocks:
         rows = block[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
         beside = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
-        resources = " and ".join(contended(block, workers, saving))
+        resources = " and ".join(contended_resources(block, workers, saving))
         contends = f"the workload contends for {resources}" if resources else NOT_TOLD
-        where = f"{counted(workers, 'worker')}, {with_or_without(saving)}"
+        where = f"{pluralise(workers, 'worker')}, {with_or_without(saving)}"
         sentences.append(f"{where}: {contends}; a task takes so many times as long: {beside}.")
     return sentences
 
