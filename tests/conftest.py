@@ -74,8 +74,8 @@ def run_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 FAULTS: Counter[str] = Counter()
 
 
-def tried(fault: str, strategy: str) -> None:
-    """A fault was injected and everything held that the test asserts."""
+def tried(fault: str) -> None:
+    """Count a fault that was injected and after which everything held that the test asserts."""
     FAULTS[fault] += 1
 
 

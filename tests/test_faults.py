@@ -8,12 +8,11 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -26,11 +25,10 @@ from augment.task_log import faults, reader
 from augment.task_log.layout import Role
 from augment.task_log.processes import StartMethod
 from augment.workload import Job
-from experiments import ROOT
 from experiments.trial import supervisor
 from experiments.trial.scratch import remove_abandoned, scratch
 from tests.conftest import tried
-from tests.helpers.commands import command
+from tests.helpers.commands import command, meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
 from tests.helpers.small_jobs import INSTALLED, run, small_job
 
@@ -74,11 +72,11 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     remove_abandoned(place)  # as the next sweep does for one that was killed
     assert list(place.iterdir()) == []
     place.rmdir()
-    left, deadline = set(Path("/dev/shm").iterdir()) - shared, time.monotonic() + PATIENCE_S
-    while left and time.monotonic() < deadline:  # those of tests beside this one go when they end
-        time.sleep(0.1)
-        left &= set(Path("/dev/shm").iterdir())
-    assert not left
+    left = set(Path("/dev/shm").iterdir()) - shared
+    wait_until(
+        lambda: not left & set(Path("/dev/shm").iterdir())
+    )  # those of tests beside this one go when they end
+    assert not left & set(Path("/dev/shm").iterdir())
     for process in psutil.process_iter(["cmdline", "status"]):
         words = " ".join(process.info["cmdline"] or [])
         assert not (str(place) in words or f"trial {tmp_path}" in words) or process.info["status"] == "zombie"
@@ -127,38 +125,31 @@ def test_killed_process_is_reported_with_its_role_and_task(
 ) -> None:
     """Outputs go where a sweep's do, to a scratch folder: a file that was being written goes with it, and
     what has its name is whole."""
-    workers = 1 if name == "sequential" else 3
     with scratch(tmp_path) as output:
-        job = small_job(tmp_path, workers, n_augmentations=60, pipeline=pipeline(Sleeps), output=output)
+        job = job_of(name, tmp_path, n_augmentations=60, pipeline=pipeline(Sleeps), output=output)
         rng = random.Random(f"{name} {role} {attempt}")
-        killer = threading.Thread(target=strike, args=(job, role, rng))
-        killer.start()
-        outcome = ends(name, job, "killed by SIGKILL")
-        killer.join()
+        with meanwhile(strike, job, role, rng):
+            outcome = ends(name, job, "killed by SIGKILL")
         assert all(decode(path).size for path in output.glob("aug_*"))
     assert outcome.error
     assert f": {role.name.lower()} " in outcome.error
     if role is Role.WORKER:
         assert "at task (" in outcome.error
     assert not list(tmp_path.rglob("*.part"))
-    tried(f"kill -9 of a {role.name.lower()}", name)
+    tried(f"kill -9 of a {role.name.lower()}")
 
 
 def test_killed_neighbour_of_interference_is_reported(tmp_path: Path) -> None:
     job = small_job(tmp_path, 3, pipeline=pipeline(Sleeps))
 
     def kill() -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not (subjects := victims(job, Role.WORKER, with_task=True)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        while len(workers := victims(job, Role.WORKER)) < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(next(pid for pid in workers if pid not in subjects), signal.SIGKILL)
+        wait_until(lambda: victims(job, Role.WORKER, with_task=True))
+        [subject] = victims(job, Role.WORKER, with_task=True)
+        wait_until(lambda: len(victims(job, Role.WORKER)) == 3)
+        os.kill(next(pid for pid in victims(job, Role.WORKER) if pid != subject), signal.SIGKILL)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    ends("interference", job, "killed by SIGKILL: worker")
-    killer.join()
+    with meanwhile(kill):
+        ends("interference", job, "killed by SIGKILL: worker")
 
 
 @pytest.mark.slow
@@ -166,55 +157,59 @@ def test_killed_neighbour_of_interference_is_reported(tmp_path: Path) -> None:
 def test_named_semaphores_are_removed_after_a_kill(method: str, tmp_path: Path) -> None:
     runtime = Runtime(start_method=StartMethod(method))
     job = small_job(tmp_path, 3, n_augmentations=60, pipeline=pipeline(Sleeps), runtime=runtime)
-    killer = threading.Thread(target=strike, args=(job, Role.WORKER, random.Random(method)))
-    killer.start()
-    ends("p1", job, "killed by SIGKILL: worker")
-    killer.join()
+    with meanwhile(strike, job, Role.WORKER, random.Random(method)):
+        ends("p1", job, "killed by SIGKILL: worker")
+
+
+def job_of(name: str, folder: Path, **changes: Any) -> Job:
+    return small_job(folder, 1 if name == "sequential" else 3, **changes)
+
+
+# The fault in a transform, and the error of a strategy that does not replace its workers.
+IN_A_TRANSFORM = {
+    "a transform raises": (pipeline(Raises), "RuntimeError: planted fault; worker"),
+    "a transform exits": (pipeline(Exits), "SystemExit: 3; worker"),
+    # Some do, while others have a task in hand: loky kills those.
+    "a worker exits": (pipeline(Sleeps, Leaves, p=0.3), "ended early with status 0: worker"),
+}
+
+
+@pytest.mark.parametrize("fault", IN_A_TRANSFORM)
+@pytest.mark.parametrize("name", EACH)
+def test_fault_in_a_transform_is_the_error(name: str, fault: str, tmp_path: Path) -> None:
+    declared, error = IN_A_TRANSFORM[fault]
+    if fault == "a worker exits" and STRATEGIES[name].replaces_workers:
+        error = "died 4 times at tasks ("
+    ends(name, job_of(name, tmp_path, pipeline=declared), error)
+    tried(fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EACH)
+def test_hang_ends_at_the_time_limit(name: str, tmp_path: Path) -> None:
+    job = job_of(name, tmp_path, pipeline=pipeline(Hangs))
+    outcome = run(STRATEGIES[name](), job, timeout_s=8)  # time enough to begin on a busy machine
+    assert outcome.error
+    assert outcome.error.startswith("not done after trial_timeout_s=8: ")
+    if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
+        assert "worker" in outcome.error
+        assert "at task (0, 0)" in outcome.error
+    tried("a transform hangs")
 
 
 @pytest.mark.parametrize("name", EACH)
-class TestInATransform:
-    workers = staticmethod(lambda name: 1 if name == "sequential" else 3)
+def test_full_disk_for_outputs_is_the_error(name: str, small_disk: Path, tmp_path: Path) -> None:
+    job = job_of(name, tmp_path, n_augmentations=60, output=small_disk / "out")
+    ends(name, job, "no space left on device: aug_noise_")
+    if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
+        assert not list((small_disk / "out").glob(".*.part"))
+    tried("the disk is full")
 
-    def test_exception_is_the_error(self, name: str, tmp_path: Path) -> None:
-        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Raises))
-        ends(name, job, "RuntimeError: planted fault; worker")
-        tried("a transform raises", name)
 
-    def test_system_exit_is_the_error(self, name: str, tmp_path: Path) -> None:
-        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Exits))
-        ends(name, job, "SystemExit: 3; worker")
-        tried("a transform exits", name)
-
-    def test_silent_exit_is_the_error(self, name: str, tmp_path: Path) -> None:
-        """Some do, while others have a task in hand: loky kills those."""
-        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Sleeps, Leaves, p=0.3))
-        replaced = STRATEGIES[name].replaces_workers
-        ends(name, job, "died 4 times at tasks (" if replaced else "ended early with status 0: worker")
-        tried("a worker exits", name)
-
-    @pytest.mark.slow
-    def test_hang_ends_at_the_time_limit(self, name: str, tmp_path: Path) -> None:
-        job = small_job(tmp_path, self.workers(name), pipeline=pipeline(Hangs))
-        outcome = run(STRATEGIES[name](), job, timeout_s=8)  # time enough to begin on a busy machine
-        assert outcome.error
-        assert outcome.error.startswith("not done after trial_timeout_s=8: ")
-        if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
-            assert "worker" in outcome.error
-            assert "at task (0, 0)" in outcome.error
-        tried("a transform hangs", name)
-
-    def test_full_disk_for_outputs_is_the_error(self, name: str, small_disk: Path, tmp_path: Path) -> None:
-        job = small_job(tmp_path, self.workers(name), n_augmentations=60, output=small_disk / "out")
-        ends(name, job, "no space left on device: aug_noise_")
-        if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
-            assert not list((small_disk / "out").glob(".*.part"))
-        tried("the disk is full", name)
-
-    def test_full_disk_for_logs_is_the_error(self, name: str, small_disk: Path) -> None:
-        job = small_job(small_disk, self.workers(name), n_augmentations=60)
-        ends(name, job, "no space left on device")
-        tried("the disk is full for everything", name)
+@pytest.mark.parametrize("name", EACH)
+def test_full_disk_for_logs_is_the_error(name: str, small_disk: Path) -> None:
+    ends(name, job_of(name, small_disk, n_augmentations=60), "no space left on device")
+    tried("the disk is full for everything")
 
 
 def test_worker_killed_by_the_supervisor_is_not_the_cause(
@@ -275,12 +270,7 @@ def test_stopped_sweep_resumes_to_the_same_rows(
 ) -> None:
     rng = random.Random(stop.name)
     for _ in range(max(2, TIMES)):
-        sweep = subprocess.Popen(
-            [sys.executable, str(ROOT / "run.py"), *SWEEP],
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        sweep = started(*SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         time.sleep(rng.uniform(0.3, 5))
         sweep.send_signal(stop)
         _, printed = sweep.communicate()
@@ -288,7 +278,7 @@ def test_stopped_sweep_resumes_to_the_same_rows(
             assert b"the same command goes on where it stopped" in printed
         else:  # done before, or killed before it had begun to measure
             assert sweep.returncode in (0, -stop), printed
-        tried(f"{stop.name} of the sweep", "all")
+        tried(f"{stop.name} of the sweep")
     assert command(*SWEEP, cwd=tmp_path).returncode == 0
     assert rows(tmp_path) == undisturbed
 
@@ -297,12 +287,7 @@ def test_stopped_sweep_resumes_to_the_same_rows(
 def test_concurrent_sweeps_lose_and_double_no_row(
     undisturbed: list[tuple[object, ...]], tmp_path: Path
 ) -> None:
-    both = [
-        subprocess.Popen(
-            [sys.executable, str(ROOT / "run.py"), *SWEEP], cwd=tmp_path, stdout=subprocess.DEVNULL
-        )
-        for _ in range(2)
-    ]
+    both = [started(*SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [sweep.wait(PATIENCE_S) for sweep in both] == [0, 0]
     assert rows(tmp_path) == undisturbed
 
@@ -314,16 +299,10 @@ def test_trial_ends_if_its_sweep_is_killed(tmp_path: Path) -> None:
         "workers=3",
         "protocol=smoke",
     )
-    sweep = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *words],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    family: list[psutil.Process] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while len(family) < 5 and time.monotonic() < deadline:  # trial, manager, saver, two workers
-        family = psutil.Process(sweep.pid).children(recursive=True)
-        time.sleep(0.05)
+    sweep = started(*words, cwd=tmp_path)
+    process = psutil.Process(sweep.pid)
+    wait_until(lambda: len(process.children(recursive=True)) >= 5)
+    family = process.children(recursive=True)  # trial, manager, saver, two workers
     assert len(family) == 5
     sweep.kill()
     sweep.wait()
@@ -332,15 +311,12 @@ def test_trial_ends_if_its_sweep_is_killed(tmp_path: Path) -> None:
 
 
 def test_few_open_files_are_reported(tmp_path: Path) -> None:
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), "strategy=p2", "workers=64", "protocol=smoke"],
+    limited = started(
+        *("strategy=p2", "workers=64", "protocol=smoke"),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=limited,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
     )
-    assert ended.returncode == 1
-    assert "open files" in ended.stdout
+    printed, _ = limited.communicate()
+    assert limited.returncode == 1
+    assert b"open files" in printed

@@ -2,9 +2,6 @@
 
 import os
 import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +16,9 @@ pytest.importorskip("ray")  # the extra `ray`
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.ray import QUIET, Ray
 from augment.task_log.layout import Role
-from experiments import ROOT
 from experiments.trial.scratch import remove_abandoned
 from experiments.trial.tables import task_table
+from tests.helpers.commands import meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Sleeps, pipeline
 from tests.helpers.small_jobs import contents, run, small_job
 
@@ -45,21 +42,18 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-def test_a_node_that_dies_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+def test_dead_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
     declared = pipeline(Sleeps)
     assert run(Ray(), small_job(tmp_path / "alone", 1, n_augmentations=60, pipeline=declared)).error is None
     job = small_job(tmp_path / "cluster", 3, n_augmentations=60, pipeline=declared)
     outputs = tmp_path / "cluster" / "out"
 
     def kill_a_node() -> None:
-        while len(list(outputs.glob("aug_*"))) < 30:
-            time.sleep(0.01)
+        wait_until(lambda: len(list(outputs.glob("aug_*"))) >= 30)
         cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
 
-    killer = threading.Thread(target=kill_a_node)
-    killer.start()
-    outcome = run(Ray(address=cluster.address), job, timeout_s=120)
-    killer.join()
+    with meanwhile(kill_a_node):
+        outcome = run(Ray(address=cluster.address), job, timeout_s=120)
     assert outcome.error is None
     assert contents(tmp_path / "cluster" / "out") == contents(tmp_path / "alone" / "out")
     tasks = task_table(outcome.logs, 0, "trial", saving=True).to_pandas()
@@ -72,20 +66,17 @@ def test_a_node_that_dies_loses_nothing(cluster: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_killed_worker_is_replaced(tmp_path: Path) -> None:
     alone = small_job(tmp_path / "alone", 1, n_augmentations=40, pipeline=pipeline(Sleeps))
     assert run(STRATEGIES["sequential"](), alone).error is None
     job = small_job(tmp_path / "ray", 2, n_augmentations=40, pipeline=pipeline(Sleeps))
 
     def kill_a_worker() -> None:
-        while len(list((tmp_path / "ray" / "out").glob("aug_*"))) < 20:
-            time.sleep(0.01)
+        wait_until(lambda: len(list((tmp_path / "ray" / "out").glob("aug_*"))) >= 20)
         next(each for each in psutil.process_iter() if "ray::_run_batch" in each.name()).kill()
 
-    killer = threading.Thread(target=kill_a_worker)
-    killer.start()
-    outcome = run(Ray(), job)
-    killer.join()
+    with meanwhile(kill_a_worker):
+        outcome = run(Ray(), job)
     assert outcome.error is None
     assert contents(tmp_path / "ray" / "out") == contents(tmp_path / "alone" / "out")
     assert sum(len(log.tasks) for log in outcome.logs) == 3 * 40
@@ -94,31 +85,19 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_left_of_a_sweep_that_is_killed(tmp_path: Path) -> None:
+def test_killed_sweep_leaves_nothing(tmp_path: Path) -> None:
     words = ("strategy=ray", "workers=2", "protocol=smoke", "n_augmentations=4000")
-    sweep = subprocess.Popen(
-        [
-            sys.executable,
-            str(ROOT / "run.py"),
-            *words,
-            "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]",
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": "/tmp"},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 60
-    trial: list[psutil.Process] = []
-    while time.monotonic() < deadline and len(session(trial[0].pid) if trial else []) < 8:
-        trial = psutil.Process(sweep.pid).children()
-        time.sleep(0.1)
-    sockets = Path(trial[0].cmdline()[3]) / "ray"
+    slow = "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]"
+    sweep = started(*words, slow, cwd=tmp_path, env={"TMPDIR": "/tmp"}, stdout=subprocess.DEVNULL)
+    process = psutil.Process(sweep.pid)
+    wait_until(lambda: any(len(session(child.pid)) >= 8 for child in process.children()))
+    [trial] = process.children()
+    sockets = Path(trial.cmdline()[3]) / "ray"
     assert sockets.exists()
     sweep.kill()
     sweep.wait()
-    while time.monotonic() < deadline and (session(trial[0].pid) or sockets.exists()):
-        time.sleep(0.1)
-    assert session(trial[0].pid) == []
+    wait_until(lambda: not session(trial.pid) and not sockets.exists())
+    assert session(trial.pid) == []
     assert not sockets.exists()
     remove_abandoned(Path("/tmp"))
 
