@@ -11,6 +11,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.installed
 
+REFERENCE := results/reference/amd-epyc-2cpus
 RESULTS := $(or $(patsubst results_dir=%,%,$(lastword $(filter results_dir=%,$(ARGS)))),results)
 report   = $(PY) -m experiments.report --results $(RESULTS)
 
@@ -21,7 +22,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa profile reliability figures schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa profile reliability figures reference schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +103,13 @@ docs: $(READY)  ## Build the documentation: site/index.html
 
 figures: $(READY)  ## Rebuild all tables and figures from what is measured
 	$(report)
+
+# Charts of few colours take a third of the space with a palette.
+reference: $(READY)  ## Rebuild the tables of results/reference and the charts of docs/figures from their rows
+	$(PY) -m experiments.report --results $(REFERENCE)
+	@cd docs/figures && for chart in */*.png; do ../../$(PY) -c 'import sys; from PIL import Image; \
+		Image.open(sys.argv[1]).convert("RGB").quantize().save(sys.argv[2], optimize=True)' \
+		../../$(REFERENCE)/figures/$$chart $$chart; done
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.config.reference
