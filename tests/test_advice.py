@@ -136,6 +136,9 @@ def test_the_pilot_is_no_round_though_its_sample_may_be_larger() -> None:
 
 
 def test_a_policy_that_pays_is_named_by_its_option() -> None:
+    reuse: dict[str, Any] = {"ablation": "reused", "changed": '{"reuse_pipeline": true}'}
+    faster = advice(*USUAL, of("dynamic", 2, 0.2, "study"), of("dynamic", 2, 0.15, "study", **reuse))
+    assert list(faster.policies) == ["runtime.reuse_pipeline=true"]
     retain = '{"reuse_pipeline": false, "allocator": "retain"}'
     changed: dict[str, Any] = {"ablation": "allocator", "changed": retain}
     untouched = of("dynamic", 2, 0.2, "study")

@@ -133,8 +133,9 @@ def _options(trials: pd.DataFrame, ablation: str) -> str:
         json.loads(trials.loc[trials["ablation"] == name, "runtime"].iloc[-1])
         for name in (UNTOUCHED, ablation)
     )
-    changed = [f"runtime.{name}={value}" for name, value in after.items() if before.get(name) != value]
-    return " ".join(changed) or f"ablation={ablation}"
+    changed = {name: value for name, value in after.items() if before.get(name) != value}
+    options = " ".join(f"runtime.{name}={json.dumps(value)}" for name, value in changed.items())
+    return options.replace('"', "") or f"ablation={ablation}"
 
 
 def spoilers(trials: pd.DataFrame, chosen: Cell, parts: DetailReader) -> list[str]:
