@@ -11,7 +11,8 @@ import pytest
 from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES
+from augment.strategies.base import Strategy
+from augment.strategies.engines.ray import Ray
 from augment.strategies.pool import P1
 from augment.task_log.processes import StartMethod
 from experiments.config.cell import Cell
@@ -25,11 +26,12 @@ from tests.helpers.files import put
 
 GIB = 2**30
 IMAGE = 2000 * 1000 * 3
-PAPER = [(2000, 1000)] * 10
+PAPER, SUFFIXES = [(2000, 1000)] * 10, [".jpg"] * 10
 
 
-def cell(strategy: str = "p2", workers: int = 2, **options: Any) -> Cell:
-    return Cell(Config(strategy=STRATEGIES[strategy](), dataset=Synthetic(), workers=workers, **options))
+def cell(strategy: str | Strategy = "p2", workers: int = 2, **options: Any) -> Cell:
+    chosen = STRATEGIES[strategy]() if isinstance(strategy, str) else strategy
+    return Cell(Config(strategy=chosen, dataset=Synthetic(), workers=workers, **options))
 
 
 @pytest.fixture
@@ -104,30 +106,42 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "workers", "images"),
+    ("strategy", "workers", "processes", "copies"),
     [
-        ("sequential", 1, 0),
-        ("p2", 64, 0),
-        # 10 in the master; a chunk is 1000 / 256, 4 tasks, at most 2 images, twice in 65 processes.
-        ("p1", 64, 10 + 65 * 2 * 2),
-        # 57 transform: 1000 / 228, 5 tasks, 2 images; and 1000 outputs wait.
-        ("pq", 64, 10 + 58 * 2 * 2 + 1000),
+        ("sequential", 1, 2, 16),
+        ("p2", 64, 65, 64 * 16),
+        ("threads", 64, 65, 64 * 16),
+        # All images in the master; 4 in each process and all once more on their way.
+        ("p1", 64, 65, 64 * 16 + 10 + 4 * 65 + 10),
+        # Also a manager, in which 1000 outputs wait.
+        ("pq", 64, 66, 64 * 16 + 10 + 4 * 66 + 10 + 1000),
     ],
 )
-def test_memory_is_that_of_the_processes_and_the_images_they_hold(
-    strategy: str, workers: int, images: int
+def test_memory_is_that_of_processes_images_and_tables(
+    strategy: str, workers: int, processes: int, copies: int
 ) -> None:
-    processes = workers + 1 + (strategy == "pq")
-    expected = processes * PROCESS_BYTES + (workers * WORKING_COPIES + images) * IMAGE
-    assert STRATEGIES[strategy]().memory_bytes(workers, [IMAGE] * 10, 100) == expected
+    expected = processes * 75_000_000 + copies * IMAGE + 1000 * 2500
+    assert needed(cell(strategy, workers, n_augmentations=100), PAPER, SUFFIXES).memory_bytes == expected
 
 
-def test_memory_of_a_chunk_counts_each_image_once() -> None:
-    p1 = STRATEGIES["p1"]()
-    base = 3 * PROCESS_BYTES + 2 * WORKING_COPIES * 7
-    assert p1.memory_bytes(2, [7, 5, 3], 1) == base + 15 + 3 * 2 * 1 * 7  # a task a chunk
-    assert p1.memory_bytes(2, [7] * 80, 1) == base + 560 + 3 * 2 * 10 * 7  # 10 tasks of 10 images
-    assert p1.memory_bytes(2, [7], 80) == base + 7 + 3 * 2 * 1 * 7  # 10 tasks of one image
+def test_memory_of_instruments_counts_all_tasks_of_each_worker() -> None:
+    expected = 4 * 75_000_000 + 3 * 16 * IMAGE + 3 * 1000 * 2500
+    assert needed(cell("copies", 3, n_augmentations=100), PAPER, SUFFIXES).memory_bytes == expected
+    streamed = 3 * 192 * 2**20
+    interference = cell("interference", 3, n_augmentations=100)
+    assert needed(interference, PAPER, SUFFIXES).memory_bytes == expected + streamed
+
+
+def test_memory_grows_with_the_requested_chunk() -> None:
+    """A chunk of 250 tasks, 100 an image, has at most 5 images; 3 processes have two copies of it."""
+    expected = 3 * 75_000_000 + (2 * 16 + 10 + 3 * 2 * 5) * IMAGE + 1000 * 2500
+    cell_of_chunks = cell(P1(chunksize=250), n_augmentations=100)
+    assert needed(cell_of_chunks, PAPER, SUFFIXES).memory_bytes == expected
+
+
+def test_workers_on_another_cluster_need_no_memory_of_this_machine() -> None:
+    cluster = cell(Ray(address="head:6379"), 64, n_augmentations=100)
+    assert needed(cluster, PAPER, SUFFIXES).memory_bytes == 75_000_000 + 1000 * 2500
 
 
 def test_disk_and_open_files_by_hand() -> None:
@@ -147,20 +161,20 @@ def test_the_study_s_protocol_has_room_on_a_machine_of_24_gib(
     strategy: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=20 * GIB))
-    assert shortages(cell(strategy, 64, n_augmentations=100), PAPER, [".jpg"] * 10, root) == []
+    assert shortages(cell(strategy, 64, n_augmentations=100), PAPER, SUFFIXES, root) == []
 
 
 def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need, have = Resources(30 * GIB, 3 * GIB, 152), Resources(20 * GIB, GIB // 2, 64)
     monkeypatch.setattr(preflight, "needed", lambda *_: need)
     monkeypatch.setattr(preflight, "available", lambda _: have)
-    assert shortages(cell("p1", 64), PAPER, [".jpg"] * 10, root) == [
+    assert shortages(cell("p1", 64), PAPER, SUFFIXES, root) == [
         "memory: p1 with 64 workers needs about 30 GiB, 20 GiB are available",
         f"disk: the outputs need up to 3 GiB, 0.5 GiB are free in {root}",
         "open files: p1 with 64 workers needs about 152, ulimit -n is 64",
     ]
     monkeypatch.setattr(preflight, "available", lambda _: need)
-    assert shortages(cell("p1", 64), PAPER, [".jpg"] * 10, root) == []
+    assert shortages(cell("p1", 64), PAPER, SUFFIXES, root) == []
 
 
 def test_a_cgroup_s_limit_counts_where_it_is_tighter(root: Path) -> None:
@@ -185,11 +199,3 @@ def test_no_limit_of_open_files_is_a_high_one(monkeypatch: pytest.MonkeyPatch) -
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr("resource.getrlimit", lambda _: (unlimited, unlimited))
     assert resources.open_files_limit() > 1_000_000
-
-
-def test_memory_grows_with_the_requested_chunk() -> None:
-    """100 images of 6 MB, one augmentation each: a chunk of 50 holds 50 images, twice in the master and in
-    one of the workers; four workers cannot have more than the two chunks there are."""
-    base = P1().memory_bytes(4, [IMAGE] * 100, 1)
-    default = 5 * 2 * 7 * IMAGE  # 100 / 16 tasks, rounded up, and five processes
-    assert P1(chunksize=50).memory_bytes(4, [IMAGE] * 100, 1) == base - default + 2 * 2 * 50 * IMAGE

@@ -13,10 +13,6 @@ from augment.task_log.processes import context
 from augment.task_runner import TaskRunner, open_task_runner
 from augment.workload import Job
 
-# Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
-PROCESS_BYTES = 75_000_000  # of its own, without images: 75 MB in a spawned worker, 20 in a forked one
-WORKING_COPIES = 16  # of its image in a transforming worker: 12 on average, 28 at most (ISONoise in float32)
-
 
 @dataclass
 class Strategy(ABC):
@@ -28,7 +24,9 @@ class Strategy(ABC):
     label: ClassVar[str]  # what people call it
     color: ClassVar[str | None] = None  # the same in every chart; None: one of the spare ones
     marker: ClassVar[str] = "v"
-    sends_pixels: ClassVar[bool] = False  # from the master to the workers
+    sends_pixels: ClassVar[bool] = False  # from the master, which reads all images, to the workers
+    queues_outputs: ClassVar[bool] = False  # in a process of its own, all of them at worst
+    bytes_per_worker: ClassVar[int] = 0  # held beside the images
     # It measures the machine, not a way to be done sooner: each worker carries out all tasks and saves to a
     # folder of its own, the first one to that of the job.
     instrument: ClassVar[bool] = False
@@ -39,14 +37,6 @@ class Strategy(ABC):
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         """Why this strategy does not apply to these settings; None where it does."""
         return None
-
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """About how much memory all its processes hold together at worst, if every image of
-        `image_bytes` (decoded) is augmented `n_augmentations` times, to outputs as large as itself.
-
-        Here: a master, and workers that have one image each in work. A strategy that holds more
-        images than these adds them."""
-        return (workers + 1) * PROCESS_BYTES + workers * WORKING_COPIES * max(image_bytes)
 
     @property
     def on_this_machine(self) -> bool:

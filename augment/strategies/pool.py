@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, ClassVar
 
 from augment.options import option
@@ -35,32 +33,12 @@ class P1(PoolStrategy):
     marker: ClassVar[str] = "o"
     sends_pixels: ClassVar[bool] = True
 
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Also all images in the master, and what is on its way from there."""
-        sent = sent_bytes(workers, image_bytes, n_augmentations, self.chunksize)
-        return super().memory_bytes(workers, image_bytes, n_augmentations) + sum(image_bytes) + sent
-
     def run(self, job: Job) -> None:
         with master(job) as runner:
             images = runner.read_all()
             tasks = [(image, augmentation, images[image]) for image, augmentation in job.workload.tasks()]
             with pool(job, job.workers) as workers:
                 workers.starmap(_augment_sent, tasks, self.chunksize)
-
-
-def default_chunk(tasks: int, processes: int) -> int:
-    """Tasks in a chunk of `starmap` when none is asked for: `Pool._map_async` cuts four for each process."""
-    return ceil(tasks / (4 * processes))
-
-
-def sent_bytes(processes: int, image_bytes: Sequence[int], n_augmentations: int, chunk: int | None) -> int:
-    """Memory for the images on their way: the master packs one chunk while each process unpacks or works
-    on another, each chunk there as a message and as arrays. Pickle stores an image once in a chunk; at
-    worst a chunk begins with the last task of an image. There are no more chunks than the tasks fill."""
-    tasks = len(image_bytes) * n_augmentations
-    size = min(tasks, chunk or default_chunk(tasks, processes))
-    images = min(len(image_bytes), 1 + ceil((size - 1) / n_augmentations))
-    return min(processes + 1, ceil(tasks / size)) * 2 * images * max(image_bytes)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -12,8 +12,8 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from augment.options import option
-from augment.strategies.base import PROCESS_BYTES, master, pool
-from augment.strategies.pool import PoolStrategy, sent_bytes
+from augment.strategies.base import master, pool
+from augment.strategies.pool import PoolStrategy
 from augment.task_log.layout import Role
 from augment.task_log.processes import context
 from augment.task_runner import open_task_runner, task_runner
@@ -32,6 +32,7 @@ class PQ(PoolStrategy):
     color: ClassVar[str | None] = "#D55E00"
     marker: ClassVar[str] = "s"
     sends_pixels: ClassVar[bool] = True
+    queues_outputs: ClassVar[bool] = True
 
     savers: int | None = option(
         "how many of the workers only save; null: max(1, ceil(sqrt(workers)) - 1), the study's",
@@ -50,13 +51,6 @@ class PQ(PoolStrategy):
     def savers_of(self, workers: int) -> int:
         """How many of the workers save; the rule is the study's."""
         return self.savers or max(1, ceil(sqrt(workers)) - 1)
-
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Also all images in the master, what is on its way from there, and the queues' manager with
-        at worst every output waiting in it: nothing bounds the queues when saving is slower."""
-        sent = sent_bytes(workers - self.savers_of(workers), image_bytes, n_augmentations, self.chunksize)
-        manager = PROCESS_BYTES + n_augmentations * sum(image_bytes)
-        return super().memory_bytes(workers, image_bytes, n_augmentations) + sum(image_bytes) + sent + manager
 
     def run(self, job: Job) -> None:
         n_savers = self.savers_of(job.workers)

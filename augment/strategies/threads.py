@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import ClassVar
 
-from augment.strategies.base import PROCESS_BYTES, WORKING_COPIES, Strategy, master
+from augment.strategies.base import Strategy, master
 from augment.strategies.dynamic import Claims, words
 from augment.task_log.layout import Role
 from augment.task_runner import TaskRunner, do_tasks
@@ -23,10 +22,6 @@ class Threads(Strategy):
     label: ClassVar[str] = "threads"
     color: ClassVar[str | None] = "#E69F00"
     marker: ClassVar[str] = "p"
-
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """One process, with an image in work for each thread."""
-        return PROCESS_BYTES + workers * WORKING_COPIES * max(image_bytes)
 
     def run(self, job: Job) -> None:
         errors: list[BaseException] = []

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import metadata
+from math import ceil
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ import psutil
 from augment.options import OptionError
 from augment.task_log.processes import StartMethod
 from experiments.config.cell import Cell
-from experiments.config.options import OnShortage
+from experiments.config.options import Config, OnShortage
 from experiments.machine import environment as machine
 from experiments.machine.limits import Resources, available, open_files_limit
 from experiments.sweep.vetting import Vetted
@@ -28,6 +29,10 @@ LOAD_LIMIT, LOAD_S = 0.3, 0.3  # CPUs: the services of an idle system stay below
 OPEN_FILES_LOW = 256  # enough for 100 workers; systems give 1024
 SHM_LOW_BYTES = 1 << 20  # a lock takes a page there, and a pool has three; containers give 64 MiB
 
+# Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
+PROCESS_BYTES = 75_000_000  # without images: 75 MB in a spawned process, 20 MB in a forked one
+WORKING_COPIES = 16  # of its image in a worker: 12 on average, 28 at most (ISONoise in float32)
+TASK_BYTES = 2500  # while the sweep makes its tables of a trial's tasks
 CHANNELS = 3  # of a decoded image, a byte each
 # The most that uniform noise took, rounded up: JPEG of quality 95 1.18, PNG 3.01, TIFF 4.05.
 BYTES_PER_PIXEL, BYTES_PER_PIXEL_OTHER = {".jpg": 1.25, ".jpeg": 1.25, ".png": 3.1}, 4.1
@@ -89,9 +94,7 @@ def shortages(
 def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]) -> Resources:
     """The estimate of what a cell needs."""
     config, pixels = cell.config, [width * height for width, height in sizes]
-    memory_bytes = config.strategy.memory_bytes(
-        config.workers, [CHANNELS * each for each in pixels], config.n_augmentations
-    )
+    memory_bytes = _memory_bytes(config, [CHANNELS * each for each in pixels])
     per_pixel = [BYTES_PER_PIXEL.get(suffix.lower(), BYTES_PER_PIXEL_OTHER) for suffix in suffixes]
     once = sum(int(each * rate) + BLOCK_BYTES for each, rate in zip(pixels, per_pixel, strict=True))
     # Outputs that are kept give way to those of the next repetition when these are complete.
@@ -99,6 +102,30 @@ def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]
     sets += config.workers - 1 if config.strategy.instrument else 0
     disk_bytes = sets * config.n_augmentations * once if config.saving else 0
     return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
+
+
+def _memory_bytes(config: Config, image_bytes: Sequence[int]) -> int:
+    """Return what a trial's processes and the sweep's tables of its tasks hold together, at most.
+
+    `image_bytes` are those of the decoded images; outputs are as large. Threads count as processes.
+    """
+    strategy, n_images, largest = config.strategy, len(image_bytes), max(image_bytes)
+    workers = config.workers if strategy.on_this_machine else 0
+    processes = workers + 1 + strategy.queues_outputs
+    memory_bytes = processes * PROCESS_BYTES + workers * (
+        WORKING_COPIES * largest + strategy.bytes_per_worker
+    )
+    if strategy.sends_pixels:
+        # Each process has one chunk of tasks in hand, twice: as a message and as arrays. A chunk of k tasks
+        # has at most 2 + k / n_augmentations images. Pool's default is a quarter of a worker's share of the
+        # tasks, so that one such chunk for each process, twice, has 4 * processes + n_images at most.
+        chunksize = getattr(strategy, "chunksize", None)
+        sent = 2 * processes * ceil(chunksize / config.n_augmentations) if chunksize else n_images
+        memory_bytes += sum(image_bytes) + (4 * processes + sent) * largest
+    if strategy.queues_outputs:
+        memory_bytes += config.n_augmentations * sum(image_bytes)
+    sets = config.workers if strategy.instrument else 1  # each worker of an instrument does all tasks
+    return memory_bytes + sets * n_images * config.n_augmentations * TASK_BYTES
 
 
 def _opencv() -> Iterator[str]:

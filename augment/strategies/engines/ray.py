@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -61,11 +61,6 @@ class Ray(Engine):
     @property
     def on_this_machine(self) -> bool:
         return self.address == LOCAL
-
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Return the bytes that this machine holds: only the master's for another cluster."""
-        local_workers = workers if self.on_this_machine else 0
-        return super().memory_bytes(local_workers, image_bytes, n_augmentations)
 
     def load(self) -> None:
         os.environ |= QUIET

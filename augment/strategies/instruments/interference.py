@@ -44,14 +44,11 @@ class Interference(Strategy):
     label: ClassVar[str] = "interference"
     marker: ClassVar[str] = "X"
     instrument: ClassVar[bool] = True
+    bytes_per_worker: ClassVar[int] = STREAMED_BYTES
     complete: ClassVar[bool] = False
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers > 1 else "interference needs a neighbour: workers=1 does not apply"
-
-    def memory_bytes(self, workers: int, image_bytes: Sequence[int], n_augmentations: int) -> int:
-        """Add the arrays that each neighbour streams."""
-        return super().memory_bytes(workers, image_bytes, n_augmentations) + (workers - 1) * STREAMED_BYTES
 
     def run(self, job: Job) -> None:
         start = context(job.runtime.start_method)
