@@ -144,7 +144,7 @@ def written(folder: Path, rows: list[Row]) -> Path:
     return folder
 
 
-def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = written(tmp_path / "a", [*repeated("p1", 2, *around(10.0)), *repeated("p1", 2, *around(5.0), seed=1)])
     b = written(tmp_path / "b", repeated("p1", 2, *around(5.0)))
 
@@ -161,7 +161,7 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert note.startswith("Per cent of A's time")
 
 
-def test_errors_take_one_line(tmp_path: Path) -> None:
+def test_folders_without_a_common_cell_are_refused(tmp_path: Path) -> None:
     a = written(tmp_path / "a", repeated("p1", 2, 10.0))
     b = written(tmp_path / "b", repeated("p1", 4, 10.0))
 

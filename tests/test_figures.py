@@ -40,22 +40,16 @@ TRIALS = frame(
     ]
 )
 POINTS = strong(TRIALS)
-MEASURES = ["wall_s", "speedup", "efficiency"]
 
 
 def chart(measure: str = "wall_s") -> Figure:
-    """Of TRIALS, beside the study's points and on 8 CPUs."""
+    """Draw TRIALS beside the study's points on a machine of 8 CPUs."""
     study = published.points("strong_scaling")
     return scaling_figure(measure, POINTS, "Strong scaling", study, cpus=8)
 
 
-@pytest.fixture(scope="module")
-def charts() -> dict[str, Figure]:
-    return {measure: chart(measure) for measure in MEASURES}
-
-
 def line(axes: Axes, name: str) -> Line2D:
-    """The curve or line of that name in the legend."""
+    """Return the curve or line of that name in the legend."""
     handles, names = axes.get_legend_handles_labels()
     handle: Any = dict(zip(names, handles, strict=True))[name]
     found = handle if isinstance(handle, Line2D) else handle.lines[0]
@@ -64,62 +58,53 @@ def line(axes: Axes, name: str) -> Line2D:
 
 
 def heights(axes: Axes, name: str) -> list[float]:
-    """Where that line lies above each of its worker counts."""
+    """Return where that line lies above each of its worker counts."""
     return [float(y) for y in np.asarray(line(axes, name).get_ydata())]
 
 
-def test_every_chart_has_a_panel_for_saving_and_one_for_no_saving(charts: dict[str, Figure]) -> None:
-    for figure in charts.values():
-        assert [axes.get_title() for axes in figure.axes] == ["saving", "no saving"]
-
-
-def test_axes_are_labelled_with_units(charts: dict[str, Figure]) -> None:
-    labels = {name: figure.axes[0].get_ylabel() for name, figure in charts.items()}
-
-    assert labels == {"wall_s": "time (s)", "speedup": "speedup", "efficiency": "efficiency (%)"}
-    assert {axes.get_xlabel() for figure in charts.values() for axes in figure.axes} == {"workers"}
-
-
-def test_workers_are_integers_on_a_binary_axis(charts: dict[str, Figure]) -> None:
-    axes = charts["wall_s"].axes[0]
-
-    assert axes.get_xscale() == "log"
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "4", "8", "16", "32", "64"]
-    assert axes.get_yscale() == "log"
-
-
 @pytest.mark.parametrize(
-    ("chart", "ideal"),
-    [("wall_s", [10.0, 5.0, 2.5]), ("speedup", [1.0, 2.0, 4.0]), ("efficiency", [100.0, 100.0, 100.0])],
+    ("measure", "label", "ideal", "p1"),
+    [
+        ("wall_s", "time (s)", [10.0, 5.0, 2.5], [6.0, 3.0]),
+        ("speedup", "speedup", [1.0, 2.0, 4.0], [10 / 6, 10 / 3]),
+        ("efficiency", "efficiency (%)", [100.0, 100.0, 100.0], [500 / 6, 250 / 3]),
+    ],
 )
-def test_the_ideal_line_is_there(charts: dict[str, Figure], chart: str, ideal: list[float]) -> None:
-    for axes in charts[chart].axes:
+def test_chart_of_scaling_shows_points_ideal_and_legend(
+    measure: str, label: str, ideal: list[float], p1: list[float]
+) -> None:
+    figure = chart(measure)
+    assert [axes.get_title() for axes in figure.axes] == ["saving", "no saving"]
+    assert figure.axes[0].get_ylabel() == label
+    for axes in figure.axes:
+        assert axes.get_xlabel() == "workers"
         assert heights(axes, "ideal") == pytest.approx(ideal)
+        assert heights(axes, "P_1") == pytest.approx(p1)
+        for strategy, name in (
+            ("sequential", "sequential"),
+            ("p1", "P_1"),
+            ("p2", "P_2"),
+            ("copies", "copies"),
+        ):
+            assert to_hex(line(axes, name).get_color()) == look(strategy)["color"].lower()
+    names = [entry.get_text() for entry in figure.legends[0].get_texts()]
+    assert names[-6:] == ["ideal", BEYOND_CEILING, "CPUs", "no interval", "failed", PUBLISHED]
 
 
-def test_points_lie_where_the_numbers_are(charts: dict[str, Figure]) -> None:
-    assert heights(charts["speedup"].axes[0], "P_1") == pytest.approx([10 / 6, 10 / 3])
-    assert heights(charts["efficiency"].axes[0], "P_1") == pytest.approx([500 / 6, 250 / 3])
+def test_workers_are_integers_on_a_binary_axis() -> None:
+    axes = chart("wall_s").axes[0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "4", "8", "16", "32", "64"]
 
 
-@pytest.mark.parametrize(
-    ("strategy", "name"),
-    [("sequential", "sequential"), ("p1", "P_1"), ("p2", "P_2"), ("copies", "copies")],
-)
-def test_a_strategy_has_one_colour_in_all_charts(charts: dict[str, Figure], strategy: str, name: str) -> None:
-    colors = {to_hex(line(axes, name).get_color()) for figure in charts.values() for axes in figure.axes}
-
-    assert colors == {look(strategy)["color"].lower()}
-
-
-def test_every_strategy_has_a_colour_of_its_own_and_one_of_another_version_is_grey() -> None:
+def test_strategies_have_distinct_colours_and_an_unknown_one_is_grey() -> None:
     assert len({look(name)["color"] for name in STRATEGIES}) == len(STRATEGIES)
     assert look("p1") == {"color": STRATEGIES["p1"].color, "marker": STRATEGIES["p1"].marker}
     assert look("claim")["color"] == GREY
 
 
-def test_the_bars_are_intervals_and_a_hollow_point_has_none(charts: dict[str, Figure]) -> None:
-    axes = charts["wall_s"].axes[0]
+def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
+    axes = chart("wall_s").axes[0]
     (bars,) = [each for each in axes.containers if each.get_label() == "P_1"]
     assert isinstance(bars, ErrorbarContainer)
     (segments,) = bars.lines[2]
@@ -133,15 +118,7 @@ def test_the_bars_are_intervals_and_a_hollow_point_has_none(charts: dict[str, Fi
     assert hollow == pytest.approx([3.0])
 
 
-def test_points_without_interval_failures_cpus_and_the_study_are_in_the_legend(
-    charts: dict[str, Figure],
-) -> None:
-    for figure in charts.values():
-        names = [entry.get_text() for entry in figure.legends[0].get_texts()]
-        assert names[-6:] == ["ideal", BEYOND_CEILING, "CPUs", "no interval", "failed", PUBLISHED]
-
-
-def test_the_share_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
+def test_chart_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
     axes = chart("ceiling_share").axes[0]
 
     assert heights(axes, "P_1") == pytest.approx([75.0, 80.0])
@@ -149,7 +126,7 @@ def test_the_share_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
 
 
 @pytest.mark.parametrize("flags", [(True,), (True, False)])
-def test_the_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
+def test_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
     points = strong(TRIALS[TRIALS["saving"].isin(flags)])
     figure = scaling_figure("speedup", points, "T", published.points("strong_scaling"), cpus=8)
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
@@ -173,13 +150,13 @@ def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")
 
 
-def test_nothing_to_draw_is_an_error_of_one_line() -> None:
+def test_chart_without_points_is_an_error() -> None:
     points = strong(frame([trial("pq", 1, None, status="not_applicable")]))
     with pytest.raises(NoTrialsError, match="nothing to draw"):
         scaling_figure("wall_s", points, "Strong scaling")
 
 
-def test_the_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
+def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
     first, second = (save(Chart(chart(), pd.DataFrame()), tmp_path / name) for name in ("a", "b"))
 
     assert [path.suffix for path in first] == [".png", ".svg"]
@@ -208,7 +185,7 @@ def images(tmp_path: Path) -> list[Path]:
     return originals
 
 
-def test_a_contact_sheet_shows_each_original_beside_its_augmentations(
+def test_contact_sheet_shows_each_original_beside_its_augmentations(
     images: list[Path], tmp_path: Path
 ) -> None:
     figure = contact_sheet(images, tmp_path, limit=2)
@@ -221,6 +198,6 @@ def test_a_contact_sheet_shows_each_original_beside_its_augmentations(
     assert [path.suffix for path in written] == [".png"], "photos make no good SVG"
 
 
-def test_an_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:
+def test_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no augmentation of a\.png"):
         contact_sheet(images, tmp_path / "elsewhere")

@@ -1,6 +1,6 @@
 """Speedup, efficiency and share of the ceiling by hand-computed numbers."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from math import exp
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.analysis.scaling import NoTrialsError, public, strong, weak
+from experiments.analysis.scaling import public, strong, weak
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
@@ -126,14 +126,10 @@ def test_weak_compares_with_one_worker_at_its_size() -> None:
     assert point(points, "sequential", 1)["normalised_efficiency"] == pytest.approx(1.0)
 
 
-def test_weak_without_a_reference_has_no_normalised_efficiency() -> None:
+def test_weak_has_no_efficiency_without_its_reference() -> None:
     assert pd.isna(point(weak(frame(weak_trials())), "p1", 2)["normalised_efficiency"])
-
-
-def test_weak_never_takes_a_larger_sequential_size_for_the_baseline() -> None:
-    points = weak(frame(weak_trials((200, 100))[1:]))
-
-    assert pd.isna(point(points, "p1", 2)["efficiency"])
+    without_base = weak(frame(weak_trials((200, 100))[1:]))
+    assert pd.isna(point(without_base, "p1", 2)["efficiency"]), "a larger size is no baseline"
 
 
 def test_weak_keeps_the_row_of_a_trial_that_failed_before_it_had_a_size() -> None:
@@ -145,12 +141,6 @@ def test_weak_keeps_the_row_of_a_trial_that_failed_before_it_had_a_size() -> Non
 
 def test_public_points_have_no_numbers_of_the_model() -> None:
     assert not {"point", "speedup_base"} & {*public(strong(frame(weak_trials())))}
-
-
-@pytest.mark.parametrize("make", [strong, weak])
-def test_no_trials_are_an_error_of_one_line(make: Callable[[pd.DataFrame], object]) -> None:
-    with pytest.raises(NoTrialsError, match="make strong-scaling"):
-        make(frame([trial("p1", 2, 5.0)]).iloc[:0])
 
 
 @given(walls=st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=4), workers=st.integers(2, 128))
