@@ -32,7 +32,7 @@ help:  ## Show this list
 	@echo "  ARGS=            further overrides of a sweep, such as ARGS=\"workers=1,2 seed=1\""
 	@echo "  PYTHON=python3   the Python (3.11 or newer) that .venv is made with"
 
-install: $(READY)  ## Make .venv with the locked packages; all else does it by itself
+install: $(READY)  ## Make .venv with the locked packages (other targets do so by themselves)
 
 # The stamp comes last, so that an interrupted installation starts afresh.
 $(READY): requirements.lock
@@ -41,67 +41,67 @@ $(READY): requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-test: $(READY)  ## Run the tests, but for the slow ones (minutes)
+test: $(READY)  ## Run the tests except the slow ones (minutes)
 	$(PY) -m pytest -n auto -m "not slow"
 
 test-all: $(READY)  ## Run all tests
 	$(PY) -m pytest -n auto
 
-check: $(READY)  ## Check format, style, types and which module imports which
+check: $(READY)  ## Check format, style, types and imports between rooms
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-advise: $(READY)  ## Which strategy, how many workers, for the images in FOLDER? (three minutes)
+advise: $(READY)  ## Find the best strategy and worker count for the images in FOLDER (three minutes)
 	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path=$${oc.env:FOLDER}') results_dir=$(RESULTS) $(ARGS)
 
-strong-scaling: $(READY)  ## The same work on more workers: measure, tables, figures
+strong-scaling: $(READY)  ## Measure equal work on more workers; write tables and figures
 	@$(call sweep,strong_scaling)
 
-weak-scaling: $(READY)  ## Work that grows with the workers: measure, tables, figures
+weak-scaling: $(READY)  ## Measure work that grows with the workers; write tables and figures
 	@$(call sweep,weak_scaling)
 
-validation: $(READY)  ## Every strategy on real photos: outputs compared, contact sheet
+validation: $(READY)  ## Compare the outputs of every strategy on real photos
 	@$(call sweep,validation)
 
-saver-tuning: $(READY)  ## P_Q over its number of savers: measure, tables, figures
+saver-tuning: $(READY)  ## Measure P_Q with different numbers of savers
 	@$(call sweep,saver_tuning)
 
-diagnose: $(READY)  ## What stops it: ceilings, neighbours, policies, up to the usable CPUs
+diagnose: $(READY)  ## Find what stops each strategy: ceiling, neighbours, policies
 	@$(call sweep,diagnosis)
 
-interference: $(READY)  ## What slows a task down beside neighbours: cores, memory, pages or files?
+interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory, pages or files
 	@$(call sweep,interference)
 
-ablation: $(READY)  ## One policy changed at a time: which gives time back?
+ablation: $(READY)  ## Change one policy at a time and measure the time that it gives back
 	@$(call sweep,ablation)
 
-calibrate: $(READY)  ## Is each planted cause named, and nothing else?
+calibrate: $(READY)  ## Plant known causes of lost time and count what the verdict names
 	@$(PY) -m experiments.calibration --results $(RESULTS)
 
-simulate: $(READY)  ## Does advise find the best on 200 machines whose truth is known? (minutes)
+simulate: $(READY)  ## Hold advise to 200 simulated machines whose truth is known (minutes)
 	@$(PY) -m experiments.calibration.simulated_machine
 
-bench: $(READY)  ## The study's strategies, this suite's, other executors: who reaches how much of the ceiling?
+bench: $(READY)  ## Compare all strategies and other executors with the machine's ceiling (hours)
 	@$(call sweep,engines)
 
-aa: $(READY)  ## How often does identical code claim to differ from itself?
+aa: $(READY)  ## Compare identical code with itself and count claims of a difference
 	@$(call sweep,aa)
 
-profile: $(READY)  ## cProfile of the master and one worker of one cell
+profile: $(READY)  ## Profile the master and one worker of one cell
 	@$(call sweep,profile)
 
-reliability: $(READY)  ## Every fault, twenty times over each strategy (an hour)
+reliability: $(READY)  ## Inject every fault twenty times into each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
-report: $(READY)  ## One page of all results: report/index.html
+report: $(READY)  ## Write one page of all results: report/index.html
 	@$(PY) -m experiments.report.page --results $(RESULTS)
 
 docs: $(READY)  ## Build the documentation: site/index.html
 	@$(PY) -m mkdocs build --strict --quiet
 
-figures: $(READY)  ## Rebuild all tables and figures from what is measured
+figures: $(READY)  ## Rebuild all tables and figures from the stored rows
 	$(report)
 
 # Charts of few colours take a third of the space with a palette.
