@@ -18,7 +18,7 @@ from experiments.analysis.scaling import STRONG
 from experiments.analysis.select import select
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from experiments.machine import record
+from experiments.machine import environment
 from experiments.store.columns import DETERMINING, TRIALS, Determines, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
@@ -42,7 +42,7 @@ def own_cache_and_environment(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(record, "machine_columns", lambda: ENVIRONMENT)
+    monkeypatch.setattr(environment, "machine_columns", lambda: ENVIRONMENT)
 
 
 def key(one: Cell) -> str:

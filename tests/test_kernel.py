@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.machine import speed as kernel
+from experiments.machine import disturbance as kernel
 
 
 def test_the_best_of_the_repetitions_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,11 +16,6 @@ def test_the_kernel_takes_time() -> None:
     assert kernel.kernel_s() > 0
 
 
-def test_drift_is_relative_to_before() -> None:
-    assert kernel.drift(0.02, 0.025) == pytest.approx(0.25)
-    assert kernel.drift(0.02, 0.015) == pytest.approx(-0.25)
-
-
 @pytest.mark.parametrize(
     ("after_s", "found"),
     [
@@ -31,7 +26,7 @@ def test_drift_is_relative_to_before() -> None:
     ],
 )
 def test_a_drift_above_the_limit_is_found(after_s: float, found: list[str]) -> None:
-    assert kernel.findings(1.0, after_s) == found
+    assert kernel.drift_findings(1.0, after_s) == found
 
 
 @pytest.mark.parametrize(

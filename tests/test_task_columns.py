@@ -14,7 +14,7 @@ from augment.task_log.reader import read
 from experiments.store import files as store
 from experiments.trial.inside import Result
 from experiments.trial.supervisor import Outcome
-from experiments.trial.tables import tables, task_table, transform_table, turn_table
+from experiments.trial.tables import detail_tables, task_table, transform_table, turn_table
 from tests.helpers.fake_clock import FakeClock, FakeLog
 from tests.helpers.trial_rows import trial
 
@@ -136,7 +136,9 @@ def peak_bytes_of_storing(folder: Path) -> int:
     """Store a trial from its logs, as a sweep does; return the peak memory of this process."""
     row, result = trial("p2", 2, 1.0), Result(100, 1.0, 1.0, 0.0, 0.0, 0, "fork", 1, {})
     outcome = Outcome(result, None, read(folder))
-    store.write(folder / "results", "p2", row, tables(outcome, row["trial_id"], saving=True))
+    store.write(
+        folder / "results", "p2", row, detail_tables(outcome, row["trial_id"], saving=True, complete=True)
+    )
     return peak_rss_bytes()
 
 

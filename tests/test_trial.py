@@ -92,7 +92,7 @@ def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:
         result = run(STRATEGIES["sequential"](), job).result
         spinning.kill()
     assert result
-    assert result.besides["others_cpu_s"] > 0.1
+    assert result.load_columns["others_cpu_s"] > 0.1
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in INSTALLED])

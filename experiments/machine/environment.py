@@ -1,6 +1,7 @@
-"""The experimental environment, as the study prints it, and what the machine is known by.
+"""The experimental environment, as the study prints it, and the machine's fingerprint.
 
-Read from /proc and /sys; what a container hides is `unknown`. Imports none of the libraries it names.
+Read from /proc and /sys; what a container hides is `unknown`. This module imports none of the libraries
+whose versions it reads.
 """
 
 import hashlib
@@ -11,11 +12,15 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from experiments import ROOT as CHECKOUT
+from experiments.machine import provenance
 from experiments.machine.provenance import UNKNOWN, version
 
-ROOT = Path("/")  # tests put another machine's files here
+ROOT = Path("/")  # tests put a folder with the files of another machine in its place
 CPUS = "sys/devices/system/cpu"
 
 CACHES = {("1", "Data"): "L1d", ("1", "Instruction"): "L1i", ("2", "Unified"): "L2", ("3", "Unified"): "L3"}
@@ -23,15 +28,15 @@ HARDWARE = ("CPU", "sockets", "physical cores", "logical CPUs", "usable CPUs", *
 
 
 def environment() -> dict[str, str]:
-    """What the machine and its software are, label to text for people, in the order of the study's table."""
+    """Return machine and software, label to text for people, in the order of the study's table."""
     return {**_processor(), **_caches(), **_system(), **_libraries()}
 
 
 def fingerprint(environment: dict[str, str]) -> str:
-    """A name for the computer, like `intel-xeon-silver-4314-64cpus-0a1b2c3d`.
+    """Return a name for the computer, like `intel-xeon-silver-4314-64cpus-0a1b2c3d`.
 
-    It covers processor, usable CPUs, caches and NUMA nodes: neither host name, kernel, versions nor clock,
-    and no memory size, which differs by a little from boot to boot.
+    It covers processor, usable CPUs, caches and NUMA nodes, but no host name, kernel, version or clock, and
+    no memory size, which differs a little from boot to boot.
     """
     facts = json.dumps([environment.get(label, UNKNOWN) for label in HARDWARE])
     name = re.sub(r"\(\w+\)|@.*|\b(CPU|Processor|\d+-Core)\b", " ", environment.get("CPU", UNKNOWN))
@@ -40,28 +45,44 @@ def fingerprint(environment: dict[str, str]) -> str:
     return f"{slug}-{cpus}cpus-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
-def usable_cpus() -> int:
-    """CPUs that affinity and the cgroup's quota (v1 or v2, rounded up) leave to this process; at least 1.
+@cache
+def machine_columns() -> dict[str, Any]:
+    """Return the columns of a trial that identify machine and code, as this process first saw them."""
+    described = environment()
+    return {
+        "machine": fingerprint(described),
+        "environment": json.dumps(described),
+        "node": os.environ.get("SLURMD_NODENAME"),
+        "usable_cpus": usable_cpus(),
+        "code_digest": provenance.code_digest(CHECKOUT / "augment"),
+        "git_commit": provenance.git_commit(),
+        **provenance.versions(),
+    }
 
-    Not `loky.cpu_count`, which reads the root cgroup's quota only: that of a nested one counts as well."""
+
+def usable_cpus() -> int:
+    """Return the CPUs that affinity and cgroup quotas (rounded up) leave to this process; at least 1.
+
+    `loky.cpu_count` reads the root cgroup's quota only, but those of nested ones count, too.
+    """
     return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, _quotas())]))
 
 
 def cgroups(controller: str) -> Iterator[Path]:
-    """The folders (v1 and v2) of the cgroups around this process, its own and those above it."""
+    """Yield the folders (v1 and v2) of the cgroup of this process and of those above it."""
     base = ROOT / "sys/fs/cgroup"
     for line in read("proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)  # `0::/a/b` in v2, `4:cpu,cpuacct:/a/b` in v1
         if not controllers or controller in controllers.split(","):
             mounts = [base / controllers, base / controller] if controllers else [base, base / "unified"]
             for mount in mounts:
-                # Inside a container the path may be the host's: what is not there reads as nothing.
+                # Inside a container the path may be the host's; `read` returns nothing for a missing file.
                 inner = mount / group.lstrip("/")
                 yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(mount))
 
 
 def _quotas() -> Iterator[float]:
-    """CPUs that each cgroup around this process may use."""
+    """Yield the number of CPUs that each cgroup around this process may use."""
     for folder in cgroups("cpu"):
         in_v1 = " ".join(read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
         quota, _, period = (read(folder / "cpu.max") or in_v1).partition(" ")
@@ -70,7 +91,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _processor() -> dict[str, str]:
-    # One line per fact and CPU: `model name : …`. ARM kernels name no model here.
+    # One line per fact and CPU: `model name : …`. ARM kernels name no model.
     info = dict(re.findall(r"^([^:\n]+?)\s*: (.+)$", read("proc/cpuinfo"), re.MULTILINE))
     cpus = list((ROOT / CPUS).glob("cpu[0-9]*"))
     sockets = {read(cpu / "topology/physical_package_id") for cpu in cpus} - {""}
@@ -88,7 +109,7 @@ def _processor() -> dict[str, str]:
 
 
 def _clock(info: dict[str, str]) -> str:
-    """`2.40 (3.40) GHz`, nominal and highest, as the study writes it; else what the kernel saw just now."""
+    """Return nominal and highest clock as the study writes them, `2.40 (3.40) GHz`, or the present one."""
     folder = ROOT / CPUS / "cpu0/cpufreq"
     base, highest = read(folder / "base_frequency"), read(folder / "cpuinfo_max_freq")  # kHz
     nominal = re.search(r"@ ([\d.]+)GHz", info.get("model name", ""))
@@ -100,7 +121,7 @@ def _clock(info: dict[str, str]) -> str:
 
 
 def _caches() -> dict[str, str]:
-    """Size of each kind of cache times how many of it there are, like `1.25 MiB x 32`."""
+    """Return size times number of each kind of cache, like `1.25 MiB x 32`."""
     names = ("level", "type", "shared_cpu_list", "size")
     folders = (ROOT / CPUS).glob("cpu[0-9]*/cache/index*")
     caches = sorted({tuple(read(folder / name) for name in names) for folder in folders})
@@ -134,18 +155,18 @@ def _libraries() -> dict[str, str]:
 
 
 def _size(text: str) -> str:
-    """`1280K` as `1.25 MiB`."""
+    """Return a size like `1280K` as `1.25 MiB`."""
     if not re.fullmatch(r"\d+[KMG]", text):
         return text or UNKNOWN
     kib = int(text[:-1]) * {"K": 1, "M": 1024, "G": 1024**2}[text[-1]]
-    for unit, per in (("GiB", 1024**2), ("MiB", 1024)):
-        if kib >= per:
-            return f"{kib / per:.4g} {unit}"
+    for unit, unit_kib in (("GiB", 1024**2), ("MiB", 1024)):
+        if kib >= unit_kib:
+            return f"{kib / unit_kib:.4g} {unit}"
     return f"{kib} KiB"
 
 
 def read(path: str | Path) -> str:
-    """The text of a file under ROOT without its last newline; empty where there is none to read."""
+    """Return the text of a file under ROOT without its last newline; empty if it cannot be read."""
     try:
         return (ROOT / path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

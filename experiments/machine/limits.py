@@ -1,4 +1,4 @@
-"""What of memory, disk and open files is left to this process."""
+"""The memory, disk and open files that are left to this process."""
 
 import re
 import resource
@@ -16,7 +16,7 @@ from experiments.machine.provenance import UNKNOWN
 
 @dataclass(frozen=True)
 class Resources:
-    """What a cell needs, or what there is."""
+    """The resources that a cell needs, or that are available."""
 
     memory_bytes: int
     disk_bytes: int
@@ -24,8 +24,7 @@ class Resources:
 
 
 def available(place: Path) -> Resources:
-    """What there is now; `place`, or what there is of the folders above it, is on the disk asked for. An
-    address has room."""
+    """Return the resources available now: the disk is that of `place`; an address has no limit."""
     memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
     return Resources(memory_bytes, _free_bytes(place), open_files_limit())
 
@@ -38,12 +37,12 @@ def _free_bytes(place: Path) -> int:
 
 
 def _memory_headrooms() -> Iterator[int]:
-    """Bytes that the memory limit of each cgroup around this process leaves."""
+    """Yield the bytes that the memory limit of each cgroup around this process leaves."""
     for folder in cgroups("memory"):
         limit = read(folder / "memory.max") or read(folder / "memory.limit_in_bytes")
         used = read(folder / "memory.current") or read(folder / "memory.usage_in_bytes")
         if limit.isdigit() and used.isdigit():  # `max` means no limit
-            # The kernel drops cached files before it kills anything.
+            # Cached files count as free: the kernel drops them before it kills a process.
             cached = re.findall(r"^(?:total_)?inactive_file (\d+)", read(folder / "memory.stat"), re.M)
             yield int(limit) - int(used) + max(map(int, cached), default=0)
 
@@ -61,6 +60,6 @@ def file_system(place: Path) -> str:
 
 
 def open_files_limit() -> int:
-    """How many files this process may have open (the soft limit)."""
+    """Return how many files this process may have open (the soft limit)."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft if soft != resource.RLIM_INFINITY else 1 << 30

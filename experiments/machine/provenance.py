@@ -1,4 +1,4 @@
-"""Which code makes a result: the suite's own, and the libraries', of which it imports none."""
+"""The code behind a result: digests of sources, and versions of libraries that need not be imported."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 
 def code_digest(package_dir: Path) -> str:
-    """SHA-256 over the sorted lines `{relative path} {SHA-256 of its bytes}` of the package's .py files."""
+    """Return the SHA-256 of the sorted lines `{relative path} {SHA-256 of its bytes}` of all .py files."""
     paths = sorted((path.relative_to(package_dir).as_posix(), path) for path in package_dir.rglob("*.py"))
     lines = (f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for name, path in paths)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -22,17 +22,17 @@ def code_digest(package_dir: Path) -> str:
 
 def source_digest(class_path: str) -> str | None:
     """Return the SHA-256 of the module that a class path names; None if it has no file."""
-    parts = class_path.split(".")
-    for end in range(len(parts) - 1, 0, -1):
+    names = class_path.split(".")
+    for end in range(len(names) - 1, 0, -1):
         with suppress(ImportError, ValueError):
-            spec = find_spec(".".join(parts[:end]))
+            spec = find_spec(".".join(names[:end]))
             if spec and spec.origin and Path(spec.origin).is_file():
                 return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
     return None
 
 
 def git_commit() -> str | None:
-    """Commit of the project, `+dirty` when a tracked file is changed; None without git or a repository."""
+    """Return the project's commit, `+dirty` if a tracked file is changed; None without git or repository."""
     if not (ROOT / ".git").exists():  # else git would answer for a repository around the project
         return None
     command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+dirty"]
@@ -44,7 +44,7 @@ def git_commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes the pixels, under the names of their columns in a Trial."""
+    """Return the versions of Python and of the libraries that compute pixels, by column of a trial."""
     return {
         "python_version": platform.python_version(),
         "numpy_version": version("numpy"),
@@ -54,7 +54,7 @@ def versions() -> dict[str, str]:
 
 
 def version(distribution: str) -> str:
-    """Of an installed package, without importing it."""
+    """Return the version of an installed package, or UNKNOWN."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -13,7 +13,7 @@ from augment.filesystem import file_sizes
 from augment.images import error_line
 from augment.options import OptionError
 from experiments.config.cell import Cell
-from experiments.machine import speed
+from experiments.machine import disturbance
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
 from experiments.sweep import preflight
@@ -118,10 +118,10 @@ class SweepCell:
             return row | {"status": FAILED, "error": error_line(error)}, ()
         row |= measurement.columns
         if row["status"] == OK:
-            findings += speed.spread_findings([*(each["wall_s"] for each in ok), row["wall_s"]])
+            findings += disturbance.spread_findings([*(each["wall_s"] for each in ok), row["wall_s"]])
             row["outside_s"] = time.perf_counter() - begin - row["wall_s"]
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
-        return row, measurement.tables
+        return row, measurement.details
 
     def check_outputs(self) -> None:
         """Raise OptionError if outputs would fall among the inputs or upon files of somebody else."""

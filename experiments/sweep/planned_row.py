@@ -8,7 +8,7 @@ from augment.options import determining
 from augment.pipeline import class_paths
 from experiments.config.cell import Cell
 from experiments.config.command import command
-from experiments.machine import record
+from experiments.machine import environment
 from experiments.machine.limits import file_system
 from experiments.machine.provenance import source_digest
 from experiments.store.columns import ADHOC, digest_of
@@ -20,7 +20,7 @@ LIBRARY = "albumentations."  # its version is a column; other classes count by t
 
 def planned_columns(cell: Cell) -> dict[str, Any]:
     """Return the columns that follow from the cell's configuration and from where this process runs."""
-    config, machine = cell.config, record.machine_columns()
+    config, machine = cell.config, environment.machine_columns()
     width, height = config.size() or (None, None)
     is_oversubscribed = config.strategy.on_this_machine and config.workers > machine["usable_cpus"]
     return machine | {

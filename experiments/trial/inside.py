@@ -1,7 +1,8 @@
 """The inside of a trial: one fresh process that times one strategy on one job.
 
-Started by the supervisor as `python -m experiments.trial.inside FOLDER PARENT_PID`; finds
-`job.pickle` in the folder and leaves `result.json` there, or a fault beside the logs."""
+The supervisor starts it as `python -m experiments.trial.inside FOLDER PARENT_PID`. It reads `job.pickle` in
+the folder and writes `result.json` there, or a fault beside the logs.
+"""
 
 import gc
 import json
@@ -23,7 +24,7 @@ from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.task_log.processes import PROCESSES, watch_started
 from augment.workload import Job
-from experiments.machine import load
+from experiments.machine import disturbance
 from experiments.trial.process_watch import report_dead, report_if_dead, watch_processes
 
 JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
@@ -31,17 +32,17 @@ JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
 
 @dataclass(frozen=True)
 class Result:
-    """What the process that timed a strategy knows about it."""
+    """A strategy's times and counts, as the process that ran it knows them."""
 
-    begin: float  # the clock of the logs at the begin of the timed region
+    begin: float  # of the timed region, on the clock of the logs
     wall_s: float
     cpu_user_s: float  # of this process in the timed region, and of the others from begin to end
     cpu_system_s: float
-    threads_cpu_s: float  # of this process's other threads, but for those that work
-    sent_bytes: int  # that this process wrote, to pipes and sockets above all
+    threads_cpu_s: float  # of this process's other threads, except those that work
+    sent_bytes: int  # written by this process, mostly to pipes and sockets
     start_method: str | None
-    threads_before: int  # alive when the strategy began, the one that watches processes not counted
-    besides: dict[str, float]  # columns of the trial: what else the machine did in the timed region
+    threads_before: int  # alive when the strategy began, without the thread that watches processes
+    load_columns: dict[str, float]  # of the trial: what else the machine did in the timed region
 
 
 def main(folder: Path, parent_pid: int) -> None:
@@ -59,47 +60,47 @@ def main(folder: Path, parent_pid: int) -> None:
             report_if_dead(process, job.logs)
     except BaseException as error:
         faults.report(job.logs, error_line(error), faults.Severity.RAISED)
-        report_dead(job.logs)  # what is behind it
+        report_dead(job.logs)  # a dead process may be the cause
         raise
     (folder / RESULT).write_text(json.dumps(asdict(result)))
-    gc.freeze()  # nothing to collect when the interpreter ends: that took a tenth of a second
+    gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
 
 
 def timed(strategy: Strategy, job: Job) -> Result:
-    """Runs the strategy: the one timed region of the suite."""
+    """Run the strategy in the timed region, the only one of the suite, and return its result."""
     profile = Profile() if job.profiles else None
     threads_before = os_threads() - 1
     cpus = os.sched_getaffinity(0)  # before a strategy binds this process to one of them
-    before, machine_before = _Counters.now(), load.counters(cpus)
+    before, machine_before = _Counters.now(), disturbance.cpu_counters(cpus)
     begin = time.perf_counter()
     if profile:
         profile.runcall(strategy.run, job)
     else:
         strategy.run(job)
     wall_s = time.perf_counter() - begin
-    after, machine_after = _Counters.now(), load.counters(cpus)
+    after, machine_after = _Counters.now(), disturbance.cpu_counters(cpus)
     if profile and job.profiles:
         profile.dump_stats(job.profiles / "master.pstats")
     user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
-    own = b"", os.getpid()
-    others = [header for header in headers if header.process != own]
-    working = [header for header in headers if header.process == own and header.thread != header.pid]
-    threads_s -= sum(header.cpu_user_s + header.cpu_system_s for header in working)
+    master = b"", os.getpid()
+    others = [header for header in headers if header.process != master]
+    threads = [header for header in headers if header.process == master and header.thread != header.pid]
+    threads_s -= sum(header.cpu_user_s + header.cpu_system_s for header in threads)
     user_s += sum(header.cpu_user_s for header in others)
     system_s += sum(header.cpu_system_s for header in others)
-    besides = load.besides(machine_before, machine_after, user_s + system_s)
+    columns = disturbance.load_columns(machine_before, machine_after, user_s + system_s)
     methods = {str(process._start_method) for process in PROCESSES}  # type: ignore[attr-defined]
     method = ",".join(sorted(methods)) or None
-    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before, besides)
+    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before, columns)
 
 
 class _Counters(NamedTuple):
-    """What this process has used so far."""
+    """The CPU time and output of this process so far."""
 
     user_s: float
     system_s: float
-    threads_s: float  # of the threads that do not call this
+    threads_s: float  # CPU seconds of all threads but the calling one
     written_bytes: float
 
     @classmethod

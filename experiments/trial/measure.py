@@ -1,4 +1,4 @@
-"""One trial of a cell: run in scratch folders, beside which nothing of it stays but what is to be kept."""
+"""One trial of a cell, run in scratch folders; only outputs and profiles that are kept remain."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from augment.filesystem import compact_paths, is_local
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
-from experiments.machine import speed
+from experiments.machine import disturbance
 from experiments.store.columns import OK
 from experiments.trial import supervisor
 from experiments.trial.row import measured_columns
-from experiments.trial.scratch import apart, scratch
-from experiments.trial.tables import tables
+from experiments.trial.scratch import distant_directory, scratch
+from experiments.trial.tables import detail_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 class Measurement:
     """The measured columns of a trial, its detail tables by name, and what may have spoilt it.
 
-    A table is made when it is asked for, because those of a million tasks take gigabytes together.
+    Iterating builds one table at a time: those of a million tasks take gigabytes together.
     """
 
     columns: dict[str, Any]
-    tables: Iterable[tuple[str, pa.Table]] = ()
+    details: Iterable[tuple[str, pa.Table]] = ()
     findings: list[str] = field(default_factory=list)
 
 
@@ -41,11 +41,11 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
     """Run one trial of a cell on these images. Raises OSError."""
     config, place = cell.config, cell.config.output_place
     complete = config.strategy.complete
-    with scratch(Path(tempfile.gettempdir())) as folder, _outputs_at(place) as output:
+    with scratch(Path(tempfile.gettempdir())) as folder, _output_folder(place) as output:
         job = _job(cell, images, folder, output)
-        before_s = speed.kernel_s()
+        before_s = disturbance.kernel_s()
         outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
-        after_s = speed.kernel_s()
+        after_s = disturbance.kernel_s()
         columns = measured_columns(outcome, job, complete)
         columns |= {"kernel_before_s": before_s, "kernel_after_s": after_s}
         if config.output_dir and complete and columns["status"] == OK and output != place:
@@ -54,22 +54,22 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
         if outcome.result and job.profiles:
             kept = config.results_folder / "profiles" / cell.label
             shutil.copytree(job.profiles, kept, dirs_exist_ok=True)
-    findings = [*_threads_at_fork(outcome), *speed.findings(before_s, after_s)]
-    return Measurement(columns, tables(outcome, trial_id, config.saving, complete), findings)
+    findings = [*_threads_at_fork(outcome), *disturbance.drift_findings(before_s, after_s)]
+    return Measurement(columns, detail_tables(outcome, trial_id, config.saving, complete), findings)
 
 
 def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workload:
-    """Return what the cell does with these images."""
+    """Return the cell's work on these images."""
     config = cell.config
     return Workload(compact_paths(images), config.n_augmentations, config.pipeline, config.seed, output)
 
 
 @contextmanager
-def _outputs_at(place: Path) -> Iterator[Path]:
-    """Yield where a trial writes its outputs: a scratch folder of a local place, an address itself."""
+def _output_folder(place: Path) -> Iterator[Path]:
+    """Yield a scratch folder in a local place, or an address itself."""
     if is_local(place):
         with scratch(place) as folder:
-            yield apart(folder)
+            yield distant_directory(folder)
     else:
         yield place
 
@@ -84,8 +84,9 @@ def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:
 
 
 def _threads_at_fork(outcome: supervisor.Outcome) -> list[str]:
-    """Return a finding if other threads ran before a fork; locks that they held stay locked in the child."""
+    """Return a finding if other threads ran before a fork: locks that they held stay locked in the child."""
     result = outcome.result
     if result is None or result.start_method != "fork" or result.threads_before <= 1:
         return []
-    return [f"{result.threads_before} threads were alive before the fork"]
+    threads = f"{result.threads_before} threads were alive before the fork"
+    return [f"{threads}; if the trial hangs, give runtime.start_method=spawn"]

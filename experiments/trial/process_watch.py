@@ -1,4 +1,4 @@
-"""Which process of a trial died, of what and during which task: looked for from inside the trial."""
+"""The watch over a trial's processes, from inside the trial: which died, how, and during which task."""
 
 import signal
 import time
@@ -12,31 +12,36 @@ from augment.task_log import faults, reader
 from augment.task_log.layout import Header
 from augment.task_log.processes import PROCESSES
 
-LOOK_FOR_NEW_S = 0.25  # how long a process may live before its death is noticed at once
+WAIT_S = 0.25  # the longest time before a new process is watched
 
 
 def watch_processes(logs: Path) -> None:
-    """Reports the first process of the trial that dies instead of ending: Pool would start another and wait
-    for ever for the lost task. Sleeps except when a process ends."""
-    known: set[BaseProcess] = set()
+    """Report every process of the trial that dies; never return.
+
+    Without the report, Pool would replace a dead worker and wait forever for its task.
+    """
+    ended: set[BaseProcess] = set()
     while True:
-        known |= report_dead(logs, known, LOOK_FOR_NEW_S)
+        ended |= report_dead(logs, ended, WAIT_S)
 
 
 def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: float = 0) -> set[BaseProcess]:
-    """Reports what has died of the processes that are not known to have ended, and returns all that have
-    ended; waits so long for the first one."""
-    running = {sentinel: each for each in PROCESSES if each not in known and (sentinel := _sentinel(each))}
+    """Wait up to `timeout_s` for a process not in `known` to end; report and return those that did."""
+    running = {
+        sentinel: process
+        for process in PROCESSES
+        if process not in known and (sentinel := _sentinel(process)) is not None
+    }
     ready = wait(list(running), timeout_s)
     ended = {running[sentinel] for sentinel in running if sentinel in ready}
-    # Last those that an executor may have killed for the others.
-    for process in sorted(ended, key=lambda each: _status(each) == -signal.SIGKILL):
+    # Killed ones last: an executor may have killed them because another one died.
+    for process in sorted(ended, key=lambda process: _status(process) == -signal.SIGKILL):
         report_if_dead(process, logs)
     return ended
 
 
 def _sentinel(process: BaseProcess) -> int | None:
-    """What is ready when the process has ended; None where it is not started yet, or closed already."""
+    """Return the handle that is ready when the process ends; None if it is not started or is closed."""
     try:
         return process.sentinel
     except ValueError:
@@ -44,9 +49,9 @@ def _sentinel(process: BaseProcess) -> int | None:
 
 
 def report_if_dead(process: BaseProcess, logs: Path) -> None:
-    """Reports a process that has ended without completing its log."""
+    """Report a process that ended without completing its log."""
     header = next((header for header in reader.headers(logs) if header.pid == process.pid), None)
-    # Never started; or asking for its status would compete with the strategy's own asking.
+    # After a complete log no status is read: that would compete with the strategy, which waits for it too.
     if process.pid is None or (header and header.ended):
         return
     status = _status(process)
@@ -55,7 +60,6 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
 
 
 def _severity(status: int | None, header: Header | None) -> faults.Severity:
-    """How much the end of a process explains, from its exit status and its log's header."""
     if status is None or status == -signal.SIGTERM:  # which Pool sends
         return faults.Severity.ENDED
     if status < 0:
@@ -64,8 +68,8 @@ def _severity(status: int | None, header: Header | None) -> faults.Severity:
 
 
 def _status(process: BaseProcess) -> int | None:
-    """The exit status of a process that has ended; the strategy's own thread may be about to reap it."""
-    deadline = time.monotonic() + LOOK_FOR_NEW_S
+    """Return the exit status of an ended process; None if the strategy's thread has taken it."""
+    deadline = time.monotonic() + WAIT_S
     with suppress(ValueError):  # a library has closed it
         while process.exitcode is None and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -74,7 +78,7 @@ def _status(process: BaseProcess) -> int | None:
 
 
 def exit_reason(pid: int | None, status: int | None, header: Header | None) -> str:
-    """Which process ended of what and during which task, from its exit status and its log's header."""
+    """Return how a process ended and during which task, from its exit status and its log's header."""
     if status is not None and status < 0:
         reason = f"killed by {signal.Signals(-status).name}"
     else:

@@ -1,4 +1,4 @@
-"""The columns of a trial that are known after it was measured."""
+"""The columns of a trial that its measurement yields."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,11 +13,8 @@ from experiments.store.columns import FAILED, OK
 from experiments.trial import supervisor
 
 
-def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool = True) -> dict[str, Any]:
-    """Return status, times, memory and outputs of a trial.
-
-    The outputs are held against the tasks if the strategy is `complete`.
-    """
+def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool) -> dict[str, Any]:
+    """Return status, times, memory and outputs of a trial; a `complete` strategy must write every output."""
     if outcome.result is None:
         return {"status": FAILED, "error": outcome.error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
@@ -36,7 +33,7 @@ def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool = Tru
         "master_threads_cpu_s": result.threads_cpu_s,
         "master_sent_bytes": result.sent_bytes,
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
-        **result.besides,
+        **result.load_columns,
     }
     return columns | _output_columns(job.workload, complete)
 

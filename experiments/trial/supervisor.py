@@ -1,4 +1,4 @@
-"""The outside of a trial: starts its process, watches it, ends it with everything it started."""
+"""The outside of a trial: starts its process, watches it, and ends it with everything it started."""
 
 import json
 import os
@@ -22,13 +22,13 @@ from experiments.trial.inside import JOB, OUTPUT, RESULT, Result
 from experiments.trial.process_watch import exit_reason
 
 Process = subprocess.Popen[bytes]
-LOOK_S = 0.1  # between looks for a fault
-GONE_S = 5.0  # within which killed processes are gone
+POLL_S = 0.1  # between two looks for a fault
+KILL_TIMEOUT_S = 5.0  # for killed processes to disappear
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: a result, or the error that ended it; and every process's log."""
+    """A trial's result, or the error that ended it, and every process's log."""
 
     result: Result | None
     error: str | None
@@ -36,9 +36,10 @@ class Outcome:
 
 
 def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
-    """One trial in a fresh process. Whatever happens, no process of it is left.
+    """Run one trial in a fresh process, and leave no process of it behind, whatever happens.
 
-    `folder` is an empty one for the trial's own files; `job.logs` must lie in it."""
+    `folder` is an empty one for the trial's own files; `job.logs` must lie in it.
+    """
     faults.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
     process = _started(folder, _environment(folder))
@@ -53,7 +54,7 @@ def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome
     return Outcome(result, error, logs)
 
 
-def _started(folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _started(folder: Path, environment: dict[str, str]) -> Process:
     command = [sys.executable, "-m", "experiments.trial.inside", str(folder), str(os.getpid())]
     with open(folder / OUTPUT, "wb") as output:
         return subprocess.Popen(
@@ -67,8 +68,11 @@ def _started(folder: Path, environment: dict[str, str]) -> subprocess.Popen[byte
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The trial's environment: one thread per numeric library, this code and the caller's own
-    modules importable, temporary files (a manager's socket) where they are removed with the trial."""
+    """Return the trial's environment variables.
+
+    They allow one thread per numeric library, make this code and the user's modules importable, and keep
+    temporary files, such as a manager's socket, in the trial's folder.
+    """
     paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
     return (
         os.environ
@@ -78,25 +82,27 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _wait(process: Process, logs: Path, timeout_s: float) -> str | None:
-    """Waits for the end, a fault or the timeout; the fault reported until then, or the timeout.
-    What is reported later may be the work of `_end`."""
+    """Wait for the end, a fault or the timeout; return the fault or the timeout's error.
+
+    A fault that is reported after this wait may be the work of `_end`.
+    """
     deadline = time.monotonic() + timeout_s
     while (left_s := deadline - time.monotonic()) > 0:
-        if _has_ended(process.pid, min(LOOK_S, left_s)):
+        if _has_ended(process.pid, min(POLL_S, left_s)):
             return faults.reported(logs)
         if faults.reported(logs):
-            time.sleep(LOOK_S)  # if a killed process is behind it, that is known in a moment
+            time.sleep(POLL_S)  # a killed process behind the fault is reported within this time
             return faults.reported(logs)
-    under_way = [
+    unfinished = [
         f"{header.role.name.lower()} {header.pid} at task {header.unfinished_task}"
         for header in reader.headers(logs)
         if header.unfinished_task
     ]
-    return f"not done after trial_timeout_s={timeout_s:g}: " + ("; ".join(under_way) or "no task under way")
+    return f"not done after trial_timeout_s={timeout_s:g}: " + ("; ".join(unfinished) or "no task under way")
 
 
 def _has_ended(pid: int, timeout_s: float) -> bool:
-    """Whether a process ends within that time; whoever its parent is, and reaped or not."""
+    """Return whether a process ends within the timeout, whoever its parent is, and reaped or not."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -108,9 +114,11 @@ def _has_ended(pid: int, timeout_s: float) -> bool:
 
 
 def _end(process: Process, folder: Path) -> None:
-    """Kills what is left of the trial and waits until it is gone. multiprocessing's resource tracker goes
-    last: when all others are dead it removes their named semaphores."""
-    deadline = time.monotonic() + GONE_S
+    """Kill the processes of the trial and wait until they are gone.
+
+    multiprocessing's resource tracker ends last: when all others are dead it removes their semaphores.
+    """
+    deadline = time.monotonic() + KILL_TIMEOUT_S
     while (family := _family(process, folder)) and time.monotonic() < deadline:
         trackers = [member for member in family if _is_tracker(member)]
         others = [member for member in family if member not in trackers]
@@ -120,15 +128,17 @@ def _end(process: Process, folder: Path) -> None:
         for member in others:
             _has_ended(member.pid, deadline - time.monotonic())
         for tracker in trackers:
-            if not _has_ended(tracker.pid, GONE_S / 2):
+            if not _has_ended(tracker.pid, KILL_TIMEOUT_S / 2):
                 tracker.kill()
     process.wait()
 
 
 def _family(process: Process, folder: Path) -> list[psutil.Process]:
-    """The processes of a trial that are alive: those of its session, and those that have its folder in their
-    environment, for a library may begin a session of its own (Ray)."""
-    process.poll()  # that of the trial itself is ours to reap
+    """Return the living processes of a trial: its session's, and others with its folder in their environment.
+
+    A library such as Ray may begin a session of its own.
+    """
+    process.poll()  # reaps the trial's own process if it has ended
     mark = f"TMPDIR={folder}\0".encode()
     family = []
     for pid in psutil.pids():
@@ -146,9 +156,9 @@ def _is_tracker(process: psutil.Process) -> bool:
 
 
 def _cause(process: Process, folder: Path, logs: list[reader.ProcessLog]) -> str:
-    """Why a trial ended that reported no fault: a signal, or the last thing it printed."""
-    own = [log.header for log in logs if log.header.pid == process.pid]
-    header = max(own, key=lambda each: each.under_way, default=None)
+    """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
+    masters = [log.header for log in logs if log.header.pid == process.pid]
+    header = max(masters, key=lambda master: master.under_way, default=None)
     assert process.returncode is not None
     if process.returncode <= 0:
         return exit_reason(process.pid, process.returncode, header)

@@ -1,6 +1,7 @@
-"""The columns of a trial's tasks, transforms and turns, from its logs to Arrow without a Python object
-per task. `logs` are those of all processes of a trial that went well, in the order they began; `begin` is
-the begin of the timed region on their clock, from which the times in the tables count, in seconds."""
+"""The detail tables of a trial, from its logs to Arrow without a Python object per task.
+
+`logs` are those of all processes of a trial that succeeded, in the order in which the processes began.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-KEY = ["image_index", "augmentation_index"]
-COUNTERS = {  # columns, and the logs' names for them
+TASK = ["image_index", "augmentation_index"]
+COUNTERS = {  # column: field of the logs
     "cpu_user_s": "user",
     "cpu_system_s": "system",
     "minor_faults": "faults",
@@ -25,12 +26,12 @@ COUNTERS = {  # columns, and the logs' names for them
 }
 
 
-def tables(
-    outcome: Outcome, trial_id: str, saving: bool, complete: bool = True
+def detail_tables(
+    outcome: Outcome, trial_id: str, saving: bool, complete: bool
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the detail tables of a trial by name; none if it failed.
+    """Yield name and content of a trial's detail tables; none if it failed.
 
-    A strategy that is not `complete` has turns, because its tasks are only some of the workload's.
+    A strategy that is not `complete` does only some of the workload's tasks, in turns.
     """
     if outcome.result and complete:
         yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
@@ -40,24 +41,27 @@ def tables(
 
 
 def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: bool) -> pa.Table:
-    """A row for each task: what its worker did, and what a saver of its own did after that (P_Q)."""
-    transformed = _entries(logs, Role.WORKER).query("augmentation_index >= 0")
-    tasks = transformed.merge(_entries(logs, Role.SAVER), "left", KEY, suffixes=("", "_saving"))
+    """Return a row for each task: its worker's part, and that of a separate saver (P_Q).
 
-    def of_both(name: str) -> pd.Series[float]:
+    `begin` is the begin of the timed region on the clock of the logs; the table's times count from it.
+    """
+    transformed = _entries(logs, Role.WORKER).query("augmentation_index >= 0")
+    tasks = transformed.merge(_entries(logs, Role.SAVER), "left", TASK, suffixes=("", "_saving"))
+
+    def total(name: str) -> pd.Series[float]:
         return tasks[name] + tasks[f"{name}_saving"].fillna(0)
 
     columns = {
-        **{name: tasks[name] for name in KEY},
+        **{name: tasks[name] for name in TASK},
         "worker": tasks["process"],
         "node": tasks["node"],
         "saver": tasks["process_saving"].fillna(tasks["process"]) if saving else [None] * len(tasks),
         "start_s": tasks["start"] - begin,
         "save_start_s": tasks["start_saving"] - begin,
         "end_s": tasks["end_saving"].fillna(tasks["end"]) - begin,
-        **{f"{stage}_s": of_both(stage) for stage in STAGES},
-        "file_wait_s": of_both("file_wait"),
-        **{column: of_both(name) for column, name in COUNTERS.items()},
+        **{f"{stage}_s": total(stage) for stage in STAGES},
+        "file_wait_s": total("file_wait"),
+        **{column: total(name) for column, name in COUNTERS.items()},
         "rss_bytes": tasks["rss"],
         **{f"saver_{column}": tasks[f"{name}_saving"] for column, name in COUNTERS.items()},
     }
@@ -65,32 +69,31 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
 
 
 def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
-    """A row for each call of a transform in a task whose transforms were timed."""
+    """Return a row for each call of a transform in the tasks whose transforms were timed."""
     import pyarrow as pa
 
-    def of_process(log: ProcessLog) -> pa.Table:
+    def calls(log: ProcessLog) -> pa.Table:
         samples = log.samples
         columns = {
-            **{name: log.tasks[name][samples["task"]] for name in KEY},
+            **{name: log.tasks[name][samples["task"]] for name in TASK},
             "transform": pa.array(log.names, pa.string()).take(pa.array(samples["name"])),
             "seconds": samples["seconds"],
             "weight": samples["weight"],
         }
         return _table("transforms", columns, trial_id)
 
-    return pa.concat_tables(of_process(log) for log in logs if log.header.role is Role.WORKER)
+    return pa.concat_tables(calls(log) for log in logs if log.header.role is Role.WORKER)
 
 
 def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
-    """Return a row for each turn of the subject, and one for each transform that was timed in it."""
+    """Return a row for each turn of the subject, and one for each transform timed in it."""
     import numpy as np
     import pandas as pd
 
-    log = max(logs, key=lambda each: len(each.turns))
+    log = max(logs, key=lambda log: len(log.turns))
     turns = pd.DataFrame(log.turns, columns=Turn._fields)
-    turn = (
-        np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
-    )  # -1: before the first
+    # The turn of each task; -1 before the first turn.
+    turn = np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
     stages_s = sum(log.tasks[stage] for stage in STAGES)
     whole = pd.DataFrame({"turn": turn, "wall_s": stages_s} | {c: log.tasks[c] for c in ("user", "system")})
     samples = log.samples
@@ -113,20 +116,20 @@ def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
 
 
 def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:
-    """What all processes of a role have in their logs, with the number of each among workers and savers."""
+    """Return the tasks in the logs of a role, with each process's number among workers and savers."""
     import pandas as pd
 
     working = [log for log in logs if log.header.role in (Role.WORKER, Role.SAVER)]
-    parts = [log.tasks if log.header.role is role else log.tasks[:0] for log in working]
-    nodes = [log.header.node.decode() or None for log in working]
     return pd.concat(
-        pd.DataFrame(part).assign(process=number, node=node)
-        for number, (part, node) in enumerate(zip(parts, nodes, strict=True))
+        pd.DataFrame(log.tasks if log.header.role is role else log.tasks[:0]).assign(
+            process=number, node=log.header.node.decode() or None
+        )
+        for number, log in enumerate(working)
     )
 
 
 def _table(name: str, columns: Mapping[str, Any], trial_id: str) -> pa.Table:
-    """One of the tables of `records.schema` for one trial."""
+    """Return a detail table of one trial in its schema."""
     import pyarrow as pa
 
     trial_ids = pa.repeat(trial_id, len(next(iter(columns.values()))))
