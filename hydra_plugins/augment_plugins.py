@@ -120,32 +120,23 @@ class AdviseSweeper(CheckedSweeper):
     what the ones before have measured, so that any launcher serves."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        from experiments.advise.search import Search
-        from experiments.advise.work import Order, Work
-        from experiments.machine.environment import usable_cpus
-        from experiments.report.results import Results
+        from experiments.advise.work import advise
         from experiments.sweep import jobs
 
         assert self.hydra_context
         assert self.config
-        assert self.launcher
-        launcher, loader = self.launcher, self.hydra_context.config_loader
+        loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
         [combinations] = self.split_arguments(overrides, None)
         cells = jobs.cells_of([loader.load_sweep_config(self.config, words) for words in combinations])
-        work = Work(
-            [dict(word.split("=", 1) for word in words) for words in combinations], cells, usable_cpus()
-        )
         returns: list[Sequence[JobReturn]] = []
 
-        def measure(orders: Sequence[Order]) -> Results:
-            words = [[f"{name}={value}" for name, value in work.job(order).items()] for order in orders]
+        def launch(batch: Sequence[Sequence[str]]) -> None:
+            assert self.launcher
             with redirect_stdout(StringIO()):  # of every batch; what came of all is printed at the end
-                returns.append(launcher.launch(words, initial_job_idx=sum(map(len, returns))))
-            return work.results
+                returns.append(self.launcher.launch(batch, initial_job_idx=sum(map(len, returns))))
 
-        Search(work.question, measure, work.write_candidates).run()
-        work.answer()
+        advise(combinations, cells, launch)
         return returns
 
 

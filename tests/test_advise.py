@@ -1,4 +1,5 @@
-"""`experiment=advise` as people run it, on few and small images; what it answers is tested in test_advice."""
+"""`experiment=advise` as people run it, on few and small images; what it answers is tested in
+test_recommendation, how it searches in test_simulated_machine."""
 
 import shlex
 import shutil
@@ -7,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.advise.budget import END_S, Budget
-from experiments.analysis.engines import Cell
 from experiments.report.sections.advise import ROW
 from tests.helpers.commands import command
 from tests.helpers.small_jobs import images
@@ -64,7 +63,7 @@ def test_a_budget_that_holds_no_rounds_is_a_reason(tmp_path: Path) -> None:
     done = command("experiment=advise", *(f"{name}={value}" for name, value in large.items()), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     refused = str(answer(tmp_path)["refused"])
-    assert refused.startswith("advise.budget_s=10 holds no 2 rounds of these images; give advise.budget_s=")
+    assert refused.startswith("advise.budget_s=10 holds no two rounds of these images; give advise.budget_s=")
 
 
 @pytest.mark.parametrize(
@@ -80,15 +79,6 @@ def test_what_is_not_searched_has_one_value(
     done = command(*ADVISE, quoted(photos), *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
-
-
-def test_what_trials_take_and_how_many_tasks_there_is_time_for() -> None:
-    budget, both = Budget(180, 2, lambda: 0.0), [Cell("p2", 4, "fast"), Cell("copies", 2, "fast")]
-    budget.task_s, budget.overhead_s = 0.1, 0.5
-    assert budget.seconds(10, both) == pytest.approx(10 * 0.1 * (1 / 2 + 1) + 2 * 0.5)
-    assert budget.tasks(2.5, both) == pytest.approx(10)
-    assert budget.left_s(kept=0.5) == 180 / 2 - END_S
-    assert budget.needed_s(50) == 60
 
 
 def test_options_of_a_strategy_are_not_those_of_the_references(photos: Path, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""`experiment=advise`: looks for the best strategy, worker count and runtime within a budget of time."""
+"""`experiment=advise`: the search for the best strategy, worker count and runtime within a budget of time."""

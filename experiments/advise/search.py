@@ -1,214 +1,186 @@
-"""The search: what one batch of jobs has measured decides what the next one measures.
+"""The search: what one batch of trials has measured decides what the next one measures.
 
-A pilot tells what a task takes, and the budget then how large a sample may be. All candidates are measured on
-it in two rounds, beside one process and the ceiling; then those that may be the best, round after round; at
-last the policies of the best one, and one long run of it."""
+A pilot tells what a task takes. Then every candidate is measured once, as many of them as there is time for;
+those that are not far slower than the fastest a second time; then the recommended one beside the strongest
+half of its rivals, and so on, until it is surely good enough or the time is up. At last it is held against
+the machine's ceiling, and one long run of it tells what its command will reach."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from math import inf
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
 
 import pandas as pd
 
+from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
-from experiments.advise.budget import Budget
-from experiments.advise.work import Order, Question, sized
-from experiments.analysis.candidates import ENOUGH, Measured, measured, recommended, survivors
-from experiments.analysis.engines import AS_STUDIED
-from experiments.analysis.engines import Cell as Candidate
-from experiments.analysis.statistics import best_set
+from experiments.analysis.candidates import Candidate, compare, fastest, recommended, rivals
 from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
 PILOTS = ((Sequential.name, 1), (P2.name, 2))
-PILOT_IMAGES, PILOT_AUGMENTATIONS = 8, 6  # at most
-PILOT, MEGAPIXEL_S = 0.05, 0.04  # of the budget at most, where a task takes so long for a megapixel
-FIRST = 0.4  # of the budget: the first rounds
-POLICIES_LAST, LONG_LAST = 0.14, 0.16  # kept for the policies and the long run
-POLICIES, POLICY_ROUNDS = ("allocator", "reused"), 3
-ROUNDS = 5  # of those that may be the best, at least: fewer tell badly what rounds differ by
-AT_MOST = 4  # candidates that get more rounds
-MIN_TASKS = 12  # of a trial, and two for each worker: with fewer the last one decides
-FEWER = 1.1  # times the fastest: where fewer workers may still be as fast
-FEW = 8  # candidates that all are measured from the beginning
-NO_TIME = "advise.budget_s={:.0f} holds no rounds of it"
-NO_ROUNDS = "advise.budget_s={:.0f} holds no {} rounds of these images; give advise.budget_s={}"
-IF_FEWER_DO = "so few workers are tried where half as many as CPUs are as fast as the fastest"
-MORE_THAN_CPUS = "more workers than CPUs are tried under the fastest runtime only"
+PILOT_TASKS, PILOT_SHARE = 48, 0.05  # at most; of the budget, if a megapixel takes MEGAPIXEL_S
+MEGAPIXEL_S = 0.04
+TRIAL_S, TASKS_A_WORKER = 1.0, 5  # of a trial with as many workers as CPUs, at least
+SCALING = 0.85  # a first guess: n workers are as fast as n to this power
+FIRST_UNTIL, ROUNDS_UNTIL, CEILING_UNTIL = 0.3, 0.72, 0.87  # of the budget
+HOPELESS, MIN_SECOND = 1.5, 4  # times the fastest: no second trial, unless for so many candidates in all
+CERTAIN, MIN_ROUNDS = 0.05, 4  # a bound on the slowdown that is good enough, after so many rounds
+CEILING_ROUNDS, CEILING_TASKS = 3, 10  # tasks a worker, at least: with fewer they are hardly ever all busy
+LONG_RUN = 0.6  # of what is left: a trial may take longer than expected
+MIN_IMAGES = 8  # of a sample, before each is augmented as often as asked for: an image is decoded once
+ANSWER_S = 3.0
+
+Rows = tuple[pd.DataFrame, DetailReader, pd.DataFrame]  # all trials, their tasks, what was asked for
 
 
-class Found(Protocol):
-    """What was measured until now, of the real machine or of a simulated one."""
+@dataclass(frozen=True)
+class Question:
+    """The candidates that can work, the first to be tried first, and what they are tried with."""
 
-    @property
-    def trials(self) -> pd.DataFrame:
-        """A row per trial."""
-
-    @property
-    def parts(self) -> DetailReader:
-        """The tasks of each trial."""
-
-    @property
-    def candidates(self) -> pd.DataFrame:
-        """What was asked for."""
+    candidates: Sequence[Candidate]
+    pixels: Sequence[int]  # of each image of the whole
+    n_augmentations: int
+    cpus: int
+    budget_s: float
 
 
-Measure = Callable[[Sequence[Order]], Found]
-Record = Callable[[datetime, Mapping[Candidate, str]], None]
+class Order(NamedTuple):
+    """Trials of a candidate or reference, one a round, on a sample of the images."""
+
+    candidate: Candidate
+    images: int
+    augmentations: int
+    rounds: int = 1
+    is_pilot: bool = False  # saves, whatever is asked for, so that outputs can be compared
 
 
 class Search:
     """One search. It knows no more of the machine than what its orders come back with."""
 
     def __init__(
-        self, question: Question, measure: Measure, record: Record, clock: Callable[[], float] = time.time
+        self,
+        question: Question,
+        measure: Callable[[Sequence[Order]], Rows],
+        clock: Callable[[], float],
     ) -> None:
-        """`measure` carries orders out and returns all results; `record` keeps when the search began and
-        which candidates are not measured, and why; `clock` gives seconds since 1970."""
-        self._question, self._measure, self._record = question, measure, record
-        self._begin = datetime.fromtimestamp(clock(), UTC)
-        self._budget = Budget(question.budget_s, question.cpus, clock)
-        self._size = (1, 1)  # images and augmentations of the sample
+        """`measure` carries out a batch of orders in rounds; `clock` gives the seconds since the begin."""
+        self._question, self._measure, self._clock = question, measure, clock
 
     def run(self) -> None:
-        """Measures the candidates, until the budget is spent or one is surely good enough."""
-        self._results = self._measure(self._pilot())
-        if not (first := self._first()):
+        """Order trials until one candidate is surely good enough, or the budget is spent."""
+        if not self._pilot():
             return
-        repetitions = self._question.repetitions
-        self._launch([self._order(each, repetitions) for each in (*self._question.references, *first)])
-        if repetitions > 1 and self._found().candidates:
-            self._more_rounds()
-            self._policies()
+        self._first_round()
+        self._rounds(self._near(), ROUNDS_UNTIL)
+        if self._comparison.bounds:
+            self._ceiling()
+            self._rounds(self._strongest(1), CEILING_UNTIL)  # if there was no time for the ceiling
             self._long_run()
 
     def _launch(self, orders: Sequence[Order]) -> None:
-        self._results = self._measure(orders)
+        self._comparison = compare(*self._measure(orders))
 
-    def _order(self, each: Candidate, rounds: int = 1) -> Order:
-        return Order(each, *self._size, rounds)
+    def _left_s(self, until: float = 1.0) -> float:
+        """Return the seconds until so much of the budget is spent."""
+        return until * self._question.budget_s - ANSWER_S - self._clock()
 
-    @property
-    def _trials(self) -> pd.DataFrame:
-        """Those of this search."""
-        trials = self._results.trials
-        return trials[trials["started_at"] >= self._begin]
+    def _sample(self, tasks: float) -> tuple[int, int]:
+        return sample_of(len(self._question.pixels), self._question.n_augmentations, tasks)
 
-    def _pilot(self) -> list[Order]:
-        """A few images: what a task takes, and whether workers make what one process makes."""
+    def _seconds(self, candidate: Candidate) -> float:
+        """Return what a trial of a candidate takes on the sample: as before, or as its workers let expect."""
+        if candidate in self._comparison.model.cells:
+            return self._outside_s + float(self._comparison.of(candidate)["wall_s"].mean())
+        workers = min(candidate.workers, self._question.cpus)
+        return self._outside_s + self._tasks * self._task_s / float(workers**SCALING)
+
+    def _pilot(self) -> bool:
+        """Measure a few tasks, which tells what one takes, and whether workers make what one process makes;
+        choose the sample, and return whether there is a chance."""
         question = self._question
         expected_s = MEGAPIXEL_S * sum(question.pixels) / len(question.pixels) / 1e6
-        tasks = int(PILOT * question.budget_s / (expected_s + 1e-9))
-        images = min(PILOT_IMAGES, max(tasks, 2), len(question.pixels))
-        most = min(PILOT_AUGMENTATIONS, question.n_augmentations)
-        size, runtime = (images, max(1, min(most, tasks // images))), question.candidates[0].runtime_name
-        return [Order(Candidate(name, n, runtime), *size, is_pilot=True) for name, n in PILOTS]
-
-    def _read_pilot(self) -> bool:
-        """What a task takes; whether there was one that worked."""
-        trials = self._trials.sort_values("started_at")
+        size = self._sample(max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2))
+        runtime = question.candidates[0].runtime_name
+        self._launch([Order(Candidate(*each, runtime), *size, is_pilot=True) for each in PILOTS])
+        trials = self._comparison.trials
         ok = trials[(trials["status"] == OK) & (trials["strategy"] == Sequential.name)]
         if ok.empty:
             return False
-        self._budget.task_s = float((ok["wall_s"] / ok["tasks"]).iloc[-1])
-        self._budget.overhead_s = float(trials["outside_s"].min())  # the first one looks into every image
+        self._task_s = float((ok["wall_s"] / ok["tasks"]).iloc[-1])
+        self._outside_s = float(trials["outside_s"].min())  # the first trial looks into every image
+        tasks = question.cpus * max(TRIAL_S / self._task_s, TASKS_A_WORKER)
+        self._size = self._sample(max(tasks, size[0] * size[1]))  # `compare` takes the largest sample
+        self._tasks = self._size[0] * self._size[1]
         return True
 
-    def _first(self) -> list[Candidate]:
-        """The candidates of the first rounds, and the sample that fits these into the budget; puts all
-        down. None where nothing works or there is no time."""
-        question, budget, repetitions = self._question, self._budget, self._question.repetitions
-        candidates, references = question.candidates, question.references
-        if not self._read_pilot():
-            self._record(self._begin, question.refused)
-            return []
-        few = len(candidates) <= FEW
-        asked = [each for each in candidates if few or self._is_first(each)] or [*candidates]
-        least = max(MIN_TASKS, 2 * max(each.workers for each in asked))
-        seconds = FIRST * budget.left_s() / repetitions
-        while (tasks := budget.tasks(seconds, [*references, *asked])) < least and len(asked) > 2:
-            asked.pop()
-        together, fewest = [*references, *asked], 2 * max(each.workers for each in asked)
-        tasks = max(tasks, min(least, budget.tasks(budget.left_s() / repetitions, together)))
-        if tasks < fewest:
-            needed_s = budget.needed_s(repetitions * budget.seconds(fewest, together) / FIRST)
-            reason = NO_ROUNDS.format(question.budget_s, repetitions, needed_s)
-            every = dict.fromkeys([*references, *candidates], reason)
-            self._record(self._begin, {**question.refused, **every})
-            return []
-        self._size = self._sample_of(tasks)
-        self._record(self._begin, self._left_out(asked))
-        return asked
-
-    def _sample_of(self, tasks: float) -> tuple[int, int]:
-        return sized(len(self._question.pixels), self._question.n_augmentations, tasks)
-
-    def _is_first(self, each: Candidate) -> bool:
-        """Whether it may win: from half as many workers as CPUs on, as the study ran with just as many."""
-        counts = [1 / 2, 1] if each.runtime_name == AS_STUDIED else [1 / 2, inf]
-        return counts[0] < each.workers / self._question.cpus <= counts[1]
-
-    def _left_out(self, asked: Sequence[Candidate]) -> dict[Candidate, str]:
-        """Why the other candidates are not measured, at first."""
-        others = (each for each in self._question.candidates if each not in asked)
-        return {**self._question.refused, **{each: self._why_not(each) for each in others}}
-
-    def _why_not(self, each: Candidate) -> str:
-        if self._is_first(each):
-            return NO_TIME.format(self._question.budget_s)
-        return MORE_THAN_CPUS if each.workers > self._question.cpus else IF_FEWER_DO
-
-    def _more_rounds(self) -> None:
-        """Rounds of those that may be the best, until one is surely good enough or the time is up."""
-        while True:
-            found = self._found()
-            kept = survivors(found, AT_MOST)
-            rounds = found.model.rounds[kept[0]]
-            bound = min(best_set(found.model, found.candidates).values())
-            new, repetitions = self._fewer(found), self._question.repetitions
-            again = [*kept, *(self._question.references[1:] if rounds < ROUNDS else [])]
-            tasks = self._size[0] * self._size[1]
-            cost_s, new_s = (self._budget.round_s(found, tasks, each) for each in (again, new))
-            left_s = self._budget.left_s(POLICIES_LAST + LONG_LAST)
-            if (bound < ENOUGH and rounds >= ROUNDS) or cost_s + repetitions * new_s > left_s:
+    def _first_round(self) -> None:
+        """Measure the candidates once, in their order, as many of them as there is time for; those that fail
+        leave time for more, which are tied to the others by the fastest of these."""
+        queue, known = list(self._question.candidates), list[Candidate]()
+        while queue:
+            batch = self._fitting([*known, *queue], FIRST_UNTIL)
+            if len(batch) < 2 and not known:
+                batch = self._fitting(queue[:2], ROUNDS_UNTIL)
+            if len(batch) < 2:
                 return
-            anew = [self._order(each, repetitions) for each in new]
-            self._launch([*(self._order(each) for each in again), *anew])
+            queue = queue[len(batch) - len(known) :]
+            self._launch([Order(each, *self._size) for each in batch])
+            known = fastest(self._comparison)[:1]
 
-    def _fewer(self, found: Measured) -> list[Candidate]:
-        """The fastest strategy with half as many workers as the fewest that were measured, where those are
-        about as fast as the fastest."""
-        best, candidates = found.candidates[0], self._question.candidates
-        alike = sorted((each for each in candidates if each[::2] == best[::2]), key=lambda each: each.workers)
-        tried = [each for each in alike if each in found.model.cells]
-        if not tried or found.model.seconds(tried[0]) > FEWER * found.model.seconds(best):
+    def _near(self) -> list[Candidate]:
+        """Return the candidates that are not far slower than the fastest."""
+        ranked, seconds = fastest(self._comparison), self._comparison.model.seconds
+        near = sum(seconds(each) < HOPELESS * seconds(ranked[0]) for each in ranked)
+        return ranked[: max(near, MIN_SECOND)]
+
+    def _strongest(self, count: int) -> list[Candidate]:
+        """Return the recommended candidate and its strongest rivals; it alone if it is surely good enough."""
+        if not self._comparison.bounds:
             return []
-        return [each for each in alike if each.workers < tried[0].workers][-1:]
+        best = recommended(self._comparison.bounds)
+        is_early = self._comparison.model.rounds[best] < MIN_ROUNDS
+        return [best, *rivals(self._comparison, -1.0 if is_early else CERTAIN)[: max(count, 1)]]
 
-    def _policies(self) -> None:
-        """The best one as the study ran, and with one policy changed."""
-        best, tasks = (
-            recommended(self._found())._replace(runtime_name=AS_STUDIED),
-            self._size[0] * self._size[1],
-        )
-        cost_s = POLICY_ROUNDS * (1 + len(POLICIES)) * self._budget.seconds(tasks, [best])
-        if best in self._question.candidates and cost_s < self._budget.left_s(LONG_LAST):
-            untouched = self._order(best, POLICY_ROUNDS)
-            self._launch([untouched, *(untouched._replace(ablation=name) for name in POLICIES)])
+    def _rounds(self, batch: Sequence[Candidate], until: float) -> None:
+        """Measure a batch of candidates, then the recommended one beside half as many, and so on."""
+        while len(batch := self._fitting(batch, until)) > 1:
+            self._launch([Order(each, *self._size) for each in batch])
+            batch = self._strongest(len(batch) // 2)
+
+    def _fitting(self, queue: Sequence[Candidate], until: float) -> list[Candidate]:
+        """Return the first of a queue, as many as one trial of each fits into the time."""
+        left_s, count = self._left_s(until), 0
+        while count < len(queue) and (left_s := left_s - self._seconds(queue[count])) > 0:
+            count += 1
+        return list(queue[:count])
+
+    def _ceiling(self) -> None:
+        """Measure the recommended candidate beside one process and as many copies of it, if there is time for
+        enough tasks."""
+        best, cpus = recommended(self._comparison.bounds), self._question.cpus
+        workers = min(best.workers, cpus) if best.workers > 1 else cpus
+        references = (Sequential.name, 1), (Copies.name, workers)
+        task_s = (self._seconds(best) - self._outside_s) / self._tasks
+        round_s = self._left_s(CEILING_UNTIL) / CEILING_ROUNDS - 3 * self._outside_s
+        tasks = min(round_s / (task_s * (1 + workers) + self._task_s), self._tasks)
+        if workers > 1 and tasks >= CEILING_TASKS * workers:
+            together = [best, *(Candidate(*each, best.runtime_name) for each in references)]
+            self._launch([Order(each, *self._sample(tasks), CEILING_ROUNDS) for each in together])
 
     def _long_run(self) -> None:
-        """The best one on as many images as there is time for: what its command will reach depends on
-        them."""
-        found = self._found()
-        best = recommended(found)
-        measured_tasks = float(found.of(best)["tasks"].iloc[0])
-        seconds = 0.9 * self._budget.left_s() - self._budget.overhead_s
-        size = self._sample_of(seconds * measured_tasks / found.model.seconds(best))
-        if size[0] * size[1] > measured_tasks:
-            self._launch([Order(best, *size)])
+        """Measure the recommended candidate once on as many images as there is time for: what its command
+        will reach depends on them."""
+        best = recommended(self._comparison.bounds)
+        task_s = (self._seconds(best) - self._outside_s) / self._tasks
+        images, augmentations = self._sample((LONG_RUN * self._left_s() - self._outside_s) / task_s)
+        if images * augmentations > self._tasks:
+            self._launch([Order(best, images, augmentations)])
 
-    def _found(self) -> Measured:
-        return measured(self._trials, self._results.parts, self._results.candidates)
+
+def sample_of(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
+    """Return the images, and the augmentations of each, of a sample of about so many tasks: the augmentations
+    asked for if that leaves MIN_IMAGES."""
+    images = max(1, min(files, max(min(MIN_IMAGES, int(tasks)), round(tasks / augmentations))))
+    return images, max(1, min(augmentations, ceil(tasks / images)))

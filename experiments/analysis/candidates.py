@@ -1,54 +1,68 @@
-"""The candidates of a search, held against each other in the rounds of the block model."""
+"""The candidates of a search, compared by the seconds that each would take for the whole of what was asked.
 
-from collections.abc import Hashable, Sequence
+A trial measures a sample. The tasks that lack to the whole would follow at the rate that its workers have
+while all of them are busy, so that their start and their end count once, however small the sample:
+
+    whole_s = wall_s + (tasks of the whole - tasks) / rate
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from math import isnan, nan
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.engines import Cell
-from experiments.analysis.scaling import INSTRUMENTS, require
-from experiments.analysis.select import select
+from experiments.analysis.scaling import require
+from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import LEVEL, BlockModel, best_set
-from experiments.store.columns import OK, UNTOUCHED
+from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
-ENOUGH = 0.05  # a bound below which no more rounds are needed
 AXES = ("strategy", "workers", "runtime")
+SPAN = ["worker", "start_s", "end_s"]
+TIE = 0.01  # a difference of two bounds that tells nothing
 PLACES = {name: place for place, name in enumerate(STRATEGIES)}
 
 
-def tie_break(cell: Cell) -> tuple[int, int, Cell]:
-    """Return the order of cells that are equally good: fewer workers first, then the order of STRATEGIES."""
-    return cell.workers, PLACES.get(cell.strategy, len(PLACES)), cell
+class Candidate(NamedTuple):
+    """What may be recommended, and what it is held against."""
+
+    strategy: str
+    workers: int
+    runtime_name: str
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The trials that an answer is drawn from, in the seconds of the ceiling's rate for copies."""
+class Comparison:
+    """The trials of a search on its sample, with the column `whole_s`, and the model of these seconds."""
 
     trials: pd.DataFrame
+    tasks: float  # of the sample
     model: BlockModel
-    notes: list[str]
+    bounds: Mapping[Candidate, float]  # at most so much slower than the best (95 %; 0.1 is 10 %)
+    notes: Sequence[str]
 
-    @property
-    def candidates(self) -> list[Cell]:
-        """What may be recommended, the fastest first."""
-        cells: Any = self.model.cells
-        wanted = [each for each in cells if each.strategy not in INSTRUMENTS]
-        return sorted(wanted, key=lambda cell: (self.model.seconds(cell), tie_break(cell)))
+    def of(self, candidate: Candidate) -> pd.DataFrame:
+        """Return the ok trials of a candidate."""
+        return ok_trials(self.trials[is_of(self.trials, candidate)])
 
-    def of(self, cell: Cell) -> pd.DataFrame:
-        """The ok trials of a candidate."""
-        here = (self.trials[[*Cell._fields]] == list(cell)).all(axis=1)
-        return self.trials[here & (self.trials["status"] == OK)]
+
+def is_of(rows: pd.DataFrame, candidate: Candidate) -> "pd.Series[bool]":
+    """Return which rows are of a candidate."""
+    return (rows[[*Candidate._fields]] == list(candidate)).all(axis=1)
+
+
+def names(rows: pd.DataFrame) -> list[Candidate]:
+    """Return the candidate of each row."""
+    return [Candidate(*each) for each in rows[[*Candidate._fields]].itertuples(index=False)]
 
 
 def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The trials of the newest search that measured anything, its pilot's among them, and what it was asked
-    for (rows of `schema.Candidate`); all trials where no search is recorded."""
+    """Return the trials of the newest search that measured anything, and what it was asked for (rows of
+    `columns.Candidate`); all trials if no search is recorded."""
     for begin in sorted(set(asked["started_at"]), reverse=True):
         since = trials[trials["started_at"] >= begin]
         if len(since):
@@ -56,25 +70,40 @@ def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFra
     return trials, asked.iloc[:0]
 
 
-def measured(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Measured:
-    """The candidates of the newest search, without its ablations, on the sample that most of them were
+def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Comparison:
+    """Return the comparison of the candidates of the newest search, on the sample that most of them were
     measured on: neither the pilot's nor the long run's. Raises NoTrialsError."""
-    trials, _ = newest_search(trials, asked)
-    of_search = trials[trials["ablation"] == UNTOUCHED]
-    require(of_search)
-    cells = of_search.drop_duplicates(["tasks", *Cell._fields])["tasks"].value_counts().sort_index()
-    if len(cells):
-        of_search = of_search[of_search["tasks"].isna() | (of_search["tasks"] == cells.idxmax())]
-    kept, notes = select(of_search, AXES)
-    rated = with_ceilings(kept, parts)
-    ok = rated[rated["status"] == OK]
-    return Measured(
-        rated, fitted(ok, [Cell(*each) for each in ok[[*Cell._fields]].itertuples(index=False)]), notes
-    )
+    trials, asked = newest_search(trials, asked)
+    wanted = trials[pd.Series(names(trials), trials.index, dtype=object).isin(names(asked))]
+    require(wanted)
+    counts = wanted.drop_duplicates(["tasks", *Candidate._fields])["tasks"].value_counts()
+    sample = counts.index[counts == counts.max()].max()
+    kept, notes = select(wanted[wanted["tasks"].isna() | (wanted["tasks"] == sample)], AXES)
+    times = asked["tasks"].max() / sample
+    rows = kept[["status", "trial_id", "wall_s"]].itertuples(index=False, name=None)
+    kept["whole_s"] = [whole_seconds(parts, *each, times) if status == OK else nan for status, *each in rows]
+    ok = ok_trials(kept)
+    model = fitted(ok.assign(wall_s=ok["whole_s"]), names(ok))
+    bounds: Any = best_set(model, _sure(model))
+    return Comparison(kept, float(sample), model, bounds, notes)
+
+
+@lru_cache(maxsize=4096)  # a record never changes
+def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: float) -> float:
+    """Return the seconds of so many `times` the tasks of a trial; in proportion if its tasks were not
+    recorded, or its workers hardly ever all busy."""
+    tasks = parts.of("tasks", trial_id, SPAN)
+    workers = tasks.groupby("worker")
+    begin_s, end_s = workers["start_s"].min().max(), workers["end_s"].max().min()  # all are busy
+    if not end_s - begin_s > wall_s / 4:
+        return wall_s * times
+    inside_s = tasks["end_s"].clip(upper=end_s) - tasks["start_s"].clip(lower=begin_s)
+    done = inside_s / (tasks["end_s"] - tasks["start_s"]).clip(lower=1e-9)
+    return float(wall_s + (times - 1) * len(tasks) / done.clip(0, 1).sum() * (end_s - begin_s))
 
 
 def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
-    """The model of ok trials in their rounds; as they come where a launcher gave each cell rounds of its
+    """Return the model of ok trials in their rounds; as they come if a launcher gave each cell rounds of its
     own."""
     shared = pd.Series([*cells], dtype=object).groupby([ok[name].to_numpy() for name in ("sweep", "round")])
     if len(ok) and (shared.nunique() > 1).any():
@@ -82,25 +111,41 @@ def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
     return BlockModel(cells, None, ok["wall_s"].to_numpy(float))
 
 
-def recommended(found: Measured) -> Cell:
-    """The candidate that is at most slower than the best by least; one with more workers than CPUs only where
-    it is surely faster than the best one without."""
-    bounds, model = best_set(found.model, found.candidates), found.model
-    ranked = sorted(found.candidates, key=lambda cell: (bounds[cell], tie_break(cell)))
-    cpus = found.trials["usable_cpus"].max()
-    within = [cell for cell in ranked if cell.workers <= cpus]
-    if within and not model.log_ratio(within[0], ranked[0]).exp().low > 1:
-        return within[0]
-    return ranked[0]
+def _sure(model: BlockModel) -> list[Any]:
+    """Return the candidates whose difference from the one with most rounds has an error."""
+    most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
+    return (
+        [each for each in model.cells if each == most or not isnan(model.log_ratio(each, most).error)]
+        if model.dof
+        else []
+    )
 
 
-def survivors(found: Measured, at_most: int) -> list[Cell]:
-    """What more rounds are for: the recommended candidate, and those that it may be slower than by most,
-    beyond ENOUGH. All others are surely about as slow or slower."""
-    best = recommended(found)
-    others = [cell for cell in found.candidates if cell != best]
+def recommended(bounds: Mapping[Candidate, float]) -> Candidate:
+    """Return the candidate with the smallest upper bound on its slowdown. Of those within TIE of it the one
+    with the fewest workers, then the first in the order of STRATEGIES."""
+    least = min(bounds.values())
+    near = (each for each, bound in bounds.items() if bound <= least + TIE)
+    return min(near, key=_order)
+
+
+def fastest(comparison: Comparison) -> list[Candidate]:
+    """Return the candidates by their seconds."""
+    cells: Any = comparison.model.cells
+    return sorted(cells, key=lambda each: (comparison.model.seconds(each), _order(each)))
+
+
+def rivals(comparison: Comparison, slower: float) -> list[Candidate]:
+    """Return those that may be faster than the recommended candidate by more than a share of its time
+    `slower`, the one that may be faster by most first."""
+    best, model = recommended(comparison.bounds), comparison.model
+    others = [each for each in comparison.bounds if each != best]
     level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
-    highs = {cell: found.model.log_ratio(best, cell).exp(level).high for cell in others}
-    rivals = [cell for cell in others if not highs[cell] <= 1 + ENOUGH]
-    rivals = sorted(rivals, key=lambda cell: (-highs[cell], tie_break(cell)))
-    return [best, *rivals[: at_most - 1]]
+    highs = {each: model.log_ratio(best, each).exp(level).high for each in others}
+    beyond = [each for each in others if not highs[each] <= 1 + slower]
+    return sorted(beyond, key=lambda each: (-highs[each], _order(each)))
+
+
+def _order(each: Candidate) -> tuple[int, int, Candidate]:
+    """Return the order of candidates that are equally good: fewer workers first, then that of STRATEGIES."""
+    return each.workers, PLACES.get(each.strategy, len(PLACES)), each

@@ -13,10 +13,10 @@ a drift with a memory of 10 to 70 s and a standard deviation of 7 to 8 %, and no
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import exp, sqrt
+from math import exp, inf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,31 +28,22 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
 from augment.strategies.threads import Threads
-from experiments.advise.search import Search
-from experiments.advise.work import Order, Question
-from experiments.analysis.advice import advise
-from experiments.analysis.engines import Cell as Candidate
-from experiments.analysis.promise import RefusedError
+from experiments.advise.search import Order, Question, Rows, Search
+from experiments.analysis.candidates import Candidate
+from experiments.analysis.recommendation import RefusedError, recommend
 from experiments.calibration.simulated_rows import Array, SimulatedParts, copied, frame, shared, trial_row
-from experiments.store.columns import FAILED, OK
+from experiments.store.columns import FAILED, OK, UNTOUCHED
 
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
 CPUS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 STRATEGIES = (Dynamic.name, Threads.name, P2.name)
 BUDGET_S, NEAR, ENOUGH = 180.0, 0.05, 0.92  # of the searches: a true 95 % passes it in 98 of 100 cases
+FEW_TASKS = 5_000  # below which it matters who has the last one
 OUTSIDE_S, LAUNCH_S, JOB_S = (
     0.55,
     0.3,
     0.1,
 )  # of a trial beside its timed region, of a batch, of each job in it
-
-
-class Simulated(NamedTuple):
-    """What was measured on a simulated machine."""
-
-    trials: pd.DataFrame
-    parts: SimulatedParts
-    candidates: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class Curve:
 
 
 class SimulatedMachine:
-    """A machine drawn from a seed, and what a search asks of it: `question`, `measure`, `record`, `clock`."""
+    """A machine drawn from a seed, and what a search asks of it: `question`, `measure`, `clock`."""
 
     def __init__(self, seed: int) -> None:
         self._random = random = np.random.default_rng(seed)
@@ -81,7 +72,8 @@ class SimulatedMachine:
         self._study = 1 + random.uniform(0.02, 0.35)
         self._ceiling = Curve(_between(random, 1e-4, 0.02), _between(random, 1e-7, 3e-5))
         self._curves = {name: self._curve(name) for name in STRATEGIES}
-        self._most_workers = self.cpus * (random.uniform(0.4, 1.2) if random.random() < 0.3 else 9.0)
+        limit = random.uniform(0.4, 1.2) if random.random() < 0.3 else inf
+        self._most_workers = max(limit * self.cpus, 2)
         self._broken = str(random.choice(STRATEGIES)) if random.random() < 0.2 else None
         self._slow_start_s = random.uniform(2, 10) if random.random() < 0.3 else 0.0
         self._drift, self._memory_s = random.uniform(0.07, 0.08), random.uniform(10, 70)
@@ -90,18 +82,22 @@ class SimulatedMachine:
         self._augmentations, self._seed = int(_between(random, 5, 100)), seed
         self._now_s = self._drifted_s = 0.0
         self._rows: list[dict[str, Any]] = []
-        self._parts, self._candidates, self._batches = SimulatedParts(), frame([], "candidates"), 0
-        counts = sorted(
-            {2**k for k in range(1, 8) if 2**k < self.cpus} | {self.cpus, self.cpus * 5 // 4 or 3}
-        )
-        if self.cpus == 2:
-            counts = [2, 3]
-        self.candidates = [
+        self._parts, self._batches = SimulatedParts(), 0
+        counts = {2**k for k in range(1, 8) if 2**k <= self.cpus} | {
+            self.cpus,
+            self.cpus + max(1, self.cpus // 4),
+        }
+        everyone = [
             Candidate(name, workers, runtime)
             for runtime in ("fast", "study")
-            for workers in sorted(counts, key=lambda each: abs(each - self.cpus))
+            for workers in counts
             for name in STRATEGIES
         ]
+        everyone.append(Candidate(Sequential.name, 1, "fast"))
+        self.candidates = sorted(
+            everyone, key=lambda each: (each.runtime_name, abs(each.workers - self.cpus))
+        )
+        self._candidates = self._asked()
 
     def _curve(self, name: str) -> Curve:
         random = self._random
@@ -113,33 +109,21 @@ class SimulatedMachine:
     @property
     def question(self) -> Question:
         """What is asked for."""
-        return Question(
-            self.candidates, {}, list(self._pixels), self._augmentations, self.cpus, BUDGET_S, repetitions=2
-        )
+        return Question(self.candidates, self._pixels.tolist(), self._augmentations, self.cpus, BUDGET_S)
 
     def clock(self) -> float:
-        """Return the seconds since 1970, by the virtual clock."""
-        return BEGIN.timestamp() + self._now_s
-
-    @property
-    def seconds(self) -> float:
-        """How long the search has taken."""
+        """Return the seconds since the search began, by the virtual clock."""
         return self._now_s
 
-    def record(self, begin: datetime, left_out: Mapping[Candidate, str]) -> None:
-        """Keep the table of candidates."""
+    def _asked(self) -> pd.DataFrame:
+        """Return the table of candidates."""
         tasks = len(self._pixels) * self._augmentations
-        known: dict[str, Any] = {"sweep": "search", "started_at": begin, "experiment": "advise"}
+        known: dict[str, Any] = {"sweep": "search", "started_at": BEGIN, "experiment": "advise"}
         known |= {"files": len(self._pixels), "pixels": int(self._pixels.sum()), "tasks": tasks}
-        known |= {"budget_s": BUDGET_S}
-        everyone = [*self.candidates, Candidate(Sequential.name, 1, "fast")]
-        rows = [
-            known | each._asdict() | {"command": "python run.py", "left_out": left_out.get(each)}
-            for each in everyone
-        ]
-        self._candidates = frame(rows, "candidates")
+        known |= {"command": "python run.py", "budget_s": BUDGET_S}
+        return frame([known | each._asdict() for each in self.candidates], "candidates")
 
-    def measure(self, orders: Sequence[Order]) -> Simulated:
+    def measure(self, orders: Sequence[Order]) -> Rows:
         """Carry a batch out, in rounds, and return all that was measured."""
         self._now_s += LAUNCH_S + JOB_S * len(orders)
         self._batches += 1
@@ -148,12 +132,12 @@ class SimulatedMachine:
             due = [order for order in orders if order.rounds >= total - number]
             for place in self._random.permutation(len(due)):
                 self._trial(due[place], number)
-        return self.found
+        return self.rows
 
     @property
-    def found(self) -> Simulated:
-        """What was measured until now."""
-        return Simulated(frame(self._rows, "trials"), self._parts, self._candidates)
+    def rows(self) -> Rows:
+        """What was measured until now, and what was asked for."""
+        return frame(self._rows, "trials"), self._parts, self._candidates
 
     def _trial(self, order: Order, number: int) -> None:
         candidate, begin_s = order.candidate, self._now_s
@@ -188,7 +172,7 @@ class SimulatedMachine:
             "workers": workers,
             "runtime": f'{{"pipeline": "{runtime}"}}',
             "runtime_name": runtime,
-            "ablation": order.ablation,
+            "ablation": UNTOUCHED,
             "inputs_digest": f"{order.images} images",
             "files": order.images,
             "n_images": order.images,
@@ -254,7 +238,11 @@ class SimulatedMachine:
         """Return the seconds that a candidate's command truly takes; infinite if it fails."""
         if candidate.strategy == self._broken or candidate.workers > self._most_workers:
             return float("inf")
-        work_s = len(self._pixels) * self._augmentations * self._task_s * self._times(candidate.runtime_name)
+        order = Order(candidate, len(self._pixels), self._augmentations)
+        if order.images * order.augmentations <= FEW_TASKS:
+            return float(self._tasks(order)["end_s"].max())
+        times = self._study if candidate.runtime_name == "study" else 1.0
+        work_s = order.images * order.augmentations * self._task_s * times
         if candidate.strategy == Sequential.name:
             return work_s
         slower = self._curves[candidate.strategy].task / self._speedup(candidate)
@@ -292,16 +280,21 @@ class Outcome(NamedTuple):
 def search(seed: int) -> Outcome:
     """Return what came of the search on the machine of a seed."""
     machine = SimulatedMachine(seed)
-    Search(machine.question, machine.measure, machine.record, machine.clock).run()
-    found = machine.found
+    Search(machine.question, machine.measure, machine.clock).run()
     try:
-        advice = advise(found.trials, found.parts, found.candidates)
+        advice = recommend(*machine.rows)
     except RefusedError as error:
-        return Outcome(seed, machine.cpus, machine.seconds, str(error))
-    everyone = [*machine.candidates, Candidate(Sequential.name, 1, "fast")]
-    best_s, chosen_s = min(map(machine.true_s, everyone)), machine.true_s(advice.candidate)
+        return Outcome(seed, machine.cpus, machine.clock(), str(error))
+    best_s, chosen_s = min(map(machine.true_s, machine.candidates)), machine.true_s(advice.candidate)
     name = "{} with {} workers, runtime={}".format(*advice.candidate)
-    return Outcome(seed, machine.cpus, machine.seconds, name, chosen_s / best_s - 1, advice.at_most_slower)
+    return Outcome(
+        seed,
+        machine.cpus,
+        machine.clock(),
+        name,
+        chosen_s / best_s - 1,
+        advice.bound,
+    )
 
 
 def main() -> int:

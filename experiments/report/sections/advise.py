@@ -1,29 +1,38 @@
 """The recommendation: one screen, and the same as one row of data."""
 
 import math
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from textwrap import fill
 from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.advice import AS_FAST, Advice, advise
-from experiments.analysis.candidates import Measured, measured
-from experiments.analysis.engines import Cell
-from experiments.analysis.promise import RefusedError
-from experiments.analysis.statistics import best_set
+from experiments.analysis.candidates import Candidate, fastest, names
+from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
+from experiments.analysis.scaling import interval_columns
 from experiments.analysis.text import label, percent, percent_interval, pluralise, steady, with_interval
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, interval_of, plain_table
+from experiments.report.tables import Table, plain_table
+from experiments.store.columns import FAILED, OK
 
 MILLION = 1e6
 SCREEN = 92  # characters of a line, its heading beside it
+SUSPECTED = 0.02  # of all worker-seconds, at least
+IN_INTERVALS = ("the repetitions differ", "the machine ran")  # begins of warnings that the intervals hold
 ROW = [
     *("command", "strategy", "workers", "runtime", "images_per_s", "low", "high", "share_of_ceiling"),
     *("peak_rss_bytes", "at_most_slower_percent", "refused"),
 ]
+REFUSALS = {
+    "not asked": "no search is recorded; run python run.py experiment=advise",
+    "failed": "nothing could be measured: {error}",
+    "busy": "other processes took {share} of the CPUs meanwhile; end them and run the same command again",
+    "few rounds": "advise.budget_s={budget_s:.0f} holds no two rounds of these images; give {more}",
+    "unsure": "after {rounds} rounds even {name} may be {share} slower than the best; give {more}",
+}
 
 
 @section(
@@ -34,104 +43,144 @@ ROW = [
     prints="recommendation",
 )
 def recommendation(results: Results) -> Outputs:
-    """What to run, why, and everything that it was chosen from."""
+    """Yield the recommendation, or why there is none, and the candidates that it was chosen from."""
     try:
-        advice = advise(results.trials, results.parts, results.candidates)
+        advice = recommend(results.trials, results.parts, results.candidates)
     except RefusedError as error:
-        row: dict[str, Any] = dict.fromkeys(ROW) | {"refused": str(error)}
-        yield from _written(row, [["None", fill(str(error), SCREEN)]])
+        row: dict[str, Any] = dict.fromkeys(ROW) | {"refused": refusal(error)}
+        yield from _written(row, [["None", fill(row["refused"], SCREEN)]])
         return
-    yield from _written(_row(advice), _lines(advice))
-    found = measured(results.trials, results.parts, results.candidates)
-    yield "candidates", [candidate_table(found, advice)]
+    yield from _written(_row(advice), lines(advice))
+    yield "candidates", [candidate_table(advice)]
 
 
-def _written(row: dict[str, Any], lines: list[list[str]]) -> Outputs:
+def refusal(error: RefusedError) -> str:
+    """Return why there is no recommendation, and what to do."""
+    words, figures = REFUSALS[error.reason], error.figures
+    name = _name(figures["candidate"]) if "candidate" in figures else ""
+    more = f"advise.budget_s={2 * figures.get('budget_s', 0):.0f}"
+    return words.format(**figures | {"name": name, "more": more, "share": percent(figures.get("share", 0))})
+
+
+def _written(row: dict[str, Any], shown: list[list[str]]) -> Outputs:
     data = pd.DataFrame([row], columns=ROW)
-    yield "recommendation", [Table("Recommendation", ["", ""], lines, data)]
+    yield "recommendation", [Table("Recommendation", ["", ""], shown, data)]
     yield "recommendation", data
 
 
-def _row(advice: Advice) -> dict[str, Any]:
-    values = (
-        advice.command,
-        *advice.candidate,
-        *advice.images_per_s,
-        advice.ceiling_share.value,
-        advice.peak_rss_bytes,
-        100 * advice.at_most_slower,
-        "",
-    )
-    return dict(zip(ROW, values, strict=True))
+def _row(advice: Recommendation) -> dict[str, Any]:
+    share = advice.ceiling.share.value if advice.ceiling else math.nan
+    measures = (*advice.images_per_s, share, advice.peak_rss_bytes, 100 * advice.bound)
+    return dict(zip(ROW, (advice.command, *advice.candidate, *measures, ""), strict=True))
 
 
-def _lines(advice: Advice) -> list[list[str]]:
-    """One screen, a heading and a text to each line."""
-    rate, million_s = advice.images_per_s, MILLION / advice.images_per_s.value
-    share = (
-        [f"{percent_interval(*advice.ceiling_share)} of the ceiling"] if advice.ceiling_share.known else []
-    )
-    images = f"{with_interval(*rate, '.3g')} augmented images per second"
-    reached = ", ".join([images, *share, f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"])
-    lines = [
-        ["Run", advice.command],
-        ["Reaches", reached],
-        ["", f"at most {percent(advice.at_most_slower, 1)} slower than the best (95 %)"],
-        ["A million", f"augmentations take {_duration(million_s)}"],
-        ["Fewest workers", f"within {percent(AS_FAST - 1)} of the fastest: {_name(advice.fewest)}"],
-        ["Runner-up", _runner_up(advice)],
-        ["Pays here", "; ".join(_pays(advice)) or "no policy surely does by itself"],
-        ["What stops it", stops(advice)],
-        ["What spoils it", advice.spoilers[0] if advice.spoilers else "nothing was found"],
-        *(["", spoiler] for spoiler in advice.spoilers[1:]),
+def lines(advice: Recommendation) -> list[list[str]]:
+    """Return one screen: a heading and a text for each line."""
+    rate = advice.images_per_s
+    reached = [f"{with_interval(*rate, '.3g')} augmented images per second"]
+    reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
+    reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
+    shown = [
+        ("Run", [advice.command]),
+        ("Reaches", [", ".join(reached), f"at most {percent(advice.bound, 1)} slower than the best (95 %)"]),
+        ("A million", [f"augmentations take {duration(MILLION / rate.value)}"]),
+        ("Runner-up", [_runner_up(advice)]),
+        ("Pays here", list(_pays(advice)) or ["no other runtime was measured"]),
+        ("What stops it", [stops(advice.ceiling, advice.candidate)]),
+        ("What spoils it", list(spoilers(advice)) or ["nothing was found"]),
+        ("Rests on", list(rests_on(advice))),
     ]
-    lines += [["" if number else "Rests on", note] for number, note in enumerate(advice.notes)]
-    return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in lines]
+    headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
+    return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in headed]
 
 
-def _name(cell: Cell) -> str:
-    return f"{label(cell.strategy)} with {pluralise(cell.workers, 'worker')}, runtime={cell.runtime_name}"
+def _name(each: Candidate) -> str:
+    return f"{label(each.strategy)} with {pluralise(each.workers, 'worker')}, runtime={each.runtime_name}"
 
 
-def _runner_up(advice: Advice) -> str:
-    if advice.runner_up is None:
+def _runner_up(advice: Recommendation) -> str:
+    comparison, best = advice.comparison, advice.candidate
+    others = [each for each in fastest(comparison) if each in comparison.bounds and each != best]
+    if not others:
         return "none was measured"
-    return f"{_name(advice.runner_up)}: {with_interval(*advice.behind)} times as long"
+    behind = comparison.model.log_ratio(others[0], best).exp()
+    return f"{_name(others[0])}: {with_interval(*behind)} times as long"
 
 
-def _pays(advice: Advice) -> list[str]:
-    return [f"{option}: {with_interval(*gain)} times as fast" for option, gain in advice.policies.items()]
+def _pays(advice: Recommendation) -> Iterator[str]:
+    """Yield how much the runtime saves."""
+    comparison, best = advice.comparison, advice.candidate
+    for each in comparison.bounds:
+        if each[:2] == best[:2] and each != best:
+            times = with_interval(*comparison.model.log_ratio(each, best).exp())
+            yield f"runtime={best.runtime_name}: {times} times as fast as runtime={each.runtime_name}"
 
 
-def stops(advice: Advice) -> str:
-    """What keeps it from being faster, in one sentence."""
-    verdict, workers = advice.verdict, advice.candidate.workers
-    if not advice.ceiling_share.known:
-        return "not known: no ceiling was measured beside it"
-    machine = (
-        f"as many busy copies of the program do {with_interval(*advice.ceiling_speedup)} times what one does"
-    )
-    if verdict is None:
+def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
+    """Return what keeps a candidate from being faster, in one sentence."""
+    if ceiling is None or not ceiling.share.known:
+        return "not known: there was no time to measure the ceiling beside it"
+    machine = f"as many busy copies of the program do {with_interval(*ceiling.speedup)} times what one does"
+    if (verdict := ceiling.verdict) is None:
         return f"that it is one process: {machine}"
-    suspects = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= 0.02][
-        :2
-    ]
+    named = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= SUSPECTED]
     suspected = (
-        f"suspected: {' and '.join(suspects)} of all worker-seconds" if suspects else "nothing is suspected"
+        f"suspected: {' and '.join(named[:2])} of all worker-seconds" if named else "nothing is suspected"
     )
-    lost = percent_interval(verdict["loss"], verdict["low"], verdict["high"])
-    if verdict["verdict"] == NOTHING_TO_GAIN:
-        return f"the machine, proved: {machine}, and it reaches that"
-    if verdict["verdict"] == OVERSUBSCRIBED:
-        return f"the machine: {workers} workers share fewer CPUs, and {machine}"
-    if verdict["verdict"] == LOSS:
-        proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
-        return f"{proved}; {lost} is lost against the ceiling, where {machine}"
-    return f"not decided: {lost} is lost against the ceiling, where {machine}; {suspected}"
+    lost = f"{percent_interval(verdict['loss'], verdict['low'], verdict['high'])} is lost against the ceiling"
+    proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
+    texts = {
+        NOTHING_TO_GAIN: f"the machine, proved: {machine}, and it reaches that",
+        OVERSUBSCRIBED: f"the machine: {candidate.workers} workers share fewer CPUs, and {machine}",
+        LOSS: f"{proved}; {lost}, where {machine}",
+    }
+    return texts.get(verdict["verdict"], f"not decided: {lost}, where {machine}; {suspected}")
 
 
-def _duration(seconds: float) -> str:
-    """`7 h 16 min`, `2 days 3 h`."""
+def spoilers(advice: Recommendation) -> Iterator[str]:
+    """Yield what spoils the work or its times."""
+    yield from (each for each in advice.warnings if not each.startswith(IN_INTERVALS))
+    counts = ["distinct_outputs", "outputs", "distinct_outputs_sequential"]
+    for name, *each in advice.other_outputs[["strategy", *counts]].itertuples(index=False):
+        distinct, outputs, others = map(int, each)
+        yield (
+            f"{label(name)} makes other outputs than sequential, {distinct} different ones of {outputs} "
+            f"(sequential {others}): the pipeline draws randomness that is not of the task's seed, and "
+            "workers may draw the same"
+        )
+    if advice.growth_bytes:
+        grown = f"{advice.growth_bytes / 1e6:.2g} MB"
+        yield f"memory grows by {grown} from task to task: something keeps what it has made"
+
+
+def rests_on(advice: Recommendation) -> Iterator[str]:
+    """Yield what was measured, and what was not."""
+    comparison, asked = advice.comparison, advice.asked
+    trials = comparison.trials.sort_values("started_at")
+    ok, failed = trials[trials["status"] == OK], trials[trials["status"] == FAILED]
+    rounds = [comparison.model.rounds[each] for each in comparison.bounds]
+    row, files = ok.iloc[-1], pluralise(int(asked["files"].iloc[-1]), "image")
+    yield (
+        f"Measured: {row['n_images']:.0f} of {files} x {row['n_augmentations']} augmentations, "
+        f"{pluralise(len(rounds), 'candidate')} in {min(rounds)} to {max(rounds)} rounds, "
+        f"{pluralise(len(ok), 'trial')}, on {row['machine']}."
+    )
+    once = [each for each in comparison.model.cells if each not in comparison.bounds]
+    left_out = asked[~pd.Series(names(asked), asked.index, dtype=object).isin(names(trials))]
+    causes: list[tuple[str, Any]] = [("Measured once, far slower", once)]
+    causes += [(f"Failed: {error}", names(rows)) for error, rows in failed.groupby("error", sort=False)]
+    reasons = left_out["left_out"].fillna("no time within the budget")
+    causes += [(f"Not measured: {reason}", names(rows)) for reason, rows in left_out.groupby(reasons)]
+    yield from (f"{cause}: {_names(each)}." for cause, each in causes if each)
+    yield from comparison.notes
+
+
+def _names(candidates: Iterable[Candidate]) -> str:
+    return ", ".join(dict.fromkeys("{} with {} ({})".format(*each) for each in candidates))
+
+
+def duration(seconds: float) -> str:
+    """Return `7 h 16 min`, `2 days 3 h`."""
     whole = timedelta(seconds=math.ceil(steady(seconds)))
     hours, rest = divmod(whole.seconds, 3600)
     if whole.days:
@@ -139,27 +188,22 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
 
 
-def candidate_table(found: Measured, advice: Advice) -> Table:
-    """Every candidate that was measured, the fastest first."""
-    model, cells = found.model, found.candidates
-    bounds, rows = best_set(model, cells), []
-    for cell in cells:
-        own = found.of(cell)
-        rate = model.log_seconds(cell).inverse().exp().times(own["tasks"].iloc[0])
-        slower = model.log_ratio(cell, advice.candidate).exp()
-        ends = {
-            f"{name}{end}": each
-            for name, interval in (("images_per_s", rate), ("times_as_long", slower))
-            for end, each in zip(("", "_low", "_high"), interval, strict=True)
-        }
-        rest = {"at_most_slower": bounds[cell], "peak_rss_bytes": own["peak_rss_bytes"].mean()}
-        rows.append(cell._asdict() | {"rounds": model.rounds[cell]} | ends | rest)
-    data = pd.DataFrame(rows)
-    shown = data[["strategy", "workers"]].assign(runtime=data["runtime_name"], rounds=data["rounds"])
-    shown["images/s"] = [with_interval(*interval_of(row, "images_per_s"), ".3g") for row in rows]
-    shown["times as long"] = [with_interval(*interval_of(row, "times_as_long")) for row in rows]
-    shown["at most slower"] = data["at_most_slower"].map(
-        lambda share: percent(share) if share < math.inf else "-"
+def candidate_table(advice: Recommendation) -> Table:
+    """Return every candidate that was measured, the fastest first; its rate is of the whole."""
+    comparison, best = advice.comparison, advice.candidate
+    model, ranked = comparison.model, fastest(comparison)
+    data = pd.DataFrame(ranked).assign(rounds=[model.rounds[each] for each in ranked])
+    rates = [model.log_seconds(each).inverse().exp().times(advice.asked["tasks"].max()) for each in ranked]
+    ratios = [model.log_ratio(each, best).exp() for each in ranked]
+    for name, intervals in (("images_per_s", rates), ("times_as_long", ratios)):
+        data[interval_columns(name)] = intervals
+    data["at_most_slower"] = [comparison.bounds.get(each, math.nan) for each in ranked]
+    data["peak_rss_bytes"] = [comparison.of(each)["peak_rss_bytes"].mean() for each in ranked]
+    shown = data[["strategy", "workers", "runtime_name", "rounds"]].rename(
+        columns={"runtime_name": "runtime"}
     )
+    shown["images/s"] = [with_interval(*each, ".3g") for each in rates]
+    shown["times as long"] = [with_interval(*each) for each in ratios]
+    shown["at most slower"] = data["at_most_slower"].map(percent)
     shown["peak memory (MB)"] = (data["peak_rss_bytes"] / 1e6).map("{:.0f}".format)
-    return plain_table("Candidates, on the sample", data, found.notes, shown)
+    return plain_table("Candidates", data, comparison.notes, shown)

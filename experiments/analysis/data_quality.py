@@ -1,0 +1,62 @@
+"""What spoils a measurement, or the work itself, as far as the records show it."""
+
+import pandas as pd
+
+from augment.strategies.sequential import Sequential
+from experiments.analysis.ceiling import WORKLOAD
+from experiments.analysis.select import ok_trials
+from experiments.store.files import DetailReader
+
+GROWTH_BYTES = 2e6  # in a third of a process's tasks: less is none
+MIN_TASKS = 12  # of a process, below which its memory tells nothing
+RSS = ["worker", "end_s", "rss_bytes"]
+OUTPUTS = ["outputs_digest", "distinct_outputs"]
+
+
+def frequent_warnings(trials: pd.DataFrame) -> list[str]:
+    """Return the warnings of more than half of the trials."""
+    counts = trials["warnings"].dropna().str.split("\n").explode().value_counts()
+    return [*counts.index[counts > len(trials) / 2]]
+
+
+def taken_by_others(trials: pd.DataFrame) -> float:
+    """Return the share of the usable CPUs that other processes and the hypervisor took, over all trials
+    because the kernel counts in hundredths of a second; 0 if the machine does not tell."""
+    taken_s = float(trials[["others_cpu_s", "steal_s"]].sum(axis=1).sum())
+    return max(taken_s, 0.0) / float((trials["wall_s"] * trials["usable_cpus"]).sum() or 1)
+
+
+def other_outputs(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return a trial of each strategy whose outputs are not those that sequential makes of the same work,
+    with OUTPUTS of sequential as `…_sequential`: its transforms draw from more than the task's seed."""
+    saved = ok_trials(trials).dropna(subset="outputs_digest")
+    is_sequential = saved["strategy"] == Sequential.name
+    reference = saved.loc[is_sequential, [*WORKLOAD, *OUTPUTS]].drop_duplicates(WORKLOAD)
+    both = saved[~is_sequential].merge(reference, on=WORKLOAD, suffixes=("", "_sequential"))
+    return both[both["outputs_digest"] != both["outputs_digest_sequential"]].drop_duplicates("strategy")
+
+
+def memory_growth(trials: pd.DataFrame, parts: DetailReader) -> float:
+    """Return the bytes by which the processes of the trials with most tasks grow from task to task; 0 unless
+    most of them do."""
+    longest = trials[trials["tasks"] == trials["tasks"].max()]
+    growths = [
+        each for trial_id in longest["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))
+    ]
+    growing = [each for each in growths if each > 0]
+    return sum(growing) / len(growing) if len(growing) > len(growths) / 2 else 0.0
+
+
+def _growths(tasks: pd.DataFrame) -> list[float]:
+    """Return the bytes from task to task of each process with enough of them; 0 if its memory settles. The
+    least of a span of its tasks counts, because what a large image takes is given back."""
+    growths = []
+    for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("worker"):
+        if len(each) >= MIN_TASKS:
+            third = len(each) // 3
+            spans = (0, third), (third, 2 * third), (2 * third, 5 * third // 2), (5 * third // 2, 3 * third)
+            first, middle, begin, end = (each["rss_bytes"].iloc[slice(*span)].min() for span in spans)
+            growth = min(begin, end) - middle
+            goes_on = growth >= max(GROWTH_BYTES, (middle - first) / 2) and end - begin >= growth / 4
+            growths.append(growth / third if goes_on else 0.0)
+    return growths

@@ -1,0 +1,131 @@
+"""The recommendation: which strategy, how many workers and which runtime; how fast, and what stops it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from augment.strategies.instruments.copies import Copies
+from augment.strategies.sequential import Sequential
+from experiments.analysis.candidates import (
+    Candidate,
+    Comparison,
+    compare,
+    fitted,
+    is_of,
+    names,
+    newest_search,
+    recommended,
+)
+from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.data_quality import frequent_warnings, memory_growth, other_outputs, taken_by_others
+from experiments.analysis.prediction import predict_rate
+from experiments.analysis.select import ok_trials
+from experiments.analysis.statistics import Interval
+from experiments.analysis.verdict import verdicts
+from experiments.store.columns import FAILED
+from experiments.store.files import DetailReader
+
+BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
+TOO_FAR = 0.5  # a bound that answers nothing
+
+
+class RefusedError(ValueError):
+    """The rows carry no recommendation: the reason, by a name for the report, and the figures of it."""
+
+    def __init__(self, reason: str, **figures: Any) -> None:
+        super().__init__(reason, figures)
+        self.reason, self.figures = reason, figures
+
+
+class Ceiling(NamedTuple):
+    """What busy copies of the program do, in the rounds of the recommended candidate."""
+
+    share: Interval  # of the copies' rate that the candidate reaches
+    speedup: Interval  # of the copies over one process
+    verdict: Any  # the candidate's row of `verdict.verdicts`; None for one process
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A candidate for the whole of what was asked for, and what it rests on."""
+
+    candidate: Candidate
+    command: str
+    images_per_s: Interval  # augmented ones, of one more run of the command
+    ceiling: Ceiling | None
+    warnings: list[str]  # of most of the candidate's trials
+    other_outputs: pd.DataFrame  # see `data_quality.other_outputs`
+    growth_bytes: float  # of memory from task to task
+    comparison: Comparison
+    asked: pd.DataFrame  # rows of `columns.Candidate`
+
+    @property
+    def bound(self) -> float:
+        """The share by which the candidate is slower than the best at most."""
+        return self.comparison.bounds[self.candidate]
+
+    @property
+    def peak_rss_bytes(self) -> float:
+        """The mean peak memory of its trials."""
+        return float(self.comparison.of(self.candidate)["peak_rss_bytes"].mean())
+
+
+def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Recommendation:
+    """Return the recommendation of the newest search. Raises RefusedError if its rows cannot carry one,
+    NoTrialsError if there are none."""
+    trials, asked = newest_search(trials, asked)
+    comparison = _comparison(trials, parts, asked)
+    best = recommended(comparison.bounds)
+    whole: Any = asked[is_of(asked, best)].iloc[-1]
+    ok = ok_trials(trials[is_of(trials, best)])
+    return Recommendation(
+        candidate=best,
+        command=whole["command"],
+        images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole),
+        ceiling=_ceiling(trials, parts, best),
+        warnings=frequent_warnings(ok),
+        other_outputs=other_outputs(trials),
+        growth_bytes=memory_growth(ok, parts),
+        comparison=comparison,
+        asked=asked,
+    )
+
+
+def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Comparison:
+    """Return the comparison of a search. Raises RefusedError if it tells nothing."""
+    if asked.empty:
+        raise RefusedError("not asked")
+    comparison, budget_s = compare(trials, parts, asked), float(asked["budget_s"].max())
+    errors = comparison.trials.loc[comparison.trials["status"] == FAILED, "error"]
+    if not comparison.bounds:
+        raise (
+            RefusedError("failed", error=errors.iloc[-1])
+            if len(errors)
+            else RefusedError("few rounds", budget_s=budget_s)
+        )
+    if (taken := taken_by_others(ok_trials(trials))) > BUSY:
+        raise RefusedError("busy", share=taken)
+    best = recommended(comparison.bounds)
+    if (share := comparison.bounds[best]) > TOO_FAR:
+        rounds = comparison.model.rounds[best]
+        raise RefusedError("unsure", candidate=best, rounds=rounds, share=share, budget_s=budget_s)
+    return comparison
+
+
+def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceiling | None:
+    """Return what the copies that were measured last did; None if there were none."""
+    copies = ok_trials(trials[trials["strategy"] == Copies.name]).sort_values("started_at")
+    if copies.empty:
+        return None
+    newest = copies.iloc[-1]
+    same = trials[(trials["tasks"] == newest["tasks"]) & (trials["runtime_name"] == newest["runtime_name"])]
+    rated = with_ceilings(same, parts)
+    ok = ok_trials(rated)
+    model, workers = fitted(ok, names(ok)), int(newest["workers"])
+    one, several = (
+        best._replace(strategy=name, workers=n) for name, n in ((Sequential.name, 1), (Copies.name, workers))
+    )
+    judged = verdicts(same, parts).to_dict("records")
+    verdict = next((row for row in judged if (row["strategy"], row["workers"]) == best[:2]), None)
+    return Ceiling(model.log_ratio(several, best).exp(), model.log_ratio(one, several).exp(), verdict)

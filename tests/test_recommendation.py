@@ -1,0 +1,237 @@
+"""The recommendation, from trials with times chosen by hand."""
+
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.advise.search import sample_of
+from experiments.analysis.candidates import Candidate, compare, fastest, recommended, rivals
+from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
+from experiments.report.sections.advise import REFUSALS, ROW, duration, lines, refusal, stops
+from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
+from tests.helpers.trial_rows import BEGIN, Row, frame, trial
+
+RUNTIMES = {"fast": '{"reuse_pipeline": true}', "study": '{"reuse_pipeline": false}'}
+NOISE = (1.0, 1.02, 0.98, 1.01, 0.99)
+ONE, BEST, SECOND = (
+    Candidate("sequential", 1, "fast"),
+    Candidate("dynamic", 2, "fast"),
+    Candidate("p2", 2, "fast"),
+)
+
+
+def of(strategy: str, workers: int, task_s: float, runtime: str = "fast", **changes: Any) -> Cells:
+    """A candidate whose tasks take so long, twelve of them in a trial."""
+    known: dict[str, Any] = {"experiment": "advise", "runtime_name": runtime, "runtime": RUNTIMES[runtime]}
+    known |= {"usable_cpus": 2, "scales": NOISE, "peak_rss_bytes": 100_000_000}
+    make = copies if strategy == "copies" else lambda *words, **more: cell(strategy, *words, **more)
+    return make(workers, Cost(user_s=task_s), **(known | changes))
+
+
+def asked(*others: Candidate, **changes: Any) -> pd.DataFrame:
+    """What was asked for: ten times what a trial of twelve tasks is a sample of."""
+    known: Row = {"sweep": "a", "started_at": BEGIN, "experiment": "advise", "files": 30, "pixels": 30}
+    known |= {"tasks": 120, "budget_s": 180.0, "left_out": None} | changes
+    candidates = (ONE, BEST, SECOND, SECOND._replace(runtime_name="study"), *others)
+    commands = [{"command": f"python run.py strategy={each.strategy}"} for each in candidates]
+    rows = [known | each._asdict() | words for each, words in zip(candidates, commands, strict=True)]
+    return frame(rows, "candidates")
+
+
+SEQUENTIAL, CEILING = of("sequential", 1, 0.1), of("copies", 2, 0.11)
+USUAL = (SEQUENTIAL, CEILING, of("dynamic", 2, 0.11), of("p2", 2, 0.15), of("p2", 2, 0.2, "study"))
+
+
+def advice(*cells: Cells, others: tuple[Candidate, ...] = ()) -> Recommendation:
+    trials, parts = frames(*(cells or USUAL))
+    return recommend(trials, parts, asked(*others))
+
+
+def screen(advice: Recommendation) -> dict[str, str]:
+    """The texts of the screen by their headings."""
+    texts, head = dict[str, str](), ""
+    for heading, text in lines(advice):
+        head = heading or head
+        texts[head] = f"{texts.get(head, '')} {text}".replace("\n", " ").strip()
+    return texts
+
+
+def test_candidate_with_the_smallest_bound_is_recommended_with_its_command() -> None:
+    found = advice()
+    assert (found.candidate, found.command) == (BEST, "python run.py strategy=dynamic")
+    assert (found.bound, found.peak_rss_bytes) == (0, 100_000_000)
+    assert found.ceiling is not None
+    assert found.ceiling.share.value == pytest.approx(1.0, abs=0.05)
+    assert found.ceiling.speedup.value == pytest.approx(2 * 0.1 / 0.11, rel=0.05)
+
+
+def test_screen_says_what_to_run_what_it_reaches_and_why() -> None:
+    texts = screen(advice())
+    assert [*texts] == [
+        *("Run", "Reaches", "A million", "Runner-up", "Pays here"),
+        *("What stops it", "What spoils it", "Rests on"),
+    ]
+    assert texts["Run"] == "python run.py strategy=dynamic"
+    assert texts["Reaches"].endswith("100 MB of memory at most 0.0 % slower than the best (95 %)")
+    assert texts["Runner-up"].startswith("P_2 with 2 workers, runtime=fast: 1.36 (")
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_fewer_workers_and_then_the_order_of_strategies_decide_between_equally_good_candidates(
+    turn: int,
+) -> None:
+    bounds = {BEST: 0.1, SECOND: 0.1, ONE: 0.105, Candidate("threads", 1, "fast"): 0.2}
+    turned = dict([*bounds.items()][::turn])
+    assert recommended(turned) == ONE
+    assert recommended({each: bound for each, bound in turned.items() if each != ONE}) == SECOND
+
+
+def test_starting_counts_once_in_the_seconds_of_the_whole() -> None:
+    slow_to_start = of("dynamic", 2, 0.1, startup_s=0.3, drain_s=0.2)
+    slow_to_work = of("p2", 2, 0.14)  # faster on the sample
+    found = advice(SEQUENTIAL, CEILING, slow_to_start, slow_to_work)
+    assert found.candidate == BEST
+    assert found.comparison.model.seconds(BEST) == pytest.approx(0.5 + 120 / 2 * 0.1, rel=0.001)
+    assert found.images_per_s.value == pytest.approx(120 / (0.5 + 120 / 2 * 0.1), rel=0.001)
+    assert found.images_per_s.low < found.images_per_s.value < found.images_per_s.high
+
+
+def test_interval_of_the_rate_is_wider_if_trials_differ_more() -> None:
+    calm, drifting = (
+        advice(SEQUENTIAL, CEILING, of("dynamic", 2, 0.1, scales=scales), of("p2", 2, 0.3, scales=scales))
+        for scales in (NOISE, (1.0, 1.1, 0.95, 1.06, 1.0))
+    )
+    widths = [each.images_per_s.high / each.images_per_s.low for each in (calm, drifting)]
+    assert widths[1] > max(widths[0], 1.1)
+
+
+def test_rivals_are_those_that_may_be_faster() -> None:
+    threads = Candidate("threads", 2, "fast")
+    trials, parts = frames(*USUAL, of("threads", 2, 0.11, scales=(1.1, 0.95, 1.08, 0.9, 1.0)))
+    comparison = compare(trials, parts, asked(threads))
+    assert recommended(comparison.bounds) == BEST
+    assert rivals(comparison, slower=0.05) == [threads]
+    assert {*rivals(comparison, slower=-inf)} == {*comparison.bounds} - {BEST}
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason", "text"),
+    [
+        ([of("dynamic", 2, 0.1, scales=[1.0]), of("p2", 2, 0.2, scales=[1.0])], "few rounds", "=360"),
+        ([of("dynamic", 2, 0.1, others_cpu_s=0.5), of("p2", 2, 0.2)], "busy", "took 14 % of the CPUs"),
+        (
+            [of("dynamic", 2, 0.1, scales=[1, 2, 0.5, 3, 1]), of("p2", 2, 0.1, scales=[2, 1, 3, 0.5, 1])],
+            "unsure",
+            "after 5 rounds even P_2 with 2 workers",
+        ),
+        (
+            [Cells([trial("p2", 2, None, status="failed", error="no room", runtime_name="fast")])],
+            "failed",
+            "room",
+        ),
+    ],
+)
+def test_rows_that_carry_no_recommendation_are_refused_with_the_reason(
+    cells: list[Cells], reason: str, text: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        advice(*cells)
+    assert caught.value.reason == reason
+    assert reason in REFUSALS
+    assert text in refusal(caught.value)
+
+
+def test_pilot_is_no_round_of_the_comparison() -> None:
+    pilot = [of(name, n, 0.1, scales=[1.0], tasks=6) for name, n in (("sequential", 1), ("p2", 2))]
+    comparison = compare(*frames(*USUAL, *pilot), asked())
+    assert comparison.tasks == 12
+    assert comparison.model.rounds[SECOND] == len(NOISE)
+
+
+def test_candidate_that_was_measured_once_spoils_no_bound_and_is_named() -> None:
+    threads = Candidate("threads", 2, "fast")
+    found = advice(*USUAL, of("threads", 2, 0.3, scales=[1.0]), others=(threads,))
+    assert threads not in found.comparison.bounds
+    assert found.bound == 0
+    assert "Measured once, far slower: threads with 2 (fast)." in screen(found)["Rests on"]
+    assert fastest(found.comparison)[-1] == threads
+
+
+def test_runtime_pays_by_as_much_as_the_same_workers_are_slower_without_it() -> None:
+    study = BEST._replace(runtime_name="study")
+    found = advice(*USUAL, of("dynamic", 2, 0.165, "study"), others=(study,))
+    assert screen(found)["Pays here"].startswith("runtime=fast: 1.50 (")
+
+
+def test_machine_stops_a_candidate_that_reaches_the_ceiling() -> None:
+    usual, late = advice(), advice(SEQUENTIAL, of("copies", 2, 0.1), of("dynamic", 2, 0.1, startup_s=0.3))
+    assert stops(usual.ceiling, usual.candidate).startswith("the machine")
+    assert stops(late.ceiling, late.candidate).startswith("suspected: start-up")
+    assert stops(None, BEST).startswith("not known")
+
+
+def test_ceiling_may_be_measured_on_a_smaller_sample() -> None:
+    smaller = [of("dynamic", 2, 0.11, tasks=6), of("sequential", 1, 0.1, tasks=6), of("copies", 2, 0.11)]
+    for each in smaller:
+        for row in each.trials:
+            row |= {"tasks": 6, "n_augmentations": 2, "sweep": "ceiling"}
+    smaller[2].tasks[:] = [task for task in smaller[2].tasks if task["augmentation_index"] < 2]
+    found = advice(SEQUENTIAL, *USUAL[2:], *smaller)
+    assert found.comparison.tasks == 12
+    assert found.ceiling is not None
+    assert found.ceiling.share.known
+
+
+def test_candidates_that_were_not_measured_or_failed_are_named_with_the_reason() -> None:
+    trials, parts = frames(*USUAL, of("p1", 2, 0.1, status="failed", error="no room"))
+    table = asked(Candidate("p1", 64, "study"), Candidate("p1", 2, "fast"), Candidate("p1", 4, "fast"))
+    table.loc[table["workers"] == 64, "left_out"] = "no such runtime"
+    text = screen(recommend(trials, parts, table))["Rests on"]
+    assert text.startswith("Measured: 3 of 30 images x 4 augmentations, 4 candidates in 5 to 5 rounds")
+    assert "Failed: no room: p1 with 2 (fast)." in text
+    assert "Not measured: no such runtime: p1 with 64 (study)." in text
+    assert "Not measured: no time within the budget: p1 with 4 (fast)." in text
+
+
+def test_row_of_a_refusal_has_the_columns_that_others_read(tmp_path: Path) -> None:
+    tables, _ = shown(stored(tmp_path, *USUAL), "recommendation")
+    [table] = tables["recommendation"]
+    assert list(table.data) == ROW
+    assert table.data["refused"].iloc[0].startswith("no search is recorded")
+
+
+def test_spoilers_are_named_on_the_screen() -> None:
+    digests: dict[str, Any] = {"outputs": 8, "distinct_outputs": 8, "saving": True}
+    one = of("sequential", 1, 0.1, outputs_digest="a", **digests)
+    own = of("dynamic", 2, 0.11, outputs_digest="b", warnings="the machine ran hot\nit swapped", **digests)
+    text = screen(advice(one, own))["What spoils it"]
+    assert "it swapped" in text
+    assert "the machine ran" not in text
+    assert "dynamic makes other outputs than sequential, 8 different ones of 8 (sequential 8)" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(61, "1 min 1 s"), (26_160, "7 h 16 min"), (183_600, "2 days 3 h")]
+)
+def test_duration_is_told_in_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("files", "augmentations", "tasks", "sample"),
+    [
+        (5000, 20, 400, (20, 20)),
+        (5000, 20, 40, (8, 5)),  # images differ more than the augmentations of one
+        (3, 100, 30, (3, 10)),
+        (10, 8, 1000, (10, 8)),  # all there is
+        (1, 1, 10, (1, 1)),
+    ],
+)
+def test_sample_is_of_about_so_many_tasks(
+    files: int, augmentations: int, tasks: float, sample: tuple[int, int]
+) -> None:
+    assert sample_of(files, augmentations, tasks) == sample
