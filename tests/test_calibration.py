@@ -25,14 +25,11 @@ some_levels = pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
 
 
 @some_levels
-def test_load_takes_its_share_of_a_task(level: float) -> None:
-    seconds = dosing.load_s({"waits": level})
-    assert seconds["waits"] / (seconds["waits"] + seconds["computing"]) == pytest.approx(level)
-
-
-def test_two_loads_each_take_their_share() -> None:
-    seconds = dosing.load_s({"waits": 0.2, "storage": 0.2})
-    assert seconds["waits"] == seconds["storage"] == pytest.approx(0.2 * sum(seconds.values()))
+def test_loads_take_their_share_of_a_task(level: float) -> None:
+    one, two = dosing.load_s({"waits": level}), dosing.load_s({"waits": level, "storage": 0.2})
+    assert one["waits"] / sum(one.values()) == pytest.approx(level)
+    assert two["waits"] / sum(two.values()) == pytest.approx(level)
+    assert two["storage"] / sum(two.values()) == pytest.approx(0.2)
 
 
 @some_levels
@@ -57,19 +54,16 @@ def test_case_fails_if_memory_is_too_fast(slowdown: float) -> None:
 
 
 @some_levels
-def test_worker_with_the_smaller_chunk_idles_for_the_level(level: float) -> None:
-    largest = dosing.first_chunk({"load imbalance": level}) or 0
-    idle = 2 * largest - dosing.N_TASKS
-    assert idle / (2 * largest) == pytest.approx(level, abs=0.01)
-
-
-def test_start_and_chunk_each_take_their_share() -> None:
-    strategy = dosing.dosed_strategy({"start-up": 0.2, "load imbalance": 0.2})
-    assert isinstance(strategy, slow_strategies.SlowStart)
-    trial_s = strategy.start_s + (strategy.chunksize or 0) * dosing.TASK_CPU_S
-    assert strategy.start_s / trial_s == pytest.approx(0.2, abs=0.01)
-    idle_s = (2 * (strategy.chunksize or 0) - dosing.N_TASKS) * dosing.TASK_CPU_S
-    assert idle_s / (2 * trial_s) == pytest.approx(0.2, abs=0.01)
+@pytest.mark.parametrize("start", [0.0, 0.2])
+def test_smaller_chunk_and_slow_start_take_their_share(start: float, level: float) -> None:
+    levels = {"load imbalance": level} | ({"start-up": start} if start else {})
+    strategy = dosing.dosed_strategy(levels)
+    largest = strategy.chunksize or 0
+    start_s = strategy.start_s if isinstance(strategy, slow_strategies.SlowStart) else 0.0
+    trial_s = start_s + largest * dosing.TASK_CPU_S
+    idle_s = (2 * largest - dosing.N_TASKS) * dosing.TASK_CPU_S
+    assert start_s / trial_s == pytest.approx(start, abs=0.01)
+    assert idle_s / (2 * trial_s) == pytest.approx(level, abs=0.01)
 
 
 def test_workers_wait_for_their_tasks_for_the_level() -> None:
