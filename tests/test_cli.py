@@ -114,13 +114,6 @@ def test_hydras_own_flags_answer_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_sweep_is_refused_outside_the_checkout(tmp_path: Path) -> None:
-    ended = command("-m", "workers=2,0", cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (cli.USAGE_ERROR, "")
-    assert ended.stderr == "error: workers=0: must be 1 or more\n"
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_transform_of_ones_own_is_looked_for_in_the_folder_of_the_command(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class Plain:\n    pass\n")
     ended = command("pipeline.transforms=[{_target_: mine.Plain}]", cwd=tmp_path)

@@ -210,17 +210,3 @@ def test_basic_launcher_stores_the_row_and_the_images_of_each_cell(tmp_path: Pat
     assert len(folders) == 2
     first, second = (b"".join(path.read_bytes() for path in sorted(folder.glob("*"))) for folder in folders)
     assert first != second
-
-
-@pytest.mark.slow
-def test_optuna_measures_and_reports_a_best_value(tmp_path: Path) -> None:
-    words = (
-        "hydra/sweeper=optuna",
-        "hydra.sweeper.n_trials=4",
-        "strategy=choice(p1,p2)",
-        "workers=range(1,4)",
-    )
-    ended = command("-m", *words, *SMOKE, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    [report] = (tmp_path / "results" / "hydra").glob("*/*/optimization_results.yaml")
-    assert 0 < OmegaConf.load(report).best_value < math.inf

@@ -1,7 +1,6 @@
 """The command that reports: what it writes, removes, prints, and how it ends."""
 
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section, sections_of
 from experiments.report.tables import plain_table
 from experiments.store.columns import FAILED
-from tests.helpers.stored_results import report, shown, stored
+from tests.helpers.stored_results import report, stored
 from tests.helpers.task_rows import Cells, cell
-from tests.helpers.trial_rows import BEGIN, repeated, trial
+from tests.helpers.trial_rows import repeated, trial
 
 pytestmark = pytest.mark.once
 SCALING = [*repeated("sequential", 1, 9.98, 10.02), *repeated("p1", 2, 6.2, 6.3)]
@@ -129,12 +128,3 @@ def test_a_new_section_is_a_function_that_registers_itself(
     assert "3.00" in (tmp_path / "tables/mine/table.md").read_text(encoding="utf-8")
     assert files(results, "figures") == {"empty.png", "empty.svg"}
     assert re.findall("<h2>([^<]+)</h2>", page(tmp_path))[0] == "Slowest first"
-
-
-def test_trials_that_a_rerun_added_all_count(tmp_path: Path) -> None:
-    later = repeated("p1", 2, 6.2, 6.3, started_at=BEGIN + timedelta(hours=1))
-    results = stored(tmp_path, trials=[*SCALING, *later])
-    (table,) = shown(results, "scaling")[0]["table"]
-
-    (point,) = table.data[table.data["strategy"] == "p1"].to_dict("records")
-    assert point["repetitions"] == 4

@@ -1,4 +1,4 @@
-"""Intervals against hand-computed numbers; how often they cover is in test_coverage.py."""
+"""Intervals against hand-computed numbers, and how often they cover in simulated sweeps."""
 
 from math import exp, inf, isnan, log, nan, sqrt
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from experiments.analysis.statistics import BlockModel, Estimate, best_set, holm
+from experiments.analysis.statistics import Array, BlockModel, Estimate, best_set, holm
 
 ROUNDS = [0, 0, 1, 1, 2, 2]
 CELLS = ["a", "b"] * 3
@@ -141,3 +141,47 @@ def test_the_best_set_bounds_what_a_choice_may_lose() -> None:
 def test_a_measured_level_is_in_the_mean_of_all_rounds() -> None:
     model = BlockModel(["a", "b", "a", "b", "a"], [0, 0, 1, 1, 2], [1, 2, 4, 8, exp(1)])
     assert model.seconds("b") == pytest.approx(2 * model.seconds("a"))
+
+
+# A machine that drifts.
+N_CELLS, N_BASELINES = 6, 2
+DRIFT, MEMORY_S, NOISE = 0.08, 15.0, 0.10  # within what fits the rows of two virtual CPUs
+TRIAL_S = 4.0
+
+
+def drifting(random: np.random.Generator, trials: int) -> Array:
+    """Errors of the logarithms of successive trials: a drift with a memory, and noise with heavy tails."""
+    stay = np.exp(-TRIAL_S / MEMORY_S)
+    level, levels = random.normal(), []
+    for step in random.normal(size=trials):
+        level = stay * level + np.sqrt(1 - stay**2) * step
+        levels.append(level)
+    return np.asarray(DRIFT * np.array(levels) + NOISE * random.standard_t(5, trials) / np.sqrt(5 / 3))
+
+
+def sweep(random: np.random.Generator, rounds: int) -> tuple[list[int], list[int], Array]:
+    """Cell, round and seconds of each trial: cell 0, the baseline, in the middle of each half of a round.
+    All cells truly take a second."""
+    cells = []
+    for _ in range(rounds):
+        order = list(random.permutation(np.arange(1, N_CELLS + 1)))
+        halves = order[: N_CELLS // 2], order[N_CELLS // 2 :]
+        cells += [cell for half in halves for cell in (*half[:1], 0, *half[1:])]
+    blocks = [number for number in range(rounds) for _ in range(N_CELLS + N_BASELINES)]
+    return cells, blocks, np.exp(drifting(random, len(cells)))
+
+
+def coverage(rounds: int, sweeps: int = 300) -> float:
+    random, covered = np.random.default_rng(rounds), []
+    for _ in range(sweeps):
+        model = BlockModel(*sweep(random, rounds))
+        for cell in range(1, N_CELLS + 1):
+            _, low, high = model.log_ratio(0, cell).exp()
+            covered.append(low <= 1 <= high)
+    return float(np.mean(covered))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("rounds", [2, 3, 5])
+def test_interval_of_a_speedup_covers_it_in_95_percent(rounds: int) -> None:
+    assert 0.93 <= coverage(rounds) <= 0.98

@@ -202,8 +202,3 @@ def test_trace_false_stores_the_trial_without_tasks(run_py: RunPy, tmp_path: Pat
     [row] = trials(tmp_path).to_dict("records")
     assert (row["status"], row["outputs"]) == ("ok", 12)
     assert not (tmp_path / "results" / "tasks").exists()
-
-
-def test_command_works_from_another_folder() -> None:
-    """`python run.py` works from another folder, too."""
-    assert command("--cfg", "job", cwd=Path("/")).returncode == 0

@@ -4,7 +4,7 @@ A block is a round of a sweep, in which every cell was measured once and the bas
 drifts by from one round to the next falls on all cells alike and drops out of their differences. The error
 of a trial is pooled over all cells; a cell that is noisier than the others keeps its own (the max rule). In
 simulations with drift and heavy tails such a 95 % interval of a speedup covers it in 93 to 98 of 100 sweeps
-of 2, 3 or 5 rounds (tests/test_coverage.py), where a bootstrap of the repetitions covers it in half. The
+of 2, 3 or 5 rounds (tests/test_statistics.py), where a bootstrap of the repetitions covers it in half. The
 95 % are those of each interval by itself; `holm` and `best_set` are for several claims at once.
 """
 
