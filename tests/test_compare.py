@@ -158,14 +158,14 @@ def test_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ["p1", "2", "yes", "0", "10.00", "5.00", "B is faster by 50 % (47–53)"],
         ["p1", "2", "yes", "1", "5.00", "-", "only in A"],
     ]
-    assert note.startswith("Per cent of A's time")
+    assert note.startswith("Changes are in per cent of A's time")
 
 
 def test_folders_without_a_common_cell_are_refused(tmp_path: Path) -> None:
     a = written(tmp_path / "a", repeated("p1", 2, 10.0))
     b = written(tmp_path / "b", repeated("p1", 4, 10.0))
 
-    with pytest.raises(SystemExit, match=r"none: no trials$"):
+    with pytest.raises(SystemExit, match=r"none: no trials; give a folder of results or of trials$"):
         main([str(a), str(tmp_path / "none")])
     with pytest.raises(SystemExit, match=r"/a, .*/b: no cell was measured in both$"):
         main([str(a), str(b)])

@@ -19,7 +19,7 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, summarise, weak
 from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
-from experiments.report.sections.savers import savers_figure
+from experiments.report.sections.cells import savers_figure
 from experiments.report.sections.scaling import scaling_figure
 from experiments.report.sections.validation import contact_sheet
 from experiments.store.columns import FAILED

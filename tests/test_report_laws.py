@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from experiments.analysis import published
 from experiments.analysis.laws import Case, cases
-from experiments.analysis.scaling import WEAK, NoTrialsError, models, strong, weak
+from experiments.analysis.scaling import NoTrialsError, models, strong
 from experiments.report.charts import look
 from experiments.report.results import Results
 from experiments.report.sections.laws import laws_figure, laws_table
@@ -55,17 +55,6 @@ def test_a_curve_ends_where_its_points_do() -> None:
     (axes,) = laws_figure(measured(cpus=8), "T").axes
 
     assert drawn_to(axes, look("p1")["color"]) == pytest.approx(8)
-
-
-def test_the_axis_of_weak_scaling_is_the_scaled_speedup() -> None:
-    rows = []
-    for workers in (1, 2, 4, 8, 16, 32):
-        size = {"width": 100 * workers, "height": 100}
-        rows += [trial("sequential", 1, 4.0 * workers, **size), trial("p1", workers, 5.0, **size)]
-    trials = frame(rows)
-    figure = laws_figure(cases(weak(trials), models(trials, WEAK)), "Weak")
-
-    assert figure.axes[0].get_ylabel() == "scaled speedup"
 
 
 def scaled(folder: Path, cpus: int) -> Results:

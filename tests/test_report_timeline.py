@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments.report.sections.timeline import BARS, at_largest_count, spans, timeline_figure
+from experiments.report.sections.timeline import MAX_BARS, at_largest_count, spans, timeline_figure
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, frames
 from tests.helpers.trial_rows import frame, trial
@@ -66,5 +66,5 @@ def test_a_large_trial_is_drawn_in_bounded_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
     bars = [path for collection in figures["timeline"].axes[0].collections for path in collection.get_paths()]
-    assert len(bars) <= BARS
+    assert len(bars) <= MAX_BARS
     assert peak_bytes < 60_000_000  # as much again for each of 1,000,000 tasks would be 2 GB

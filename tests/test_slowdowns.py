@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from experiments.analysis.interference import CORES, MEMORY, PAGES, TABLE, contended_resources, slowdowns
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.__main__ import main
-from experiments.report.sections.interference import NOT_TOLD, answers, slowdown_figure
+from experiments.report.sections.interference import NO_CONTENTION, answers, slowdown_figure
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, frames, interference
 from tests.helpers.trial_rows import repeated
@@ -50,7 +50,7 @@ def test_what_the_workload_contends_for(slower: dict[str, float], resource: str 
     assert not contended_resources(table, workers=4, saving=False), "was not measured"
     [answer] = answers(table)
     assert answer.startswith("2 workers, no saving: ")
-    assert (f"contends for {resource}" if resource else NOT_TOLD) in answer
+    assert (f"contends for {resource}" if resource else NO_CONTENTION) in answer
 
 
 def test_copies_within_the_noise_are_no_contention() -> None:

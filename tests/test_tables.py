@@ -12,9 +12,10 @@ import pytest
 
 from experiments.analysis.scaling import public, strong, weak
 from experiments.report.output import FORMATS
-from experiments.report.sections.profile import profile_table
+from experiments.report.sections.cells import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
-from experiments.report.tables import INTERVALS, NOTHING_SHARED, Table, plain_table
+from experiments.report.sections.validation import NO_REFERENCE
+from experiments.report.tables import INTERVALS, NO_BASELINE, NO_SHARED_ROUND, ONE_ROUND, Table, plain_table
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
@@ -74,21 +75,21 @@ def test_failed_and_inapplicable_cells_show_no_time() -> None:
     texts = [row(table, name, 2)["time (s)"] for name in ("P_1", "P_Q", "P_2")]
     assert texts == ["7.07 (no interval)", "-", "failed"]
     assert row(table, "P_2", 2)["speedup"] == "-"
-    assert "No interval where there is 1 round only." in table.notes
+    assert ONE_ROUND in table.notes
 
 
 def test_a_note_says_how_cells_without_a_common_round_get_an_interval() -> None:
     table = only_table(*repeated("p1", 2, 5.0, 6.0, sweep="another"))
 
     assert row(table, "P_1", 2)["time (s)"] == "5.48 (no interval)"
-    assert table.notes == [NOTHING_SHARED]
+    assert table.notes == [NO_SHARED_ROUND]
 
 
 def test_a_missing_baseline_is_a_dash_with_a_footnote() -> None:
     (table,) = scaling_tables(strong(frame([trial("p1", 2, 5.0)])), "Strong scaling")
 
     assert table.rows == [["yes", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-"]]
-    assert any("No sequential baseline" in note for note in table.notes)
+    assert NO_BASELINE in table.notes
 
 
 def test_a_note_counts_the_failed_trials_beside_good_ones() -> None:
@@ -169,7 +170,7 @@ def test_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> No
         "P_Q": "-",
     }
     assert {line[4] for line in table.rows} == {"a" * 12, "b" * 12, "-"}
-    assert table.notes == ["No contact sheet: no cell has kept its outputs (output_dir)"]
+    assert table.notes == ["No contact sheet: no cell has kept its outputs; output_dir=FOLDER keeps them"]
 
 
 def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
     table = section_table(tmp_path, "validation", [written])
 
     assert table.rows[0][-1] == "-"
-    assert table.notes[0] == "Nothing to compare with: sequential wrote no files, or not the same twice."
+    assert table.notes[0] == NO_REFERENCE
 
 
 def tuned(workers: int, asked: int, wall_s: float | None, **changes: Any) -> Row:

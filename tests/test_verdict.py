@@ -168,7 +168,7 @@ ROW |= {"rounds_to_decide": nan, "ranking": {"load imbalance": 0.33, "waits": 0.
 SUSPECTS = "Suspects, of all worker-seconds: load imbalance 33 %, waits 3 %."
 QUIET: dict[str, Any] = {"ranking": {"waits": 0.01}}
 GAIN: dict[str, Any] = {"proved": "load imbalance", "gains": {"chunksize_1": Interval(0.3, 0.25, 0.35)}}
-OF_TIME = "of its time is lost against what is possible here"
+OF_TIME = "of its time is lost relative to what this machine can do"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ OF_TIME = "of its time is lost against what is possible here"
             NOT_DECIDED,
             (nan, nan, nan),
             {},
-            f"not decided; no ceiling was measured beside it (with_ceiling=true). {SUSPECTS}",
+            f"not decided; no ceiling was measured in the same rounds (with_ceiling=true). {SUSPECTS}",
         ),
     ],
 )

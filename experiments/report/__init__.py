@@ -1,1 +1,1 @@
-"""What people look at: tables, charts, pages."""
+"""Tables, charts and pages."""

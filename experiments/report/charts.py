@@ -1,7 +1,7 @@
-"""What all charts share: looks of strategies, curves, axes, legends and files. Figures are made without
-pyplot: they have no global state and need no display."""
+"""The parts that all charts share: looks of strategies, curves, axes, legends and files.
 
-from collections.abc import Sequence
+Figures are drawn without pyplot, so they have no global state and need no display."""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from augment.strategies import STRATEGIES
 from experiments.analysis.scaling import NoTrialsError, interval_columns, strategies
@@ -20,79 +20,77 @@ from experiments.analysis.text import label
 from experiments.report.tables import MEASURES, by_saving
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 
-# Colours for strategies without one, apart from those that others have (of Okabe and Ito, and of Tol).
-SPARE = ("#661100", "#117733", "#AA4499", "#6699CC")
+# Colours of Okabe and Ito and of Tol that no strategy has, for strategies that declare none.
+SPARE_COLORS = ("#661100", "#117733", "#AA4499", "#6699CC")
 GREY = "#777777"
-Inches = tuple[float, float]  # width and height
 STYLE: Any = {
     **{"font.size": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 9),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
-    "svg.hashsalt": "experiments",  # the same points make the same bytes
+    "svg.hashsalt": "experiments",  # equal points give equal bytes
 }
-styled = mpl.rc_context(STYLE)  # decorates what draws
-MIN_WIDTH = 4.8  # inches: of a single panel with two columns of legend below it
+styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
+MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
+BAND_ALPHA = 0.15
 CHART_FORMATS = ("png", "svg")
 IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 BEYOND_CEILING = "beyond the ceiling"
-BAND = 0.15  # how much of its colour an area has
-LAST = [
-    "Amdahl",
-    "USL",
-    "Gustafson",
-    IDEAL,
-    BEYOND_CEILING,
-    CPUS,
-    SINGLE,
-    FAILED,
-    PUBLISHED,
-]  # in legends
+LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, BEYOND_CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
 
 
 def look(strategy: str) -> dict[str, Any]:
-    """Colour and marker of a strategy in every chart; grey for one of another version."""
+    """Return the colour and marker of a strategy in all charts; grey for an unknown strategy."""
     if strategy not in STRATEGIES:
         return {"color": GREY, "marker": "v"}
     uncoloured = [name for name, kind in STRATEGIES.items() if kind.color is None]
-    color = STRATEGIES[strategy].color or SPARE[uncoloured.index(strategy) % len(SPARE)]
+    color = STRATEGIES[strategy].color or SPARE_COLORS[uncoloured.index(strategy) % len(SPARE_COLORS)]
     return {"color": color, "marker": STRATEGIES[strategy].marker}
 
 
-def panels(title: str, size: Inches, rows: int, columns: int, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels, row by row."""
-    figure = Figure(figsize=size, layout="constrained")
+def panels(
+    title: str, size_inches: tuple[float, float], rows: int, columns: int, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a new figure and its panels, row by row."""
+    figure = Figure(figsize=size_inches, layout="constrained")
     figure.suptitle(title)
     return figure, list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
 
 
-def scale_of(measure: str) -> int:
-    """What a measure is multiplied by in charts: efficiencies and shares are shown in per cent."""
-    return 100 if measure.endswith(("efficiency", "share")) else 1
+def saving_panels(points: pd.DataFrame, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Return a new figure with a panel for saving and one for no saving, each with its points.
 
-
-def saving_panels(
-    points: pd.DataFrame, title: str, panel: Inches = (3.5, 4.1)
-) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """A figure with a panel for saving and one for no saving, as far as something ran, and its
-    points. Raises NoTrialsError where nothing did."""
+    A panel without applicable cells is left out. Raises NoTrialsError if no panel remains.
+    """
     present = {flag: block for flag, block in by_saving(points) if (block["status"] != NOT_APPLICABLE).any()}
     if not present:
         raise NoTrialsError("nothing to draw: every cell is not applicable")
-    size = max(MIN_WIDTH, 0.4 + panel[0] * len(present)), panel[1]
+    size = max(MIN_WIDTH_INCHES, 0.4 + 3.5 * len(present)), 4.1
     figure, row = panels(title, size, 1, len(present), sharey=True)
     for axes, flag in zip(row, present, strict=True):
         axes.set_title(flag, fontsize=10)
     return figure, list(zip(row, present.values(), strict=True))
 
 
-def bar_lengths(middle: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
-    """Return how far error bars reach below and above `middle`: 0 where there is no interval."""
-    return np.nan_to_num([np.subtract(middle, low), np.subtract(high, middle)]).clip(min=0)
+def scale_factor(measure: str) -> int:
+    """Return the factor of a measure in charts: 100 for efficiencies and shares, drawn in per cent."""
+    return 100 if measure.endswith(("efficiency", "share")) else 1
+
+
+def errorbars(
+    axes: Axes, at: ArrayLike, intervals: ArrayLike, *, is_horizontal: bool = False, **style: Any
+) -> None:
+    """Draw `intervals` (rows: value, low, high) as error bars, without a bar if low and high are NaN."""
+    middle, low, high = np.asarray(intervals, float)
+    lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+    if is_horizontal:
+        axes.errorbar(middle, at, xerr=lengths, **{"capsize": 3} | style)
+    else:
+        axes.errorbar(at, middle, yerr=lengths, **{"capsize": 3} | style)
 
 
 def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
-    """A `curve` for each strategy in its looks."""
+    """Draw a `curve` for each strategy, in the look of the strategy."""
     for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
         curve(axes, points[points["strategy"] == name], measure, label(name), **look(name), **style)
 
@@ -100,18 +98,21 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None
 def curve(
     axes: Axes, points: pd.DataFrame, measure: str, name: str, *, x: str = "workers", **style: Any
 ) -> None:
-    """Means with their 95 % intervals, as a band where there are several; hollow where there is none, a cross
-    at the foot where it failed."""
+    """Draw means with their 95 % intervals, as a band if several points have one.
+
+    A point without interval is hollow; a cross at the foot marks a failed cell.
+    """
     points = points.sort_values(x)
-    at, scale = points[x].astype(float), scale_of(measure)
-    middle, low, high = (scale * points[column].astype(float) for column in interval_columns(measure))
+    at = points[x].astype(float)
+    intervals = scale_factor(measure) * points[interval_columns(measure)].astype(float)
+    middle, low, high = (intervals[column] for column in intervals)
     style = {"linewidth": 1.6, "markersize": 5} | style
-    bars: Any = {"yerr": bar_lengths(middle, low, high), "capsize": 3, "label": name}
+    bars: Any = {"label": name}
     if low.notna().sum() > 1 and style.get("linestyle") != "none":
-        axes.fill_between(at, low, high, color=style["color"], alpha=BAND, linewidth=0)
+        axes.fill_between(at, low, high, color=style["color"], alpha=BAND_ALPHA, linewidth=0)
         bars |= {"capsize": 0, "elinewidth": 0}
-    axes.errorbar(at, middle, **style | bars)
-    single = points[f"{measure}_low"].isna() & points[measure].notna()
+    errorbars(axes, at, intervals.T, **style | bars)
+    single = low.isna() & middle.notna()
     if single.any():
         hollow: Any = style | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
         axes.plot(at[single], middle[single], **hollow)
@@ -122,8 +123,13 @@ def curve(
         axes.plot([], [], "x", color=GREY, label=FAILED)
 
 
+def ideal_line(axes: Axes, workers: ArrayLike, ideal: ArrayLike) -> None:
+    """Draw the line of perfect scaling."""
+    axes.plot(workers, ideal, color=GREY, linewidth=1, label=IDEAL, zorder=1)
+
+
 def worker_axis(axes: Axes, counts: set[int], cpus: int | None) -> None:
-    """Workers in powers of two, with the machine's CPUs marked where they are known."""
+    """Label the x axis with worker counts on a binary scale, and mark the CPUs if they are known."""
     if cpus is not None:
         axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label=CPUS)
     axes.set_xscale("log", base=2)
@@ -132,17 +138,11 @@ def worker_axis(axes: Axes, counts: set[int], cpus: int | None) -> None:
     axes.set_xlabel("workers")
 
 
-def finish(figure: Figure, measure: str) -> None:
-    """The scale that all panels share, and their legend."""
-    scale(figure, measure)
-    legend(figure)
-
-
-def scale(figure: Figure, measure: str) -> None:
-    """The scale that all panels share."""
+def measure_axis(figure: Figure, measure: str) -> None:
+    """Label and scale the y axis that all panels share."""
     first = figure.axes[0]
     first.set_ylabel(MEASURES[measure].axis)
-    if scale_of(measure) == 100:
+    if scale_factor(measure) == 100:
         first.set_ylim(bottom=0)
     else:
         base, steps = (2, (1,)) if measure == "speedup" else (10, (1, 2, 5))
@@ -153,55 +153,62 @@ def scale(figure: Figure, measure: str) -> None:
         first.yaxis.set_minor_locator(NullLocator())
 
 
-def beyond(axes: Axes, at: Sequence[float], ends: Sequence[float], is_above: bool) -> None:
-    """Marks what no strategy can reach: above the ceiling, or of times below it."""
+def shade_unreachable(axes: Axes, at: ArrayLike, ceiling: ArrayLike, is_above: bool) -> None:
+    """Shade the values above the ceiling, or below it if less is better, as for times."""
     low, high = axes.get_ylim()
-    edge = [high if is_above else low] * len(at)
-    axes.fill_between(at, ends, edge, color=GREY, alpha=BAND, linewidth=0, label=BEYOND_CEILING, zorder=0)
+    edge = high if is_above else low
+    style: Any = {"color": GREY, "alpha": BAND_ALPHA, "linewidth": 0, "zorder": 0}
+    axes.fill_between(at, ceiling, edge, label=BEYOND_CEILING, **style)
     axes.set_ylim(low, high)
 
 
 def legend(figure: Figure) -> None:
-    """Add one legend for all panels, in which what is not a curve comes last."""
+    """Add one legend for all panels, curves first."""
     pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes]
     entries = {name: handle for pair in pairs for handle, name in pair}
-    names = sorted(entries, key=lambda name: LAST.index(name) if name in LAST else -1)
+    names = sorted(entries, key=lambda name: LAST_IN_LEGEND.index(name) if name in LAST_IN_LEGEND else -1)
     handles = [entries[name] for name in names]
-    columns = 4 if figure.get_figwidth() > 1.25 * MIN_WIDTH else 2
+    columns = 4 if figure.get_figwidth() > 1.25 * MIN_WIDTH_INCHES else 2
     figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, and the numbers that it draws."""
+    """A figure and the numbers that it draws."""
 
     figure: Figure
     data: pd.DataFrame
 
     @property
-    def shows_photos(self) -> bool:
-        """Whether it is made of pictures, which no SVG makes smaller or sharper."""
+    def has_photos(self) -> bool:
+        """Return whether the figure consists of photos, which SVG makes neither smaller nor sharper."""
         return any(axes.images for axes in self.figure.axes)
 
     @property
-    def words(self) -> str:
-        """What it shows, for who cannot see it: title, panels, axes and the names of its curves."""
+    def description(self) -> str:
+        """Return the title, axes, panels and legend as text, for readers who cannot see the figure."""
         axes = self.figure.axes
-        panels = dict.fromkeys(filter(None, (each.get_title() or each.get_title("left") for each in axes)))
-        places = {f"{each.get_ylabel()} against {each.get_xlabel()}": 0 for each in axes if each.get_xlabel()}
-        written = [text for each in axes for text in each.texts]
-        written += [text for legend in self.figure.legends for text in legend.get_texts()]
-        names = dict.fromkeys(text.get_text() for text in written)
-        parts = [self.figure.get_suptitle(), *places, "; ".join(panels), ", ".join(names)]
+        titles = [panel.get_title() or panel.get_title("left") for panel in axes]
+        scales = [
+            f"{panel.get_ylabel()} against {panel.get_xlabel()}" for panel in axes if panel.get_xlabel()
+        ]
+        texts = [text for panel in axes for text in panel.texts]
+        texts += [text for legend in self.figure.legends for text in legend.get_texts()]
+        names = dict.fromkeys(text.get_text() for text in texts)
+        panels = "; ".join(dict.fromkeys(filter(None, titles)))
+        parts = [self.figure.get_suptitle(), *dict.fromkeys(scales), panels, ", ".join(names)]
         return " ".join(". ".join(filter(None, parts)).split())
 
 
 @styled
 def save(chart: Chart, path: Path) -> list[Path]:
-    """Writes `path` as PNG and, but for photos, as SVG; that of equal points is equal byte for byte."""
+    """Write a chart as PNG and, unless it has photos, as SVG; return both files.
+
+    Equal points give equal bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    kinds = CHART_FORMATS[: 1 if chart.shows_photos else None]
-    written = [path.with_name(f"{path.name}.{kind}") for kind in kinds]
-    for file in written:
+    kinds = CHART_FORMATS[: 1 if chart.has_photos else None]
+    files = [path.with_name(f"{path.name}.{kind}") for kind in kinds]
+    for file in files:
         chart.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-    return written
+    return files

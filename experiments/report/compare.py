@@ -1,4 +1,4 @@
-"""Two folders of results, cell by cell: is one faster, or is there no difference?
+"""The command that compares two folders of results, cell by cell.
 
 python -m experiments.report.compare A B
 """
@@ -19,13 +19,13 @@ from experiments.report.tables import value_text, with_short_digests
 from experiments.store import files as store
 
 EXPLANATION = (
-    f"Per cent of A's time, with the {percent(LEVEL)} interval of each cell by itself, from how the rounds "
-    "of either side differ. What changed between the two may be the machine."
+    f"Changes are in per cent of A's time. In parentheses: the {percent(LEVEL)} interval of each cell by "
+    "itself, from the variation between rounds. The machine may have changed between A and B."
 )
 
 
-def table(cells: pd.DataFrame) -> str:
-    """The cells of `compare` for people: of their work what tells them apart."""
+def cell_table(cells: pd.DataFrame) -> str:
+    """Return the cells of `compare` as a table, named by the columns in which they differ."""
     names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
     shown = with_short_digests(cells[names].map(value_text))
     for side in "AB":
@@ -35,19 +35,19 @@ def table(cells: pd.DataFrame) -> str:
 
 
 def comparison(a_folder: Path, b_folder: Path) -> str:
-    """What to print of two folders. Raises NothingToCompareError where no cell is in both."""
+    """Return the text to print. Raises NothingToCompareError if no cell is in both folders."""
     a, b = (_trials(folder) for folder in (a_folder, b_folder))
     cells = compare(a, b)
     left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
     title = f"B against A: A is {a_folder}, B is {b_folder}"
-    return "\n".join([title, environments(a, b), "", table(cells), "", *left_out, EXPLANATION])
+    return "\n".join([title, environments(a, b), "", cell_table(cells), "", *left_out, EXPLANATION])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Says of each cell whether B is faster or slower than A, or no different."""
+    """Print for each cell whether B is faster than A, slower, or no different."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report.compare", description=main.__doc__)
     for side in "AB":
-        parser.add_argument(side, type=Path, help="a folder of results, or of trials")
+        parser.add_argument(side, type=Path, help="a folder of results or of trials")
     chosen = parser.parse_args(arguments)
     try:
         print(comparison(chosen.A, chosen.B))
@@ -56,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _trials(folder: Path) -> pd.DataFrame:
-    below = folder / "trials"  # beside it are the tasks, which are no trials
+    below = folder / "trials"
     trials = store.read(below if below.is_dir() else folder, "trials")
     if trials.empty:
-        raise SystemExit(f"{folder}: no trials")
+        raise SystemExit(f"{folder}: no trials; give a folder of results or of trials")
     return trials
 
 

@@ -1,4 +1,4 @@
-"""Writes what the sections of an experiment show, and removes what an earlier report left there."""
+"""The files of a report: tables and figures of one experiment."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -6,45 +6,46 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.charts import CHART_FORMATS, Chart, save
 from experiments.report.results import Results
-from experiments.report.sections import Content, sections_of
+from experiments.report.sections import SHOW_ERRORS, Content, sections_of
 from experiments.report.tables import Table
 
-FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # of a file of tables
+FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {  # suffix of a file of tables: its text
     "md": lambda tables: "\n".join(table.markdown() for table in tables),
     "csv": lambda tables: pd.concat([table.data for table in tables]).to_csv(index=False),
 }
 
 
 def write_report(results: Results, names_files: bool = True) -> bool:
-    """Writes every section of an experiment, and prints the main tables and what was written where; one that
-    cannot be shown is a line on stderr and hides no other. Returns whether all recorded files were sound.
+    """Write every section of an experiment, and print the main tables and the files written.
 
-    Raises NoTrialsError where nothing was measured."""
+    A section that cannot be shown is a line on stderr; the others are written. Return whether all files
+    read were sound. Raises NoTrialsError if nothing was measured.
+    """
     sections = sections_of(results.experiment)
-    if results.trials.empty and not any(each.source for each in sections):
+    if results.trials.empty and not any(section.source for section in sections):
         command = f"python run.py -m experiment={results.experiment}"
-        raise NoTrialsError(f"{results.trials_folder}: no trials; `{command}` makes them")
+        raise NoTrialsError(f"{results.trials_folder}: no trials yet; `{command}` measures some")
     written: list[Path] = []
-    printed: list[str] = []
-    sound = True
+    main_tables: list[str] = []
+    is_sound = True
     for section in sections:
         try:
             for stem, content in section.show(results):
                 paths = _write(results, stem, content)
-                print(*(paths if names_files else ()), sep="\n", end="\n" if names_files else "")
+                if names_files:
+                    print(*paths, sep="\n")
                 written += paths
                 if stem == section.prints and not isinstance(content, Chart | pd.DataFrame):
-                    printed += [table.text() for table in content]
-        except (NoTrialsError, BreakdownError, OSError) as error:
+                    main_tables += [table.text() for table in content]
+        except SHOW_ERRORS as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
-            sound &= isinstance(error, NoTrialsError)
+            is_sound &= isinstance(error, NoTrialsError)
     _remove_others(results, written)
-    print("", *printed, sep="\n")
-    return sound
+    print("", *main_tables, sep="\n")
+    return is_sound
 
 
 def _write(results: Results, stem: str, content: Content) -> list[Path]:
@@ -61,7 +62,7 @@ def _write(results: Results, stem: str, content: Content) -> list[Path]:
 
 
 def _remove_others(results: Results, written: Sequence[Path]) -> None:
-    """Removes the files of an earlier report that this one did not write."""
+    """Remove the files of an earlier report that this report did not write."""
     for parent, kinds in (("tables", [*FORMATS, "parquet"]), ("figures", CHART_FORMATS)):
         folder = results.folder / parent / results.experiment
         for path in {path for kind in kinds for path in folder.glob(f"*.{kind}")} - set(written):

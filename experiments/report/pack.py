@@ -1,9 +1,10 @@
-"""Packs a folder of results: one file per table and experiment, with what reports read and nothing else.
+"""The command that packs results into one file per table and experiment, with only what reports read.
 
 python -m experiments.report.pack FROM TO
 """
 
 import argparse
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.results import Results
-from experiments.report.sections import reportable, sections_of
+from experiments.report.sections import sections_below
 from experiments.store import files as store
 from experiments.store.columns import schema
 
@@ -24,18 +25,18 @@ ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 19}
 SECONDS = pa.decimal128(18, 6)
 
 
-class RememberingParts(store.DetailReader):
-    """The tasks, transforms and turns of trials; `columns_read` holds, by table and trial, what was read."""
+class RecordingReader(store.DetailReader):
+    """A reader that keeps, by table and trial, the names of the columns that it has read."""
 
     def __init__(self, results: Path, experiment: str) -> None:
         super().__init__(results, experiment)
-        self.columns_read: dict[str, dict[str, set[str]]] = {}
+        self.columns_read: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
     def rows(self, table: str, trial_id: str, columns: list[str] | None = None) -> pa.Table:
-        """Return the rows, and remember that they were asked for."""
+        """Return the rows of a table of one trial, and keep the names of their columns."""
         rows = super().rows(table, trial_id, columns)
         if len(rows):
-            self.columns_read.setdefault(table, {}).setdefault(trial_id, set()).update(rows.column_names)
+            self.columns_read[table][trial_id].update(rows.column_names)
         return rows
 
 
@@ -45,36 +46,29 @@ def pack(source: Path, target: Path) -> None:
         for folder in sorted((source / table).glob("*/")):
             path = target / table / folder.name / f"{table}.parquet"
             store.write_table(path, store.read_arrow(folder, table), **ZSTD)
-    for experiment, parts in _read_by_reports(source).items():
-        for table in parts.columns_read:
-            path = target / table / experiment / f"{table}.parquet"
-            _write_part(path, _rows_read(parts, table), table)
+    for experiment, reader in _readers_of_reports(source).items():
+        for table, read in reader.columns_read.items():
+            columns = {"trial_id"}.union(*read.values())
+            names = [name for name in schema(table).names if name in columns]
+            rows = pa.concat_tables(reader.rows(table, trial_id, names) for trial_id in sorted(read))
+            _write_details(target / table / experiment / f"{table}.parquet", rows, table)
 
 
-def _read_by_reports(source: Path) -> dict[str, RememberingParts]:
-    """Read all that there is to report; return the parts of each experiment."""
-    first = Results(source, "")
-    parts = {experiment: RememberingParts(source, experiment) for experiment in reportable(source)}
-    for experiment in parts:
-        first.beside(experiment).parts = parts[experiment]
-    for experiment in parts:
-        for section in sections_of(experiment):
-            with suppress(NoTrialsError, BreakdownError):
-                for _ in section.show(first.beside(experiment)):
-                    pass
-    return parts
+def _readers_of_reports(source: Path) -> dict[str, RecordingReader]:
+    """Return a reader per experiment, after every section has read through it."""
+    readers: dict[str, RecordingReader] = {}
+    sections = sections_below(Results(source, ""))
+    for _, results in sections:
+        if results.experiment not in readers:
+            results.parts = readers[results.experiment] = RecordingReader(source, results.experiment)
+    for section, results in sections:
+        with suppress(NoTrialsError, BreakdownError):
+            deque(section.show(results), maxlen=0)
+    return readers
 
 
-def _rows_read(parts: RememberingParts, table: str) -> pa.Table:
-    """Return the rows of all trials that were read, sorted by trial, in all columns read of any of them."""
-    read = parts.columns_read[table]
-    columns = {"trial_id"}.union(*read.values())
-    names = [name for name in schema(table).names if name in columns]
-    return pa.concat_tables(parts.rows(table, trial_id, names) for trial_id in sorted(read))
-
-
-def _write_part(path: Path, rows: pa.Table, table: str) -> None:
-    """Write the rows of many trials; of tasks, which are many, with seconds in whole microseconds."""
+def _write_details(path: Path, rows: pa.Table, table: str) -> None:
+    """Write the rows of many trials; the seconds of tasks, which are many, as whole microseconds."""
     fields = [
         field.with_type(SECONDS) if table == "tasks" and pa.types.is_floating(field.type) else field
         for field in rows.schema

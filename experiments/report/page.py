@@ -1,4 +1,4 @@
-"""The page of all results, in one file that needs no network: what `make report` runs.
+"""The command of `make report`: write all results as one page that needs no network.
 
 python -m experiments.report.page [--results results]
 """
@@ -7,9 +7,8 @@ import argparse
 import base64
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,23 +18,21 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.scaling import NoTrialsError
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
-from experiments.report.sections import Content, Section, reportable, sections_of
+from experiments.report.sections import SHOW_ERRORS, Content, sections_below
 from experiments.report.tables import Table
 from experiments.store.columns import OK
 
 TEMPLATES = Path(__file__).parent / "templates"
-INLINE = {"svg.fonttype": "none"}  # text stays text
 PHOTO_DPI = 110
-PIXELS_PER_POINT = 1.4
-ANSWER = "advise-recommendation-table"  # the name of the table that the page begins with
+POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
+ANSWER = "advise-recommendation-table"  # the table that the page begins with
 
 
 @dataclass(frozen=True)
-class Shown:
+class Exhibit:
     """A table or a chart on the page."""
 
     name: str  # of the file that holds its data
@@ -43,24 +40,24 @@ class Shown:
 
     @property
     def is_chart(self) -> bool:
-        """Return whether it is a chart."""
+        """Return whether the exhibit is a chart."""
         return isinstance(self.content, Chart)
 
     @property
     def key(self) -> str:
-        """Return what tells it apart in its chapter: the name of a chart, the text of a table."""
+        """Return the name of a chart or the text of a table, unique in its chapter."""
         return self.name if isinstance(self.content, Chart) else self.content.text()
 
     @property
     def csv(self) -> str:
-        """Return its numbers as an address that needs no request."""
+        """Return the numbers as an address that needs no request."""
         return "data:text/csv;charset=utf-8," + quote(self.content.data.to_csv(index=False))
 
-    @cached_property
+    @property
     def picture(self) -> str:
-        """Return the chart as SVG that stands in the page; photos as an image of their own."""
+        """Return the chart as an element of the page: photos as JPEG, others as SVG."""
         assert isinstance(self.content, Chart)
-        return photo(self.content) if self.content.shows_photos else svg(self.content)
+        return photo(self.content) if self.content.has_photos else svg(self.content)
 
 
 @dataclass
@@ -69,69 +66,59 @@ class Chapter:
 
     heading: str
     words: str
-    shown: dict[str, Shown] = field(default_factory=dict)  # by its key
+    exhibits: dict[str, Exhibit] = field(default_factory=dict)  # by key
 
 
 def chapters(results: Results) -> tuple[list[Chapter], list[str]]:
-    """Return the chapters with all that the sections show, in their order, and why something is not shown.
-    A table that several experiments have in common, such as the environment, stands once in its chapter."""
+    """Return the chapters with all that the sections show, and why some sections show nothing.
+
+    Equal tables of several experiments, such as the environment, stand once in a chapter.
+    """
     by_heading: dict[str, Chapter] = {}
     reasons = []
-    for section, experiment in _sections(results):
+    for section, one in sections_below(results):
         chapter = by_heading.setdefault(section.chapter, Chapter(section.chapter, section.words))
         try:
-            for stem, content in section.show(results.beside(experiment)):
-                for shown in _shown(experiment, stem, content):
-                    chapter.shown.setdefault(shown.key, shown)
-        except (NoTrialsError, BreakdownError, OSError) as error:
-            reasons.append(f"{experiment}: no {section.name}: {error}")
-    return [chapter for chapter in by_heading.values() if chapter.shown], reasons
+            for stem, content in section.show(one):
+                for exhibit in _exhibits(f"{one.experiment}-{stem}", content):
+                    chapter.exhibits.setdefault(exhibit.key, exhibit)
+        except SHOW_ERRORS as error:
+            reasons.append(f"{one.experiment}: no {section.name}: {error}")
+    return [chapter for chapter in by_heading.values() if chapter.exhibits], reasons
 
 
-def _sections(results: Results) -> list[tuple[Section, str]]:
-    """Return each section with its experiment, in the order of the page."""
-    experiments = reportable(results.folder)
-    pairs = [(section, experiment) for experiment in experiments for section in sections_of(experiment)]
-    return sorted(pairs, key=lambda pair: pair[0].order)
-
-
-def _shown(experiment: str, stem: str, content: Content) -> Iterator[Shown]:
+def _exhibits(name: str, content: Content) -> Iterator[Exhibit]:
     if isinstance(content, Chart):
-        yield Shown(f"{experiment}-{stem}", content)
+        yield Exhibit(name, content)
     elif not isinstance(content, pd.DataFrame):
         for number, table in enumerate(content):
-            yield Shown(f"{experiment}-{stem}{f'-{number + 1}' if number else ''}-table", table)
+            yield Exhibit(f"{name}{f'-{number + 1}' if number else ''}-table", table)
 
 
-def answer(chapters: Sequence[Chapter]) -> Mapping[str, object] | None:
-    """Return the row of the recommendation; None where there was no search."""
-    tables = (
-        shown.content for chapter in chapters for shown in chapter.shown.values() if shown.name == ANSWER
-    )
-    row = next((table.data.iloc[0] for table in tables), None)
-    return None if row is None else {str(name): value for name, value in row.items()}
+def answer(chapters: Sequence[Chapter]) -> dict[Any, Any] | None:
+    """Return the row of the recommendation, or None if no search was run."""
+    exhibits = (exhibit for chapter in chapters for exhibit in chapter.exhibits.values())
+    rows = (exhibit.content.data.iloc[0].to_dict() for exhibit in exhibits if exhibit.name == ANSWER)
+    return next(rows, None)
 
 
 def missing(results: Results) -> list[dict[Any, Any]]:
-    """Return the cells of each newest sweep's plan that lack trials."""
-    return [
-        row
-        for name in _experiments(results, "plans")
-        for row in results.beside(name).missing.to_dict("records")
-    ]
+    """Return the cells of each newest sweep that lack trials."""
+    names = _experiments(results, "plans")
+    return [row for name in names for row in results.beside(name).missing.to_dict("records")]
 
 
 def commands(trials: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the command of every cell, with how many of its trials were ok."""
+    """Return the command of every cell, with its counts of ok and of all trials."""
     cells = trials.assign(ok=trials["status"] == OK).groupby(["experiment", "cell"], sort=False)
-    counted = cells.agg(
+    rows = cells.agg(
         strategy=("strategy", "first"),
         workers=("workers", "first"),
         ok=("ok", "sum"),
         trials=("ok", "size"),
         command=("command", "last"),
     )
-    return counted.reset_index().to_dict("records")
+    return rows.reset_index().to_dict("records")
 
 
 def _experiments(results: Results, table: str) -> list[str]:
@@ -139,24 +126,20 @@ def _experiments(results: Results, table: str) -> list[str]:
 
 
 def svg(chart: Chart) -> str:
-    """Return a chart as an element of the page: on the page's own ground, without a size of its own, and of
-    its ids with those that it refers to."""
+    """Return a chart as an SVG element with a transparent ground and the width of the page at most."""
     file, canvas = io.StringIO(), FigureCanvasSVG(chart.figure)
     chart.figure.patch.set_visible(False)
     for axes in chart.figure.axes:
         axes.patch.set_visible(False)
-    with mpl.rc_context(STYLE | INLINE):  # not savefig, which draws everything twice
-        canvas.print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    head, _, rest = text.partition(">")
-    box = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', head)
-    assert box
-    width = f'style="max-width: {PIXELS_PER_POINT * float(box[1]):.0f}px"'  # letters as large in all charts
-    used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', rest))
-    rest = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", rest)
-    rest = re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
-    return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {box[0]} {width} aria-hidden="true">{rest}'
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with mpl.rc_context(STYLE | {"svg.fonttype": "none"}):  # text stays text
+        canvas.print_svg(file, metadata=no_metadata)  # type: ignore[no-untyped-call]
+    body = file.getvalue().partition("<svg")[2].partition(">")[2]
+    referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))  # all other ids repeat in every chart
+    body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referenced else "", body)
+    width, height = POINTS_PER_INCH * chart.figure.get_size_inches()
+    size = f'viewBox="0 0 {width:g} {height:g}" style="max-width: {PIXELS_PER_POINT * width:.0f}px"'
+    return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {size} aria-hidden="true">{body}'
 
 
 def photo(chart: Chart) -> str:
@@ -171,17 +154,15 @@ def photo(chart: Chart) -> str:
 
 def page(folder: Path) -> str:
     """Return the page of a folder of results. Raises NoTrialsError if nothing was measured."""
-    results = Results(folder, "advise")  # any experiment: all others are beside it
+    results = Results(folder, "")
     rows = [results.beside(name).trials for name in _experiments(results, "trials")]
     trials = pd.concat(rows).sort_values("started_at") if rows else pd.DataFrame()
     if trials.empty:
-        raise NoTrialsError(
-            f"{folder}/trials: no results yet; `make advise` or `make strong-scaling` makes some"
-        )
+        reason = f"{folder}/trials: no results yet"
+        raise NoTrialsError(f"{reason}; `make advise` or `make strong-scaling` measures some")
     shown, reasons = chapters(results)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template("page.html").render(
         answer=answer(shown),
         chapters=shown,
@@ -192,7 +173,7 @@ def page(folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write report/index.html below the results, and print where."""
+    """Write report/index.html into the folder of results, and print its path."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report.page", description=main.__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
     folder = parser.parse_args(arguments).results

@@ -1,4 +1,4 @@
-"""The results of one experiment, as reports read them."""
+"""The results of one experiment, as sections read them."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,67 +16,74 @@ from experiments.store.columns import FAILED
 
 
 class Results:
-    """What was measured in one experiment, below a folder of results."""
+    """The stored results of one experiment below a folder, each table read once."""
 
     def __init__(self, folder: Path, experiment: str) -> None:
         self.folder, self.experiment = folder, experiment
-        self._beside = {experiment: self}
+        self._by_experiment = {experiment: self}
         self.trials_folder = folder / "trials" / experiment
         self.title = experiment.replace("_", " ").capitalize()
 
     def beside(self, experiment: str) -> "Results":
-        """What was measured in another experiment below the same folder; each is read once for all of
-        them."""
-        if experiment not in self._beside:
-            self._beside[experiment] = other = Results(self.folder, experiment)
-            other._beside = self._beside
-        return self._beside[experiment]
+        """Return the results of another experiment below the same folder."""
+        if experiment not in self._by_experiment:
+            self._by_experiment[experiment] = other = Results(self.folder, experiment)
+            other._by_experiment = self._by_experiment
+        return self._by_experiment[experiment]
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """A row per trial."""
+        """Return a row per trial."""
         return store.read(self.trials_folder, "trials")
 
     @cached_property
     def parts(self) -> store.DetailReader:
-        """The tasks, transforms and turns of each trial."""
+        """Return the reader of tasks, transforms and turns."""
         return store.DetailReader(self.folder, self.experiment)
 
     @cached_property
     def candidates(self) -> pd.DataFrame:
-        """What a search for the best was to choose from."""
+        """Return a row per candidate of each search."""
         return store.read(self.folder / "candidates" / self.experiment, "candidates")
 
     @cached_property
     def missing(self) -> pd.DataFrame:
-        """The cells of the newest sweep's plan that have fewer ok trials than they were to have (`trials`),
-        with how many they have (`ok`); without those that it has seen fail, of which there are rows."""
+        """Return the cells of the newest sweep that have fewer ok trials (`ok`) than planned (`trials`).
+
+        Cells that failed in that sweep have rows, so they are not missing.
+        """
         plans = store.read(self.folder / "plans" / self.experiment, "plans").sort_values("started_at")
         newest = plans[plans["sweep"] == plans["sweep"].iloc[-1]] if len(plans) else plans
         counts = ok_trials(self.trials)["cell"].value_counts()
-        counted = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
+        planned = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
         failed = self.trials[(self.trials["status"] == FAILED) & self.trials["sweep"].isin(newest["sweep"])]
-        return counted[(counted["ok"] < counted["trials"]) & ~counted["cell"].isin(failed["cell"])]
+        return planned[(planned["ok"] < planned["trials"]) & ~planned["cell"].isin(failed["cell"])]
 
     @cached_property
     def comparable(self) -> tuple[pd.DataFrame, list[str]]:
-        """The trials of every pipeline and ablation that may stand in one table, and lines on what was left
-        out. Raises NoTrialsError."""
+        """Return the comparable trials of every pipeline and ablation, and notes on those left out.
+
+        Raises NoTrialsError.
+        """
         return comparable(self.trials)
 
     @cached_property
     def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
-        """The trials of the newest pipeline that may stand in one table, those of ablations among them; and
-        lines on what was left out. Raises NoTrialsError."""
+        """Return the comparable trials of the newest pipeline, and notes on those left out.
+
+        Raises NoTrialsError.
+        """
         return newest_pipeline(*self.comparable)
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
-        """The trials that may stand in one table (see `select`), those of copies with the time of their rate
-        and without interference, which has none; and lines on what was left out."""
+        """Return the trials that `select` keeps, without interference, and notes on those left out.
+
+        Trials of `copies` have the time that follows from their rate.
+        """
         trials, notes = select(self.trials, axes)
         return with_ceilings(trials[trials["strategy"] != Interference.name], self.parts), notes
 
 
 def cpus_of(trials: pd.DataFrame) -> int:
-    """The CPUs of trials that may stand in one table, which have as many."""
+    """Return the usable CPUs of trials of one machine."""
     return int(trials["usable_cpus"].iloc[0])

@@ -1,4 +1,4 @@
-"""A table: text for people and the same as data; and how points become one."""
+"""Tables, as text for people and as data; how points become rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from experiments.analysis.scaling import interval_columns, strategies
+from experiments.analysis.scaling import STRONG, interval_columns, strategies
 from experiments.analysis.select import ok_trials
 from experiments.analysis.text import (
     DASH,
@@ -23,14 +23,18 @@ from experiments.analysis.text import (
 from experiments.store.columns import FAILED, OK
 
 INTERVALS = (
-    "In parentheses the 95 % interval of each figure by itself, from ln time = cell + round (errors pooled); "
-    "times are geometric means in the mean of the rounds."
+    "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
+    "pooled errors. Times are geometric means, adjusted to an average round."
 )
-NOTHING_SHARED = (
-    "No interval where no round is shared with the others: rerun=true measures all in the same rounds."
+ONE_ROUND = "No interval for cells measured in only 1 round."
+NO_SHARED_ROUND = (
+    "No interval for cells that share no round with the others; rerun=true measures all in the same rounds."
+)
+NO_BASELINE = (
+    "Ideal, speedup and efficiency are unknown without a sequential baseline; with_baseline=true measures it."
 )
 
-Texts = Mapping[str, Callable[[Any], str]]  # head of a column: its text of a row
+Texts = Mapping[str, Callable[[Any], str]]  # by head of a column, a function from a row to its text
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,20 @@ class Table:
     """Text for people (`columns`, `rows`) and the same in unrounded numbers (`data`)."""
 
     title: str
-    columns: list[str]  # a line break separates what columns have in common from what they differ in
+    columns: list[str]  # a line break ends the part that neighbouring columns have in common
     rows: list[list[str]]
     data: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Aligned columns between the title and the notes."""
-        if not any(self.columns):  # lines, each with its heading
+        """Return aligned columns between the title and the notes."""
+        if not any(self.columns):  # lines, each with a heading
             return "\n".join([self.title, "", tabulate(self.rows, tablefmt="plain"), ""])
         body = tabulate(self.rows, self.columns, tablefmt="simple", disable_numparse=True)
         return "\n".join([self.title, "", body, "", *self.notes]).rstrip() + "\n"
 
     def markdown(self) -> str:
-        """The table as GitHub Markdown, its notes as a list below."""
+        """Return the table as GitHub Markdown, with the notes as a list below."""
         lines = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in self.rows]
         heads = [head.replace("\n", " ") for head in self.columns]
         body = tabulate(lines, heads, tablefmt="github", disable_numparse=True)
@@ -61,7 +65,7 @@ class Table:
 def plain_table(
     title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
 ) -> Table:
-    """A table with the columns of `shown`, which is `data` itself if not given."""
+    """Return a table that shows the columns of `shown`, or those of `data`."""
     frame = with_short_digests(data if shown is None else shown)
     if "strategy" in frame:
         frame = frame.assign(strategy=frame["strategy"].map(label))
@@ -71,38 +75,42 @@ def plain_table(
 
 
 def with_short_digests(frame: pd.DataFrame) -> pd.DataFrame:
-    """As many digits as tell them apart."""
+    """Return the frame with digests of 12 digits, enough to tell them apart."""
     digests = frame.columns[frame.columns.str.endswith("digest")]
     return frame.assign(**{str(name): frame[name].str[:12] for name in digests})
+
+
+def text_table(
+    title: str,
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    texts: Texts,
+    notes: Sequence[str],
+    data: pd.DataFrame | None = None,
+) -> Table:
+    """Return a table of `columns` and `texts` of each row; its data is `data`, or the rows."""
+    shown = rows[list(columns)].copy()
+    for head, text in texts.items():
+        shown[head] = [text(row) for row in rows.to_dict("records")]
+    return plain_table(title, rows if data is None else data, notes, shown)
 
 
 def point_table(
     title: str, points: pd.DataFrame, texts: Texts, notes: Sequence[str], data: pd.DataFrame | None = None
 ) -> Table:
-    """A row per point, saving first, then by strategy and workers: its key and `texts`. `data`, if given,
-    is the data of the table instead of the points."""
+    """Return a table of points with their key and `texts`, by saving, strategy and workers."""
     ordered = by_place(points).sort_values("saving", ascending=False, kind="stable")
-    shown = ordered[["saving", "strategy", "workers"]].copy()
-    for head, text in texts.items():
-        shown[head] = [text(row) for row in ordered.to_dict("records")]
-    return plain_table(title, points if data is None else data, notes, shown)
+    return text_table(title, ordered, STRONG, texts, notes, points if data is None else data)
 
 
 def by_place(points: pd.DataFrame) -> pd.DataFrame:
-    """The points by strategy, in the order of `strategies`, and workers."""
+    """Return the points sorted by strategy, in the order of `strategies`, and by workers."""
     places = points["strategy"].map(strategies(points).index)
     return points.assign(place=places).sort_values(["place", "workers"], kind="stable")
 
 
-def side_by_side(long: pd.DataFrame, keys: pd.Index) -> pd.DataFrame:
-    """The `text` of a long table, a row per key and a column per `head`; a dash where there is none."""
-    texts = long.set_index([*map(str, keys.names), "head"])["text"]
-    wide = texts.unstack(sort=False) if len(texts) else pd.DataFrame(index=keys)
-    return wide.reindex(keys).fillna(DASH).reset_index()
-
-
 def value_text(value: Any) -> str:
-    """A value of any column as text."""
+    """Return a value of any column as text."""
     if pd.isna(value):
         return DASH
     if isinstance(value, bool | np.bool_):
@@ -111,15 +119,14 @@ def value_text(value: Any) -> str:
 
 
 def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows with and those without saving, as far as there are any, under the name of their flag."""
+    """Yield the rows with saving and then those without, each with the name of the flag."""
     for flag in (True, False):
         if len(block := frame[frame["saving"] == flag]):
             yield with_or_without(flag), block
 
 
 class Measure(NamedTuple):
-    """How a column of points is named in tables and charts, and how its value and the ends of its interval
-    are written."""
+    """The names of a column of points in tables and on axes, and the format of its interval."""
 
     head: str
     axis: str
@@ -137,31 +144,28 @@ MEASURES = {
 
 
 def interval_of(point: Any, name: str) -> tuple[float, float, float]:
-    """A measure of a point, with the ends of its interval."""
+    """Return a measure of a point and the ends of its interval."""
     value, low, high = (point[column] for column in interval_columns(name))
     return value, low, high
 
 
 def measure_text(point: Any, name: str) -> str:
-    """A measure of a point: a dash for what is unknown or does not apply, `failed` for a failed cell."""
+    """Return a measure of a point as text: a dash if it is unknown, `failed` for a failed cell."""
     if point["status"] != OK:
         return FAILED if point["status"] == FAILED and name == "wall_s" else DASH
     return MEASURES[name].text(*interval_of(point, name))
 
 
 def repetition_notes(points: pd.DataFrame) -> list[str]:
-    """What a reader must know of the repetitions of these points."""
+    """Return notes on intervals, missing baselines and failed trials."""
     measured = ok_trials(points)
-    notes = []
-    if measured["wall_s_low"].notna().any():
-        notes.append(INTERVALS)
-    for count in sorted({*measured.loc[measured["wall_s_low"].isna(), "rounds"]}):
-        notes.append(
-            f"No interval where there is {pluralise(count, 'round')} only." if count == 1 else NOTHING_SHARED
-        )
-    if "ideal_s" in points and measured["ideal_s"].isna().any():
-        notes.append("No sequential baseline was measured: ideal, speedup and efficiency are unknown.")
-    for point in measured[measured["failures"] > 0].to_dict("records"):
-        where = f"{label(point['strategy'])} at {point['workers']} workers"
-        notes.append(f"{where}: {pluralise(point['failures'], 'failed trial')} left out of its mean.")
-    return notes
+    notes = [INTERVALS] if measured["wall_s_low"].notna().any() else []
+    rounds = measured.loc[measured["wall_s_low"].isna(), "rounds"]
+    notes += [ONE_ROUND] if (rounds == 1).any() else []
+    notes += [NO_SHARED_ROUND] if (rounds > 1).any() else []
+    notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
+    return notes + [
+        f"{label(point['strategy'])} at {point['workers']} workers: "
+        f"{pluralise(point['failures'], 'failed trial')} left out of its mean."
+        for point in measured[measured["failures"] > 0].to_dict("records")
+    ]

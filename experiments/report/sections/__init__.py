@@ -1,7 +1,7 @@
-"""What the experiments show: a file per section, which registers itself with `section`.
+"""The sections of a report: functions of the results of one experiment, registered by `section`.
 
-A section is a function of the results of one experiment that yields tables and charts by the name of
-their file, and may raise NoTrialsError where these results have nothing to show."""
+A section yields tables and charts, each with the stem of its file. It raises NoTrialsError if the
+results have nothing to show."""
 
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,22 +11,26 @@ from typing import NamedTuple
 
 from pandas import DataFrame
 
+from experiments.analysis.breakdown import BreakdownError
+from experiments.analysis.scaling import NoTrialsError
 from experiments.report.charts import Chart
 from experiments.report.results import Results
 from experiments.report.tables import Table
 
-Content = Sequence[Table] | Chart | DataFrame  # a frame: data alone, as parquet
+Content = Sequence[Table] | Chart | DataFrame  # a frame is data without text, written as parquet
 Outputs = Iterator[tuple[str, Content]]
 Show = Callable[[Results], Outputs]
-ANY, OTHERS = "any", "others"  # instead of experiments: each of them; those that no section names
+SHOW_ERRORS = (NoTrialsError, BreakdownError, OSError)  # errors of one section that leave the others whole
+ANY, OTHERS = "any", "others"  # in place of experiments: all; those that no section names
 
 
 class Section(NamedTuple):
-    """A function that shows something of some experiments, and its place in the report.
+    """A function that shows results of some experiments, and its place in the report.
 
-    The page shows it under the heading `chapter`, below the `words` of the chapter's first section, in the
-    `order` of all sections. A terminal shows its table `prints` too. A section with a `source` is about that
-    file or folder, relative to the results, and not about trials."""
+    The page has the section under the heading `chapter`, in the `order` of all sections. `words` introduce
+    the chapter. The terminal gets the table `prints`. A section with a `source` is about that file or
+    folder, relative to the results, and not about trials.
+    """
 
     name: str
     show: Show
@@ -43,7 +47,7 @@ _SECTIONS: list[Section] = []
 
 def section(
     *experiments: str,
-    chapter: str = "Whatever else was measured",
+    chapter: str = "Other results",
     words: str = "",
     order: int = 1000,
     prints: str = "table",
@@ -60,7 +64,7 @@ def section(
 
 
 def sections() -> list[Section]:
-    """Return every section of the files in this folder, in their order."""
+    """Return all sections of the modules in this package, in their order."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         import_module(module.name)
     return sorted(_SECTIONS, key=lambda section: section.order)
@@ -76,7 +80,14 @@ def sections_of(experiment: str) -> list[Section]:
 
 
 def reportable(results: Path) -> list[str]:
-    """Return the experiments below a folder of results that there is something to report of."""
+    """Return the experiments that a folder of results can report."""
     measured = sorted(path.name for path in results.glob("trials/*") if path.is_dir())
-    sourced = [each for each in sections() if each.source and (results / each.source).exists()]
-    return [*(name for each in sourced for name in each.experiments), *measured]
+    sourced = [section for section in sections() if section.source and (results / section.source).exists()]
+    return [*(name for section in sourced for name in section.experiments), *measured]
+
+
+def sections_below(results: Results) -> list[tuple[Section, Results]]:
+    """Return the sections of all experiments beside `results`, each with its results, in their order."""
+    experiments = [results.beside(name) for name in reportable(results.folder)]
+    pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
+    return sorted(pairs, key=lambda pair: pair[0].order)

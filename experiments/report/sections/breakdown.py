@@ -1,6 +1,5 @@
-"""Where every worker-second of P x T went, and POP's efficiencies."""
+"""The time breakdown of P x T worker-seconds, and the efficiencies of the POP project."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -30,13 +29,14 @@ LOOKS = {  # part: head of its column, name in the legend, colour
     "gaps_s": ("gaps", "gaps between tasks", "#0072B2"),
     "drain_s": ("drain", "drain", "#7FC4EE"),
 }
-RANKS = (
-    "Shares of P x T, to which the parts sum; means over the repetitions. A ranking of suspects: it proves "
-    "nothing. Residual: time in tasks that is neither CPU nor run-queue wait nor steal (disk, locks, sleep)."
+BREAKDOWN_NOTE = (
+    "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
+    "Residual: time in tasks without CPU, run-queue wait or steal, such as waits for a disk or a lock."
 )
-POP = (
+POP_NOTE = (
     "Global = Parallel x Computation Scaling; Parallel = Load Balance x Communication "
-    "(co-design.pop-coe.eu/metrics). Useful: the stages of tasks without `send`. Means over the repetitions."
+    "(co-design.pop-coe.eu/metrics). Useful work: the stages of tasks without `send`. Means over the "
+    "repetitions."
 )
 
 
@@ -44,47 +44,44 @@ POP = (
     "strong_scaling",
     "diagnosis",
     chapter="Where the time goes",
-    words="All P x T worker-seconds, split without remainder. It ranks suspects; a policy that removes a "
-    "cause in the same rounds proves it.",
+    words="All P x T worker-seconds, split without remainder. Large parts are suspects; a policy that "
+    "removes a cause in the same rounds proves it.",
     order=50,
 )
 def breakdown(results: Results) -> Outputs:
-    """Of the cells in which no policy was changed."""
+    """Yield the breakdowns of the cells with no policy changed."""
     trials, notes = results.one_workload
-    trials = trials[trials["ablation"] == UNTOUCHED]
-    split = breakdowns(trials, results.parts)
+    split = breakdowns(trials[trials["ablation"] == UNTOUCHED], results.parts)
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
-    yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [RANKS, *notes])]
+    yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])]
     yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
-    yield "pop", [pop_table(split, f"{results.title}: POP efficiencies")]
+    columns = {head: _share(name) for name, head in EFFICIENCIES.items()}
+    yield "pop", [point_table(f"{results.title}: POP efficiencies", pop(split), columns, [POP_NOTE])]
 
 
 def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """The parts of P x T in per cent."""
+    """Return the parts of P x T in per cent."""
+    means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
+    means[list(PARTS)] = means[list(PARTS)].div(means["total_s"], axis=0)
     columns: Texts = {
         "P x T (s)": lambda row: f"{row['total_s']:.2f}",
         **{LOOKS[part][0]: _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
-    means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
     return point_table(title, means, columns, notes, split)
 
 
-def _share(part: str, of: str = "total_s") -> Callable[[Any], str]:
-    return lambda row: percent(row[part] / (row[of] if of else 1), 1)
-
-
-def pop_table(split: pd.DataFrame, title: str) -> Table:
-    """The efficiencies in POP's terms."""
-    columns = {head: _share(name, "") for name, head in EFFICIENCIES.items()}
-    return point_table(title, pop(split), columns, [POP])
+def _share(name: str) -> Any:
+    return lambda row: percent(row[name], 1)
 
 
 @styled
 def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
-    """A stacked bar per strategy and worker count: what P x T went into, in per cent; the mean of the
-    repetitions. What the tasks took less than in the reference lies below zero."""
+    """Draw a stacked bar per strategy and worker count: mean shares of P x T in per cent.
+
+    A part that took less than in the reference lies below zero.
+    """
     blocks = dict(by_saving(split))
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
     size = max(6.4, 2.2 + 0.42 * bars), 1.1 + 3.0 * len(blocks)

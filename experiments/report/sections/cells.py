@@ -1,15 +1,29 @@
-"""For an experiment without a section of its own: every configuration in its row."""
+"""The cells of an experiment with what they differ in, alone or beside their profiles or savers."""
+
+import pstats
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.scaling import SAVERS, public, summarise
+from experiments.analysis.select import select
+from experiments.report import charts
 from experiments.report.results import Results
 from experiments.report.sections import OTHERS, Outputs, section
-from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
-from experiments.store.columns import DETERMINING
+from experiments.report.tables import MEASURES, Table, measure_text, plain_table, repetition_notes
+from experiments.store.columns import DETERMINING, OK
+
+MAX_FUNCTIONS = 25  # of a profile
 
 
 @section(OTHERS)
 def cells(results: Results) -> Outputs:
-    """Every measured cell, named by the columns in which they differ."""
+    """Yield every measured cell, named by the columns in which cells differ."""
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     data = public(summarise(results.trials, [*always, *others])[0]).astype({"savers": "Int64"})
@@ -17,3 +31,52 @@ def cells(results: Results) -> Outputs:
     for name in ("wall_s", "images_per_s"):
         shown[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]
     yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]
+
+
+@section("profile")
+def profile(results: Results) -> Outputs:
+    """Yield the cells, and a table for each `.pstats` file."""
+    yield from cells(results)
+    for path in sorted((results.folder / "profiles").glob("*/*.pstats")):
+        yield f"{path.parent.name}-{path.stem}", [profile_table(path)]
+
+
+def profile_table(path: Path) -> Table:
+    """Return the functions of a `.pstats` file by their own time, without callees, as in the study."""
+    stats: Any = pstats.Stats(str(path))
+    rows = [  # not by get_stats_profile, which merges functions of one name and rounds to milliseconds
+        (calls, own_s, total_s, name, f"{Path(file).name}:{line}" if line else "built in")
+        for (file, line, name), (_, calls, own_s, total_s, _) in stats.stats.items()
+    ]
+    data = pd.DataFrame(rows, columns=["calls", "own (s)", "with callees (s)", "function", "where"])
+    data = data.sort_values("own (s)", ascending=False, ignore_index=True)
+    note = f"{stats.total_tt:.2f} s in all. The table has the {MAX_FUNCTIONS} functions with most own time."
+    title = f"cProfile of the {path.stem}, {path.parent.name}"
+    return plain_table(title, data, [note], data.head(MAX_FUNCTIONS))
+
+
+@section("saver_tuning")
+def savers(results: Results) -> Outputs:
+    """Yield the cells of P_Q, and their time against the number of savers."""
+    yield from cells(results)
+    trials, _ = select(results.trials, SAVERS)
+    points = summarise(trials, SAVERS)[0].dropna(subset="savers")
+    if (points["status"] == OK).any():
+        yield "time", charts.Chart(savers_figure(points), points)
+
+
+@charts.styled
+def savers_figure(points: pd.DataFrame) -> Figure:
+    """Draw time against savers, with a curve per worker count."""
+    figure, panels = charts.saving_panels(points, "Tuning of the number of savers")
+    counts = sorted(points["workers"].unique())
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(counts)))
+    for axes, block in panels:
+        for workers, shade in zip(counts, shades, strict=True):
+            curve = block[block["workers"] == workers]
+            charts.curve(axes, curve, "wall_s", f"{workers} workers", x="savers", color=shade, marker="o")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("savers")
+    charts.measure_axis(figure, "wall_s")
+    charts.legend(figure)
+    return figure

@@ -1,4 +1,4 @@
-"""The experimental environment, as the study lists it, and the warnings in the rows."""
+"""The environment of the newest trial, and the warnings of all trials."""
 
 import json
 
@@ -19,11 +19,11 @@ def environment(results: Results) -> Outputs:
     yield "environment", [plain_table("Experimental environment", data)]
 
 
-@section(ANY, chapter="What the rows warn of", order=110)
+@section(ANY, chapter="Warnings", order=110)
 def warnings(results: Results) -> Outputs:
     """Yield how many trials have each warning."""
-    warned = results.trials["warnings"].dropna().str.split("\n").explode()
-    if len(warned):
-        counts = warned.str.replace(r"\d+(\.\d+)?( %)", r"…\2", regex=True).value_counts()
+    lines = results.trials["warnings"].dropna().str.split("\n").explode()
+    if len(lines):
+        counts = lines.str.replace(r"\d+(\.\d+)?( %)", r"…\2", regex=True).value_counts()
         data = counts.rename_axis("warning").reset_index(name="trials")
-        yield "warnings", [plain_table(f"Warnings in the rows of {results.experiment}", data)]
+        yield "warnings", [plain_table(f"Warnings of the trials of {results.experiment}", data)]

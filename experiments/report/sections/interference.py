@@ -1,4 +1,4 @@
-"""CPU or memory? What slows a task down beside its neighbours (see `analysis.interference`)."""
+"""The slowdown of a task beside neighbours that each load one resource."""
 
 from typing import Any
 
@@ -16,17 +16,19 @@ from experiments.analysis.interference import (
 )
 from experiments.analysis.scaling import NoTrialsError
 from experiments.analysis.text import percent, pluralise, with_interval, with_or_without
-from experiments.report.charts import GREY, Chart, bar_lengths, legend, panels, styled
+from experiments.report.charts import GREY, Chart, errorbars, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, plain_table, side_by_side
+from experiments.report.tables import Table, plain_table
 
 NOTE = (
-    "Seconds of the same tasks beside so many neighbours / beside idle ones, with the 95 % interval over the "
-    "rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch fresh pages, "
-    "writers make small files."
+    "Slowdown: seconds of the same tasks beside busy neighbours / beside idle ones, with the 95 % interval "
+    "over the rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch "
+    "fresh pages, writers write small files."
 )
-NOT_TOLD = f"no contention of {percent(MIN_SLOWDOWN - 1)} or more is shown for any one resource"
+NO_CONTENTION = f"no single resource shows a contention of {percent(MIN_SLOWDOWN - 1)} or more"
+PLACE = ["saving", "workers"]
+INTERVAL = ["slowdown", "low", "high"]
 COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 
 
@@ -39,69 +41,75 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
     order=60,
 )
 def interference(results: Results) -> Outputs:
-    """What a task is slowed down by, in all and per transform."""
+    """Yield the slowdowns of whole tasks and of each transform."""
     trials, notes = results.one_workload
     every = slowdowns(trials, results.parts)
-    table, transforms = whole_tasks(every), every.dropna(subset="transform")
-    if table.empty:
+    tasks, transforms = whole_tasks(every), every.dropna(subset="transform")
+    if tasks.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")
-    title, place = f"{results.title}: slowdown of a task beside neighbours", ["saving", "workers"]
-    stem = "table" if results.experiment == "interference" else "interference"
-    notes = [*answers(table), NOTE, *notes]
-    yield stem, [slowdown_table(table, title, [*place, "quantity"], notes)]
-    yield "interference", Chart(slowdown_figure(table, "What a task is slowed down by"), table)
+    title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
+    notes = [*answers(tasks), NOTE, *notes]
+    table = slowdown_table(tasks, title, [*PLACE, "quantity"], notes)
+    yield "table" if results.experiment == stem else stem, [table]
+    yield stem, Chart(slowdown_figure(tasks, "Slowdown of a task beside neighbours"), tasks)
     if len(transforms):
-        all_s = transforms.drop_duplicates([*place, "transform"]).groupby(place)["alone_s"].sum()
-        transforms = transforms.join(all_s.rename("all_s"), on=place)
-        transforms["share"] = [percent(share, 1) for share in transforms["alone_s"] / transforms["all_s"]]
-        transforms = transforms.sort_values([*place, "alone_s"], ascending=[True, True, False], kind="stable")
-        title = "Slowdown of each transform, by the clock"
-        yield "transforms", [slowdown_table(transforms, title, [*place, "transform", "share"], [NOTE])]
+        yield "transforms", [transform_table(transforms)]
 
 
 def answers(table: pd.DataFrame) -> list[str]:
-    """A sentence per worker count: for what the workload contends."""
+    """Return a sentence per worker count on the resources for which the workload contends."""
     sentences, tasks = [], whole_tasks(table)
-    blocks: Any = tasks[tasks["quantity"] == "wall"].groupby(["saving", "workers"])
+    blocks: Any = tasks[tasks["quantity"] == "wall"].groupby(PLACE)
     for (saving, workers), block in blocks:
-        rows = block[["neighbour", "slowdown", "low", "high"]].itertuples(index=False)
-        beside = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
+        rows = block[["neighbour", *INTERVAL]].itertuples(index=False)
+        factors = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
         resources = " and ".join(contended_resources(block, workers, saving))
-        contends = f"the workload contends for {resources}" if resources else NOT_TOLD
-        where = f"{pluralise(workers, 'worker')}, {with_or_without(saving)}"
-        sentences.append(f"{where}: {contends}; a task takes so many times as long: {beside}.")
+        contends = f"the workload contends for {resources}" if resources else NO_CONTENTION
+        cell = f"{pluralise(workers, 'worker')}, {with_or_without(saving)}"
+        sentences.append(f"{cell}: {contends}; slowdown of a task: {factors}.")
     return sentences
 
 
 def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list[str]) -> Table:
-    """A row per `keys`, a column per neighbour."""
-    texts = [with_interval(*each) for each in table[["slowdown", "low", "high"]].to_numpy().tolist()]
-    long = table.assign(head=table["neighbour"], text=texts)
-    rows = pd.MultiIndex.from_frame(long[keys].drop_duplicates())
-    return plain_table(title, table, notes, side_by_side(long, rows))
+    """Return a row per value of `keys` and a column per neighbour."""
+    rows: dict[Any, dict[Any, Any]] = {}
+    for row in table.to_dict("records"):
+        key = {name: row[name] for name in keys}
+        shown = rows.setdefault(tuple(key.values()), key)
+        shown[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
+    return plain_table(title, table, notes, pd.DataFrame(rows.values()))
+
+
+def transform_table(transforms: pd.DataFrame) -> Table:
+    """Return the slowdown of each transform, and its share of the time, most expensive first."""
+    totals_s = transforms.drop_duplicates([*PLACE, "transform"]).groupby(PLACE)["alone_s"].sum()
+    shares = transforms["alone_s"] / transforms.join(totals_s.rename("total_s"), on=PLACE)["total_s"]
+    rows = transforms.assign(share=[percent(share, 1) for share in shares])
+    rows = rows.sort_values([*PLACE, "alone_s"], ascending=[True, True, False], kind="stable")
+    title = "Slowdown of each transform, by the clock"
+    return slowdown_table(rows, title, [*PLACE, "transform", "share"], [NOTE])
 
 
 @styled
 def slowdown_figure(table: pd.DataFrame, title: str) -> Figure:
-    """A panel per worker count (and saving flag): the slowdown beside each neighbour, wall and user CPU."""
-    blocks: list[Any] = list(table.groupby(["saving", "workers"]))
+    """Draw the slowdown beside each neighbour, with a panel per worker count and saving flag."""
+    blocks: list[Any] = list(table.groupby(PLACE))
     figure, row = panels(title, (max(5.0, 0.6 + 3.4 * len(blocks)), 3.8), 1, len(blocks), sharey=True)
     for axes, ((saving, workers), block) in zip(row, blocks, strict=True):
         axes.set_title(f"{workers} workers, {with_or_without(bool(saving))}", fontsize=10)
         _panel(axes, block)
-    row[0].set_ylabel("time beside neighbours\n/ time beside idle ones")
+    row[0].set_ylabel("time beside busy neighbours\n/ time beside idle ones")
     legend(figure)
     return figure
 
 
 def _panel(axes: Axes, block: pd.DataFrame) -> None:
     names = list(dict.fromkeys(block["neighbour"]))
-    for offset, quantity in zip((-0.12, 0.12), QUANTITIES, strict=True):
-        shown = block[block["quantity"] == quantity]
-        at = np.array([names.index(name) for name in shown["neighbour"]]) + offset
-        middle, low, high = (shown[name].to_numpy(float) for name in ("slowdown", "low", "high"))
-        style: Any = {"fmt": "os"[offset > 0], "capsize": 3, "color": COLORS[quantity], "label": quantity}
-        axes.errorbar(at, middle, yerr=bar_lengths(middle, low, high), **style)
+    for offset, marker, quantity in zip((-0.12, 0.12), "os", QUANTITIES, strict=True):
+        rows = block[block["quantity"] == quantity]
+        at = np.array([names.index(name) for name in rows["neighbour"]]) + offset
+        style: Any = {"fmt": marker, "color": COLORS[quantity], "label": quantity}
+        errorbars(axes, at, rows[INTERVAL].T, **style)
     axes.axhline(1, color=GREY, linewidth=1, label="no slowdown")
     axes.set_xticks(range(len(names)), names, rotation=20)
     axes.grid(False, axis="x")

@@ -1,4 +1,4 @@
-"""One trial of each strategy as it went: workers as rows, stages as colours."""
+"""One trial of each strategy over time, with workers as rows and stages as colours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,29 +19,31 @@ from experiments.report.tables import by_place
 from experiments.store.files import DetailReader
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
-INCHES_PER_WORKER, PANEL_INCHES = 0.16, 0.7  # the latter at least
-BARS = 20_000  # drawn at most in a panel: of a trial with more, as far as they go
+WORKER_INCHES, MIN_PANEL_INCHES = 0.16, 0.7
+MAX_BARS = 20_000  # in a panel; later stages are left out
 SPAN_COLUMNS = ["worker", "saver", "start_s", "save_start_s", *(f"{stage}_s" for stage in STAGES)]
 
 
-@section("strong_scaling", chapter="Timeline", words="One trial of each strategy as it went.", order=80)
+@section("strong_scaling", chapter="Timeline", words="One trial of each strategy over time.", order=80)
 def timeline(results: Results) -> Outputs:
-    """The strategies at the largest count that the CPUs hold."""
+    """Yield the stages of each strategy at the largest worker count within the CPUs."""
     trials, _ = results.selected()
     traced = recorded(trials, "tasks", results.parts)
     if traced.empty:
         raise NoTrialsError("no trial has recorded tasks (trace=true)")
-    shown = at_largest_count(traced)
+    chosen = at_largest_count(traced)
     tasks = pd.concat(
-        results.parts.of("tasks", each["trial_id"], SPAN_COLUMNS).assign(strategy=each["strategy"])
-        for each in shown
+        results.parts.of("tasks", trial["trial_id"], SPAN_COLUMNS).assign(strategy=trial["strategy"])
+        for trial in chosen
     )
-    yield "timeline", Chart(timeline_figure(shown, results.parts, f"{results.title}: timeline"), tasks)
+    yield "timeline", Chart(timeline_figure(chosen, results.parts, f"{results.title}: timeline"), tasks)
 
 
 def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:
-    """The first trial of each strategy at the largest count of workers that the CPUs hold (else at the
-    smallest), saving if that was measured."""
+    """Return the first trial of each strategy at the largest worker count within the CPUs.
+
+    If no count is within the CPUs, take the smallest. Prefer trials with saving.
+    """
     trials = trials[trials["saving"] == trials["saving"].max()]
     within = trials.loc[trials["workers"] <= trials["usable_cpus"], "workers"]
     workers = trials["workers"].min() if within.empty else within.max()
@@ -49,11 +51,13 @@ def at_largest_count(trials: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def spans(tasks: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per stage of a task that took time: its process, stage, begin_s (after the begin of the
-    timed region) and seconds. Needs SPAN_COLUMNS."""
+    """Return a row per stage of a task that took time: process, stage, begin_s and seconds.
+
+    `begin_s` counts from the begin of the timed region. Needs SPAN_COLUMNS.
+    """
     at, process, stages = tasks["start_s"], tasks["worker"], []
     for stage in STAGES:
-        if stage == "encode":  # the first stage that a saver of its own (P_Q) carries out
+        if stage == "encode":  # the first stage that a separate saver (P_Q) carries out
             at = tasks["save_start_s"].astype(float).fillna(at)
             process = tasks["saver"].astype("Int64").fillna(process).astype(int)
         seconds = tasks[f"{stage}_s"]
@@ -65,17 +69,16 @@ def spans(tasks: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def timeline_figure(trials: Sequence[dict[Any, Any]], parts: DetailReader, title: str) -> Figure:
-    """A panel for each trial with its tasks, on one axis of time: what is empty before, between and after
-    the stages is start-up, waiting and tail."""
-    heights = [max(PANEL_INCHES, INCHES_PER_WORKER * trial["workers"]) for trial in trials]
+    """Draw a panel per trial, on one time axis; gaps are start-up, waiting and drain."""
+    heights = [max(MIN_PANEL_INCHES, WORKER_INCHES * trial["workers"]) for trial in trials]
     size = 7.4, sum(heights) + 0.42 * len(trials) + 1.1
     figure, column = panels(title, size, len(trials), 1, sharex=True, height_ratios=heights)
     present: set[str] = set()
     for axes, trial in zip(column, trials, strict=True):
         tasks = parts.of("tasks", trial["trial_id"], SPAN_COLUMNS)
-        shown = spans(tasks).sort_values("begin_s").head(BARS)
-        present |= set(shown["stage"])
-        _panel(axes, trial, shown)
+        bars = spans(tasks).sort_values("begin_s").head(MAX_BARS)
+        present |= set(bars["stage"])
+        _panel(axes, trial, bars)
     column[-1].set_xlabel("seconds from the call of the strategy to the last complete output")
     column[-1].set_xlim(0, 1.01 * max(trial["wall_s"] for trial in trials))
     handles = [Patch(color=COLORS[stage], label=stage) for stage in STAGES if stage in present]
@@ -83,11 +86,11 @@ def timeline_figure(trials: Sequence[dict[Any, Any]], parts: DetailReader, title
     return figure
 
 
-def _panel(axes: Axes, trial: dict[Any, Any], shown: pd.DataFrame) -> None:
-    groups: Any = shown.groupby(["process", "stage"])
-    for (process, stage), row in groups:
-        bars = list(zip(row["begin_s"], row["seconds"], strict=True))
-        axes.broken_barh(bars, (process - 0.4, 0.8), color=COLORS[stage], linewidth=0, rasterized=True)
+def _panel(axes: Axes, trial: dict[Any, Any], bars: pd.DataFrame) -> None:
+    groups: Any = bars.groupby(["process", "stage"])
+    for (process, stage), rows in groups:
+        ranges = list(zip(rows["begin_s"], rows["seconds"], strict=True))
+        axes.broken_barh(ranges, (process - 0.4, 0.8), color=COLORS[stage], linewidth=0, rasterized=True)
     workers, wall_s = int(trial["workers"]), float(trial["wall_s"])
     axes.axvline(wall_s, color="black", linewidth=1.2)
     axes.set(ylim=(workers - 0.4, -0.6), yticks=range(0, workers, max(1, workers // 8)), ylabel="worker")

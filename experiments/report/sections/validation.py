@@ -1,4 +1,4 @@
-"""Whether every strategy wrote the files of `sequential`, and some of them beside their originals."""
+"""The comparison of every strategy's outputs with those of `sequential`, and a contact sheet of them."""
 
 import glob
 from collections.abc import Sequence
@@ -16,25 +16,25 @@ from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, plain_table
 from experiments.store.columns import OK
 
-THUMBNAIL = (400, 400)  # pixels
-NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or not the same twice."
+THUMBNAIL_PIXELS = (400, 400)
+NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or different ones in two trials."
 
 
 @section(
     "validation",
     chapter="Validation",
-    words="Real photos, augmented by every strategy: the outputs have to be equal byte for byte.",
+    words="Real photos, augmented by every strategy. All outputs must be equal byte for byte.",
     order=90,
 )
 def validation(results: Results) -> Outputs:
-    """The table stands without pictures, and says why there are none."""
+    """Yield the comparison, and a contact sheet or a note on why there is none."""
     trials, notes = results.selected()
     table = validation_table(trials, notes)
     kept = ok_trials(trials).dropna(subset="output_dir")
     try:
         if kept.empty:
-            raise FileNotFoundError("no cell has kept its outputs (output_dir)")
-        first = kept.iloc[0]  # all have the same, says the table
+            raise FileNotFoundError("no cell has kept its outputs; output_dir=FOLDER keeps them")
+        first = kept.iloc[0]
         originals = sorted(path for path in Path(first["inputs"]).iterdir() if path.is_file())
         yield "contact_sheet", Chart(contact_sheet(originals, Path(first["output_dir"])), table.data)
     except OSError as error:
@@ -43,7 +43,7 @@ def validation(results: Results) -> Outputs:
 
 
 def validation_table(trials: pd.DataFrame, notes: Sequence[str]) -> Table:
-    """Whether each strategy wrote, byte for byte, the files that `sequential` wrote."""
+    """Return whether each strategy wrote the files of `sequential`, byte for byte."""
     columns = ["strategy", "workers", "status", "outputs", "outputs_digest"]
     data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
     sequential = (data["strategy"] == Sequential.name) & (data["status"] == OK)
@@ -56,10 +56,9 @@ def validation_table(trials: pd.DataFrame, notes: Sequence[str]) -> Table:
 
 @styled
 def contact_sheet(originals: Sequence[Path], outputs: Path, limit: int = 8) -> Figure:
-    """Each original in a row with its augmentations, `aug_{stem}_{augmentation_index:06d}{ext}` in
-    `outputs`; at most `limit` of both, and the title says of how many.
+    """Draw each original in a row with its augmentations, at most `limit` of both.
 
-    Raises FileNotFoundError if there is no original or one has no augmentation.
+    Raises FileNotFoundError if there is no original, or an original has no augmentation in `outputs`.
     """
     if not originals:
         raise FileNotFoundError("no original images to show")
@@ -75,10 +74,10 @@ def contact_sheet(originals: Sequence[Path], outputs: Path, limit: int = 8) -> F
             axes = grid[row * (width + 1) + number]
             axes.set_title("" if row else str(number - 1) if number else "original")
             with Image.open(path) as image:
-                image.draft("RGB", THUMBNAIL)  # a JPEG is decoded no larger than needed
-                small = image.convert("RGB")
-            small.thumbnail(THUMBNAIL)
-            axes.imshow(small)
+                image.draft("RGB", THUMBNAIL_PIXELS)  # decodes a JPEG no larger than needed
+                thumbnail = image.convert("RGB")
+            thumbnail.thumbnail(THUMBNAIL_PIXELS)
+            axes.imshow(thumbnail)
     return figure
 
 
