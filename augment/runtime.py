@@ -1,5 +1,4 @@
-"""Process policies that are no part of a strategy: applied in every process of a trial,
-and reported as they are really in force."""
+"""Policies of every process of a trial that are no part of a strategy."""
 
 import ctypes
 import multiprocessing
@@ -9,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from errno import ENOTSUP
 from itertools import groupby
+from multiprocessing.context import ForkContext
 from pathlib import Path
+from typing import cast
 
 from augment.options import option
-from augment.task_log.processes import StartMethod
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RETAINED_BYTES = (1 << 30, 32 << 20)
@@ -20,15 +20,23 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # o
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+class StartMethod(StrEnum):
+    """How multiprocessing starts a process."""
+
+    fork = "fork"
+    spawn = "spawn"
+    forkserver = "forkserver"
+
+
 class Allocator(StrEnum):
-    """What glibc's malloc does with large arrays that are freed."""
+    """A treatment of large arrays that are freed, by glibc's malloc."""
 
     default = "default"
     retain = "retain"
 
 
 class Pin(StrEnum):
-    """Which CPUs the workers are bound to, one each."""
+    """An order of the CPUs to which workers are bound, one each."""
 
     none = "none"
     compact = "compact"
@@ -54,8 +62,13 @@ class Runtime:
         "build the random transform once in a process and seed it anew for each task; the same bytes", False
     )
 
+    @property
+    def context(self) -> ForkContext:
+        """Return multiprocessing's context of the start method (typed as one of them)."""
+        return cast("ForkContext", multiprocessing.get_context(self.start_method.value))
+
     def apply(self) -> None:
-        """Puts the policy in force in this process. Raises OSError where the system refuses it."""
+        """Put the policy in force in this process. Raises OSError if the system refuses it."""
         import cv2
 
         cv2.setNumThreads(self.opencv_threads or cv2.getNumberOfCPUs())
@@ -64,8 +77,10 @@ class Runtime:
 
 
 def retain_memory() -> None:
-    """Has malloc keep large blocks instead of mapping, zeroing and unmapping each. Both thresholds
-    are set: raising the trim threshold alone would freeze the other at 128 KiB. Raises OSError."""
+    """Let malloc keep large blocks instead of mapping, zeroing and unmapping each. Raises OSError.
+
+    Both thresholds are set, because raising the trim threshold alone would freeze the other at 128 KiB.
+    """
     mallopt = ctypes.CDLL(None).mallopt
     for threshold in RETAINED_BYTES:  # older glibc refuses more than 32 MiB
         if mallopt(M_MMAP_THRESHOLD, threshold) == mallopt(M_TRIM_THRESHOLD, threshold) == 1:
@@ -74,8 +89,10 @@ def retain_memory() -> None:
 
 
 def bind(pin: Pin, number: int) -> None:
-    """Binds this process, the job's worker `number`, to one of the CPUs that it may use: `compact`
-    fills the threads of a core and the cores of a socket first, `scatter` the sockets and cores."""
+    """Bind this process, the job's worker `number`, to one of the CPUs that it may use.
+
+    `compact` fills the threads of a core and the cores of a socket first, `scatter` the sockets and cores.
+    """
     cores = groupby(sorted(os.sched_getaffinity(0), key=_core), key=_core)
     places = [
         (thread, core, package, cpu)
@@ -88,7 +105,7 @@ def bind(pin: Pin, number: int) -> None:
 
 
 def _core(cpu: int) -> tuple[int, ...]:
-    """Package and core of a CPU; where a container hides them all are alike."""
+    """Return package and core of a CPU; the same for all CPUs if a container hides them."""
     topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
     try:
         return tuple(int((topology / name).read_text()) for name in ("physical_package_id", "core_id"))
@@ -97,22 +114,14 @@ def _core(cpu: int) -> tuple[int, ...]:
 
 
 def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent ends, however that happens, so that
-    no worker outlives a killed master."""
+    """Let the kernel kill this process when its parent ends, so that no worker outlives a killed master."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
-    # Not `parent.is_alive()`: libraries that start processes in a way of their own leave out what it needs.
+    # `parent.is_alive()` needs a sentinel, which libraries that start processes themselves leave out.
     if parent is not None and not Path(f"/proc/{parent.pid}").exists():
         os._exit(1)
 
 
-def opencv_threads_in_force() -> int:
-    """OpenCV threads that this process would use now."""
-    import cv2
-
-    return int(cv2.getNumThreads())
-
-
 def os_threads() -> int:
-    """Kernel threads of this process."""
+    """Return the number of kernel threads of this process."""
     return len(os.listdir("/proc/self/task"))

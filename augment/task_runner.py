@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from cProfile import Profile
-from functools import cached_property, partial
+from functools import partial
 from itertools import count
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from augment.images import ImageError, check_pixels, decode, encode, error_line, write
 from augment.pipeline import task_seed
-from augment.runtime import Pin, bind, die_with_parent, opencv_threads_in_force, os_threads
+from augment.runtime import Pin, bind, die_with_parent, os_threads
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
-from augment.transformer import Transformer, transformer
-from augment.workload import Job
+from augment.transformer import transformer
+from augment.workload import Job, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,34 +32,32 @@ READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
 
 class TaskRunner:
-    """One process or thread at work on a job: the stages of its tasks, with its log kept."""
+    """The stages of the tasks that one process or thread carries out, with its log kept."""
 
     def __init__(self, job: Job, role: Role, numbers: Path | None = None) -> None:
-        """`numbers`: the folder in which the workers of a machine number themselves; that of the logs, if not
-        given."""
+        """Begin a log and apply the runtime policy.
+
+        The workers of a machine number themselves in the folder `numbers`, by default that of the logs.
+        """
+        import cv2
+
         if job.runtime.pin is not Pin.none and role in (Role.WORKER, Role.SAVER):
             numbers = numbers or job.logs
             bind(job.runtime.pin, next(number for number in count() if _claim(numbers / f"{number}.number")))
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
-        self._job, self._workload = job, job.workload
+        self.job = job
         self.log = Log(job.logs, role, recording=job.trace)
-        self.log.ready(opencv_threads_in_force(), os_threads())
-        self.current = (0, 0)  # the task under way, image and augmentation
-
-    @cached_property
-    def _transformer(self) -> Transformer:
-        """The random transform. Savers need none, and its import of albumentations takes a second."""
-        return transformer(self._workload.pipeline, self._job.runtime.reuse_pipeline, self.log)
-
-    def leave(self) -> None:
-        """Nothing more will be done here: completes the log."""
-        self.log.leave()
+        self.log.ready(cv2.getNumThreads(), os_threads())
+        self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
+        self.current: Task = (0, 0)
 
     @contextmanager
     def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
-        """Everything done inside belongs to this task. A task that fails is reported as
-        the trial's fault and stays unfinished in the log."""
+        """Make a task the current one, which the stages work on.
+
+        A task that fails is reported as the trial's fault and stays unfinished in the log.
+        """
         self.current = (image_index, augmentation_index)
         try:
             self.log.begin(image_index, augmentation_index)
@@ -70,31 +68,44 @@ class TaskRunner:
             raise
         self.log.end()
 
-    def begin_turn(self, number: int, neighbour: str) -> None:
-        """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
-        self.log.begin_turn(number, neighbour)
+    def iter_tasks(self, tasks: Iterable[Task]) -> Iterator[None]:
+        """Run tasks lazily and save each result; reuse the image of the previous task if it is the same."""
+        previous_index = None
+        for image_index, augmentation_index in tasks:
+            with self.task(image_index, augmentation_index):
+                if image_index != previous_index:
+                    pixels, previous_index = self.read(), image_index
+                self.save(self.transform(pixels))
+            yield
+
+    def run_tasks(self, tasks: Iterable[Task]) -> None:
+        """Run tasks one after the other, as `iter_tasks` does."""
+        for _ in self.iter_tasks(tasks):
+            pass
 
     def read(self) -> Pixels:
-        """Stage `read`: the task's image, height × width × 3, RGB."""
+        """Return the image of the current task: stage `read`. Raises ImageError, OSError."""
         before_s = self._cpu_s()
-        pixels = decode(self._workload.inputs[self.current[0]])
+        pixels = decode(self.job.workload.inputs[self.current[0]])
         self.log.lap(READ, self._cpu_s() - before_s)
         return pixels
 
     def read_all(self) -> list[Pixels]:
-        """Every image of the workload, as a master reads them that sends pixels to its workers."""
+        """Return every image of the workload, for a master that sends pixels to its workers."""
         images = []
-        for image_index in range(len(self._workload.inputs)):
+        for image_index in range(len(self.job.workload.inputs)):
             with self.task(image_index, READING):
                 images.append(self.read())
         return images
 
     def transform(self, pixels: Pixels) -> Pixels:
-        """Stage `transform`: makes the task's random transform and applies it. Raises ImageError where what
-        comes of it is no image."""
-        pixels.flags.writeable = False  # they are the next task's too
+        """Return the augmented image of the current task: stage `transform`.
+
+        Raises ImageError if the pipeline returns no image or writes into the one that it is given.
+        """
+        pixels.flags.writeable = False  # the next task may need them
         try:
-            augmented = self._transformer(task_seed(self._workload.seed, *self.current), pixels)
+            augmented = self._transformer(task_seed(self.job.workload.seed, *self.current), pixels)
         except ValueError as error:
             if "read-only" in str(error):
                 raise ImageError(WRITES) from error
@@ -104,49 +115,35 @@ class TaskRunner:
         return augmented
 
     def send(self, queue: Any, item: object) -> None:
-        """Stage `send`: hands something over to another process."""
+        """Put an item into the queue of another process: stage `send`."""
         queue.put(item)
         self.log.lap(SEND)
 
     def save(self, pixels: Pixels) -> None:
-        """Stages `encode` and `write`, if the workload saves its outputs."""
-        if self._workload.output is None:
+        """Encode and write the output of the current task, if the workload saves its outputs."""
+        workload = self.job.workload
+        if workload.output is None:
             return
-        name = self._workload.output_name(*self.current)
+        name = workload.output_name(*self.current)
         encoded = encode(pixels, name)
         self.log.lap(ENCODE)
         before_s = self._cpu_s()
-        write(self._workload.output, name, encoded)
+        write(workload.output, name, encoded)
         self.log.lap(WRITE, self._cpu_s() - before_s)
 
     def _cpu_s(self) -> float:
-        """CPU seconds of this thread so far, where the tasks are recorded."""
+        """Return the CPU seconds of this thread so far, if its tasks are recorded."""
         return time.thread_time() if self.log.recording else 0.0
-
-
-def tasks_done(runner: TaskRunner, tasks: Iterable[tuple[int, int]]) -> Iterator[None]:
-    """Run tasks lazily and save each result; reuse the image of the previous task if it is the same."""
-    in_hand = None
-    for image_index, augmentation_index in tasks:
-        with runner.task(image_index, augmentation_index):
-            if image_index != in_hand:
-                pixels, in_hand = runner.read(), image_index
-            runner.save(runner.transform(pixels))
-        yield
-
-
-def do_tasks(runner: TaskRunner, tasks: Iterable[tuple[int, int]]) -> None:
-    """Run tasks one after the other: see `tasks_done`."""
-    for _ in tasks_done(runner, tasks):
-        pass
 
 
 _runner: TaskRunner | None = None
 
 
 def open_task_runner(job: Job, role: Role) -> None:
-    """Makes this process one of the job's: dies with its parent, keeps a log, obeys the runtime
-    policy. Every process that a strategy starts calls this first."""
+    """Make this process one of the job's. Every process that a strategy starts calls this first.
+
+    The process dies with its parent, keeps a log and obeys the runtime policy.
+    """
     global _runner
     die_with_parent()
     try:
@@ -154,7 +151,7 @@ def open_task_runner(job: Job, role: Role) -> None:
     except Exception as error:
         faults.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
         raise
-    Finalize(None, _runner.leave, exitpriority=10)
+    Finalize(None, _runner.log.complete, exitpriority=10)
     if job.profiles and role is Role.WORKER and _claim(path := job.profiles / "worker.pstats"):
         profile = Profile()
         Finalize(None, profile.dump_stats, (path,), exitpriority=20)
@@ -162,14 +159,14 @@ def open_task_runner(job: Job, role: Role) -> None:
 
 
 def task_runner() -> TaskRunner:
-    """The runner that this process has opened."""
+    """Return the runner that this process has opened."""
     if _runner is None:
         raise RuntimeError("no runner in this process: start it with open_task_runner as its initializer")
     return _runner
 
 
 def _claim(path: Path) -> bool:
-    """Makes an empty file; False where another process was first."""
+    """Create an empty file; return False if another process has created it."""
     with suppress(FileExistsError):
         path.touch(exist_ok=False)
         return True

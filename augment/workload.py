@@ -1,4 +1,4 @@
-"""What is to be done, the same for every strategy, and what a strategy is handed to do it."""
+"""The work to do, the same for every strategy, and the job that hands it to one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,45 +7,42 @@ from typing import Any
 
 from augment.runtime import Runtime
 
+Task = tuple[int, int]  # image_index, augmentation_index
+
 
 @dataclass(frozen=True)
 class Workload:
-    """Images × augmentations under one random transform.
-
-    `inputs` are image files, `pipeline` a declaration as in conf/pipeline, `output` the folder
-    for the augmented images or None when they are not saved."""
+    """Images × augmentations under one random transform."""
 
     inputs: Sequence[Path]
     n_augmentations: int
-    pipeline: Mapping[str, Any]
+    pipeline: Mapping[str, Any]  # a declaration as in conf/pipeline
     seed: int
-    output: Path | None
+    output: Path | None  # folder of the augmented images; None: they are not saved
 
-    def tasks(self) -> Iterator[tuple[int, int]]:
-        """Every task, `(image_index, augmentation_index)`, image by image."""
+    def tasks(self) -> Iterator[Task]:
+        """Yield every task, image by image."""
         for image_index in range(len(self.inputs)):
             for augmentation_index in range(self.n_augmentations):
                 yield image_index, augmentation_index
 
     def output_name(self, image_index: int, augmentation_index: int) -> str:
-        """The study's `aug_{stem}_{augmentation_index:06d}{ext}`, with the input's extension."""
+        """Return the study's `aug_{stem}_{augmentation_index:06d}{ext}`, with the input's extension."""
         stem, _, extension = self.inputs[image_index].name.rpartition(".")
         return f"aug_{stem}_{augmentation_index:06d}.{extension}"
 
     def output_names(self) -> list[str]:
-        """The names of all outputs, in the order of the tasks."""
+        """Return the names of all outputs, in the order of the tasks."""
         return [self.output_name(*task) for task in self.tasks()]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A workload with the means to carry it out: `workers` processes under one `runtime` policy,
-    each keeping its log in the folder `logs` (with every task in it when `trace`), one worker's
-    and the master's cProfile in the folder `profiles` if there is one."""
+    """A workload with the means to carry it out."""
 
     workload: Workload
     workers: int
     runtime: Runtime
-    logs: Path
-    trace: bool = True
-    profiles: Path | None = None
+    logs: Path  # folder in which each process keeps a log
+    trace: bool = True  # False: the logs contain no tasks
+    profiles: Path | None = None  # folder for the cProfile of the master and of one worker

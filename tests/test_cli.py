@@ -7,8 +7,8 @@ import pytest
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
+from augment.runtime import StartMethod
 from augment.strategies import STRATEGIES
-from augment.task_log.processes import StartMethod
 from experiments import ROOT
 from experiments.config import cli
 from experiments.config.options import weak_scaling_size, worker_counts

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.strategies.dynamic import Claims, words
+from augment.strategies.dynamic import Claims, word_count
 from augment.workload import Workload
 
 
 def claims(n_images: int, n_augmentations: int, workers: int, shared: list[int] | None = None) -> Claims:
     workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
-    return Claims(workload, workers, shared or [0] * words(workers), nullcontext)
+    return Claims(workload, workers, shared or [0] * word_count(workers), nullcontext)
 
 
 @given(some.integers(0, 6), some.integers(1, 5), some.integers(1, 5), some.randoms(use_true_random=False))
@@ -23,7 +23,7 @@ def test_every_task_is_taken_once_in_any_order_of_asking(
     n_images: int, n_augmentations: int, workers: int, draw: Random
 ) -> None:
     shared = claims(n_images, n_augmentations, workers)
-    asking = [shared.of(worker) for worker in range(workers)]
+    asking = [shared.tasks(worker) for worker in range(workers)]
     taken = []
     while asking:
         worker = draw.choice(asking)
@@ -37,7 +37,7 @@ def test_every_task_is_taken_once_in_any_order_of_asking(
 
 def test_worker_finishes_its_image_before_taking_another() -> None:
     shared = claims(3, 2, 2)
-    first, second = shared.of(0), shared.of(1)
+    first, second = shared.tasks(0), shared.tasks(1)
     assert [*islice(first, 1)] == [(0, 0)]
     assert [*islice(second, 3)] == [(1, 0), (1, 1), (2, 0)]
     assert [*first] == [(0, 1), (2, 1)]
@@ -45,7 +45,7 @@ def test_worker_finishes_its_image_before_taking_another() -> None:
 
 def test_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
     shared = claims(2, 6, 3)
-    busy, busier, idle = (shared.of(worker) for worker in range(3))
+    busy, busier, idle = (shared.tasks(worker) for worker in range(3))
     assert [*islice(busy, 4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
     assert [*islice(busier, 2)] == [(1, 0), (1, 1)]
     assert [*islice(idle, 2)] == [(1, 2), (1, 3)]
@@ -53,7 +53,7 @@ def test_worker_without_an_image_joins_the_one_with_most_tasks_left() -> None:
 
 def test_workers_share_a_single_image() -> None:
     shared = claims(1, 4, 4)
-    assert [next(shared.of(worker)) for worker in range(4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
+    assert [next(shared.tasks(worker)) for worker in range(4)] == [(0, 0), (0, 1), (0, 2), (0, 3)]
 
 
 class CountedWords(list[int]):
@@ -73,8 +73,8 @@ class CountedWords(list[int]):
 def test_claiming_costs_the_same_for_any_number_of_images_and_workers() -> None:
     accesses = set()
     for n_images, workers in ((10, 1), (10, 64), (100_000, 1), (100_000, 64)):
-        shared = CountedWords([0] * words(workers))
-        tasks = claims(n_images, 100, workers, shared).of(0)
+        shared = CountedWords([0] * word_count(workers))
+        tasks = claims(n_images, 100, workers, shared).tasks(0)
         shared.accesses = 0
         assert len([*islice(tasks, 500)]) == 500
         accesses.add(shared.accesses)

@@ -19,11 +19,10 @@ import psutil
 import pytest
 
 from augment.images import decode
-from augment.runtime import Runtime
+from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.task_log import faults, reader
 from augment.task_log.layout import Role
-from augment.task_log.processes import StartMethod
 from augment.workload import Job
 from experiments.trial import supervisor
 from experiments.trial.scratch import remove_abandoned, scratch

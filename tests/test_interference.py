@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.runtime import Runtime
+from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.instruments.interference import ROUNDS, SETTLE_S, spread
-from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, loads_of
+from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, make_loads
 from augment.task_log.layout import Role
-from augment.task_log.processes import StartMethod
 from augment.task_log.reader import ProcessLog
 from tests.helpers.small_jobs import run, small_job
 
@@ -77,7 +76,7 @@ def test_a_few_spread_tasks_are_of_different_images_and_augmentations() -> None:
 
 
 def test_neighbour_loads_leave_no_files(tmp_path: Path) -> None:
-    loads = loads_of(tmp_path)
+    loads = make_loads(tmp_path)
     assert [IDLE, COPIES, *loads] == list(NEIGHBOURS)
     for burst in loads.values():
         burst()

@@ -62,7 +62,7 @@ def test_header_names_the_unfinished_task(tmp_path: Path) -> None:
 
 def test_header_says_what_its_process_used(log: FakeLog) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF)
-    log.leave()
+    log.complete()
     after = resource.getrusage(resource.RUSAGE_SELF)
     [header] = headers(log.folder)
     assert 0 < before.ru_utime <= header.cpu_user_s <= after.ru_utime
@@ -132,7 +132,7 @@ def test_incomplete_block_is_left_out(log: FakeLog) -> None:
         log.do_task((number, 0))
     [path] = log.folder.glob("*.log")
     whole = path.stat().st_size
-    log.leave()
+    log.complete()
     path.write_bytes(path.read_bytes()[:whole] + bytes(100))  # room was made, and then it was killed
     [process] = read(log.folder)
     assert len(process.tasks) == BLOCK_TASKS
@@ -204,7 +204,7 @@ def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
         burn_until(0.1)
         log.lap(1)
         log.end()
-        log.leave()
+        log.complete()
 
     threads = [Thread(target=work), Thread(target=burn_until, args=(0.1,))]
     for thread in threads:

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from augment.datasets.synthetic import Synthetic
-from augment.runtime import Runtime
+from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.base import Strategy
 from augment.strategies.engines.ray import Ray
 from augment.strategies.pool import P1
-from augment.task_log.processes import StartMethod
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment as machine

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from augment.runtime import Runtime
+from augment.runtime import Runtime, StartMethod
 from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
 from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
 from augment.task_log.layout import READING, Role
-from augment.task_log.processes import StartMethod
 from augment.workload import Workload
 from experiments.trial.row import outputs_digest
 from tests.helpers.small_jobs import INSTALLED, contents, run, small_job

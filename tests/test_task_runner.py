@@ -32,7 +32,7 @@ def seconds_of_a_task(folder: Path, writing: Callable[..., None], monkeypatch: p
     runner = TaskRunner(job, Role.WORKER)
     with runner.task(0, 0) as task:
         task.save(task.read())
-    runner.leave()
+    runner.log.complete()
     [process] = read(job.logs)
     return process.tasks[0]
 
@@ -52,4 +52,4 @@ def test_task_without_trace_reads_no_clock(tmp_path: Path, monkeypatch: pytest.M
     runner = TaskRunner(small_job(tmp_path, 1, trace=False), Role.WORKER)
     with runner.task(0, 0) as task:
         task.save(task.read())
-    runner.leave()
+    runner.log.complete()

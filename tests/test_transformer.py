@@ -89,7 +89,7 @@ def test_reused_and_rebuilt_pipelines_enter_the_same_transforms(tmp_path: Path) 
             transform(seed, noise(40, 30))
             log.lap(1)
             log.end()
-        log.leave()
+        log.complete()
         [process] = read(tmp_path / str(use))
         names = [process.names[number] for number in process.samples["name"]]
         applied.append([*zip(process.samples["task"].tolist(), names, strict=True)])
@@ -103,7 +103,7 @@ def timed_names(folder: Path, *declarations: dict[str, Any]) -> list[str]:
     log.begin(0, 0)
     transformer({"transforms": declarations}, is_reused=False, log=log)(0, noise(40, 30))
     log.end()
-    log.leave()
+    log.complete()
     [process] = read(folder)
     assert (process.samples["seconds"] > 0).all()
     return [process.names[name] for name in process.samples["name"]]

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-from augment.runtime import Pin, Runtime
+from augment.runtime import Pin, Runtime, StartMethod
 from augment.strategies import STRATEGIES
-from augment.task_log.processes import StartMethod
 from experiments.trial import supervisor
 from tests.helpers.faulty_transforms import Planted, Sleeps
 from tests.helpers.small_jobs import FLIP, INSTALLED, images, run, small_job

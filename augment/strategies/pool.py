@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from multiprocessing.pool import Pool
+from typing import TYPE_CHECKING, Any
 
 from augment.options import option
-from augment.strategies.base import Strategy, master, pool
-from augment.task_runner import task_runner
+from augment.strategies.base import Strategy, master
+from augment.task_log.layout import Role
+from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -16,22 +20,36 @@ if TYPE_CHECKING:
 
 @dataclass
 class PoolStrategy(Strategy):
-    """What the study's strategies share: how many tasks a worker is sent at a time."""
+    """The option of the study's strategies."""
 
     chunksize: int | None = option(
         "tasks sent to a worker at a time; null: Pool's default (the study's)", None, minimum=1
     )
 
 
+@contextmanager
+def pool(
+    job: Job, processes: int, initializer: Callable[..., None] = open_task_runner, argument: Any = Role.WORKER
+) -> Iterator[Pool]:
+    """Yield a Pool whose processes have called `initializer(job, argument)`.
+
+    It is closed and joined, not terminated, so that each process completes its log.
+    """
+    with job.runtime.context.Pool(processes, initializer, (job, argument)) as workers:
+        yield workers
+        workers.close()
+        workers.join()
+
+
 @dataclass
 class P1(PoolStrategy):
     """The master reads all images first and sends the pixels with each task."""
 
-    name: ClassVar[str] = "p1"
-    label: ClassVar[str] = "P_1"
-    color: ClassVar[str | None] = "#0072B2"
-    marker: ClassVar[str] = "o"
-    sends_pixels: ClassVar[bool] = True
+    name = "p1"
+    label = "P_1"
+    color = "#0072B2"
+    marker = "o"
+    sends_pixels = True
 
     def run(self, job: Job) -> None:
         with master(job) as runner:
@@ -45,10 +63,10 @@ class P1(PoolStrategy):
 class P2(PoolStrategy):
     """The worker reads the file again for every task."""
 
-    name: ClassVar[str] = "p2"
-    label: ClassVar[str] = "P_2"
-    color: ClassVar[str | None] = "#009E73"
-    marker: ClassVar[str] = "^"
+    name = "p2"
+    label = "P_2"
+    color = "#009E73"
+    marker = "^"
 
     def run(self, job: Job) -> None:
         with master(job), pool(job, job.workers) as workers:

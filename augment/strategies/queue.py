@@ -1,4 +1,4 @@
-"""The study's P_Q: some workers transform, the others save what comes through their queues."""
+"""The study's P_Q: some workers transform, the others save the images that come through their queues."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from multiprocessing.managers import SyncManager
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from augment.options import option
-from augment.strategies.base import master, pool
-from augment.strategies.pool import PoolStrategy
+from augment.strategies.base import master
+from augment.strategies.pool import PoolStrategy, pool
 from augment.task_log.layout import Role
-from augment.task_log.processes import context
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class PQ(PoolStrategy):
-    """The master reads all images and sends the pixels; task i goes to queue i mod savers."""
+    """The master reads all images and sends the pixels; the output of task i goes to queue i mod savers."""
 
-    name: ClassVar[str] = "pq"
-    label: ClassVar[str] = "P_Q"
-    color: ClassVar[str | None] = "#D55E00"
-    marker: ClassVar[str] = "s"
-    sends_pixels: ClassVar[bool] = True
-    queues_outputs: ClassVar[bool] = True
+    name = "pq"
+    label = "P_Q"
+    color = "#D55E00"
+    marker = "s"
+    sends_pixels = True
+    queues_outputs = True
 
     savers: int | None = option(
         "how many of the workers only save; null: max(1, ceil(sqrt(workers)) - 1), the study's",
@@ -42,14 +41,13 @@ class PQ(PoolStrategy):
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         if not saving:
-            return f"{self.name} is a way of saving: saving=false does not apply"
+            return "pq is a way of saving: saving=false does not apply"
         if (savers := self.savers_of(workers)) < workers:
             return None
-        none_left = f"{self.name} with savers={savers} has no worker left to transform"
-        return f"{none_left}: workers={workers} does not apply"
+        return f"pq with savers={savers} has no worker left to transform: workers={workers} does not apply"
 
     def savers_of(self, workers: int) -> int:
-        """How many of the workers save; the rule is the study's."""
+        """Return how many of the workers save, by default the study's rule."""
         return self.savers or max(1, ceil(sqrt(workers)) - 1)
 
     def run(self, job: Job) -> None:
@@ -70,9 +68,9 @@ class PQ(PoolStrategy):
 
 @contextmanager
 def _manager(job: Job) -> Iterator[SyncManager]:
-    # An abstract socket: no file that could be left behind, or whose path could be too long.
+    # An abstract socket has no file that could be left behind, or whose path could be too long.
     address = f"\0augment-{os.getpid()}-{token_hex(8)}"
-    manager = SyncManager(address, ctx=context(job.runtime.start_method))
+    manager = SyncManager(address, ctx=job.runtime.context)
     manager.start(open_task_runner, (job, Role.MANAGER))
     with manager:
         yield manager
@@ -80,9 +78,9 @@ def _manager(job: Job) -> Iterator[SyncManager]:
 
 @contextmanager
 def _savers(job: Job, queues: list[Any]) -> Iterator[None]:
-    """One saving process per queue; on leaving, each gets its sentinel and is waited for."""
-    processes = context(job.runtime.start_method)
-    savers = [processes.Process(target=_save_until_sentinel, args=(job, queue)) for queue in queues]
+    """Keep a saving process for each queue; at the end, send each its sentinel and wait for it."""
+    start = job.runtime.context.Process
+    savers = [start(target=_save_until_sentinel, args=(job, queue)) for queue in queues]
     for saver in savers:
         saver.start()
     yield

@@ -61,7 +61,7 @@ class Log:
         self._header = Header(0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 
-    def leave(self) -> None:
+    def complete(self) -> None:
         """Completes the log: this process ends of its own accord and has used so much."""
         self._write()
         used = usage()
@@ -75,7 +75,7 @@ class Log:
 
     def drain(self) -> tuple[bytes, bytes]:
         """Complete the log for now; return its header and the blocks written since the last call."""
-        self.leave()
+        self.complete()
         begin, self._drained = self._drained, self._written
         return bytes(self._map), os.pread(self._file, self._written - begin, begin)
 

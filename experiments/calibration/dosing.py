@@ -12,9 +12,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from augment.datasets.synthetic import Synthetic
-from augment.runtime import Runtime
+from augment.runtime import Runtime, StartMethod
 from augment.strategies.pool import P2
-from augment.task_log.processes import StartMethod
 from experiments import ROOT
 from experiments.calibration.loads import LOADS, Load, unit_s
 from experiments.calibration.slow_strategies import SlowHandOut, SlowStart

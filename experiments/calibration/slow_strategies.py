@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from augment.strategies.base import master, pool
-from augment.strategies.pool import P2
+from augment.runtime import StartMethod
+from augment.strategies.base import master
+from augment.strategies.pool import P2, pool
 from augment.task_log.layout import Role
-from augment.task_log.processes import StartMethod
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
 from experiments.calibration.loads import compute

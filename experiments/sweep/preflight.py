@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from augment.options import OptionError
-from augment.task_log.processes import StartMethod
+from augment.runtime import StartMethod
 from experiments.config.cell import Cell
 from experiments.config.options import Config, OnShortage
 from experiments.machine import environment as machine

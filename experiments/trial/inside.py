@@ -22,10 +22,15 @@ from augment.pipeline import check
 from augment.runtime import die_with_parent, os_threads
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
-from augment.task_log.processes import PROCESSES, watch_started
 from augment.workload import Job
 from experiments.machine import disturbance
-from experiments.trial.process_watch import report_dead, report_if_dead, watch_processes
+from experiments.trial.process_watch import (
+    PROCESSES,
+    record_started_processes,
+    report_dead,
+    report_if_dead,
+    watch_processes,
+)
 
 JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
 
@@ -50,7 +55,7 @@ def main(folder: Path, parent_pid: int) -> None:
     if os.getppid() != parent_pid:
         sys.exit("the sweep that started this trial has ended")
     strategy, job = pickle.loads((folder / JOB).read_bytes())
-    watch_started()
+    record_started_processes()
     threading.Thread(target=watch_processes, args=(job.logs,), daemon=True).start()
     try:
         check(job.workload.pipeline)  # also imports the libraries, before the clock runs

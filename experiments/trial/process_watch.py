@@ -10,15 +10,26 @@ from pathlib import Path
 
 from augment.task_log import faults, reader
 from augment.task_log.layout import Header
-from augment.task_log.processes import PROCESSES
 
+PROCESSES: list[BaseProcess] = []  # that this one has started, itself or by a library
 WAIT_S = 0.25  # the longest time before a new process is watched
+
+
+def record_started_processes() -> None:
+    """Enter every process that multiprocessing starts from now on in PROCESSES."""
+    start = BaseProcess.start
+
+    def start_recorded(process: BaseProcess) -> None:
+        PROCESSES.append(process)
+        start(process)
+
+    BaseProcess.start = start_recorded  # type: ignore[method-assign, assignment]
 
 
 def watch_processes(logs: Path) -> None:
     """Report every process of the trial that dies; never return.
 
-    Without the report, Pool would replace a dead worker and wait forever for its task.
+    Without the report, Pool would replace a dead worker and wait forever for its task (cpython#96062).
     """
     ended: set[BaseProcess] = set()
     while True:

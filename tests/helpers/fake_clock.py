@@ -49,13 +49,13 @@ class FakeLog(Log):
 
     def leave_as(self, name: str) -> None:
         """End the log and rename its file, so that the same thread can play another process."""
-        self.leave()
+        self.complete()
         newest = max(self.folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
         newest.rename(self.folder / f"{name}.log")
 
     def read(self) -> ProcessLog:
         """End the log and read it; it has to be the only one of its folder."""
-        self.leave()
+        self.complete()
         [process] = read(self.folder)
         return process
 

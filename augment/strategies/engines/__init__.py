@@ -1,1 +1,1 @@
-"""Other people's executors as strategies: each as a competent user of it would write it."""
+"""Other people's executors as strategies, each as a competent user of it would write it."""

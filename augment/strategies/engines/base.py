@@ -1,4 +1,4 @@
-"""What the engines share: their package, and batches by image, which they are given instead of tasks."""
+"""The package of an engine, and the batches of tasks that engines hand out."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from math import ceil
 from typing import ClassVar
 
 from augment.strategies.base import Strategy
-from augment.task_runner import do_tasks, task_runner
+from augment.task_runner import TaskRunner, task_runner
 from augment.workload import Workload
 
-BATCHES_PER_WORKER = 4  # at least, as far as there are tasks: so that none waits long for the last one
+BATCHES_PER_WORKER = 4  # at least, if there are enough tasks, so that none waits long for the last one
 Batch = tuple[int, range]  # an image, and augmentations of it
 
 
 @dataclass
 class Engine(Strategy):
-    """Tasks travel as batches of one image, which whoever gets one reads once."""
+    """An executor of other people. Tasks travel as batches of one image, which a worker reads once."""
 
     package: ClassVar[str]  # whose module has its name
 
@@ -30,7 +30,7 @@ class Engine(Strategy):
 
 
 def batches(workload: Workload, workers: int) -> Iterator[Batch]:
-    """The tasks of each image together, in as many parts as give every worker BATCHES_PER_WORKER batches."""
+    """Yield the tasks of each image in as many batches as give every worker BATCHES_PER_WORKER."""
     n_images, n_tasks = len(workload.inputs), workload.n_augmentations
     parts = min(n_tasks, ceil(BATCHES_PER_WORKER * workers / n_images))
     ends = [n_tasks * part // parts for part in range(parts + 1)]
@@ -38,7 +38,7 @@ def batches(workload: Workload, workers: int) -> Iterator[Batch]:
     return ((image, augmentations) for image in range(n_images) for augmentations in ranges)
 
 
-def do_batch(batch: Batch) -> None:
-    """Does the tasks of a batch in this process, which has opened its runner."""
+def run_batch(batch: Batch, runner: TaskRunner | None = None) -> None:
+    """Run the tasks of a batch, by default with the runner that this process has opened."""
     image, augmentations = batch
-    do_tasks(task_runner(), [(image, augmentation) for augmentation in augmentations])
+    (runner or task_runner()).run_tasks((image, augmentation) for augmentation in augmentations)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 from augment.strategies.base import master
-from augment.strategies.engines.base import Engine, batches, do_batch
+from augment.strategies.engines.base import Engine, batches, run_batch
 from augment.task_log.layout import Role
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
@@ -17,11 +18,11 @@ from augment.workload import Job
 class Dask(Engine):
     """A local cluster of workers with one thread each; `Client.map` over batches."""
 
-    name: ClassVar[str] = "dask"
-    label: ClassVar[str] = "Dask"
-    color: ClassVar[str | None] = "#44AA99"
-    marker: ClassVar[str] = "H"
-    package: ClassVar[str] = "distributed"
+    name = "dask"
+    label = "Dask"
+    color = "#44AA99"
+    marker = "H"
+    package = "distributed"
 
     def load(self) -> None:
         import distributed  # noqa: F401
@@ -39,18 +40,17 @@ class Dask(Engine):
             ) as cluster,
             Client(cluster) as client,
         ):
-            workers = list(client.scheduler_info(n_workers=-1)["workers"])
-            client.gather(
-                [
-                    client.submit(open_task_runner, job, Role.WORKER, workers=[each], pure=False)
-                    for each in workers
-                ]
-            )
-            client.gather(
-                client.map(do_batch, list(batches(job.workload, job.workers)), pure=False, retries=0)
-            )
-            client.gather([client.submit(_leave, workers=[each], pure=False) for each in workers])
+            _run_on_each(client, open_task_runner, job, Role.WORKER)
+            tasks = list(batches(job.workload, job.workers))
+            client.gather(client.map(run_batch, tasks, pure=False, retries=0))
+            _run_on_each(client, _complete_log)
 
 
-def _leave() -> None:
-    task_runner().leave()
+def _run_on_each(client: Any, function: Callable[..., None], *arguments: object) -> None:
+    """Call a function on each worker, in the thread that runs tasks (`Client.run` takes another)."""
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    client.gather([client.submit(function, *arguments, workers=[each], pure=False) for each in workers])
+
+
+def _complete_log() -> None:
+    task_runner().log.complete()

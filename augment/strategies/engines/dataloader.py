@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from augment.strategies.base import master
-from augment.strategies.engines.base import Batch, Engine, batches, do_batch
+from augment.strategies.engines.base import Batch, Engine, batches, run_batch
 from augment.task_log.layout import Role
-from augment.task_log.processes import context
 from augment.task_runner import open_task_runner
 from augment.workload import Job
 
 
 @dataclass
 class DataLoader(Engine):
-    """A map-style dataset whose items are batches, done by the loader's workers in any order."""
+    """A map-style dataset whose items are batches, which the loader's workers run in any order."""
 
-    name: ClassVar[str] = "dataloader"
-    label: ClassVar[str] = "PyTorch DataLoader"
-    color: ClassVar[str | None] = "#882255"
-    marker: ClassVar[str] = "d"
-    package: ClassVar[str] = "torch"
+    name = "dataloader"
+    label = "PyTorch DataLoader"
+    color = "#882255"
+    marker = "d"
+    package = "torch"
 
     def load(self) -> None:
         import torch.utils.data  # noqa: F401
@@ -37,7 +35,7 @@ class DataLoader(Engine):
                 batch_size=None,
                 num_workers=job.workers,
                 worker_init_fn=partial(_open, job),
-                multiprocessing_context=context(job.runtime.start_method),
+                multiprocessing_context=job.runtime.context,
                 in_order=False,
             )
             deque(loader, maxlen=0)
@@ -45,7 +43,7 @@ class DataLoader(Engine):
 
 @dataclass
 class Batches:
-    """The dataset: an item is done when it is asked for."""
+    """The dataset: to ask for an item runs its batch."""
 
     batches: list[Batch]
 
@@ -53,7 +51,7 @@ class Batches:
         return len(self.batches)
 
     def __getitem__(self, number: int) -> int:
-        do_batch(self.batches[number])
+        run_batch(self.batches[number])
         return number
 
 

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from augment.images import error_line
 from augment.options import OptionError, option
 from augment.strategies.base import master
-from augment.strategies.engines.base import Batch, Engine, batches
+from augment.strategies.engines.base import Batch, Engine, batches, run_batch
 from augment.task_log.layout import HEADER, Header, Role
-from augment.task_runner import TaskRunner, do_tasks
+from augment.task_runner import TaskRunner
 from augment.workload import Job
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class Ray(Engine):
     the results, so that a node needs no folder of the trial.
     """
 
-    name: ClassVar[str] = "ray"
-    label: ClassVar[str] = "Ray"
-    color: ClassVar[str | None] = "#DDAA33"
-    marker: ClassVar[str] = "X"
-    package: ClassVar[str] = "ray"
-    replaces_workers: ClassVar[bool] = True
+    name = "ray"
+    label = "Ray"
+    color = "#DDAA33"
+    marker = "X"
+    package = "ray"
+    replaces_workers = True
 
     address: str = option("cluster: local (one of its own), auto (that of this machine) or host:port", LOCAL)
 
@@ -139,9 +139,8 @@ def _run_batch(shared: list[Any], batch: Batch) -> LogDelta:
     import ray
 
     runner, fault_lines = _runner(*shared)
-    image, augmentations = batch
     try:
-        do_tasks(runner, [(image, augmentation) for augmentation in augmentations])
+        run_batch(batch, runner)
     except (Exception, SystemExit) as error:
         raise BatchError(fault_lines.pop() if fault_lines else error_line(error)) from None
     return LogDelta.of(runner.log, f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import gcd
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from augment.strategies.base import Strategy, master, run_processes
-from augment.strategies.instruments.copies import Tasks, own_outputs
+from augment.strategies.base import Strategy, master, run_workers
+from augment.strategies.instruments.copies import separate_outputs
 from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS, STREAMED_BYTES, do_turns
-from augment.task_log.layout import Role
-from augment.task_log.processes import context
-from augment.task_runner import do_tasks, open_task_runner, task_runner
-from augment.workload import Job
+from augment.task_runner import TaskRunner
+from augment.workload import Job, Task
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 ROUNDS = 3
 BLOCK_S = 0.25  # target length of the tasks in a turn
 SETTLE_S = 0.1  # pause after the neighbours have begun a turn
-GOLDEN = (5**0.5 - 1) / 2
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 @dataclass
@@ -40,58 +38,58 @@ class Interference(Strategy):
     Another round has another block. (After Bubble-Up, MICRO 2011, and duet benchmarking, ICPE 2020.)
     """
 
-    name: ClassVar[str] = "interference"
-    label: ClassVar[str] = "interference"
-    marker: ClassVar[str] = "X"
-    instrument: ClassVar[bool] = True
-    bytes_per_worker: ClassVar[int] = STREAMED_BYTES
-    complete: ClassVar[bool] = False
+    name = "interference"
+    label = "interference"
+    marker = "X"
+    instrument = True
+    bytes_per_worker = STREAMED_BYTES
+    complete = False
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers > 1 else "interference needs a neighbour: workers=1 does not apply"
 
     def run(self, job: Job) -> None:
-        start = context(job.runtime.start_method)
-        with master(job), own_outputs(job) as [own, *others]:
-            pipes = [start.Pipe() for _ in others]
-            neighbours = [
-                start.Process(target=do_turns, args=(other, number, end))
-                for number, (other, (_, end)) in enumerate(zip(others, pipes, strict=True), 1)
-            ]
-            subject = start.Process(target=_subject, args=(own, [end for end, _ in pipes]))
-            run_processes([subject, *neighbours])
+        with master(job), separate_outputs(job) as [subject, *others]:
+            neighbours = [replace(other, trace=False) for other in others]
+            pipes = [job.runtime.context.Pipe() for _ in neighbours]
+            run_workers([subject, *neighbours], _work, pipes)
 
 
-def _subject(job: Job, neighbours: Neighbours) -> None:
-    open_task_runner(job, Role.WORKER)
-    tasks = spread(list(job.workload.tasks()))
-    do_tasks(task_runner(), tasks[:1])  # warms up
+def _work(runner: TaskRunner, number: int, pipes: list[tuple[Any, Any]]) -> None:
+    if number == 0:
+        _lead_turns(runner, [subject_end for subject_end, _ in pipes])
+    else:
+        do_turns(runner, number, pipes[number - 1][1])
+
+
+def _lead_turns(runner: TaskRunner, neighbours: Neighbours) -> None:
+    tasks = spread(list(runner.job.workload.tasks()))
+    runner.run_tasks(tasks[:1])  # warms up
     _begin_turn(neighbours, (IDLE, []))  # when the neighbours have warmed up too
-    size, random_order = _block_size(tasks), random.Random()  # other blocks and orders in each trial
+    size, random_order = _block_size(runner, tasks), random.Random()  # other blocks and orders in each trial
     for number in range(ROUNDS):
         begin = random_order.randrange(len(tasks))
         block = sorted(tasks[(begin + place) % len(tasks)] for place in range(size))
         for mode in random_order.sample([IDLE, *NEIGHBOURS], len(NEIGHBOURS) + 1):  # idle twice
             _begin_turn(neighbours, (mode, block))
             time.sleep(SETTLE_S)
-            task_runner().begin_turn(number, mode)
-            do_tasks(task_runner(), block)
+            runner.log.begin_turn(number, mode)
+            runner.run_tasks(block)
     for neighbour in neighbours:
         neighbour.send(None)
 
 
-def spread(tasks: Tasks) -> Tasks:
+def spread(tasks: Sequence[Task]) -> Sequence[Task]:
     """Return the tasks in an order in which any run of them covers images and augmentations evenly."""
     n = len(tasks)
-    stride = next(size for size in count(max(1, round(GOLDEN * n))) if gcd(size, n) == 1)
+    stride = next(size for size in count(max(1, round(GOLDEN_RATIO * n))) if gcd(size, n) == 1)
     return [tasks[number * stride % n] for number in range(n)]
 
 
-def _block_size(tasks: Tasks) -> int:
+def _block_size(runner: TaskRunner, tasks: Sequence[Task]) -> int:
     """Run tasks for BLOCK_S and return how many that are."""
     end = time.monotonic() + BLOCK_S
-    for size, task in enumerate(tasks, 1):
-        do_tasks(task_runner(), [task])
+    for size, _done in enumerate(runner.iter_tasks(tasks), 1):
         if time.monotonic() >= end:
             return size
     return len(tasks)

@@ -1,68 +1,65 @@
-"""What the neighbours of an interference trial do: nothing, the workload itself, or one of four loads that
-each take one resource of the machine."""
+"""The neighbours of an interference trial: idle, at the same work, or at a load on one resource."""
 
 from __future__ import annotations
 
 import mmap
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augment.strategies.instruments.copies import Tasks, going_round
-from augment.task_log.layout import Role
-from augment.task_runner import do_tasks, open_task_runner, task_runner, tasks_done
-from augment.workload import Job
+from augment.strategies.instruments.copies import rotate
+from augment.task_runner import TaskRunner
+from augment.workload import Task
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 IDLE, COPIES = "idle", "copies"
 NEIGHBOURS = (IDLE, COPIES, "spinners", "streamers", "mappers", "writers")  # their names in the records
-Turn = tuple[str, Tasks]  # one of NEIGHBOURS, and the tasks of the subject
+Turn = tuple[str, Sequence[Task]]  # one of NEIGHBOURS, and the tasks of the subject
 Burst = Callable[[], object]  # some milliseconds of a load
 
-SPINS = 200
+SPIN_SUMS = 200
 STREAMED_BYTES = 192 * 1024 * 1024  # of a neighbour, in two arrays: far more than most last caches
 SLICE_BYTES = 8 * 1024 * 1024  # of each array in a burst
 MAPPED_BYTES = 24 * 1024 * 1024
-FILES, FILE_BYTES = 20, 16 * 1024
+WRITTEN_FILES, FILE_BYTES = 20, 16 * 1024
 
 
-def do_turns(job: Job, number: int, subject: Connection[None, Turn | None]) -> None:
-    """Does what each turn of the subject says until the next one comes; None is the end. Keeps no log of
-    tasks, but an error in any turn is the trial's fault."""
-    open_task_runner(replace(job, trace=False), Role.WORKER)
-    loads = loads_of(job.workload.output)
-    do_tasks(task_runner(), [(0, 0)])  # warms up
+def do_turns(runner: TaskRunner, number: int, subject: Connection[None, Turn | None]) -> None:
+    """Follow the turns of the subject until it sends None. An error in any turn is the trial's fault."""
+    loads = make_loads(runner.job.workload.output)
+    runner.run_tasks([(0, 0)])  # warms up
     while turn := subject.recv():
         mode, block = turn
-        copies = tasks_done(task_runner(), cycle(going_round(block, number, job.workers)))
+        copies = runner.iter_tasks(cycle(rotate(block, number, runner.job.workers)))
         burst = (loads | {IDLE: partial(subject.poll, None), COPIES: partial(next, copies)})[mode]
         subject.send(None)
-        with task_runner().task(0, 0):  # reports an error in a burst
+        with runner.task(0, 0):  # reports an error in a burst
             while not subject.poll():
                 burst()
 
 
-def loads_of(folder: Path | None) -> dict[str, Burst]:
-    """The four loads after their names. The writers' files go to `folder`; None: the system's."""
+def make_loads(folder: Path | None) -> dict[str, Burst]:
+    """Return the four loads by name. The writers' files go to `folder`; None: the system's."""
     loads = (_spin, _streamer(), _map_pages, partial(_write_files, folder))
     return dict(zip(NEIGHBOURS[2:], loads, strict=True))
 
 
 def _spin() -> None:
-    """Sums in the first cache: takes the core's execution units and its clock."""
-    for _time in range(SPINS):
+    """Load the core's execution units and its clock: compute in the first cache."""
+    for _time in range(SPIN_SUMS):
         sum(range(1000))
 
 
 def _streamer() -> Burst:
-    """A scaled copy between arrays that are touched beforehand: takes memory bandwidth and the last cache.
-    Scaled, because a plain copy may go past the caches and spare itself a third of the traffic."""
+    """Return a load on memory bandwidth and the last cache: a copy between arrays touched beforehand.
+
+    The copy is scaled, because a plain one may go past the caches and spare itself a third of the traffic.
+    """
     import numpy as np
 
     source, target = (np.ones(STREAMED_BYTES // 2 // 8) for _ in range(2))
@@ -77,7 +74,7 @@ def _streamer() -> Burst:
 
 
 def _map_pages() -> None:
-    """Fresh pages as malloc maps them, each touched and given back: takes the kernel's page-fault path."""
+    """Load the kernel's page-fault path: touch and return fresh pages as malloc maps them."""
     import numpy as np
 
     with mmap.mmap(-1, MAPPED_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as fresh:
@@ -87,9 +84,9 @@ def _map_pages() -> None:
 
 
 def _write_files(folder: Path | None) -> None:
-    """Small files, made and removed: takes the file system."""
+    """Load the file system: write and remove small files."""
     content = bytes(FILE_BYTES)
-    for _time in range(FILES):
+    for _time in range(WRITTEN_FILES):
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             file.write(content)
             file.flush()
