@@ -69,7 +69,7 @@ saver-tuning: $(READY)  ## Measure P_Q with different numbers of savers
 	@$(call sweep,saver_tuning)
 
 diagnose: $(READY)  ## Find what stops each strategy: ceiling, neighbours, policies
-	@$(call sweep,diagnosis)
+	@$(call sweep,diagnose)
 
 interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory, pages or files
 	@$(call sweep,interference)
@@ -84,7 +84,7 @@ simulate: $(READY)  ## Hold advise to 200 simulated machines whose truth is know
 	@$(PY) -m experiments.calibration.simulated_machine
 
 bench: $(READY)  ## Compare all strategies and other executors with the machine's ceiling (hours)
-	@$(call sweep,engines)
+	@$(call sweep,bench)
 
 aa: $(READY)  ## Compare identical code with itself and count claims of a difference
 	@$(call sweep,aa)

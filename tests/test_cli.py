@@ -202,6 +202,9 @@ def test_weak_scaling_sizes_are_the_studys_and_between_them_in_proportion(worker
         ("interference=true", "interference: is now called with_interference"),
         ("strategy.chunk=1", "strategy.chunk: is now called strategy.chunksize"),
         ("runtime.pipeline=reused", "runtime.pipeline: is now called runtime.reuse_pipeline"),
+        ("experiment=engines", "experiment=engines: is now called experiment=bench"),
+        ("experiment=diagnosis", "experiment=diagnosis: is now called experiment=diagnose"),
+        ("ablation=chunk_1", "ablation=chunk_1: is now called ablation=chunksize_1"),
     ],
 )
 def test_option_under_its_old_name_is_refused_by_its_new_name(run_py: RunPy, old: str, new: str) -> None:

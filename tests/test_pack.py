@@ -49,7 +49,7 @@ def test_a_packed_table_has_only_the_columns_that_a_report_reads(packed: Results
     assert "rss_bytes" not in columns
 
 
-@pytest.mark.parametrize("section", ["scaling", "breakdown", "diagnosis"])
+@pytest.mark.parametrize("section", ["scaling", "breakdown", "verdict"])
 def test_packed_results_make_the_same_tables(section: str, results: Results, packed: Results) -> None:
     tables, again = (shown(each, section)[0] for each in (results, packed))
     assert tables

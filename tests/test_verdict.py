@@ -18,7 +18,7 @@ from experiments.analysis.verdict import (
     suspected,
     verdicts,
 )
-from experiments.report.sections.diagnosis import NOTES, sentence
+from experiments.report.sections.verdicts import NOTES, sentence
 from tests.helpers import task_rows
 from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
@@ -210,7 +210,7 @@ def test_a_verdict_is_a_sentence(
 
 
 def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path) -> None:
-    diagnosis: dict[str, Any] = {"experiment": "diagnosis"}
+    diagnosis: dict[str, Any] = {"experiment": "diagnose"}
     cells = [
         cell("sequential", 1, **diagnosis),
         cell("p2", 2, deal=[0] * 9 + [1] * 3, **diagnosis),
@@ -218,7 +218,7 @@ def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path
         task_rows.copies(2, **diagnosis),
     ]
     assert report(stored(tmp_path, *cells)) == 0
-    written = pd.read_csv(tmp_path / "tables" / "diagnosis" / "verdicts.csv")
+    written = pd.read_csv(tmp_path / "tables" / "diagnose" / "verdicts.csv")
     assert list(written)[: len(COLUMNS)] == COLUMNS
     assert COLUMNS[:6] == ["strategy", "workers", "saving", "verdict", "loss", "low"]
     assert COLUMNS[6:] == ["high", "suspected", "proved"]
@@ -234,7 +234,7 @@ def test_table_has_a_row_per_cell_and_notes_with_the_sentences(tmp_path: Path) -
     )
     ceilings = [task_rows.copies(2), task_rows.copies(4)]
     cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2), cell("p1", 2), *ceilings, beside]
-    [table] = shown(stored(tmp_path, *cells), "diagnosis")[0]["verdicts"]
+    [table] = shown(stored(tmp_path, *cells), "verdict")[0]["verdicts"]
     assert [[*row[:3], row[4], *row[6:]] for row in table.rows] == [
         ["no", "P_1", "2", "nothing to gain", "memory", "-"],
         ["no", "P_2", "2", "nothing to gain", "memory", "-"],

@@ -156,7 +156,7 @@ def _contention(own: Own) -> Claim:
     """Return the claim that tasks contend for memory, at the largest worker count that was measured."""
     claim, published = "It is contention, of memory", "named, not measured"
     rows: list[tuple[Any, pd.DataFrame]] = []
-    for experiment in ("interference", "diagnosis"):
+    for experiment in ("interference", "diagnose"):
         if len(own.trials.get(experiment, ())):
             trials, _ = newest_pipeline(*comparable(own.trials[experiment]))
             table = whole_tasks(slowdowns(trials, own.parts[experiment]))

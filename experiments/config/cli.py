@@ -117,6 +117,8 @@ def explain(error: Exception) -> str:
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
     if match := re.search(r"Could not find '([\w/]+)/([^/']*)'", text):
+        if (choice := f"{match[1]}={match[2]}") in RENAMED:
+            return f"{choice}: is now called {RENAMED[choice]}"
         listed = re.search(r"Available options in .*\n((?:\t.*\n?)*)", text)
         names = [name for name in listed[1].split() if not name.startswith("base_")] if listed else []
         advice = f"choose one of {', '.join(names)}" if names else "--help lists what there is"
@@ -139,7 +141,10 @@ def explain(error: Exception) -> str:
     return " ".join(text.split())
 
 
-RENAMED = {  # options of earlier versions
+RENAMED = {  # options and choices of earlier versions
+    "experiment=engines": "experiment=bench",
+    "experiment=diagnosis": "experiment=diagnose",
+    "ablation=chunk_1": "ablation=chunksize_1",
     "baseline": "with_baseline",
     "ceilings": "with_ceiling",
     "interference": "with_interference",

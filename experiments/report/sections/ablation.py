@@ -33,7 +33,7 @@ AA_NOTE = (
 
 @section(
     "ablation",
-    "diagnosis",
+    "diagnose",
     chapter=TITLE,
     words="One policy is changed at a time, in the same rounds as the cell with no policy changed.",
     order=70,

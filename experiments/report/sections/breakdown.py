@@ -42,7 +42,7 @@ POP_NOTE = (
 
 @section(
     "strong_scaling",
-    "diagnosis",
+    "diagnose",
     chapter="Where the time goes",
     words="All P x T worker-seconds, split without remainder. Large parts are suspects; a policy that "
     "removes a cause in the same rounds proves it.",

@@ -34,7 +34,7 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 
 @section(
     "interference",
-    "diagnosis",
+    "diagnose",
     chapter="CPU or memory",
     words="How much longer a task takes beside neighbours that compute, copy memory, touch fresh pages or "
     "write files.",

@@ -15,7 +15,7 @@ from experiments.report.tables import plain_table
 
 SLIP = "slip: {quantity} of {strategy} at {workers} workers, printed {printed:.2f}; right is {right:.2f}."
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
-TESTED_EXPERIMENTS = ("strong_scaling", "weak_scaling", "diagnosis", "interference")
+TESTED_EXPERIMENTS = ("strong_scaling", "weak_scaling", "diagnose", "interference")
 CLAIM_NOTE = (
     "Confirmed or refuted: the 95 % interval lies on one side of the claim's limit. P_1 and P_2 are close "
     "within 15 %. Not saving is faster from 5 % on. A speedup is saturated if twice the workers give less "

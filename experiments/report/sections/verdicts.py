@@ -31,8 +31,8 @@ NOTES = (
 )
 
 
-@section("diagnosis", "strong_scaling", chapter="Where the time goes", order=51, prints="verdicts")
-def diagnosis(results: Results) -> Outputs:
+@section("diagnose", "strong_scaling", chapter="Where the time goes", order=51, prints="verdicts")
+def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.one_workload
     judged = verdicts(trials, results.parts)

@@ -24,12 +24,12 @@ MARKERS = "osD^v"  # of image sizes
 
 
 @section(
-    "engines",
+    "bench",
     chapter="The bench",
     words="The study's strategies, this suite's and the executors of other projects, against the ceiling.",
     order=45,
 )
-def engines(results: Results) -> Outputs:
+def bench(results: Results) -> Outputs:
     """Yield the share of the ceiling that every strategy reaches on every workload."""
     points, left_out = engine_points(results.trials, results.parts)
     yield "table", [engine_table(points, [NOTE, *left_out])]

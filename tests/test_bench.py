@@ -49,13 +49,13 @@ def test_the_section_names_what_does_not_apply(tmp_path: Path) -> None:
         None,
         status="not_applicable",
         error="ray needs ray: pip install ray",
-        experiment="engines",
+        experiment="bench",
         saving=False,
         **{"n_images": 3, "n_augmentations": 4, "tasks": 12, "trace": True},
     )
-    changes = {"experiment": "engines"} | FAST
+    changes = {"experiment": "bench"} | FAST
     cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
-    tables, figures = shown(stored(tmp_path, *cells, trials=[absent]), "engines")
+    tables, figures = shown(stored(tmp_path, *cells, trials=[absent]), "bench")
     [table] = tables["table"]
     assert "Ray: ray needs ray: pip install ray." in table.notes
     assert {row[3]: row[7] for row in table.rows if row[5] == "fast"}["dynamic"].startswith("100 %")
