@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.analysis.ablation import aa_comparisons
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import Row, frame, repeated
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
-from experiments.analysis.ablation import comparable, gains, newest_pipeline
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.ablation import gains
+from experiments.analysis.select import NoTrialsError, comparable, newest_pipeline
 from experiments.report.charts import look
 from experiments.report.sections.ablation import ablation_figure
 from experiments.report.tables import Table

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.analysis import breakdown
-from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns
+from experiments.analysis import causes
+from experiments.analysis.breakdown import PARTS, BreakdownError, breakdowns, efficiencies
 from experiments.analysis.costs import visits
-from experiments.analysis.pop import pop
 from experiments.store.columns import FAILED
 from tests.helpers.stored_results import Shown, shown, stored
 from tests.helpers.task_rows import Cells, Cost, InMemory, cell, frames
@@ -67,19 +66,19 @@ def test_the_reference_is_of_the_same_round_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("cause", "share", "cost", "more"),
     [
-        (breakdown.IMBALANCE, 0.6 / 1.8, Cost(), {"deal": [0] * 9 + [1] * 3}),
-        (breakdown.START_UP, 0.3 / 0.9, Cost(), {"startup_s": 0.3}),
-        (breakdown.START_UP, 0.3 / 0.9, Cost(), {"drain_s": 0.3}),
-        (breakdown.TRANSFER, 0.3 / 0.9, Cost(), {"startup_s": 0.3, "master_read_s": 0.3}),
-        (breakdown.TRANSFER, 0.25 / 0.85, Cost(), {"gap_s": 0.05}),
-        (breakdown.TRANSFER, 0.05 / 0.15, Cost(wait_s=0.05), {"master_threads_cpu_s": 0.6}),
-        (breakdown.TRANSFER, 0.05 / 0.15, Cost(user_s=0.15, read_s=0.05), {}),
-        (breakdown.SYSTEM_CPU, 0.04 / 0.14, Cost(system_s=0.04), {}),
-        (breakdown.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04, file_wait_s=0.04, write_s=0.04), {}),
-        (breakdown.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04), {"iowait_s": 0.48}),
-        (breakdown.WAITS, 0.04 / 0.14, Cost(blocked_s=0.04), {}),
-        (breakdown.WAITS, 0.08 / 0.18, Cost(wait_s=0.08), {}),
-        (breakdown.CONTENTION, 0.05 / 0.15, Cost(user_s=0.15), {}),
+        (causes.IMBALANCE, 0.6 / 1.8, Cost(), {"deal": [0] * 9 + [1] * 3}),
+        (causes.START_UP, 0.3 / 0.9, Cost(), {"startup_s": 0.3}),
+        (causes.START_UP, 0.3 / 0.9, Cost(), {"drain_s": 0.3}),
+        (causes.TRANSFER, 0.3 / 0.9, Cost(), {"startup_s": 0.3, "master_read_s": 0.3}),
+        (causes.TRANSFER, 0.25 / 0.85, Cost(), {"gap_s": 0.05}),
+        (causes.TRANSFER, 0.05 / 0.15, Cost(wait_s=0.05), {"master_threads_cpu_s": 0.6}),
+        (causes.TRANSFER, 0.05 / 0.15, Cost(user_s=0.15, read_s=0.05), {}),
+        (causes.SYSTEM_CPU, 0.04 / 0.14, Cost(system_s=0.04), {}),
+        (causes.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04, file_wait_s=0.04, write_s=0.04), {}),
+        (causes.STORAGE, 0.04 / 0.14, Cost(blocked_s=0.04), {"iowait_s": 0.48}),
+        (causes.WAITS, 0.04 / 0.14, Cost(blocked_s=0.04), {}),
+        (causes.WAITS, 0.08 / 0.18, Cost(wait_s=0.08), {}),
+        (causes.USER_CPU, 0.05 / 0.15, Cost(user_s=0.15), {}),
     ],
 )
 def test_a_cause_is_ranked_first_with_its_share(
@@ -93,14 +92,14 @@ def test_a_cause_is_ranked_first_with_its_share(
 
 
 SUSPECTS = (
-    *(breakdown.IMBALANCE, breakdown.TRANSFER, breakdown.START_UP, breakdown.SYSTEM_CPU),
-    *(breakdown.STORAGE, breakdown.THREADS, breakdown.WAITS, breakdown.CONTENTION),
+    *(causes.IMBALANCE, causes.TRANSFER, causes.START_UP, causes.SYSTEM_CPU),
+    *(causes.STORAGE, causes.THREADS, causes.WAITS, causes.USER_CPU),
 )
 
 
 def test_system_cpu_that_the_reference_has_too_is_suspected_because_an_ablation_may_give_it_back() -> None:
     row = split(REFERENCE, cell("p2", 2, Cost(user_s=0.08, system_s=0.02), scales=ONCE))
-    assert row[breakdown.SYSTEM_CPU] == pytest.approx(0.02 / 0.1)
+    assert row[causes.SYSTEM_CPU] == pytest.approx(0.02 / 0.1)
 
 
 def test_helper_threads_beyond_the_cpus_take_what_is_waited_for_them() -> None:
@@ -108,8 +107,8 @@ def test_helper_threads_beyond_the_cpus_take_what_is_waited_for_them() -> None:
     alone = cell("sequential", 1, Cost(user_s=0.06, helpers_s=0.05), **threads)
     crowded = Cost(user_s=0.06, helpers_s=0.06, wait_s=0.01, blocked_s=0.10)
     row = split(alone, cell("p2", 2, crowded, **threads))
-    assert row[breakdown.THREADS] > 0.3
-    assert row[breakdown.WAITS] == row[breakdown.CONTENTION] == 0
+    assert row[causes.THREADS] > 0.3
+    assert row[causes.WAITS] == row[causes.USER_CPU] == 0
 
 
 def queued_task(trial_id: str) -> Row:
@@ -131,8 +130,8 @@ def test_a_task_with_a_saver_stays_in_two_processes() -> None:
 def test_sending_to_a_saver_is_transfer_and_no_waiting() -> None:
     row = trial("pq", 2, 3.0, tasks=1, saving=False, opencv_threads=1)
     result = split(REFERENCE, Cells([row], [queued_task(row["trial_id"])]))
-    assert result[breakdown.TRANSFER] == pytest.approx(0.3 / 6)
-    assert result[breakdown.WAITS] == pytest.approx((1.4 - 0.8 - 0.1 - 0.3) / 6)
+    assert result[causes.TRANSFER] == pytest.approx(0.3 / 6)
+    assert result[causes.WAITS] == pytest.approx((1.4 - 0.8 - 0.1 - 0.3) / 6)
 
 
 @pytest.mark.once
@@ -173,7 +172,7 @@ def test_a_trial_that_failed_or_has_no_reference_has_no_breakdown() -> None:
 
 def test_pop_by_hand() -> None:
     """Useful 8 x 0.16 and 4 x 0.16 of 2.05 s: balance 12/16, communication 1.28/2.05, scaling 1.2/1.92."""
-    row = pop(breakdowns(*frames(REFERENCE, HERE))).query("strategy == 'p1'").iloc[0]
+    row = efficiencies(breakdowns(*frames(REFERENCE, HERE))).query("strategy == 'p1'").iloc[0]
     assert row["load_balance"] == pytest.approx(0.75)
     assert row["communication_efficiency"] == pytest.approx(1.28 / 2.05)
     assert row["computation_scaling"] == pytest.approx(1.2 / 1.92)

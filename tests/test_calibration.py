@@ -12,7 +12,7 @@ import pytest
 from augment import images, task_runner
 from augment.runtime import Allocator
 from experiments import ROOT
-from experiments.analysis.verdict import CAUSES as NAMED
+from experiments.analysis.causes import NAMED
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.calibration import __main__ as calibration
 from experiments.calibration import dosing, loads, slow_strategies

@@ -17,7 +17,8 @@ from PIL import Image
 
 from augment.strategies import STRATEGIES
 from experiments.analysis import published
-from experiments.analysis.scaling import SAVERS, NoTrialsError, strong, summarise, weak
+from experiments.analysis.scaling import strong, summarise, weak
+from experiments.analysis.select import SAVERS, NoTrialsError
 from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
 from experiments.report.sections.cells import savers_figure
 from experiments.report.sections.scaling import scaling_figure

@@ -14,8 +14,7 @@ from augment.datasets.folder import Folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments import ROOT
-from experiments.analysis.scaling import STRONG
-from experiments.analysis.select import select
+from experiments.analysis.select import STRONG, select
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from experiments.analysis import published
 from experiments.analysis.laws import AMDAHL, GUSTAFSON, USL, Case, Fit, Law, cases, fit
-from experiments.analysis.scaling import WEAK, models, strong, weak
+from experiments.analysis.scaling import models, strong, weak
+from experiments.analysis.select import WEAK
 from experiments.analysis.statistics import Array
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import Row, frame, repeated, trial

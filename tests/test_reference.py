@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from experiments import ROOT
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.calibration.__main__ import read_cases
 from experiments.calibration.confusion import confusion_table
 from experiments.report.output import FORMATS

@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 
 from experiments.analysis import published
 from experiments.analysis.laws import Case, cases
-from experiments.analysis.scaling import NoTrialsError, models, strong
+from experiments.analysis.scaling import models, strong
+from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import look
 from experiments.report.results import Results
 from experiments.report.sections.laws import laws_figure, laws_table

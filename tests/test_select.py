@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.analysis.compare import WORK
-from experiments.analysis.scaling import SAVERS, STRONG, WEAK, NoTrialsError
-from experiments.analysis.select import select
+from experiments.analysis.select import SAVERS, STRONG, WEAK, NoTrialsError, select
 from experiments.store.columns import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from experiments.analysis.interference import CORES, MEMORY, PAGES, TABLE, contended_resources, slowdowns
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.causes import CORES, MEMORY
+from experiments.analysis.interference import PAGES, TABLE, contended_resources, slowdowns
+from experiments.analysis.select import NoTrialsError
 from experiments.report.__main__ import main
 from experiments.report.sections.interference import NO_CONTENTION, answers, slowdown_figure
 from tests.helpers.stored_results import shown, stored

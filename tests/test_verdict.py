@@ -15,7 +15,7 @@ from experiments.analysis.verdict import (
     NOTHING_TO_GAIN,
     OVERSUBSCRIBED,
     decide,
-    suspected,
+    named_suspects,
     verdicts,
 )
 from experiments.report.sections.verdicts import NOTES, sentence
@@ -128,11 +128,11 @@ def test_transfer_is_proved_by_the_strategy_that_does_not_send() -> None:
 
 
 def test_several_suspects_are_named_in_their_order_where_they_take_about_as_much() -> None:
-    assert suspected({"waits": 0.3, "storage": 0.2, "start-up": 0.06, "cores or memory": 0.9}) == [
+    assert named_suspects({"waits": 0.3, "storage": 0.2, "start-up": 0.06, "cores or memory": 0.9}) == [
         "waits",
         "storage",
     ]
-    assert suspected({"waits": 0.04}) == []
+    assert named_suspects({"waits": 0.04}) == []
 
 
 def test_verdict_after_one_round_is_not_decided() -> None:

@@ -13,7 +13,7 @@ from augment.options import OptionError
 from augment.strategies.sequential import Sequential
 from experiments.advise.search import Order, Question, Rows, Search
 from experiments.analysis.candidates import Candidate
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.config.cell import Cell
 from experiments.config.command import command, replaced
 from experiments.machine.environment import usable_cpus

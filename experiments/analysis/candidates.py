@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.scaling import require
-from experiments.analysis.select import ok_trials, select
+from experiments.analysis.select import ok_trials, require, select
 from experiments.analysis.statistics import LEVEL, BlockModel, best_set
 from experiments.store.columns import OK
 from experiments.store.files import DetailReader

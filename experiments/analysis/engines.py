@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.scaling import STRONG, ceiling_shares, public, require
-from experiments.analysis.select import ok_trials, select
+from experiments.analysis.scaling import ceiling_shares, public
+from experiments.analysis.select import STRONG, ok_trials, require, select
 from experiments.store.files import DetailReader
 
 WORKLOAD = ["pipeline", "width", "height", "saving"]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.instruments.neighbours import NEIGHBOURS
+from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.store.files import DetailReader
@@ -23,7 +24,7 @@ IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
 TABLE = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
 MIN_SLOWDOWN = 1.05  # a slowdown below it is none
-CORES, MEMORY, PAGES = "cores", "memory", "the kernel's page path"
+PAGES = "the kernel's page path"
 RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 

@@ -14,8 +14,9 @@ from scipy.optimize import nnls
 from scipy.stats import multivariate_t
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import INSTRUMENTS, Models, interval_columns, strategies
-from experiments.analysis.statistics import LEVEL, Array, Interval
+from experiments.analysis.scaling import Models, strategies
+from experiments.analysis.select import INSTRUMENTS
+from experiments.analysis.statistics import LEVEL, Array, Interval, interval_columns
 
 MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
 PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two

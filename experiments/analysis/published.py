@@ -14,7 +14,8 @@ from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
 from experiments import ROOT
 from experiments.analysis import scaling
-from experiments.analysis.scaling import STRONG, WEAK, Models, strong, weak
+from experiments.analysis.scaling import Models, strong, weak
+from experiments.analysis.select import STRONG, WEAK
 from experiments.store.columns import NOT_APPLICABLE, OK
 
 FOLDER = ROOT / "results" / "published"

@@ -14,27 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from augment.strategies import STRATEGIES
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.statistics import BlockModel, Estimate
+from experiments.analysis.select import STRONG, WEAK, place, require
+from experiments.analysis.statistics import BlockModel, Estimate, interval_columns
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 
-INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # no way to be done sooner
-STRONG = ("saving", "strategy", "workers")
-WEAK = (*STRONG, "width", "height")
-SAVERS = (*STRONG, "savers")
 BASELINE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
 STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)  # a point has the last of its trials
-
-
-class NoTrialsError(ValueError):
-    """There is nothing to report on."""
-
-
-def interval_columns(measure: str) -> list[str]:
-    """Return the names of the columns of a measure and of the ends of its interval."""
-    return [measure, f"{measure}_low", f"{measure}_high"]
 
 
 Models = Mapping[bool, BlockModel]  # by saving flag
@@ -144,11 +131,4 @@ def public(points: pd.DataFrame) -> pd.DataFrame:
 
 def strategies(points: pd.DataFrame) -> list[str]:
     """The strategies of the data in the order of STRATEGIES, then those that it does not know, by name."""
-    present = set(points["strategy"])
-    return [name for name in STRATEGIES if name in present] + sorted(present - set(STRATEGIES))
-
-
-def require(trials: pd.DataFrame) -> None:
-    """Raises NoTrialsError where there are none."""
-    if trials.empty:
-        raise NoTrialsError("no trials to report: run `make strong-scaling` first")
+    return sorted(set(points["strategy"]), key=place)

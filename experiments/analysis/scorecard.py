@@ -15,12 +15,21 @@ import pandas as pd
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
-from experiments.analysis.ablation import comparable, newest_pipeline
-from experiments.analysis.costs import STAGE_COLUMNS, recorded
-from experiments.analysis.interference import COPIES, MEMORY, contended_resources, slowdowns, whole_tasks
-from experiments.analysis.scaling import STRONG, WEAK, NoTrialsError, interval_columns, weak
-from experiments.analysis.select import ok_trials, select
-from experiments.analysis.statistics import BlockModel, Estimate, Interval
+from experiments.analysis.causes import MEMORY
+from experiments.analysis.costs import STAGE_COLUMNS
+from experiments.analysis.interference import COPIES, contended_resources, slowdowns, whole_tasks
+from experiments.analysis.scaling import weak
+from experiments.analysis.select import (
+    STRONG,
+    WEAK,
+    NoTrialsError,
+    comparable,
+    newest_pipeline,
+    ok_trials,
+    recorded,
+    select,
+)
+from experiments.analysis.statistics import BlockModel, Estimate, Interval, interval_columns
 from experiments.analysis.text import label, percent_interval, pluralise, with_interval, with_or_without
 from experiments.store.files import DetailReader
 

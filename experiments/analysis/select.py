@@ -1,14 +1,52 @@
-"""Which trials may stand in one table: derived from what the columns say determines a measurement."""
+"""The trials that may stand in one table, by the columns that determine a measurement."""
 
 import json
 from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.scaling import require
+from augment.strategies import STRATEGIES
 from experiments.analysis.text import pluralise
-from experiments.store.columns import DETERMINING, OK
+from experiments.store.columns import DETERMINING, OK, UNTOUCHED
+from experiments.store.files import DetailReader
+
+STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
+WEAK = (*STRONG, "width", "height")
+SAVERS = (*STRONG, "savers")
+POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
+INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # they measure the machine
+
+
+class NoTrialsError(ValueError):
+    """Nothing to report on."""
+
+
+class CellKey(NamedTuple):
+    """The values that trials of one workload are grouped by."""
+
+    strategy: str
+    workers: int
+    saving: bool
+    ablation: str = UNTOUCHED
+
+
+def cell_keys(trials: pd.DataFrame) -> list[CellKey]:
+    """Return the key of each trial."""
+    return [CellKey(*values) for values in trials[[*CellKey._fields]].itertuples(index=False, name=None)]
+
+
+def place(strategy: str) -> tuple[int, str]:
+    """Return the sort key of a strategy: the order of STRATEGIES, then unknown ones by name."""
+    return ([*STRATEGIES].index(strategy) if strategy in STRATEGIES else len(STRATEGIES)), strategy
+
+
+def require(trials: pd.DataFrame) -> None:
+    """Raise NoTrialsError if there are no trials."""
+    if trials.empty:
+        raise NoTrialsError("no trials to report: run `make strong-scaling` first")
 
 
 def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:
@@ -16,13 +54,19 @@ def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[trials["status"] == OK]
 
 
-def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The trials that may stand in one table with the newest, oldest first, and a line on each kind left out.
+def recorded(trials: pd.DataFrame, table: str, parts: DetailReader) -> pd.DataFrame:
+    """Return the ok trials of strategies, not instruments, of which a detail table was recorded."""
+    ok = ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)])
+    return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
-    `axes` are the columns that tell the points of the table apart. Kept is what agrees with the newest
-    trial in every other determining column: in one that is compared `within` axes, with the newest trial
-    of their same values. A null agrees with anything: such a trial failed before the value was known.
-    Of the ok trials at a point those of the newest cell are kept. Raises NoTrialsError."""
+
+def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the trials that may stand in one table with the newest, oldest first, and notes on the others.
+
+    `axes` are the columns that tell the points of the table apart. A trial is kept if it agrees with the
+    newest one in every other determining column; in a column that is compared `within` axes, with the newest
+    trial that has the same values there. A null agrees with anything, because such a trial failed before the
+    value was known. Of the ok trials at a point those of the newest cell are kept. Raises NoTrialsError."""
     require(trials)
     kept = trials.sort_values("started_at", kind="stable")
     differing = []
@@ -32,21 +76,20 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
         values = _without_axes(kept[column.name], axes)
         within = [kept[name] for name in column.within if name in axes]
         groups = values.groupby(within or np.zeros(len(kept)), dropna=False)
-        newest = groups.transform("last")  # of those known
-        agrees = values.isna() | (values == newest)
+        agrees = values.isna() | (values == groups.transform("last"))  # the newest that is known
         differing += [] if agrees.all() else [column.name]
         kept = kept[agrees]
     notes = []
     if left_out := len(trials) - len(kept):
         notes.append(f"{pluralise(left_out, 'trial')} left out, unlike the newest in {', '.join(differing)}")
-    older = _of_older_cells(kept, axes)
-    if older.any():
-        notes.append(f"{pluralise(older.sum(), 'trial')} of older cells at the same point left out")
-    return kept[~older].reset_index(drop=True), notes
+    is_older = _is_of_older_cell(kept, axes)
+    if is_older.any():
+        notes.append(f"{pluralise(is_older.sum(), 'trial')} of older cells at the same point left out")
+    return kept[~is_older].reset_index(drop=True), notes
 
 
 def _without_axes(values: "pd.Series[str]", axes: Sequence[str]) -> "pd.Series[str]":
-    """The values to compare: strategy options without those that are axes themselves (`savers`)."""
+    """Return the values to compare: strategy options without those that are axes themselves (`savers`)."""
     if values.name != "strategy_options":
         return values
     return values.map(
@@ -54,8 +97,29 @@ def _without_axes(values: "pd.Series[str]", axes: Sequence[str]) -> "pd.Series[s
     )
 
 
-def _of_older_cells(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[bool]":
-    """Which ok trials are of another cell than the newest one that was ok at their point."""
+def _is_of_older_cell(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[bool]":
+    """Return which ok trials are of another cell than the newest one that was ok at their point."""
     ok = trials["status"] == OK
     newest = trials["cell"].where(ok).groupby([trials[name] for name in axes], dropna=False).transform("last")
     return ok & (trials["cell"] != newest)
+
+
+def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the trials of every pipeline that may stand in one table, and notes on the others.
+
+    Each ablation counts as it was declared last. Raises NoTrialsError."""
+    require(trials)
+    selected = (select(block, STRONG) for _, block in trials.groupby(["pipeline", "ablation"]))
+    blocks, notes = zip(*selected, strict=True)
+    axes = (*STRONG, "ablation", *POLICIES, "pipeline", "pipeline_digest")
+    kept, more = select(pd.concat(blocks), axes)
+    return kept, [*dict.fromkeys(chain(*notes, more))]
+
+
+def newest_pipeline(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the `comparable` trials of the newest pipeline, and notes on the others."""
+    newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
+    if not newest.all():
+        others = pluralise((~newest).sum(), "trial")
+        notes = [*notes, f"{others} of another pipeline than the newest left out"]
+    return kept[newest], notes

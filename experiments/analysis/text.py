@@ -3,6 +3,7 @@
 import math
 
 from augment.strategies import STRATEGIES
+from experiments.analysis.statistics import steady
 
 DASH = "-"
 
@@ -21,11 +22,6 @@ def with_or_without(saving: bool) -> str:
 def pluralise(number: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def steady(number: float) -> float:
-    """Return a number to nine digits and seven decimals, which are the same on every processor."""
-    return round(float(f"{number:.9g}"), 7) + 0.0  # a zero has no sign
 
 
 def written(number: float, form: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from experiments.analysis import breakdown, verdict
+from experiments.analysis import verdict
+from experiments.analysis.causes import NAMED, STORAGE, SYSTEM_CPU
 from experiments.analysis.text import percent, percent_interval
 from experiments.calibration.cases import CAUSES, CLEAR_LEVEL, DECOYS, NOTHING, SINGLE, Case
 from experiments.report.tables import Table, plain_table
@@ -32,7 +33,7 @@ def _judge(case: Case, row: Any) -> tuple[str, bool, bool]:
     first = [*proved, *suspected, NONE][0]
     right = first in case.planted
     if case.cause in DECOYS:
-        right = breakdown.STORAGE not in (*proved, *suspected) and breakdown.SYSTEM_CPU not in proved
+        right = STORAGE not in (*proved, *suspected) and SYSTEM_CPU not in proved
     elif case.cause == NOTHING:
         right = row["verdict"] in UNDECIDED
     return first, right, not {*proved} <= case.planted
@@ -73,7 +74,7 @@ def confusion_table(cases: pd.DataFrame) -> Table:
     The column `right` has Clopper-Pearson limits of 95 %; the notes are the requirements.
     """
     judged = judge(cases)
-    heads = [head for head in (*verdict.CAUSES, NONE) if head in {*judged["first"]}]
+    heads = [head for head in (*NAMED, NONE) if head in {*judged["first"]}]
     rows = [
         {"cause": cause, "level": level, "cases": len(block)}
         | {head: int((block["first"] == head).sum()) for head in heads}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.report.output import write_report
 from experiments.report.results import Results
 from experiments.report.sections import reportable

@@ -15,7 +15,9 @@ from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.scaling import NoTrialsError, interval_columns, strategies
+from experiments.analysis.scaling import strategies
+from experiments.analysis.select import NoTrialsError
+from experiments.analysis.statistics import interval_columns
 from experiments.analysis.text import label
 from experiments.report.tables import MEASURES, by_saving
 from experiments.store.columns import FAILED, NOT_APPLICABLE

@@ -11,8 +11,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from experiments.analysis.compare import SIZE, WORK, NothingToCompareError, compare, environments
-from experiments.analysis.scaling import STRONG
-from experiments.analysis.select import select
+from experiments.analysis.select import STRONG, select
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import percent
 from experiments.report.tables import value_text, with_short_digests

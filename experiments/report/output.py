@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import CHART_FORMATS, Chart, save
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, Content, sections_of

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from experiments.analysis.breakdown import BreakdownError
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.report.results import Results
 from experiments.report.sections import sections_below
 from experiments.store import files as store

@@ -18,7 +18,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, Content, sections_below

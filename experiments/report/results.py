@@ -7,10 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ablation import comparable, newest_pipeline
 from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.scaling import STRONG
-from experiments.analysis.select import ok_trials, select
+from experiments.analysis.select import STRONG, comparable, newest_pipeline, ok_trials, select
 from experiments.store import files as store
 from experiments.store.columns import FAILED
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from experiments.analysis.scaling import STRONG, interval_columns, strategies
-from experiments.analysis.select import ok_trials
+from experiments.analysis.scaling import strategies
+from experiments.analysis.select import STRONG, ok_trials
+from experiments.analysis.statistics import interval_columns
 from experiments.analysis.text import (
     DASH,
     label,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pandas import DataFrame
 
 from experiments.analysis.breakdown import BreakdownError
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import Chart
 from experiments.report.results import Results
 from experiments.report.tables import Table

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from experiments.analysis.ablation import AA_ROUNDS, POINT, REMOVABLE, aa_comparisons, gains
+from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
+from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
 from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.report.charts import Chart, errorbars, look, panels, styled
@@ -86,7 +87,7 @@ def _gain(row: Any) -> str:
 def _counter(row: Any) -> str:
     if row["counter"] is None or pd.isna(row["before"]):
         return DASH
-    write = percent if row["counter"] in REMOVABLE else "{:,.0f}".format
+    write = percent if row["counter"] in RANKED else "{:,.0f}".format
     return f"{row['counter']} {write(row['before'])} → {write(row['after'])}"
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from experiments.analysis.candidates import Candidate, fastest, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
-from experiments.analysis.scaling import interval_columns
-from experiments.analysis.text import label, percent, percent_interval, pluralise, steady, with_interval
+from experiments.analysis.statistics import interval_columns, steady
+from experiments.analysis.text import label, percent, percent_interval, pluralise, with_interval
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section

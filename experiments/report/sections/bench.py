@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.analysis.engines import WORKLOAD, engine_points
-from experiments.analysis.scaling import NoTrialsError, strategies
+from experiments.analysis.scaling import strategies
+from experiments.analysis.select import NoTrialsError
 from experiments.analysis.text import DASH, label, percent_interval, with_interval, with_or_without
 from experiments.report.charts import GREY, Chart, errorbars, legend, look, panels, styled
 from experiments.report.results import Results

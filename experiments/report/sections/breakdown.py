@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.analysis.breakdown import PARTS, breakdowns
-from experiments.analysis.pop import EFFICIENCIES, pop
-from experiments.analysis.scaling import STRONG, NoTrialsError
+from experiments.analysis.breakdown import EFFICIENCIES, PARTS, breakdowns, efficiencies
+from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.analysis.text import label, percent
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
@@ -56,8 +55,8 @@ def breakdown(results: Results) -> Outputs:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
     yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])]
     yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
-    columns = {head: _share(name) for name, head in EFFICIENCIES.items()}
-    yield "pop", [point_table(f"{results.title}: POP efficiencies", pop(split), columns, [POP_NOTE])]
+    columns = {name.title().replace("_", "\n"): _share(name) for name in EFFICIENCIES}
+    yield "pop", [point_table(f"{results.title}: POP efficiencies", efficiencies(split), columns, [POP_NOTE])]
 
 
 def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:

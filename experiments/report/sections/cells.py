@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.analysis.scaling import SAVERS, public, summarise
-from experiments.analysis.select import select
+from experiments.analysis.scaling import public, summarise
+from experiments.analysis.select import SAVERS, select
 from experiments.report import charts
 from experiments.report.results import Results
 from experiments.report.sections import OTHERS, Outputs, section

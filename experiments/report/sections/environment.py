@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from experiments.analysis.scaling import require
+from experiments.analysis.select import require
 from experiments.report.results import Results
 from experiments.report.sections import ANY, Outputs, section
 from experiments.report.tables import plain_table

@@ -14,7 +14,7 @@ from experiments.analysis.interference import (
     slowdowns,
     whole_tasks,
 )
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError
 from experiments.analysis.text import percent, pluralise, with_interval, with_or_without
 from experiments.report.charts import GREY, Chart, errorbars, legend, panels, styled
 from experiments.report.results import Results

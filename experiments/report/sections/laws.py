@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import published
 from experiments.analysis.laws import AMDAHL, MIN_COUNTS, Case, cases
-from experiments.analysis.scaling import NoTrialsError, models
+from experiments.analysis.scaling import models
+from experiments.analysis.select import NoTrialsError
 from experiments.analysis.text import label, percent, with_interval, with_or_without
 from experiments.report import charts
 from experiments.report.results import Results, cpus_of

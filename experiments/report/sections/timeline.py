@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from augment.task_log.layout import STAGES
-from experiments.analysis.costs import recorded
-from experiments.analysis.scaling import NoTrialsError
+from experiments.analysis.select import NoTrialsError, recorded
 from experiments.analysis.text import label
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.ablation import REMOVED_BY
+from experiments.analysis.causes import BY_ABLATION
 from experiments.analysis.interference import slowdowns
 from experiments.analysis.text import (
     DASH,
@@ -68,7 +68,7 @@ def sentence(row: Any) -> str:
 
 
 def _proof(cause: str, row: Any) -> str:
-    name = next(name for name in row["gains"] if REMOVED_BY[name][0] == cause)
+    name = next(name for name in row["gains"] if BY_ABLATION[name].name == cause)
     return f"Proved: {cause}; without it ({name}) it takes {percent_interval(*row['gains'][name])} less"
 
 
