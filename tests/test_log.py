@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from augment.task_log.counters import Counters
-from augment.task_log.layout import SAMPLED, Role, is_sampled
+from augment.task_log.layout import SAMPLING_STEP, Role, is_sampled
 from augment.task_log.reader import headers, read
 from augment.task_log.writer import BLOCK_TASKS, Log
 from tests.helpers.fake_clock import FakeLog
@@ -143,7 +143,7 @@ def test_one_task_in_sixteen_is_sampled_however_few_augmentations_an_image_has(
     n_augmentations: int, sixteens: int
 ) -> None:
     tasks = [(image, number) for image in range(16 * sixteens) for number in range(n_augmentations)]
-    assert SAMPLED * sum(is_sampled(*task) for task in tasks) == len(tasks)
+    assert SAMPLING_STEP * sum(is_sampled(*task) for task in tasks) == len(tasks)
 
 
 def test_weights_of_timed_tasks_sum_to_the_tasks(log: FakeLog) -> None:
@@ -175,9 +175,9 @@ def test_short_tasks_share_counters_by_their_seconds_and_a_pause_belongs_to_none
         log.do_task((0, 0), transform=seconds)
     tasks = log.read().tasks
     shared = [6, 6 / 6, 30 / 6]  # the first, after a pause, by itself; then two that are over 5 ms together
-    assert list(tasks["user"]) == pytest.approx([*shared, 6 / 6, 6]), "the fourth at the rate before it"
-    assert list(tasks["faults"]) == [5, 1, 4, 1, 5]
-    assert list(tasks["rss"]) == [7e6] * 5, "held when the counters were read"
+    assert list(tasks["cpu_user_s"]) == pytest.approx([*shared, 6 / 6, 6]), "the fourth at the rate before it"
+    assert list(tasks["minor_faults"]) == [5, 1, 4, 1, 5]
+    assert list(tasks["rss_bytes"]) == [7e6] * 5, "held when the counters were read"
 
 
 @pytest.mark.usefixtures("constant_counters")
@@ -187,7 +187,7 @@ def test_tasks_before_any_reading_of_the_counters_have_used_nothing(log: FakeLog
     log.do_task((0, 1), transform=0.001)
     log.tick(1)
     log.do_task((0, 2), transform=1)
-    assert log.read().tasks[["user", "faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
+    assert log.read().tasks[["cpu_user_s", "minor_faults"]].tolist() == [(0, 0), (0, 0), (6, 5)]
 
 
 def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
@@ -214,5 +214,5 @@ def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
     [process] = read(tmp_path)
     assert process.header.pid == os.getpid() != process.header.thread
     assert process.header.cpu_user_s + process.header.cpu_system_s == pytest.approx(0.1, abs=0.05)
-    [(user_s, system_s)] = process.tasks[["user", "system"]]
+    [(user_s, system_s)] = process.tasks[["cpu_user_s", "cpu_system_s"]]
     assert user_s + system_s == pytest.approx(0.1, abs=0.05)

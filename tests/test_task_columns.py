@@ -59,7 +59,7 @@ def test_a_savers_part_is_joined_to_its_workers(queued: Path) -> None:
 def test_counters_are_sums_of_worker_and_saver(queued: Path) -> None:
     logs = read(queued)
     for log in logs:
-        log.tasks["file_wait"] = log.tasks["faults"] = 10 if log.header.role is Role.SAVER else 1
+        log.tasks["file_wait"] = log.tasks["minor_faults"] = 10 if log.header.role is Role.SAVER else 1
     table = task_table(logs, begin=100, trial_id="t1", saving=True)
     assert table["file_wait_s"].to_pylist() == table["minor_faults"].to_pylist() == [11, 11, 1]
     assert table["saver_minor_faults"].to_pylist() == [10, 10, None]
@@ -105,7 +105,7 @@ def test_turn_holds_the_tasks_up_to_the_next_turn(tmp_path: Path) -> None:
     log.begin_turn(2, NEIGHBOURS[1])
     log.do_task((0, 3), transform=4, write=3)
     process = log.read()
-    process.tasks["user"] = 1
+    process.tasks["cpu_user_s"] = 1
     rows = turn_table([process], "t1").to_pylist()
     names = ("round", "neighbour", "transform", "wall_s", "cpu_user_s")
     assert [tuple(row[name] for name in names) for row in rows] == [

@@ -1,6 +1,9 @@
-"""How a process of a trial reports why it cannot go on. The first fault of the greatest severity is the
-cause; the file `fault` beside the logs holds it, and the supervisor then ends the rest of the trial.
-The file has its room before the trial begins, so that a full disk can be reported too."""
+"""Reports of why a process of a trial cannot go on.
+
+The first fault of the greatest severity is the cause. The file `fault` beside the logs holds it, and the
+supervisor then ends the rest of the trial. The file has its room before the trial begins, so that a full disk
+can be reported too.
+"""
 
 import fcntl
 from enum import IntEnum
@@ -11,12 +14,12 @@ ROOM_BYTES = 16 * 1024
 
 
 def prepare(logs: Path) -> None:
-    """Makes room for the report of a fault."""
+    """Make room for the report of a fault."""
     (logs / NAME).write_bytes(bytes(ROOM_BYTES))
 
 
 class Severity(IntEnum):
-    """Which of several faults explains the others."""
+    """An order of faults: a greater one explains the others."""
 
     ENDED = 1  # a process ended early: its master may have ended it for another reason
     RAISED = 2  # an exception outside tasks: the end of another process may be behind it
@@ -26,8 +29,10 @@ class Severity(IntEnum):
 
 
 def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
-    """Reports a fault, unless one as severe was reported before; or that a process was killed after another
-    one had left, for which an executor kills the rest."""
+    """Report a fault, unless the reported one is as severe.
+
+    A killed process does not outdo one that left, because an executor kills the rest for that.
+    """
     with open(logs / NAME, "r+b", buffering=0) as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         before = file.read(1)[0]
@@ -38,5 +43,5 @@ def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
 
 
 def reported(logs: Path) -> str | None:
-    """The fault that ended the trial, if one was reported."""
+    """Return the fault that ended the trial, if one was reported."""
     return (logs / NAME).read_bytes()[1:].rstrip(b"\0").decode("utf-8", "ignore") or None

@@ -1,4 +1,4 @@
-"""The logs of a trial's processes: their headers at any time, their tasks as columns when nothing runs."""
+"""The logs of a trial's processes: headers at any time, tasks as columns once the processes have ended."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment.task_log.layout import (
+    BATCH,
     BLOCK,
     HEADER,
-    KINDS,
+    ROW_KINDS,
     SAMPLE,
-    SHORT_S,
+    SHORT_TASK_S,
     STAGES,
+    TASK,
     Header,
     Role,
     Turn,
@@ -27,22 +29,19 @@ if TYPE_CHECKING:
     Columns = NDArray[np.void]  # a structured array
     Floats = NDArray[np.float64]
 
-TASK_COLUMNS = (
-    {"image_index": "i8", "augmentation_index": "i8", "start": "f8", "end": "f8"}
-    | dict.fromkeys((*STAGES, "file_wait"), "f8")
-    | {"user": "f8", "system": "f8", "faults": "i8", "wait": "f8", "rss": "f8"}
-)
-SAMPLE_COLUMNS = {"task": "i8", "name": "i8", "seconds": "f8", "weight": "f8"}
+INTEGERS = ("image_index", "augmentation_index", "minor_faults", "task", "name")
+SAMPLE_FIELDS = (*SAMPLE, "weight")
 
 
 @dataclass(frozen=True)
 class ProcessLog:
-    """A log as its process left it. Of a process that was killed up to BLOCK_TASKS tasks are missing.
+    """The log of a process. If the process was killed, up to BLOCK_TASKS tasks are missing.
 
-    `tasks` has the columns TASK_COLUMNS, a row for each finished task in order; times are seconds of the
-    process's clock. `samples` has SAMPLE_COLUMNS, a row for each transform that a timed task applied: the
-    row of the task, the index of its name in `names`, and how many tasks the timed one stands for.
-    `turns` are those of a subject of `interference`."""
+    `tasks` has a row for each finished task in order: the fields of TASK, in seconds of the process's clock,
+    and the task's share of those of BATCH. `samples` has a row for each transform that a timed task applied:
+    the row of the task, the index of its name in `names`, its seconds, and how many tasks the timed one
+    stands for. `turns` are those of a subject of `interference`.
+    """
 
     header: Header
     tasks: Columns
@@ -52,12 +51,12 @@ class ProcessLog:
 
 
 def headers(folder: Path) -> list[Header]:
-    """The headers of the processes of a trial that have begun to work, in the order they began."""
+    """Return the headers of a trial's processes that have begun to work, in the order they began."""
     return sorted((header for _, header in _started(folder)), key=lambda header: header.ready)
 
 
 def read(folder: Path) -> list[ProcessLog]:
-    """The logs of the processes of a trial that had begun to work, in the order they began."""
+    """Return the logs of a trial's processes that had begun to work, in the order they began."""
     logs = [_log(header, _turns(path), *_rows(path.read_bytes())) for path, header in _started(folder)]
     return sorted(logs, key=lambda log: log.header.ready)
 
@@ -66,7 +65,7 @@ def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
     for path in folder.glob("*.log"):
         with open(path, "rb", buffering=0) as file:
             data = file.read(HEADER.size)
-        if len(data) == HEADER.size:  # else it has made its log, but entered nothing yet
+        if len(data) == HEADER.size:  # else the process has created its log, but entered nothing yet
             header = Header._make(HEADER.unpack(data))
             if header.ready:
                 yield path, header._replace(role=Role(header.role), node=header.node.rstrip(b"\0"))
@@ -81,33 +80,33 @@ def _turns(log: Path) -> tuple[Turn, ...]:
 
 
 def _log(
-    header: Header,
-    turns: tuple[Turn, ...],
-    names: bytes,
-    samples: Floats,
-    batches: Floats,
-    rows: Floats,
+    header: Header, turns: tuple[Turn, ...], names: bytes, samples: Floats, batches: Floats, rows: Floats
 ) -> ProcessLog:
+    seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
+    tasks = _columns((*TASK, *BATCH[1:]), (*rows.T, *_shares(seconds, batches)))
+    tasks["start"] += header.shift_s
+    tasks["end"] += header.shift_s
+    weights = _weights(tasks)[samples[:, 0].astype(int)]
+    return ProcessLog(
+        header, tasks, _columns(SAMPLE_FIELDS, (*samples.T, weights)), tuple(names.decode().split()), turns
+    )
+
+
+def _columns(names: tuple[str, ...], columns: tuple[Floats, ...]) -> Columns:
+    """Return a structured array of these columns, those of INTEGERS as integers."""
     import numpy as np
 
-    tasks = np.empty(len(rows), list(TASK_COLUMNS.items()))
-    seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
-    for name, values in zip(TASK_COLUMNS, (*rows.T, *_shares(seconds, batches)), strict=True):
-        tasks[name] = values
-    for name in ("start", "end"):
-        tasks[name] += header.shift_s
-    timed = np.empty(len(samples), list(SAMPLE_COLUMNS.items()))
-    for name, values in zip(SAMPLE, samples.T, strict=True):
-        timed[name] = values
-    timed["weight"] = _weights(tasks)[timed["task"]]
-    return ProcessLog(header, tasks, timed, tuple(names.decode().split()), turns)
+    table = np.empty(len(columns[0]), [(name, "i8" if name in INTEGERS else "f8") for name in names])
+    for name, values in zip(names, columns, strict=True):
+        table[name] = values
+    return table
 
 
 def _rows(data: bytes) -> tuple[bytes, Floats, Floats, Floats]:
-    """The names and the rows of each of KINDS in all blocks, a sample's task counted over all of them."""
+    """Return the names and the rows of each of ROW_KINDS; a sample's task is counted over all blocks."""
     import numpy as np
 
-    no_block = b"", *(np.empty((0, len(fields))) for fields in KINDS)
+    no_block = b"", *(np.empty((0, len(fields))) for fields in ROW_KINDS)
     names, *arrays = zip(no_block, *_blocks(data), strict=True)
     samples, batches, tasks = (np.concatenate(array) for array in arrays)
     lengths = [len(array) for array in arrays[-1]]
@@ -116,7 +115,7 @@ def _rows(data: bytes) -> tuple[bytes, Floats, Floats, Floats]:
 
 
 def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
-    """Of each complete block the new names and the rows of each of KINDS."""
+    """Yield the new names and the rows of each of ROW_KINDS of each complete block."""
     import numpy as np
 
     begin = HEADER.size
@@ -125,7 +124,7 @@ def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
         names = data[begin : begin + sizes[0]]
         begin += sizes[0]
         arrays = []
-        for size, fields in zip(sizes[1:], KINDS, strict=True):
+        for size, fields in zip(sizes[1:], ROW_KINDS, strict=True):
             numbers = np.frombuffer(data, "<f8", size * len(fields), begin)
             arrays.append(numbers.reshape(size, len(fields)))
             begin += numbers.nbytes
@@ -133,9 +132,11 @@ def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
 
 
 def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
-    """User and system seconds, faults and wait of each task: those of its batch, shared by the tasks'
-    seconds; at the rates of the last batch that was counted, if its own was not. Faults are whole. Last the
-    memory held after the batch, NaN before any was counted."""
+    """Return each task's share, by its seconds, of the counters of its batch; and the memory after that.
+
+    A batch that was not counted takes the rates and the memory of the last one that was; before that, rates
+    are 0 and the memory is NaN. Page faults are whole, and add up to those of the batch.
+    """
     import numpy as np
 
     sizes = batches[:, 0].astype(int)
@@ -145,22 +146,24 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     rates = np.zeros((len(sizes) + 1, 4))  # the last row: before any batch was counted
     rates[:-1][counted] = batches[counted, 1:5] / total_s[counted, None]
     last_counted = np.maximum.accumulate(np.where(counted, np.arange(len(sizes)), -1))
-    user, system, faults, wait = rates[last_counted[batch]].T * seconds
+    user_s, system_s, faults, wait_s = rates[last_counted[batch]].T * seconds
 
     first = np.cumsum(sizes) - sizes
-    owed = np.cumsum(faults)
-    owed = np.round(owed - (owed - faults)[first][batch])
-    whole = np.diff(owed, prepend=0)
-    whole[first] = owed[first]
-    return user, system, whole, wait, np.append(batches[:, 5], np.nan)[last_counted[batch]]
+    sums = np.cumsum(faults)
+    sums = np.round(sums - (sums - faults)[first][batch])  # within each batch
+    whole = np.diff(sums, prepend=0)
+    whole[first] = sums[first]
+    return user_s, system_s, whole, wait_s, np.append(batches[:, 5], np.nan)[last_counted[batch]]
 
 
 def _weights(tasks: Columns) -> Floats:
-    """How many tasks each one stands for, if its transforms were timed: all that follow a long task
-    were; those that follow a short one share the number of such tasks."""
+    """Return how many tasks each one stands for, if its transforms were timed.
+
+    All tasks that follow a long one were timed; the timed ones that follow a short one share all such tasks.
+    """
     import numpy as np
 
-    is_short = tasks["end"] - tasks["start"] < SHORT_S
+    is_short = tasks["end"] - tasks["start"] < SHORT_TASK_S
     follows_short = np.append(False, is_short)[:-1] & (tasks["augmentation_index"] >= 0)
     timed = follows_short & is_sampled(tasks["image_index"], tasks["augmentation_index"])
     return np.where(follows_short, follows_short.sum() / max(timed.sum(), 1), 1.0)

@@ -1,7 +1,4 @@
-"""Each process, or working thread, keeps a log of its tasks, by the only clock of wall time in this package.
-
-The header of a log is memory-mapped and survives a SIGKILL of the process, so that it can be seen on
-which task it died. Blocks of finished tasks are written now and then."""
+"""The log that each process, or working thread, keeps of its tasks, by the only clock of wall time here."""
 
 from __future__ import annotations
 
@@ -14,21 +11,22 @@ from pathlib import Path
 from threading import get_native_id
 
 from augment.task_log.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
-from augment.task_log.layout import BLOCK, HEADER, KINDS, SHORT_S, Header, Role, is_sampled
+from augment.task_log.layout import BLOCK, HEADER, ROW_KINDS, SHORT_TASK_S, Header, Role, is_sampled
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
 
 
 class Log:
-    """The log of the process or thread that makes it. `lap(stage)` charges the time since the last lap to a
-    stage, so that the stages of a task fill it without gaps. Without `recording` only the header is kept.
+    """The log of the process or thread that creates it. Raises OSError if the disk is full.
 
-    The task under way is always in the header; finished ones are kept in memory and written a block at
-    a time, so that a task costs no more than its clock and counters. Short tasks that follow each other
-    make a batch of SHORT_S or more, which shares one reading of the counters by the tasks' seconds; a
-    batch after which the process paused before they were read takes the rates of the one before. Raises
-    OSError where the disk is full."""
+    `lap(stage)` charges the time since the last lap to a stage, so that the stages of a task fill it without
+    gaps. The memory-mapped header names the task under way, even after a SIGKILL. Finished tasks stay in
+    memory until a block is full, so that a task costs no more than its clock and counters. Consecutive short
+    tasks make a batch of SHORT_TASK_S or more, which shares one reading of the counters. If the process
+    pauses before that reading, the batch takes the rates of the one before. Without `recording` only the
+    header is kept.
+    """
 
     def __init__(
         self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
@@ -50,19 +48,19 @@ class Log:
         self._names: dict[str, int] = {}
         self._new_names: list[str] = []
         # The task under way, or the one before: at first as if that had been long.
-        self._task = [0, 0, -2 * SHORT_S, -SHORT_S]
-        self._counted = -SHORT_S  # when the last task after which the counters were read ended
+        self._task = [0, 0, -2 * SHORT_TASK_S, -SHORT_TASK_S]
+        self._counted = -SHORT_TASK_S  # end of the last task after which the counters were read
         self.timing = False  # whether the transforms of the task under way are to be timed
         self._counters = Counters()
 
     def ready(self, opencv_threads: int, os_threads: int) -> None:
-        """Enters the header: this process begins to work now."""
+        """Enter the header: this process begins to work now."""
         facts = os.getpid(), get_native_id(), self.role, opencv_threads, os_threads
         self._header = Header(0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 
     def complete(self) -> None:
-        """Completes the log: this process ends of its own accord and has used so much."""
+        """Write what is still in memory, and what the process has used: it ends of its own accord."""
         self._write()
         used = usage()
         header = self._header._replace(
@@ -80,21 +78,23 @@ class Log:
         return bytes(self._map), os.pread(self._file, self._written - begin, begin)
 
     def begin(self, image_index: int, augmentation_index: int) -> None:
-        """A task begins."""
+        """Begin a task."""
         if not self.recording:
             return
         words = self._words
         words[1], words[2], words[0] = image_index, augmentation_index, 1  # as Header has them
         before = self._task
         ended = before[3]
-        self.timing = timing = ended - before[2] >= SHORT_S or is_sampled(image_index, augmentation_index)
+        self.timing = timing = ended - before[2] >= SHORT_TASK_S or is_sampled(
+            image_index, augmentation_index
+        )
         if timing:
             self._applied = []
         start = self.clock()
         self._task = [image_index, augmentation_index, start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._paused = paused = start - ended > BACK_TO_BACK_S
         if paused:
-            self._close(None)
+            self._close_batch(None)
             self._counters.used()
 
     def begin_turn(self, number: int, neighbour: str) -> None:
@@ -104,8 +104,10 @@ class Log:
                 file.write(f"{number} {neighbour} {self._in_blocks_before + self._in_block}\n")
 
     def lap(self, stage: int, cpu_s: float | None = None) -> None:
-        """The time since the last lap was spent in that stage (an index into STAGES). Where it worked on a
-        file, `cpu_s` is how much of that it had a CPU; the rest is its wait for the file."""
+        """Charge the time since the last lap to a stage (an index into STAGES).
+
+        If the stage worked on a file, `cpu_s` is how long it had a CPU; the rest is its wait for the file.
+        """
         if self.recording:
             task, now = self._task, self.clock()
             task[4 + stage] += (seconds := now - task[3])
@@ -114,7 +116,7 @@ class Log:
                 task[-1] += max(0.0, seconds - cpu_s)
 
     def transformed(self, name: str, begin: float) -> None:
-        """A transform of that name was applied, from `begin` until now."""
+        """Record that a transform of this name was applied, from `begin` until now."""
         seconds = self.clock() - begin
         if name not in self._names:
             self._names[name] = len(self._names)
@@ -122,7 +124,7 @@ class Log:
         self._applied += (self._in_block, self._names[name], seconds)
 
     def end(self) -> None:
-        """The task is done."""
+        """End the task."""
         if not self.recording:
             return
         task = self._task
@@ -131,32 +133,32 @@ class Log:
         if self.timing:
             self._samples += self._applied
         self._in_block += 1
-        if self._paused or ended - self._counted >= SHORT_S:
-            self._close(self._counters.used())
+        if self._paused or ended - self._counted >= SHORT_TASK_S:
+            self._close_batch(self._counters.used())
             self._counted = ended
         self._words[0] = 0
         if self._in_block == BLOCK_TASKS:
             self._write()
 
-    def _close(self, counted: Used | None) -> None:
-        """The batch took what was counted; None: what tasks like those before it take."""
+    def _close_batch(self, used: Used | None) -> None:
+        """Charge what was used to the tasks since the last batch; None: it is not known."""
         if in_batch := self._in_block - self._in_batches:
-            self._batches += (in_batch, *(counted or UNCOUNTED))
+            self._batches += (in_batch, *(used or UNCOUNTED))
             self._in_batches += in_batch
 
     def _write(self) -> None:
         if not self._in_block:
             return
-        self._close(self._counters.used())
+        self._close_batch(self._counters.used())
         names = "".join(f"{name}\n" for name in self._new_names).encode()
-        numbers = self._samples, self._batches, self._tasks
-        data = names + b"".join(array("d", each).tobytes() for each in numbers)
-        sizes = (len(each) // len(fields) for each, fields in zip(numbers, KINDS, strict=True))
+        rows = self._samples, self._batches, self._tasks
+        data = names + b"".join(array("d", numbers).tobytes() for numbers in rows)
+        sizes = (len(numbers) // len(fields) for numbers, fields in zip(rows, ROW_KINDS, strict=True))
         os.posix_fallocate(self._file, self._written, BLOCK.size + len(data))
         os.pwrite(self._file, data, self._written + BLOCK.size)
         os.pwrite(self._file, BLOCK.pack(len(names), *sizes), self._written)
         self._written += BLOCK.size + len(data)
         self._in_blocks_before += self._in_block
-        for written in (*numbers, self._new_names):
+        for written in (*rows, self._new_names):
             written.clear()
         self._in_block = self._in_batches = 0

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TASK = ["image_index", "augmentation_index"]
-COUNTERS = {  # column: field of the logs
-    "cpu_user_s": "user",
-    "cpu_system_s": "system",
-    "minor_faults": "faults",
-    "run_queue_wait_s": "wait",
-}
+COUNTERS = ("cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s")
 
 
 def detail_tables(
@@ -61,9 +56,9 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
         "end_s": tasks["end_saving"].fillna(tasks["end"]) - begin,
         **{f"{stage}_s": total(stage) for stage in STAGES},
         "file_wait_s": total("file_wait"),
-        **{column: total(name) for column, name in COUNTERS.items()},
-        "rss_bytes": tasks["rss"],
-        **{f"saver_{column}": tasks[f"{name}_saving"] for column, name in COUNTERS.items()},
+        **{name: total(name) for name in COUNTERS},
+        "rss_bytes": tasks["rss_bytes"],
+        **{f"saver_{name}": tasks[f"{name}_saving"] for name in COUNTERS},
     }
     return _table("tasks", columns, trial_id)
 
@@ -95,7 +90,9 @@ def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
     # The turn of each task; -1 before the first turn.
     turn = np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
     stages_s = sum(log.tasks[stage] for stage in STAGES)
-    whole = pd.DataFrame({"turn": turn, "wall_s": stages_s} | {c: log.tasks[c] for c in ("user", "system")})
+    whole = pd.DataFrame(
+        {"turn": turn, "wall_s": stages_s} | {name: log.tasks[name] for name in COUNTERS[:2]}
+    )
     samples = log.samples
     timed = pd.DataFrame({"turn": turn[samples["task"]], "name": samples["name"]})
     timed["wall_s"] = samples["seconds"] * samples["weight"]
@@ -109,8 +106,8 @@ def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
         "neighbour": rows["neighbour"],
         "transform": rows["name"].map(dict(enumerate(log.names))),
         "wall_s": rows["wall_s"],
-        "cpu_user_s": rows["user"],
-        "cpu_system_s": rows["system"],
+        "cpu_user_s": rows["cpu_user_s"],
+        "cpu_system_s": rows["cpu_system_s"],
     }
     return _table("turns", columns, trial_id)
 
