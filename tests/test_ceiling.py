@@ -9,7 +9,7 @@ from tests.helpers.task_rows import Cost, cell, copies, frames
 
 def tasks(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
     """Tasks of one image: augmentation, worker, begin and end."""
-    return pd.DataFrame(rows, columns=["augmentation_index", "worker", "start_s", "end_s"]).assign(
+    return pd.DataFrame(rows, columns=["augmentation_index", "process", "start_s", "end_s"]).assign(
         image_index=0
     )
 

@@ -22,7 +22,7 @@ class OneTrial:
 
     def __init__(self, held_mb: Sequence[float]) -> None:
         rows = [
-            {"worker": worker, "end_s": float(number), "rss_bytes": held * MB}
+            {"process": worker, "end_s": float(number), "rss_bytes": held * MB}
             for worker in (0, 1)
             for number, held in enumerate(held_mb)
         ]

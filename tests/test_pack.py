@@ -67,7 +67,7 @@ def test_packed_results_can_be_packed_again(packed: Results) -> None:
 
 def test_a_packed_time_is_right_to_the_microsecond(results: Results, packed: Results) -> None:
     for trial_id in results.trials["trial_id"]:
-        rows, again = (each.parts.of("tasks", trial_id, ["worker", "end_s"]) for each in (results, packed))
+        rows, again = (each.parts.of("tasks", trial_id, ["process", "end_s"]) for each in (results, packed))
         assert (rows.dtypes == again.dtypes).all()
         assert again.to_numpy() == pytest.approx(rows.to_numpy(), abs=0.51e-6)
 
@@ -77,8 +77,8 @@ def test_a_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_p
     pq.write_table(pq.read_table(packed.folder / TASKS, columns=["trial_id"]), tmp_path / TASKS)
     parts, trial_id = DetailReader(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
     assert parts.of("tasks", trial_id, ["rss_bytes"])["rss_bytes"].isna().all()
-    with pytest.raises(StoreError, match=f"tasks of trial {trial_id} cannot be read.*no column worker"):
-        parts.of("tasks", trial_id, ["worker"])
+    with pytest.raises(StoreError, match=f"tasks of trial {trial_id} cannot be read.*no column process"):
+        parts.of("tasks", trial_id, ["process"])
 
 
 def test_a_damaged_packed_file_is_named(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_a_task_is_a_span_for_each_stage_that_took_time() -> None:
 
 
 def test_a_saver_of_its_own_has_its_stages_in_its_own_row() -> None:
-    tasks = frame(P1.tasks[:1], "tasks").assign(saver=1, save_start_s=5.0)
+    tasks = frame(P1.tasks[:1], "tasks").assign(saving_process=1, save_start_s=5.0)
     each = spans(tasks).set_index("stage")
 
     assert dict(each["process"]) == {"transform": 0, "write": 1}

@@ -71,7 +71,7 @@ def test_more_repetitions_add_only_the_missing_trials(run: Any, tmp_path: Path) 
     run("p1", "p2", repetitions=4)
     assert counts(tmp_path) == {"p1": 4, "p2": 4}
     assert all(path.read_bytes() == content for path, content in before.items()), "nothing is rewritten"
-    assert set(rows(tmp_path)["repetition"]) == {0, 1, 2, 3}
+    assert set(rows(tmp_path)["earlier_ok"]) == {0, 1, 2, 3}
     assert rows(tmp_path)["sweep"].nunique() == 2
 
 
@@ -127,7 +127,7 @@ def test_a_failed_trial_is_measured_anew_and_its_row_stays(run: Any, fake: Any, 
     [result] = run("p1", repetitions=2)
     assert result.seconds_per_task() == 2.0 / 4
     assert list(rows(tmp_path)["status"]) == [FAILED, FAILED, OK, OK]
-    assert list(rows(tmp_path)["repetition"]) == [0, 0, 0, 1]
+    assert list(rows(tmp_path)["earlier_ok"]) == [0, 0, 0, 1]
 
 
 def test_one_failure_of_several_repetitions_discards_none(run: Any, fake: Any, tmp_path: Path) -> None:

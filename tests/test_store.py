@@ -25,11 +25,11 @@ def written(results: Path, **changes: Any) -> Path:
 
 def test_schema_keeps_the_columns_that_other_programs_read() -> None:
     trials = (
-        "experiment strategy workers width height saving repetition status error wall_s outputs"
+        "experiment strategy workers width height saving earlier_ok status error wall_s outputs"
         " outputs_digest machine trial_id sweep round"
     )
     tasks = (
-        "image_index augmentation_index worker start_s read_s transform_s encode_s write_s"
+        "image_index augmentation_index process start_s read_s transform_s encode_s write_s"
         " cpu_user_s cpu_system_s minor_faults trial_id"
     )
     assert set(trials.split()) <= set(schema("trials").names)
@@ -49,16 +49,16 @@ def test_folder_of_trials_is_read_as_one_table(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_cell_are_read_oldest_first(tmp_path: Path) -> None:
-    for repetition in (1, 0):
+    for earlier_ok in (1, 0):
         written(
             tmp_path,
             cell="a" * 16,
-            repetition=repetition,
-            started_at=pd.Timestamp(2026, 1, 1 + repetition, tz="UTC"),
+            earlier_ok=earlier_ok,
+            started_at=pd.Timestamp(2026, 1, 1 + earlier_ok, tz="UTC"),
         )
     written(tmp_path, cell="b" * 16)
     rows = store.trials_of(tmp_path, "strong_scaling", "a" * 16)
-    assert [row["repetition"] for row in rows] == [0, 1]
+    assert [row["earlier_ok"] for row in rows] == [0, 1]
     assert store.trials_of(tmp_path, "weak_scaling", "a" * 16) == []
 
 

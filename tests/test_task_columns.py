@@ -42,7 +42,15 @@ def test_a_savers_part_is_joined_to_its_workers(queued: Path) -> None:
     """The worker works from 15 to 22 after the master's begin, the saver from 32 to 38, the other from 48."""
     rows = task_table(read(queued), begin=100, trial_id="t1", saving=True).to_pylist()
     assert [row["trial_id"] for row in rows] == ["t1"] * 3
-    names = ("image_index", "augmentation_index", "worker", "saver", "start_s", "save_start_s", "end_s")
+    names = (
+        "image_index",
+        "augmentation_index",
+        "process",
+        "saving_process",
+        "start_s",
+        "save_start_s",
+        "end_s",
+    )
     assert [tuple(row[name] for name in names) for row in rows] == [
         (3, 1, 0, 1, 15, 35, 38),
         (0, 2, 0, 1, 18, 32, 35),
@@ -68,8 +76,8 @@ def test_counters_are_sums_of_worker_and_saver(queued: Path) -> None:
 def test_tasks_have_no_saver_if_nothing_is_saved(queued: Path) -> None:
     logs = [log for log in read(queued) if log.header.role is not Role.SAVER]
     table = task_table(logs, begin=100, trial_id="t1", saving=False)
-    assert table["saver"].to_pylist() == [None] * 3
-    assert table["worker"].to_pylist() == [0, 0, 1]
+    assert table["saving_process"].to_pylist() == [None] * 3
+    assert table["process"].to_pylist() == [0, 0, 1]
 
 
 def test_timed_transforms_have_a_row_each(tmp_path: Path) -> None:
@@ -154,4 +162,4 @@ def test_a_trial_of_many_tasks_is_stored_whole_and_in_little_memory(
     folders = (tmp_path / "results" / table / "strong_scaling" for table in ("tasks", "transforms"))
     tasks, transforms = (pq.read_table(folder) for folder in folders)
     assert (len(tasks), len(transforms)) == (n_tasks, 3 * n_tasks)
-    assert set(tasks["worker"].unique().to_pylist()) == {0, 1}
+    assert set(tasks["process"].unique().to_pylist()) == {0, 1}

@@ -92,9 +92,9 @@ class Search:
     def _seconds(self, candidate: Candidate) -> float:
         """Return what a trial of a candidate takes on the sample: as before, or as its workers let expect."""
         if candidate in self._comparison.model.cells:
-            return self._outside_s + float(self._comparison.of(candidate)["wall_s"].mean())
+            return self._untimed_s + float(self._comparison.of(candidate)["wall_s"].mean())
         workers = min(candidate.workers, self._question.cpus)
-        return self._outside_s + self._tasks * self._task_s / float(workers**SCALING)
+        return self._untimed_s + self._tasks * self._task_s / float(workers**SCALING)
 
     def _pilot(self) -> bool:
         """Measure a few tasks, which tells what one takes, and whether workers make what one process makes;
@@ -109,7 +109,7 @@ class Search:
         if ok.empty:
             return False
         self._task_s = float((ok["wall_s"] / ok["tasks"]).iloc[-1])
-        self._outside_s = float(trials["outside_s"].min())  # the first trial looks into every image
+        self._untimed_s = float(trials["untimed_s"].min())  # the first trial looks into every image
         tasks = question.cpus * max(TRIAL_S / self._task_s, TASKS_A_WORKER)
         self._size = self._sample(max(tasks, size[0] * size[1]))  # `compare` takes the largest sample
         self._tasks = self._size[0] * self._size[1]
@@ -162,8 +162,8 @@ class Search:
         best, cpus = recommended(self._comparison.bounds), self._question.cpus
         workers = min(best.workers, cpus) if best.workers > 1 else cpus
         references = (Sequential.name, 1), (Copies.name, workers)
-        task_s = (self._seconds(best) - self._outside_s) / self._tasks
-        round_s = self._left_s(CEILING_UNTIL) / CEILING_ROUNDS - 3 * self._outside_s
+        task_s = (self._seconds(best) - self._untimed_s) / self._tasks
+        round_s = self._left_s(CEILING_UNTIL) / CEILING_ROUNDS - 3 * self._untimed_s
         tasks = min(round_s / (task_s * (1 + workers) + self._task_s), self._tasks)
         if workers > 1 and tasks >= CEILING_TASKS * workers:
             together = [best, *(Candidate(*each, best.runtime_name) for each in references)]
@@ -173,8 +173,8 @@ class Search:
         """Measure the recommended candidate once on as many images as there is time for: what its command
         will reach depends on them."""
         best = recommended(self._comparison.bounds)
-        task_s = (self._seconds(best) - self._outside_s) / self._tasks
-        images, augmentations = self._sample((LONG_RUN * self._left_s() - self._outside_s) / task_s)
+        task_s = (self._seconds(best) - self._untimed_s) / self._tasks
+        images, augmentations = self._sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
         if images * augmentations > self._tasks:
             self._launch([Order(best, images, augmentations)])
 

@@ -21,7 +21,7 @@ from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
-SPAN = ["worker", "start_s", "end_s"]
+SPAN = ["process", "start_s", "end_s"]
 TIE = 0.01  # a difference of two bounds that tells nothing
 PLACES = {name: place for place, name in enumerate(STRATEGIES)}
 
@@ -92,7 +92,7 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
     """Return the seconds of so many `times` the tasks of a trial; in proportion if its tasks were not
     recorded, or its workers hardly ever all busy."""
     tasks = parts.of("tasks", trial_id, SPAN)
-    workers = tasks.groupby("worker")
+    workers = tasks.groupby("process")
     begin_s, end_s = workers["start_s"].min().max(), workers["end_s"].max().min()  # all are busy
     if not end_s - begin_s > wall_s / 4:
         return wall_s * times

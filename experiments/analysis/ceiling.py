@@ -21,7 +21,7 @@ from experiments.store.files import DetailReader
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
 WARM_UP = 1 / 8  # of a copy's tasks: the first ones of a fresh process take longer
-COLUMNS = [*TASK, "worker", "start_s", "end_s"]
+COLUMNS = [*TASK, "process", "start_s", "end_s"]
 
 
 def with_ceilings(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
@@ -43,8 +43,8 @@ def with_ceilings(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 def time_of_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     """Seconds of the workload at the rate of a copies trial, of its tasks and the share of the workload that
     each is (by image and augmentation)."""
-    worker, begins_s, ends_s = (tasks[name].to_numpy() for name in ("worker", "start_s", "end_s"))
-    copies = [worker == each for each in np.unique(worker)]
+    process, begins_s, ends_s = (tasks[name].to_numpy() for name in ("process", "start_s", "end_s"))
+    copies = [process == number for number in np.unique(process)]
     begin_s = max(np.sort(begins_s[own])[int(WARM_UP * own.sum())] for own in copies)
     end_s = min(ends_s[own].max() for own in copies)
     inside_s = ends_s.clip(max=end_s) - begins_s.clip(min=begin_s)

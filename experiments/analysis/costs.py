@@ -19,7 +19,7 @@ COUNTERS = {  # name in Visits: column of tasks
     "faults": "minor_faults",
 }
 COLUMNS = [  # of tasks
-    *("worker", "saver", "start_s", "save_start_s", "end_s"),
+    *("process", "saving_process", "start_s", "save_start_s", "end_s"),
     *STAGE_COLUMNS,
     "file_wait_s",
     *(f"{part}{column}" for part in ("", "saver_") for column in COUNTERS.values()),
@@ -84,10 +84,14 @@ def visits(tasks: pd.DataFrame) -> Visits:
     saver = {name: np.nan_to_num(column[f"saver_{counter}"]) for name, counter in COUNTERS.items()}
     worker = {name: np.nan_to_num(column[counter]) - saver[name] for name, counter in COUNTERS.items()}
     worker |= stages | {name: np.where(has_saver, 0.0, stages[name]) for name in SAVER_STAGES}
-    worker |= {"process": column["worker"], "begin_s": column["start_s"]}
+    worker |= {"process": column["process"], "begin_s": column["start_s"]}
     worker["end_s"] = np.where(has_saver, np.nan, column["end_s"])  # with a saver: begin and stages
     saver |= stages | dict.fromkeys(WORKER_STAGES, np.zeros(len(tasks)))
-    saver |= {"process": column["saver"], "begin_s": column["save_start_s"], "end_s": column["end_s"]}
+    saver |= {
+        "process": column["saving_process"],
+        "begin_s": column["save_start_s"],
+        "end_s": column["end_s"],
+    }
     both = {name: np.concatenate([worker[name], saver[name][has_saver]]) for name in worker}
     both["busy_s"] = np.sum([both[name] for name in STAGE_COLUMNS], axis=0)
     both["end_s"] = np.where(np.isnan(both["end_s"]), both["begin_s"] + both["busy_s"], both["end_s"])

@@ -9,7 +9,7 @@ from experiments.store.files import DetailReader
 
 GROWTH_BYTES = 2e6  # in a third of a process's tasks: less is none
 MIN_TASKS = 12  # of a process, below which its memory tells nothing
-RSS = ["worker", "end_s", "rss_bytes"]
+RSS = ["process", "end_s", "rss_bytes"]
 OUTPUTS = ["outputs_digest", "distinct_outputs"]
 
 
@@ -51,7 +51,7 @@ def _growths(tasks: pd.DataFrame) -> list[float]:
     """Return the bytes from task to task of each process with enough of them; 0 if its memory settles. The
     least of a span of its tasks counts, because what a large image takes is given back."""
     growths = []
-    for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("worker"):
+    for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("process"):
         if len(each) >= MIN_TASKS:
             third = len(each) // 3
             spans = (0, third), (third, 2 * third), (2 * third, 5 * third // 2), (5 * third // 2, 3 * third)

@@ -157,7 +157,7 @@ class SimulatedMachine:
         }
         wall_s *= factor
         self._now_s += wall_s
-        self._rows.append(trial_row(**row, status=OK, wall_s=wall_s, outside_s=outside_s))
+        self._rows.append(trial_row(**row, status=OK, wall_s=wall_s, untimed_s=outside_s))
 
     def _row(self, order: Order, number: int) -> dict[str, Any]:
         """Return what is known of a trial before it."""

@@ -81,7 +81,7 @@ def _columns(
     """Return tasks whose seconds are all of user CPU, four fifths of them in the transform."""
     values: dict[str, Any] = dict.fromkeys(TASK_COLUMNS, 0.0)
     images, augmentations = np.divmod(places, seconds.shape[1])
-    values |= {"image_index": images, "augmentation_index": augmentations, "worker": workers}
+    values |= {"image_index": images, "augmentation_index": augmentations, "process": workers}
     values |= {"start_s": starts_s, "end_s": starts_s + each_s, "cpu_user_s": each_s}
     values |= {"read_s": 0.1 * each_s, "transform_s": 0.8 * each_s, "encode_s": 0.1 * each_s}
-    return values | dict.fromkeys(("saver", "save_start_s", "rss_bytes"), np.nan)
+    return values | dict.fromkeys(("saving_process", "save_start_s", "rss_bytes"), np.nan)

@@ -72,7 +72,7 @@ class Trial:
     sweep: str = column("which command run measured it")
     round: int = column("0, 1, … within the sweep: each round measures every cell once, the baseline twice")
     cell: str = column("hash of all columns marked * below; the trials of one cell share it")
-    repetition: int = column("how many ok trials the cell had when this one began")
+    earlier_ok: int = column("how many ok trials the cell had when this one began")
     started_at: datetime = column("when the trial began, UTC")
     status: str = column("`ok`, `failed` or `not_applicable`")
     error: str | None = column("why the trial failed or does not apply; null when ok")
@@ -126,9 +126,7 @@ class Trial:
     scratch_dir: str | None = column("folder for outputs that are not kept; null: the system's")
 
     wall_s: float | None = column("seconds from the call of the strategy to the last complete output")
-    outside_s: float | None = column(
-        "seconds that the trial took outside its timed region, all but writing its row"
-    )
+    untimed_s: float | None = column("seconds of the trial outside its timed region, without writing its row")
     cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
     cpu_system_s: float | None = column("system CPU seconds, likewise")
     peak_rss_bytes: int | None = column(
@@ -185,9 +183,9 @@ class Task:
     trial_id: str = column("as in trials")
     image_index: int = column("which image of the dataset")
     augmentation_index: int = column("which augmentation of that image")
-    worker: int = column("which process transformed it: 0, 1, … in the order they began")
+    process: int = column("number of the process that transformed it: 0, 1, … in the order they began")
     node: str | None = column("the node of a cluster that it ran on; null on the machine of the trial itself")
-    saver: int | None = column("which process saved it; null when not saving")
+    saving_process: int | None = column("number of the process that saved it; null if not saving")
     start_s: float = column("begin of the task, seconds after the begin of the timed region")
     read_s: float = column(
         "file to RGB array; 0 where the master has read the image (P_1, P_Q), or an earlier task (sequential)"

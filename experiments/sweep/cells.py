@@ -103,7 +103,7 @@ class SweepCell:
             "sweep": sweep,
             "round": number,
             "cell": self.identity,
-            "repetition": len(ok),
+            "earlier_ok": len(ok),
             "started_at": datetime.now(UTC),
         }
         if reason := self.cell.not_applicable:
@@ -119,7 +119,7 @@ class SweepCell:
         row |= measurement.columns
         if row["status"] == OK:
             findings += disturbance.spread_findings([*(each["wall_s"] for each in ok), row["wall_s"]])
-            row["outside_s"] = time.perf_counter() - begin - row["wall_s"]
+            row["untimed_s"] = time.perf_counter() - begin - row["wall_s"]
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
         return row, measurement.details
 

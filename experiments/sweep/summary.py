@@ -16,9 +16,9 @@ def summary(cells: Sequence[SweepCell]) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
     lines = [f"{counts} of {len(cells)} cells"]
     lines += [line for cell in cells for line in cell.failures]
-    outside_s = [row["outside_s"] for cell in cells for row in cell.rows if row.get("outside_s")]
-    if outside_s:
-        lines += [f"outside the timed regions: {sum(outside_s) / len(outside_s):.2f} s a trial"]
+    untimed_s = [row["untimed_s"] for cell in cells for row in cell.rows if row.get("untimed_s")]
+    if untimed_s:
+        lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]
     if statuses[ALREADY]:
         lines += ["rerun=true measures again what is in the results already"]
     folders = {str(cell.cell.config.results_folder / "trials" / cell.cell.experiment) for cell in cells}

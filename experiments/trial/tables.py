@@ -48,9 +48,9 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
 
     columns = {
         **{name: tasks[name] for name in TASK},
-        "worker": tasks["process"],
+        "process": tasks["process"],
         "node": tasks["node"],
-        "saver": tasks["process_saving"].fillna(tasks["process"]) if saving else [None] * len(tasks),
+        "saving_process": tasks["process_saving"].fillna(tasks["process"]) if saving else [None] * len(tasks),
         "start_s": tasks["start"] - begin,
         "save_start_s": tasks["start_saving"] - begin,
         "end_s": tasks["end_saving"].fillna(tasks["end"]) - begin,

@@ -113,7 +113,7 @@ def _task(trial: Row, cost: Cost, scale: float, number: int, worker: int, start_
         "trial_id": trial["trial_id"],
         "image_index": image_index,
         "augmentation_index": augmentation_index,
-        "worker": worker,
+        "process": worker,
         "start_s": start_s,
         "read_s": cost.read_s * scale,
         "transform_s": (cost.busy_s - cost.read_s - cost.write_s) * scale,
@@ -141,7 +141,7 @@ def copies(workers: int, cost: Cost | None = None, **changes: Any) -> Cells:
     """A cell in which each copy does twelve tasks, beginning elsewhere: `workers` of them at a time."""
     result = cell("copies", workers, cost, tasks=12 * workers, **changes)
     for number, task in enumerate(result.tasks):
-        place = number % (12 * workers) // workers + 5 * task["worker"]
+        place = number % (12 * workers) // workers + 5 * task["process"]
         task["image_index"], task["augmentation_index"] = divmod(place % 12, 4)
     for trial in result.trials:
         trial |= {"tasks": 12, "n_augmentations": 4}

@@ -22,7 +22,7 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "experiment": "strong_scaling",
         "sweep": "s",
         "round": 0,
-        "repetition": 0,
+        "earlier_ok": 0,
         "started_at": BEGIN,
         "status": OK,
         "strategy": strategy,
@@ -69,7 +69,7 @@ def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> li
     """A cell with a trial for each of `walls_s`, one a round, a minute apart from `started_at` on."""
     begin = changes.pop("started_at", BEGIN)
     rounds = (
-        {"round": number, "repetition": number, "started_at": begin + timedelta(minutes=number)}
+        {"round": number, "earlier_ok": number, "started_at": begin + timedelta(minutes=number)}
         for number in range(len(walls_s))
     )
     return [

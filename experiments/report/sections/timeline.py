@@ -20,7 +20,7 @@ from experiments.store.files import DetailReader
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))
 WORKER_INCHES, MIN_PANEL_INCHES = 0.16, 0.7
 MAX_BARS = 20_000  # in a panel; later stages are left out
-SPAN_COLUMNS = ["worker", "saver", "start_s", "save_start_s", *(f"{stage}_s" for stage in STAGES)]
+SPAN_COLUMNS = ["process", "saving_process", "start_s", "save_start_s", *(f"{stage}_s" for stage in STAGES)]
 
 
 @section("strong_scaling", chapter="Timeline", words="One trial of each strategy over time.", order=80)
@@ -54,11 +54,11 @@ def spans(tasks: pd.DataFrame) -> pd.DataFrame:
 
     `begin_s` counts from the begin of the timed region. Needs SPAN_COLUMNS.
     """
-    at, process, stages = tasks["start_s"], tasks["worker"], []
+    at, process, stages = tasks["start_s"], tasks["process"], []
     for stage in STAGES:
         if stage == "encode":  # the first stage that a separate saver (P_Q) carries out
             at = tasks["save_start_s"].astype(float).fillna(at)
-            process = tasks["saver"].astype("Int64").fillna(process).astype(int)
+            process = tasks["saving_process"].astype("Int64").fillna(process).astype(int)
         seconds = tasks[f"{stage}_s"]
         span = pd.DataFrame({"process": process, "stage": stage, "begin_s": at, "seconds": seconds})
         stages.append(span[seconds > 0])
