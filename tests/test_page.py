@@ -20,10 +20,16 @@ def built(folder: Path) -> str:
     return (folder / "report" / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    stored(tmp_path, cell("sequential", 1), cell("p1", 2), cell("p2", 2), copies(2))
-    return tmp_path
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    stored(folder, cell("sequential", 1), cell("p1", 2), cell("p2", 2), copies(2))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results: Path) -> str:
+    return built(results)
 
 
 def planned(folder: Path, *cells: tuple[str, str, int]) -> None:
@@ -37,30 +43,27 @@ def planned(folder: Path, *cells: tuple[str, str, int]) -> None:
     store.write_before(folder, "plans", rows)
 
 
-def test_the_page_holds_all_that_it_needs(results: Path) -> None:
-    text = built(results)
-    addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", text) + re.findall(
-        r"url\(([^)]*)", text
-    )
+def test_page_holds_all_that_it_needs(page: str) -> None:
+    addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", page)
+    addresses += re.findall(r"url\(([^)]*)", page)
     assert addresses
     assert {address.partition(":")[0].partition("#")[0] for address in addresses} <= {"data", ""}
-    assert "default-src 'none'" in text
-    assert "@import" not in text
+    assert "default-src 'none'" in page
+    assert "@import" not in page
 
 
-def test_what_was_measured_is_told_in_the_order_of_the_chapters(results: Path) -> None:
-    headings = HEADINGS.findall(built(results))
+def test_chapters_show_what_was_measured_in_order(page: str) -> None:
+    headings = HEADINGS.findall(page)
     assert headings[:2] == ["The machine", "Strong scaling"]
     assert headings[-1] == "How to reproduce"
     assert "Weak scaling" not in headings, "not measured"
 
 
-def test_charts_have_words_and_tables_their_numbers(results: Path) -> None:
-    text = built(results)
-    charts = text.count('<figure class="chart">')
+def test_charts_have_words_and_tables_their_numbers(page: str) -> None:
+    charts = page.count('<figure class="chart">')
     assert charts >= 4
-    assert len(re.findall(r'role="img" aria-label="[^"]{20,}"', text)) == charts
-    assert text.count('download="') >= charts + text.count('<figure class="table">')
+    assert len(re.findall(r'role="img" aria-label="[^"]{20,}"', page)) == charts
+    assert page.count('download="') >= charts + page.count('<figure class="table">')
 
 
 def test_names_of_the_user_are_text(tmp_path: Path) -> None:
@@ -81,18 +84,19 @@ def test_missing_cells_are_shown_as_missing_until_they_are_there(tmp_path: Path)
     assert "Not finished" not in built(tmp_path)
 
 
-def test_the_same_results_make_the_same_page(results: Path) -> None:
-    assert built(results) == built(results)
+def test_same_results_make_the_same_page(results: Path, page: str) -> None:
+    assert built(results) == page
 
 
-def test_without_results_it_says_what_makes_some(tmp_path: Path) -> None:
+def test_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no results yet"):
         main(["--results", str(tmp_path)])
 
 
-def test_a_table_that_experiments_have_in_common_stands_once(results: Path) -> None:
-    stored(results, trials=[trial("p2", 2, 1.0, experiment="adhoc")])
-    assert built(results).count("<figcaption>Experimental environment ") == 1
+def test_table_that_experiments_have_in_common_stands_once(tmp_path: Path) -> None:
+    for experiment in ("adhoc", "mine"):
+        stored(tmp_path, trials=[trial("p2", 2, 1.0, experiment=experiment)])
+    assert built(tmp_path).count("<figcaption>Experimental environment ") == 1
     other = trial("p2", 2, 1.0, experiment="other", environment='{"CPU": "another processor"}')
-    stored(results, trials=[other])
-    assert built(results).count("<figcaption>Experimental environment ") == 2
+    stored(tmp_path, trials=[other])
+    assert built(tmp_path).count("<figcaption>Experimental environment ") == 2
