@@ -1,4 +1,4 @@
-"""Images and files: read, encode and write exist here and only here."""
+"""Images and files: reading, encoding and writing exist in this module only."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ class OutputError(OSError):
 
 
 def error_line(error: BaseException) -> str:
-    """An exception on one line: our own errors as they are, the system's with their cause first,
-    others with their type."""
+    """Return an exception on one line: the system's errors cause first, other people's with their type."""
     if isinstance(error, OSError) and error.strerror:
         hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
         return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
@@ -40,7 +39,7 @@ def error_line(error: BaseException) -> str:
 
 
 def decode(path: Path) -> Pixels:
-    """The image in a file, height × width × 3, uint8, RGB. Raises ImageError."""
+    """Return the image in a file. Raises ImageError, OSError."""
     import cv2
     import numpy as np
 
@@ -55,7 +54,7 @@ def decode(path: Path) -> Pixels:
 
 
 def check_pixels(array: Any) -> None:
-    """Raises ImageError where an array is no image that can be encoded."""
+    """Raise ImageError if an array is no image that can be encoded."""
     import numpy as np
 
     if not (isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.shape[2:] == (3,)):
@@ -64,7 +63,7 @@ def check_pixels(array: Any) -> None:
 
 
 def encode(pixels: Pixels, name: str) -> Pixels:
-    """The bytes of an RGB image in the format of the name's extension. Raises OutputError."""
+    """Return the bytes of an image in the format of the name's extension. Raises OutputError."""
     import cv2
 
     try:
@@ -77,46 +76,45 @@ def encode(pixels: Pixels, name: str) -> Pixels:
 
 
 def write(folder: Path, name: str, encoded: Pixels) -> None:
-    """Puts a file there that is whole once it has its name. Raises OutputError with file and cause."""
+    """Write a file that is whole once it has its name. Raises OutputError with file and cause."""
     try:
-        if is_local(folder):
-            _write_once_whole(folder / name, encoded)
-        else:
-            write_remote(folder / name, encoded.data)
+        path = folder / name
+        if not is_local(folder):
+            write_remote(path, encoded.data)
+        elif path.exists() or not _write_nameless(path, encoded):  # a link replaces no file
+            _write_and_rename(path, encoded)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{reason}: {name} cannot be written") from error
 
 
-OWN = token_hex(4)  # of this process and those that it forks: nodes of a cluster number theirs alike
-
-
-def _write_once_whole(path: Path, encoded: Pixels) -> None:
-    if path.exists() or not _write_nameless(path, encoded):  # a link takes no name that is taken
-        _write_aside(path, encoded)
+# Of this process and those that it forks, because nodes of a cluster may have the same thread numbers.
+PROCESS_TOKEN = token_hex(4)
 
 
 def _write_nameless(path: Path, encoded: Pixels) -> bool:
-    """Writes a file that has no name until it is whole: nothing is left of one whose writer is killed, and
-    its folder is locked once, not twice. False where it cannot be done."""
+    """Write a file that has no name until it is whole; return False if that cannot be done.
+
+    Nothing is left of a file whose writer is killed, and the folder is locked once, not twice.
+    """
     try:
         with open(os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb") as file:
             file.write(encoded.data)
             file.flush()
-            number = file.fileno()  # given as the folder too, so that the link to the file is followed
+            number = file.fileno()  # given as the folder too, so that the link in /proc is followed
             os.link(f"/proc/self/fd/{number}", path, src_dir_fd=number)
-    except OSError:  # no such files on this file system; or an error that writing aside meets and tells
+    except OSError:  # the file system has no such files; or an error that _write_and_rename meets too
         return False
     return True
 
 
-def _write_aside(path: Path, encoded: Pixels) -> None:
-    aside = path.with_name(f".{OWN}-{get_native_id()}.part")
+def _write_and_rename(path: Path, encoded: Pixels) -> None:
+    part = path.with_name(f".{PROCESS_TOKEN}-{get_native_id()}.part")
     try:
-        with open(aside, "wb") as file:
+        with open(part, "wb") as file:
             file.write(encoded.data)
-        os.replace(aside, path)
+        os.replace(part, path)
     except OSError:
-        with suppress(OSError):  # the first error is the one to tell
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the one to report
+            part.unlink(missing_ok=True)
         raise

@@ -1,38 +1,49 @@
-"""The random transform T_k: declared as data, and made from a task's seed."""
+"""The random transform of a task: declared as data, seeded by the task, and applied to its image.
+
+A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …]}` of albumentations'
+transforms, or `{"library": "callable", "_target_": path of a factory, argument: value, …}`. The factory gets
+the task's seed and the arguments, and returns a function from image to image.
+"""
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from augment.images import error_line
 from augment.options import OptionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from augment.images import Pixels
+    from augment.task_log.writer import Log
 
+Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
 CLASS = "_target_"
-OWN_KEYS = (CLASS, "library")  # of a callable's declaration; the others are arguments of its factory
+NO_ARGUMENTS = (CLASS, "library")  # keys of a callable's declaration
+CHECKED_SEEDS = 4
+CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
 
 
 class Library(StrEnum):
-    """What a pipeline is made of: albumentations' transforms, or a function of any library."""
+    """The kind of a pipeline: albumentations' transforms, or a function of any library."""
 
     albumentations = "albumentations"
     callable = "callable"
 
 
 class PipelineError(OptionError):
-    """A pipeline's declaration does not make a transform."""
+    """A declaration that makes no pipeline."""
 
 
 def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
-    """The seed of one task's transform: a function of these three numbers only, so that every
-    strategy at every worker count makes the same pixels (NumPy's SeedSequence, spawn keys)."""
+    """Return the seed of 32 bits of one task: a function of these three numbers only.
+
+    So every strategy at every worker count makes the same pixels (NumPy's SeedSequence, spawn keys).
+    """
     from numpy.random import SeedSequence
 
     sequence = SeedSequence(seed, spawn_key=(image_index, augmentation_index))
@@ -40,7 +51,7 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
 
 def library_of(pipeline: Mapping[str, Any]) -> Library:
-    """What a declaration is of. Raises PipelineError."""
+    """Return the kind of a pipeline. Raises PipelineError."""
     name = pipeline.get("library", Library.albumentations)
     try:
         return Library(name)
@@ -48,20 +59,12 @@ def library_of(pipeline: Mapping[str, Any]) -> Library:
         raise PipelineError(f"pipeline.library={name}: must be one of {', '.join(Library)}") from None
 
 
-def make(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
-    """The function from image to image that `{"library": "callable", "_target_": path of a factory,
-    argument: value, …}` declares: the factory is called with the seed and the arguments."""
-    arguments = {key: construct(value) for key, value in pipeline.items() if key not in OWN_KEYS}
-    function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
-    return function
-
-
 def check(pipeline: Mapping[str, Any]) -> None:
-    """Raises PipelineError, naming the class, where a declaration cannot be built."""
+    """Raise PipelineError, with the name of the class, if a pipeline cannot be built."""
     if library_of(pipeline) is Library.callable:
         if CLASS not in pipeline:
             raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
-        if not callable(make(pipeline, seed=0)):
+        if not callable(_call_factory(pipeline, seed=0)):
             raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
         return
     if not pipeline.get("transforms"):
@@ -77,9 +80,66 @@ def check(pipeline: Mapping[str, Any]) -> None:
     build(pipeline, seed=0)
 
 
+def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = None) -> Transformer:
+    """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew.
+
+    The log, if there is one, gets the seconds of each transform.
+    """
+    if library_of(pipeline) is Library.callable:
+        return partial(_transform_by_factory, pipeline, log)
+    from augment import seeded_compose  # imports albumentations: a second
+
+    kind = seeded_compose.reused if is_reused else seeded_compose.rebuilt
+    return kind(pipeline, log)
+
+
+def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: int, pixels: Pixels) -> Pixels:
+    if log is None or not log.timing:
+        return _call_factory(pipeline, seed)(pixels)
+    begin = log.clock()
+    augmented = _call_factory(pipeline, seed)(pixels)
+    log.add_transform(str(pipeline[CLASS]).rpartition(".")[2], begin)
+    return augmented
+
+
+def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
+    arguments = {key: construct(value) for key, value in pipeline.items() if key not in NO_ARGUMENTS}
+    function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
+    return function
+
+
+def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
+    """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
+
+    The images are small, or of `size` (width, height in pixels) if the transform fails on small ones.
+    """
+    alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
+    for name, part in [*alone, ("the pipeline", pipeline)]:
+        rebuilt, reused = (_digest(transformer(part, is_reused), size) for is_reused in (False, True))
+        if rebuilt != reused:
+            raise PipelineError(
+                f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it "
+                "keeps something from call to call, or draws from elsewhere than its seed); give "
+                "runtime.reuse_pipeline=false"
+            )
+
+
+def _digest(transform: Transformer, size: tuple[int, int]) -> str:
+    """Return the digest of a few augmented images of alternating sizes. Raises PipelineError."""
+    from numpy.random import default_rng
+
+    for width, height in (CHECKED_SIZE, size):
+        images = [default_rng(0).integers(0, 256, (height + k, width + 2 * k, 3), "uint8") for k in (0, 8)]
+        tasks = [(seed, image.copy()) for seed in range(CHECKED_SEEDS) for image in images]
+        try:
+            return sha256(b"".join(transform(*task).tobytes() for task in tasks)).hexdigest()
+        except Exception as error:  # whatever a library does with too few pixels
+            reason = error_line(error)
+    raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")
+
+
 def leaves(declaration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The declarations of every transform below a pipeline or a group that is no group itself, each to be
-    applied always; of a callable none."""
+    """Yield the declarations of all transforms below a pipeline or group, none of a callable, with p=1."""
     if "transforms" in declaration:
         for part in declaration["transforms"]:
             yield from leaves(part)
@@ -88,7 +148,7 @@ def leaves(declaration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def class_paths(declaration: Any) -> Iterator[str]:
-    """Every class path that a declaration names."""
+    """Yield every class path that a declaration names."""
     if isinstance(declaration, Mapping):
         if CLASS in declaration:
             yield str(declaration[CLASS])
@@ -99,9 +159,11 @@ def class_paths(declaration: Any) -> Iterator[str]:
 
 
 def construct(declaration: Any) -> Any:
-    """What `hydra.utils.instantiate` does, which takes four times as long, and every task pays for it: an
-    object from its declaration: a mapping with a class path becomes an instance, a list of
-    them a list, any other list a tuple (albumentations wants tuples for ranges)."""
+    """Return the object that a declaration stands for: an instance for each mapping with a class path.
+
+    A list without mappings becomes a tuple, as albumentations takes ranges. `hydra.utils.instantiate` would
+    take four times as long, in every task.
+    """
     if isinstance(declaration, Mapping):
         arguments = {key: construct(value) for key, value in declaration.items() if key != CLASS}
         return _instance(declaration[CLASS], arguments) if CLASS in declaration else arguments

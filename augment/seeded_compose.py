@@ -14,8 +14,8 @@ from augment.pipeline import construct
 
 if TYPE_CHECKING:
     from augment.images import Pixels
+    from augment.pipeline import Transformer
     from augment.task_log.writer import Log
-    from augment.transformer import Transformer
 
 
 def stream_seed(seed: int, place: int) -> int:
@@ -83,7 +83,7 @@ class LazyTransform:
         begin = self._log.clock()
         augmented = self._transform(*args, **data)
         if self._transform.params:  # albumentations leaves them empty if p decided against the transform
-            self._log.transformed(type(self._transform).__name__, begin)
+            self._log.add_transform(type(self._transform).__name__, begin)
         return augmented
 
     def __getattr__(self, name: str) -> Any:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augment.images import ImageError, check_pixels, decode, encode, error_line, write
-from augment.pipeline import task_seed
+from augment.pipeline import task_seed, transformer
 from augment.runtime import Pin, bind, die_with_parent, os_threads
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
-from augment.transformer import transformer
 from augment.workload import Job, Task
 
 if TYPE_CHECKING:

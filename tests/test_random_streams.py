@@ -7,9 +7,8 @@ import albumentations
 import numpy as np
 from omegaconf import OmegaConf
 
-from augment.pipeline import CLASS, task_seed
+from augment.pipeline import CLASS, task_seed, transformer
 from augment.seeded_compose import build, stream_seed
-from augment.transformer import transformer
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
 IMAGE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)

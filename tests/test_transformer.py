@@ -12,14 +12,13 @@ import pytest
 from omegaconf import OmegaConf
 
 from augment.images import ImageError
-from augment.pipeline import CLASS, PipelineError, check, leaves
+from augment.pipeline import CLASS, PipelineError, check, check_reuse, leaves, transformer
 from augment.runtime import Runtime
 from augment.seeded_compose import LazyTransform
 from augment.strategies import STRATEGIES
 from augment.task_log.layout import Role
 from augment.task_log.reader import read
 from augment.task_log.writer import Log
-from augment.transformer import check_reuse, transformer
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from tests.helpers.fake_clock import HandClock, ready_log

@@ -1,5 +1,7 @@
-"""STRATEGIES is the one list of strategies: the command line, the help, the contract tests and
-the reports derive from it. A new one is one file here and its name below, in the order of tables."""
+"""All strategies: STRATEGIES is the one list, in the order of tables.
+
+The command line, the help, the contract tests and the reports derive from it.
+"""
 
 from augment.strategies.base import Strategy
 from augment.strategies.dynamic import Dynamic

@@ -115,7 +115,7 @@ class Log:
             if cpu_s is not None:
                 task[-1] += max(0.0, seconds - cpu_s)
 
-    def transformed(self, name: str, begin: float) -> None:
+    def add_transform(self, name: str, begin: float) -> None:
         """Record that a transform of this name was applied, from `begin` until now."""
         seconds = self.clock() - begin
         if name not in self._names:

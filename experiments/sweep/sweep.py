@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 
 from augment import pipeline
-from augment.transformer import check_reuse
+from augment.pipeline import check_reuse
 from experiments.config.cell import Cell, CellFailedError
 from experiments.store import files as store
 from experiments.store.columns import OK

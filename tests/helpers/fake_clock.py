@@ -38,7 +38,7 @@ class FakeLog(Log):
     def apply(self, transform: str, seconds: float) -> None:
         """Spend time of the current task in a transform."""
         self.tick(seconds)
-        self.transformed(transform, begin=self.fake_clock.now - seconds)
+        self.add_transform(transform, begin=self.fake_clock.now - seconds)
 
     def do_task(self, task: tuple[int, int], **stages_s: float) -> None:
         """Log a task that spends so many seconds in each of these stages, in this order."""
