@@ -110,7 +110,6 @@ def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
     assert isinstance(bars, ErrorbarContainer)
     (segments,) = bars.lines[2]
     ends: Any = segments.get_segments()
-
     p1 = POINTS[(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2) & POINTS["saving"]]
     assert [float(y) for _, y in ends[0]] == pytest.approx(p1[["wall_s_low", "wall_s_high"]].to_numpy()[0])
     assert [float(y) for _, y in ends[1]] == pytest.approx([3.0, 3.0])
@@ -121,7 +120,6 @@ def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
 
 def test_chart_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
     axes = chart("ceiling_share").axes[0]
-
     assert heights(axes, "P_1") == pytest.approx([75.0, 80.0])
     assert axes.get_ylabel() == "share of the ceiling (%)"
 
@@ -132,21 +130,18 @@ def test_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
     figure = scaling_figure("speedup", points, "T", published.points("strong_scaling"), cpus=8)
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     box = figure.legends[0].get_window_extent()
-
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
 def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
     rows = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
     figure = scaling_figure("normalised_efficiency", weak(frame(rows)), "Weak")
-
     assert figure.axes[0].get_ylabel() == "work-normalised efficiency (%)"
 
 
 def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
     rows = [trial("pq", workers, 6.0 / savers, savers=savers) for workers in (4, 8) for savers in (1, 2)]
     (axes,) = savers_figure(summarise(frame(rows), SAVERS)[0]).axes
-
     assert heights(axes, "8 workers") == pytest.approx([6.0, 3.0])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")
 
@@ -159,7 +154,6 @@ def test_chart_without_points_is_an_error() -> None:
 
 def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
     first, second = (save(Chart(chart(), pd.DataFrame()), tmp_path / name) for name in ("a", "b"))
-
     assert [path.suffix for path in first] == [".png", ".svg"]
     assert first[1].read_bytes() == second[1].read_bytes()
     with Image.open(first[0]) as png:
@@ -169,7 +163,6 @@ def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
 def test_drawing_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
     chart()
-
     assert dict(mpl.rcParams) == before
 
 
@@ -190,7 +183,6 @@ def test_contact_sheet_shows_each_original_beside_its_augmentations(
     images: list[Path], tmp_path: Path
 ) -> None:
     figure = contact_sheet(images, tmp_path, limit=2)
-
     assert [axes.get_title() for axes in figure.axes[:3]] == ["original", "0", "1"]
     assert len(figure.axes) == 6
     assert max(axes.images[0].get_size()[1] for axes in figure.axes) <= 400

@@ -33,7 +33,6 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     stored(tmp_path, trials=[trial("p1", 2, 5.0, experiment="adhoc")])
     with pytest.raises(SystemExit) as end:
         main(["--results", str(tmp_path)])
-
     assert not end.value.code
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert {
@@ -54,7 +53,6 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
 
 def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = stored(tmp_path, cell("sequential", 1), cell("p2", 2, gap_s=0.1))
-
     assert report(results) == 0
     output = capsys.readouterr().out
     sentence = "P_2 with 2 workers, no saving: not decided; no ceiling was measured"
@@ -69,7 +67,6 @@ def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     report(results)
-
     assert files(results, "figures") == set()
     assert {"mine.ods", "table.md"} <= files(results, "tables")
     assert "pop.md" not in files(results, "tables")
@@ -80,7 +77,6 @@ def test_damaged_tasks_stop_only_the_sections_that_need_them(
 ) -> None:
     sequential, p2 = cell("sequential", 1), cell("p2", 2)
     results = stored(tmp_path, sequential, Cells(p2.trials, p2.tasks[1:]))
-
     assert report(results) == 1, "the tasks are damaged"
     assert "table.md" in files(results, "tables")
     assert "timeline.png" in files(results, "figures")
@@ -91,7 +87,6 @@ def test_damaged_tasks_stop_only_the_sections_that_need_them(
 def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None:
     failed = [trial("sequential", 1, None, status=FAILED), trial("p1", 2, None, status=FAILED)]
     results = stored(tmp_path, trials=failed)
-
     assert report(results) == 0
     assert "failed" in (tmp_path / "tables/strong_scaling/table.md").read_text(encoding="utf-8")
     assert not (tmp_path / "figures/strong_scaling").exists()
@@ -103,7 +98,6 @@ def test_without_results_there_is_one_line_with_folder_and_command(
 ) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--results", str(tmp_path), *arguments])
-
     message = str(end.value)
     assert str(tmp_path / "trials") in message
     assert "`make " in message or "`python run.py " in message

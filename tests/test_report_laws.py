@@ -29,13 +29,11 @@ def measured(cpus: int) -> list[Case]:
 
 def test_a_note_says_to_which_counts_a_law_is_fitted_and_how_well() -> None:
     note = laws_table(measured(cpus=8), "T").notes[-1]
-
     assert note.startswith("P_1, saving: fitted to 2, 3, 4, 6, 8 workers; Amdahl is off by 0 %")
 
 
 def test_the_table_is_long_in_csv_and_aligned_in_text() -> None:
     table = laws_table(STUDY, "Published")
-
     assert list(table.data) == ["saving", "strategy", "law", "quantity", "value", "low", "high"]
     assert len(table.data) == 5 * (1 + 4)  # P_Q has no laws without saving
     assert "22 (17.2–44)" in table.text()
@@ -54,7 +52,6 @@ def drawn_to(axes: Axes, color: str) -> float:
 
 def test_a_curve_ends_where_its_points_do() -> None:
     (axes,) = laws_figure(measured(cpus=8), "T").axes
-
     assert drawn_to(axes, look("p1")["color"]) == pytest.approx(8)
 
 
@@ -66,7 +63,6 @@ def scaled(folder: Path, cpus: int) -> Results:
 
 def test_the_report_of_a_scaling_experiment_shows_its_laws(tmp_path: Path) -> None:
     tables, figures = shown(scaled(tmp_path, cpus=8), "laws")
-
     assert (list(tables), list(figures)) == (["laws"], ["laws"])
     assert [table.title for table in tables["laws"]] == ["Strong scaling, laws"]
     assert figures["laws"].axes[0].get_ylabel() == "speedup"

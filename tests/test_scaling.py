@@ -31,7 +31,6 @@ def weak_trials(*sizes_with_reference: tuple[int, int]) -> list[Row]:
 
 def test_strong_divides_within_rounds_so_that_drift_cancels() -> None:
     points = strong(frame([*repeated("sequential", 1, 10.0, 40.0), *repeated("p1", 4, 2.5, 10.0)]))
-
     p1 = point(points, "p1", 4)
     assert p1["wall_s"] == pytest.approx(5.0), "the geometric mean"
     assert (p1["repetitions"], p1["rounds"]) == (2, 2)
@@ -41,23 +40,17 @@ def test_strong_divides_within_rounds_so_that_drift_cancels() -> None:
 
 def test_interval_of_a_speedup_matches_a_calculation_by_hand() -> None:
     """ln S is ln 4 ± 0.1 in the two rounds: standard error 0.1, t of one degree of freedom 12.706."""
-    points = strong(
-        frame([*repeated("sequential", 1, 8.0, 8.0), *repeated("p1", 4, 2 * exp(0.1), 2 / exp(0.1))])
-    )
-
-    p1 = point(points, "p1", 4)
-    ends = [p1[f"speedup{end}"] for end in ("_low", "", "_high")]
-    assert ends == pytest.approx([4 / exp(1.2706), 4, 4 * exp(1.2706)], rel=1e-4)
-    assert [p1[f"efficiency{end}"] for end in ("_low", "", "_high")] == pytest.approx(
-        [end / 4 for end in ends]
-    )
+    rows = [*repeated("sequential", 1, 8.0, 8.0), *repeated("p1", 4, 2 * exp(0.1), 2 / exp(0.1))]
+    p1 = point(strong(frame(rows)), "p1", 4)
+    for name, ideal in (("speedup", 4), ("efficiency", 1)):
+        ends = [p1[f"{name}{end}"] for end in ("_low", "", "_high")]
+        assert ends == pytest.approx([ideal / exp(1.2706), ideal, ideal * exp(1.2706)], rel=1e-4)
 
 
 def test_all_ok_trials_of_a_cell_count_whichever_sweep_and_round_they_are_of() -> None:
     first = [*repeated("sequential", 1, 8.0, 18.0, round=0), *repeated("p1", 2, 4.0, 9.0, round=0)]
     later = [trial("sequential", 1, 24.0, sweep="later"), trial("p1", 2, 12.0, sweep="later")]
     p1 = point(strong(frame([*first, *later])), "p1", 2)
-
     assert (p1["repetitions"], p1["rounds"]) == (3, 2)
     assert p1["speedup"] == pytest.approx(2.0)
 
@@ -65,10 +58,8 @@ def test_all_ok_trials_of_a_cell_count_whichever_sweep_and_round_they_are_of() -
 @pytest.mark.parametrize("sweeps", [("a", "a"), ("a", "b")], ids=["one round", "no round"])
 def test_interval_needs_two_common_rounds(sweeps: tuple[str, str]) -> None:
     cells = (("sequential", 1, 10.0), ("p1", 2, 5.0))
-    p1 = point(
-        strong(frame(trial(*cell, sweep=sweep) for cell, sweep in zip(cells, sweeps, strict=True))), "p1", 2
-    )
-
+    rows = [trial(*cell, sweep=sweep) for cell, sweep in zip(cells, sweeps, strict=True)]
+    p1 = point(strong(frame(rows)), "p1", 2)
     assert p1["speedup"] == pytest.approx(2.0)
     assert pd.isna([p1["wall_s_low"], p1["speedup_low"], p1["efficiency_high"]]).all()
 
@@ -76,7 +67,6 @@ def test_interval_needs_two_common_rounds(sweeps: tuple[str, str]) -> None:
 def test_strong_compares_with_the_baseline_of_the_same_saving_flag() -> None:
     baselines = [trial("sequential", 1, 10.0), trial("sequential", 1, 6.0, saving=False)]
     points = strong(frame([*baselines, trial("p1", 2, 5.0), trial("p1", 2, 4.0, saving=False)]))
-
     assert point(points, "p1", 2, saving=True)["speedup"] == pytest.approx(2.0)
     assert point(points, "p1", 2, saving=False)["speedup"] == pytest.approx(1.5)
 
@@ -84,7 +74,6 @@ def test_strong_compares_with_the_baseline_of_the_same_saving_flag() -> None:
 def test_the_share_of_the_ceiling_is_of_the_copies_at_the_same_place() -> None:
     rows = [trial("sequential", 1, 10.0), trial("copies", 2, 5.5), trial("copies", 4, 4.0)]
     points = strong(frame([*rows, trial("p1", 2, 6.875), trial("p1", 8, 4.0)]))
-
     assert point(points, "p1", 2)["ceiling_share"] == pytest.approx(0.8)
     assert pd.isna([point(points, *cell)["ceiling_share"] for cell in (("p1", 8), ("copies", 2))]).all()
     assert point(points, "copies", 4)["efficiency"] == pytest.approx(10 / 16)
@@ -92,7 +81,6 @@ def test_the_share_of_the_ceiling_is_of_the_copies_at_the_same_place() -> None:
 
 def test_without_a_baseline_there_is_a_time_but_no_speedup() -> None:
     p1 = point(strong(frame([trial("p1", 2, 5.0)])), "p1", 2)
-
     assert p1["wall_s"] == pytest.approx(5.0)
     assert pd.isna([p1["speedup"], p1["ideal_s"], p1["ceiling_share"]]).all()
 
@@ -106,7 +94,6 @@ def test_failed_and_inapplicable_cells_keep_their_row_and_no_time() -> None:
         trial("p2", 2, None, status=FAILED, round=2),
     ]
     points = strong(frame(rows))
-
     assert point(points, "p1", 2)["status"] == FAILED
     assert pd.isna(point(points, "p1", 2)["wall_s"])
     assert point(points, "pq", 1)["status"] == NOT_APPLICABLE
@@ -117,7 +104,6 @@ def test_failed_and_inapplicable_cells_keep_their_row_and_no_time() -> None:
 
 def test_weak_compares_with_one_worker_at_its_size() -> None:
     points = weak(frame([*weak_trials((200, 100)), trial("copies", 2, 4.5, width=200, height=100)]))
-
     assert len(points) == 3  # the sequential trial at 200x100 is a reference
     p1 = point(points, "p1", 2)
     assert (p1["ideal_s"], p1["efficiency"]) == pytest.approx((4.0, 0.8))
@@ -135,7 +121,6 @@ def test_weak_has_no_efficiency_without_its_reference() -> None:
 def test_weak_keeps_the_row_of_a_trial_that_failed_before_it_had_a_size() -> None:
     failed = trial("p2", 2, None, status=FAILED, width=None, height=None)
     points = weak(frame([*weak_trials(), failed]))
-
     assert points.loc[points["width"].isna(), "status"].tolist() == [FAILED]
 
 
@@ -150,7 +135,6 @@ def test_efficiency_times_workers_is_speedup_and_lies_in_its_interval(
     base, own = zip(*walls, strict=True)
     points = strong(frame([*repeated("sequential", 1, *base), *repeated("p1", workers, *own)]))
     p1 = point(points, "p1", workers)
-
     assert p1["efficiency"] * workers == pytest.approx(p1["speedup"])
     assert p1["speedup"] * p1["wall_s"] == pytest.approx(point(points, "sequential", 1)["wall_s"])
     if len(walls) > 1:
