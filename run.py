@@ -1,4 +1,4 @@
-"""Measures how image augmentation scales: `python run.py --help`."""
+"""The command `python run.py`, which measures how image augmentation scales; see `--help`."""
 
 import hydra
 from omegaconf import DictConfig
@@ -9,8 +9,8 @@ from experiments.sweep import jobs
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(configuration: DictConfig) -> float:
-    """Measures one cell; seconds per task, which a sweeper may minimise."""
-    return jobs.measured(configuration)
+    """Measure one cell and return its seconds per task, which a sweeper may minimise."""
+    return jobs.measure(configuration)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures `augment`: composes cells, times them in fresh processes, stores and reports."""
+"""The measuring of `augment`: cells are composed, timed in fresh processes, stored and reported."""
 
 from pathlib import Path
 

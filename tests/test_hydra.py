@@ -45,7 +45,7 @@ class Sweeps:
     folders: list[Path] = field(default_factory=list)
 
     def measure(self, sweep: Sweep) -> list[Measured]:
-        self.cells.append([asked.cell for asked in sweep.asked])
+        self.cells.append([requested.cell for requested in sweep.requested])
         self.folders.append(Path.cwd())
         return [Measured(cell) for cell in self.cells[-1]]
 
@@ -194,9 +194,7 @@ def test_target_in_a_strategy_file_is_refused_with_the_alternative(
 ) -> None:
     folder = strategy_file(tmp_path_factory.mktemp("conf"), text)
     ended = run_py("--config-dir", folder, "strategy=mine")
-    assert_refused(
-        ended, tmp_path, "strategy/mine.yaml: _target_: no such option; class and options come from"
-    )
+    assert_refused(ended, tmp_path, "strategy/mine.yaml: _target_: no such option; give `defaults: [BASE]`")
     assert "base_p2" in ended.stderr
 
 

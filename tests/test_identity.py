@@ -21,7 +21,7 @@ from experiments.machine import environment
 from experiments.store.columns import DETERMINING, TRIALS, Determines, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.planned_row import input_columns, pipeline_digest, planned_columns
+from experiments.sweep.planned_row import pipeline_digest, planned_columns
 from tests.helpers.trial_rows import Row, frame, trial
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
@@ -90,8 +90,7 @@ def row_of(known: dict[str, Any]) -> Row:
 @pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
 def test_select_never_pools_cells_with_different_options(name: str, change: dict[str, Any]) -> None:
     cells = [
-        planned_columns(each) | input_columns(Inventory().inputs(each.config))
-        for each in (cell(), cell(**change))
+        planned_columns(each) | Inventory().inputs(each.config).columns for each in (cell(), cell(**change))
     ]
     rows = [row_of({name: known[name] for name in known.keys() - ENVIRONMENT.keys()}) for known in cells]
     kept, _ = select(frame(rows), STRONG)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.analysis import published
-from experiments.analysis.laws import AMDAHL, USL, Case, Fit, Law, cases, fit
-from experiments.analysis.scaling import models, strong
+from experiments.analysis.laws import AMDAHL, GUSTAFSON, USL, Case, Fit, Law, cases, fit
+from experiments.analysis.scaling import models, strong, weak
+from experiments.analysis.select import WEAK
 from experiments.analysis.statistics import Array
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import Row, frame, repeated, trial
@@ -54,6 +55,10 @@ def test_usl_is_recovered_with_its_peak() -> None:
     assert law.off_by == pytest.approx(0, abs=1e-6)
 
 
+def test_gustafson_is_recovered_from_scaled_speedups() -> None:
+    assert fitted(GUSTAFSON, COUNTS - 0.25 * (COUNTS - 1)).results()["s"].value == pytest.approx(0.25)
+
+
 def test_without_coherency_usl_is_amdahl_and_its_peak_far_away() -> None:
     results = fitted(USL, amdahl(0.1)).results()
 
@@ -71,7 +76,8 @@ def test_a_speedup_that_falls_from_the_start_peaks_at_one_worker() -> None:
 @settings(max_examples=30)
 @given(FRACTIONS, st.floats(0, 0.1))
 def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: float) -> None:
-    for law, speedup in ((AMDAHL, amdahl(sigma)), (USL, usl(sigma, kappa))):
+    gustafson = COUNTS - sigma * (COUNTS - 1)
+    for law, speedup in ((AMDAHL, amdahl(sigma)), (USL, usl(sigma, kappa)), (GUSTAFSON, gustafson)):
         expected = [sigma, kappa] if law is USL else [sigma]
         assert fitted(law, speedup).parameters[0] == pytest.approx(expected, abs=1e-6)
 
@@ -79,7 +85,7 @@ def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: flo
 @settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 100), min_size=5, max_size=5))
 def test_whatever_was_measured_parameters_stay_in_range_and_intervals_in_order(speedup: list[float]) -> None:
-    for law in (AMDAHL, USL):
+    for law in (AMDAHL, USL, GUSTAFSON):
         done = fitted(law, speedup)
         assert ((done.parameters >= 0) & (done.parameters <= law.most)).all()
         assert all(interval.low <= interval.high for interval in done.results().values())
@@ -162,3 +168,18 @@ def test_repetitions_that_differ_by_more_than_the_residuals_make_the_interval() 
 def test_points_without_any_speedup_are_no_error(rows: list[Row]) -> None:
     trials = frame(rows)
     assert cases(strong(trials), models(trials)) == []
+
+
+@pytest.mark.parametrize("references", [True, False])
+def test_the_scaled_speedup_of_weak_scaling_is_of_the_work_that_is_really_there(references: bool) -> None:
+    rows = [trial("sequential", 1, 4.0, width=100, height=100)]
+    for workers in (2, 4, 8, 16, 32):
+        size = {"width": 100 * workers, "height": 100}
+        rows.append(trial("p1", workers, 8.0, **size))
+        rows += [trial("sequential", 1, 0.8 * 8.0 * workers, **size)] if references else []
+    trials = frame(rows)
+    (case,) = cases(weak(trials), models(trials, WEAK))
+
+    scaled = 0.8 * COUNTS if references else 0.5 * COUNTS  # else as if all work grew with the pixels
+    assert case.points["speedup"].tolist() == pytest.approx(list(scaled))
+    assert [done.law for done in case.fits] == [GUSTAFSON]

@@ -66,7 +66,7 @@ def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: py
 
 def test_load_of_others_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 15.0)
-    assert machine_findings() == ["other processes keep 1.2 CPUs of this machine busy"]
+    assert machine_findings() == ["other processes keep 1.2 CPUs of this machine busy; stop them"]
 
 
 def test_governors_are_found(root: Path) -> None:
@@ -82,16 +82,13 @@ def test_fewer_cpus_than_the_machine_has_are_found(root: Path) -> None:
     assert machine_findings() == ["affinity or a cgroup quota leaves 2 of the machine's 8 CPUs"]
 
 
-def test_a_low_limit_of_open_files_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 4096))
-    assert machine_findings() == ["only 64 open files are allowed (ulimit -n): too few for many workers"]
-
-
 def test_missing_or_tiny_shared_memory_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=8192))
-    assert machine_findings() == ["/dev/shm has 8 KiB left: multiprocessing keeps its locks there"]
+    assert machine_findings() == ["/dev/shm, where multiprocessing keeps its locks, has 8 KiB left; empty it"]
     os.rmdir(root / "dev/shm")
-    assert machine_findings() == ["/dev/shm cannot be written: multiprocessing keeps its locks there"]
+    assert machine_findings() == [
+        "/dev/shm, where multiprocessing keeps its locks, cannot be written; make it writable"
+    ]
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
@@ -99,7 +96,7 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
     assert setting_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
     oversubscribed, forked = setting_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
     assert oversubscribed == "oversubscribed: workers=4 with 8 OpenCV threads each on 8 usable CPUs"
-    assert forked == "a fork does not copy OpenCV's threads and may hang: runtime.start_method=spawn"
+    assert forked == "a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn"
     assert setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
     assert setting_findings(cell("sequential", 1, runtime=Runtime(8))) == []
 

@@ -58,14 +58,14 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_instrument_needs_a_cpu_for_each_worker(four_cpus: None) -> None:
     assert cell("copies", 4).not_applicable is None
-    reason = "copies measures CPUs, of which 4 are usable: workers=5 does not apply"
+    reason = "copies needs a CPU for each worker; give workers=4 or fewer"
     assert cell("copies", 5).not_applicable == reason
     assert cell("p2", 5).not_applicable is None
 
 
 def test_companions_are_decided_cell_by_cell(four_cpus: None) -> None:
     def named(one: Cell) -> list[tuple[str, int, int]]:
-        return [(each.cell.strategy, each.cell.config.workers, each.per_round) for each in companions(one)]
+        return [(each.strategy, each.config.workers, count) for each, count in companions(one).items()]
 
     assert named(cell("p2")) == []
     assert named(cell("p2", with_baseline=True)) == [("sequential", 1, 2)]

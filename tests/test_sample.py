@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from experiments.sweep.headers import pixel_count
 from experiments.sweep.inputs import stratified_sample
+from experiments.sweep.vetting import pixel_count
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from experiments.config.reference import REFERENCE, reference
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
-from experiments.sweep.results_lock import prepare, turn
+from experiments.sweep.results_lock import exclusive_use, prepare
 from experiments.trial.row import outputs_digest
 from tests.helpers.trial_rows import trial
 
@@ -104,7 +104,7 @@ def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     folder = written(tmp_path).parent
     (folder / f".{store.HOST}-{os.getpid()}.part").write_bytes(b"half")
     assert len(pd.read_parquet(folder)) == 1
-    with turn(tmp_path):
+    with exclusive_use(tmp_path):
         assert not list(folder.glob(".*"))
 
 

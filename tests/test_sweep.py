@@ -164,7 +164,7 @@ class TestOutputDir:
 
         others = run_py(*words, "seed=1")
         assert others.status == 2
-        assert "output_dir=kept: 12 files of these names are there" in others.stderr
+        assert "output_dir=kept: 12 files of these names exist" in others.stderr
         assert run_py(*words, "seed=1", "overwrite=true").status == 0
 
     def test_skipped_images_do_not_make_a_cell_incomplete(self, run_py: RunPy, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _refused(cells: Sequence[Cell]) -> dict[Candidate, str]:
     for name in dict.fromkeys(cell.runtime for cell in cells):
         alike = [cell for cell in cells if cell.runtime == name]
         try:
-            check_options(alike, Inventory())
+            check_options(alike)
         except OptionError as error:
             reasons |= {_candidate(cell): str(error) for cell in alike}
     if len(reasons) == len(cells):

@@ -1,8 +1,7 @@
-"""Two laws of scaling fitted to speedups, with their serial part and peak.
+"""Three laws of scaling fitted to speedups: what each says of a serial part and of a peak.
 
-The reciprocal of the speedup is linear in the parameters, which are never negative: the least-squares
-problem has one minimum. Residuals are relative: in seconds the smallest worker counts would outweigh others.
-"""
+In the right quantity each is linear in its parameters, which are never negative: a least-squares problem with
+one minimum. Its residuals are relative: in seconds the smallest worker counts would outweigh all others."""
 
 from collections.abc import Callable
 from itertools import product
@@ -17,7 +16,7 @@ from scipy.stats import multivariate_t
 from augment.strategies.sequential import Sequential
 from experiments.analysis.scaling import Models, strategies
 from experiments.analysis.select import INSTRUMENTS
-from experiments.analysis.statistics import LEVEL, Array, Interval
+from experiments.analysis.statistics import LEVEL, Array, Interval, interval_columns
 
 MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
 PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
@@ -25,16 +24,18 @@ SAMPLES = 1000  # of a bootstrap
 
 
 class Law(NamedTuple):
-    """A law 1 / S = terms[0] + parameters @ terms[1:]."""
+    """quantity(S) = terms[0] + parameters @ terms[1:]."""
 
     name: str
+    quantity: np.ufunc  # of the speedup, and the way back
     terms: Callable[[Array], list[Array]]  # of the workers
     parameters: list[str]
     most: float = 1.0  # of a parameter
 
 
-AMDAHL = Law("Amdahl", lambda p: [1 / p, 1 - 1 / p], ["s"])
-USL = Law("USL", lambda p: [1 / p, 1 - 1 / p, p - 1], ["sigma", "kappa"], np.inf)
+AMDAHL = Law("Amdahl", np.reciprocal, lambda p: [1 / p, 1 - 1 / p], ["s"])
+USL = Law("USL", np.reciprocal, lambda p: [1 / p, 1 - 1 / p, p - 1], ["sigma", "kappa"], np.inf)
+GUSTAFSON = Law("Gustafson", np.positive, lambda p: [p, 1 - p], ["s"])
 
 
 class Fit(NamedTuple):
@@ -54,7 +55,7 @@ class Fit(NamedTuple):
     def curve(self, workers: npt.ArrayLike) -> Array:
         """Return the speedup at each of `workers`."""
         first, *others = self.law.terms(np.asarray(workers, float))
-        speedup: Array = 1 / (first + self.parameters[0] @ np.array(others))
+        speedup: Array = self.law.quantity(first + self.parameters[0] @ np.array(others))
         return speedup
 
 
@@ -78,7 +79,7 @@ def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Ar
     it is unknown, and `dof` its degrees of freedom. The intervals are of a parametric bootstrap about the
     fitted curve: errors of this covariance and, as far as the law is further off than these explain, of the
     size of its residuals; by Student's t, since either size is known from a few values only."""
-    counts, measured = np.asarray(workers, float), 1 / np.asarray(speedup, float)
+    counts, measured = np.asarray(workers, float), law.quantity(np.asarray(speedup, float))
     first, *others = law.terms(counts)
     columns, predicted = np.array(others).T, measured
     for _ in range(PASSES):
@@ -105,19 +106,24 @@ class Case(NamedTuple):
 
 
 def cases(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[Case]:
-    """Return the fitted laws of each strategy but instruments, for points of `strong` and their `models`.
-
-    A law assumes a CPU per worker: only counts up to `cpus` are fitted, if MIN_COUNTS are known.
-    """
+    """Return the laws that apply to the points of `strong` or `weak`, with their `models`, for each strategy
+    but instruments. A law assumes a CPU per worker: only counts up to `cpus` are fitted, if MIN_COUNTS are
+    known."""
+    weak = "speedup" not in points
+    measure, laws = ("efficiency", [GUSTAFSON]) if weak else ("speedup", [AMDAHL, USL])
+    if weak and points["normalised_efficiency"].count() >= MIN_COUNTS:  # never mixed with the study's
+        measure = "normalised_efficiency"
     apart = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
     curves = points[points["workers"].between(2, cpus) & ~apart].sort_values("workers")
+    scale = curves["workers"] if weak else 1
+    curves[interval_columns("speedup")] = curves[interval_columns(measure)].mul(scale, axis=0)
     curves = curves.dropna(subset="speedup")
     result = []
     for saving, strategy in product((True, False), strategies(curves)):
         known = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
         if len(known) >= MIN_COUNTS:
-            pairs = list(zip(known["speedup_base"], known["point"], strict=True))
+            pairs = list(zip(known[f"{measure}_base"], known["point"], strict=True))
             errors = models[saving].covariance(pairs), models[saving].dof
-            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in (AMDAHL, USL)]
+            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in laws]
             result.append(Case(saving, strategy, known, fits))
     return result

@@ -18,12 +18,12 @@ from experiments.store.columns import ADHOC, UNTOUCHED
 
 
 class CellFailedError(RuntimeError):
-    """A cell, or a companion of it, that could not be measured."""
+    """A failure of a cell or of one of its companions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A composed configuration with the names that were chosen for its groups."""
+    """A composed configuration with the names chosen for its groups."""
 
     config: Config
     experiment: str = ADHOC
@@ -32,14 +32,11 @@ class Cell:
     pipeline: str = "study"
     ablation: str = UNTOUCHED
     runtime: str = "study"
-    words: tuple[str, ...] = ()  # of the command line
+    words: tuple[str, ...] = ()  # of its command line
 
     @classmethod
     def of(cls, composed: DictConfig, choices: Mapping[str, Any], words: Sequence[str]) -> Cell:
-        """Return the cell of a configuration that Hydra composed from `words`. Raises OptionError.
-
-        `choices` are `hydra.runtime.choices`.
-        """
+        """Return the cell that Hydra composed from `words` with its runtime choices. Raises OptionError."""
         for group in ("", "strategy", "dataset", "runtime", "advise"):
             node = composed[group] if group else composed
             kind: Any = OmegaConf.get_type(node)
@@ -52,25 +49,23 @@ class Cell:
 
     @property
     def strategy(self) -> str:
-        """The strategy's name in STRATEGIES, whatever the file in conf/strategy is called."""
+        """The strategy's name in STRATEGIES; the file in conf/strategy may have another name."""
         return self.config.strategy.name
 
     @property
     def not_applicable(self) -> str | None:
-        """Why the strategy does not apply to this cell; None where it does."""
+        """The reason why the strategy does not apply to this cell; None if it applies."""
         strategy, workers = self.config.strategy, self.config.workers
         if self.config.runtime.reuse_pipeline and library_of(self.config.pipeline) is Library.callable:
-            made = f"pipeline={self.pipeline} is a callable, made from each seed"
-            return f"{made}: runtime.reuse_pipeline=true does not apply; give runtime.reuse_pipeline=false"
+            reason = f"pipeline={self.pipeline} is a callable, which every task builds from its seed"
+            return f"{reason}; give runtime.reuse_pipeline=false"
         if strategy.instrument and workers > (cpus := usable_cpus()):
-            return (
-                f"{strategy.name} measures CPUs, of which {cpus} are usable: workers={workers} does not apply"
-            )
+            return f"{strategy.name} needs a CPU for each worker; give workers={cpus} or fewer"
         return strategy.not_applicable(workers, self.config.saving)
 
     @property
     def label(self) -> str:
-        """What people call it, also part of a file name: `p2-4w-2000x1000-saving`."""
+        """The name for people and in file names: `p2-4w-2000x1000-saving`."""
         size = self.config.image_size or "native"
         options = determining(self.config.strategy).items()
         changed = "".join(f"-{name}{value}" for name, value in options if value is not None)

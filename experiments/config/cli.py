@@ -1,4 +1,4 @@
-"""How the command line speaks to people: a help page derived from the options, errors on one line."""
+"""The command line's help page, derived from the options, and its errors, one line each."""
 
 import difflib
 import os
@@ -29,10 +29,14 @@ CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 KINDS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
 DECLARED: list[tuple[str, tuple[str, type]]] = [  # heading, prefix on the command line, dataclass
-    ("Options (option=value), with their defaults", ("", Config)),
-    *((f"Of {group}={name}", (f"{group}.", kind)) for group in KINDS for name, kind in KINDS[group].items()),
-    ("Of runtime", ("runtime.", Runtime)),
-    ("Of experiment=advise", ("advise.", Advise)),
+    ("Options (option=value) with their defaults", ("", Config)),
+    *(
+        (f"Options of {group}={name}", (f"{group}.", kind))
+        for group in KINDS
+        for name, kind in KINDS[group].items()
+    ),
+    ("Options of runtime", ("runtime.", Runtime)),
+    ("Options of experiment=advise", ("advise.", Advise)),
 ]
 HEADER = """\
 How far does image augmentation scale on this machine, with which strategy, and what stops it?
@@ -44,9 +48,11 @@ FOOTER = '--cfg job prints the composed cell; eval "$$(python run.py -sc install
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs what `hydra.main` returned; ends with status 2 for a wrong command, 1 for a failed cell."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # its exceptions come to plain_errors() unprinted
-    sys.path.append(os.getcwd())  # a pipeline may name a class of the user's own
+    """Run the function that `hydra.main` returned; exit with 2 for a wrong command, 1 for a failed cell."""
+    os.environ["HYDRA_FULL_ERROR"] = (
+        "1"  # Hydra passes its exceptions on to plain_errors() without printing them
+    )
+    sys.path.append(os.getcwd())  # a pipeline may name a user's class
     folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))  # for a launcher's jobs
     prepare()
@@ -55,14 +61,14 @@ def run(main: Callable[[], None]) -> None:
 
 
 def prepare() -> None:
-    """Makes the options and their help page known to Hydra."""
+    """Register the options and their help page with Hydra."""
     register()
     page = {"app_name": "augment", "header": HEADER, "footer": FOOTER, "template": help_page()}
     ConfigStore.instance().store(group="hydra/help", name="options", node=page)
 
 
 def help_page() -> str:
-    """Every choice and option, from the files in conf/ and the declarations."""
+    """Return the help page: every choice and option, from the files in conf/ and the declarations."""
     groups = {folder.name: sorted(folder.glob("*.yaml")) for folder in sorted((ROOT / "conf").iterdir())}
     lists = {name: ", ".join(file.stem for file in files) for name, files in groups.items() if files}
     choices = [f"  {name:12} {names}" for name, names in lists.items()]
@@ -72,25 +78,29 @@ def help_page() -> str:
 
 
 def _option_lines(prefix: str, kind: Any) -> Iterator[str]:
-    """A line for each option of a dataclass: default, sentence, and what may be given."""
+    """Yield a line for each option of a dataclass: default, meaning and allowed values."""
     for declared in fields(kind):
         if "doc" in declared.metadata:
             name, default, unit = prefix + declared.name, declared.default, declared.metadata["unit"]
             shown = "null" if default is None else "…" if default == REQUIRED else str(default).lower()
             minimum = declared.metadata["minimum"]
             bound = "" if minimum is None else f"{minimum:g} or more"
-            given = ", ".join(filter(None, [values(option_types()[name]), unit, bound]))
-            yield f"  {f'{name}={shown}':32} {declared.metadata['doc']} ({given})"
+            allowed = ", ".join(filter(None, [values(option_types()[name]), unit, bound]))
+            yield f"  {f'{name}={shown}':32} {declared.metadata['doc']} ({allowed})"
 
 
 def option_types() -> dict[str, Any]:
-    """Every option that a command line can name, dotted where it is of a group, with its type."""
+    """Return the type of every option by its name on the command line, like `strategy.savers`."""
     kinds = [(prefix, kind, get_type_hints(kind)) for _, (prefix, kind) in DECLARED]
-    return {prefix + part.name: hints[part.name] for prefix, kind, hints in kinds for part in fields(kind)}
+    return {
+        prefix + declared.name: hints[declared.name]
+        for prefix, kind, hints in kinds
+        for declared in fields(kind)
+    }
 
 
 def values(hint: Any) -> str:
-    """What an option of a type takes: `an integer or null`, `one of fork, spawn, forkserver`."""
+    """Return the allowed values of a type: `an integer or null`, `one of fork, spawn, forkserver`."""
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"one of {', '.join(member.name for member in hint)}"
     return " or ".join(TYPES.get(kind, "a choice") for kind in get_args(hint) or (hint,))
@@ -98,8 +108,7 @@ def values(hint: Any) -> str:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Ends the program with one line: with status 2 when the command is at fault, or a folder it names,
-    with status 1 when a cell failed."""
+    """Print an error as one line and exit: with 2 for a wrong command or folder, with 1 for a failed cell."""
     try:
         yield
     except (HydraException, OmegaConfBaseException, OptionError, StoreError) as error:
@@ -112,7 +121,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """One line for people from what Hydra or OmegaConf say in several."""
+    """Return a plain line for an error of Hydra or OmegaConf, which takes several."""
     text = f"{error}\n{error.__cause__ or ''}"
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
@@ -121,18 +130,18 @@ def explain(error: Exception) -> str:
             return f"{choice}: is now called {RENAMED[choice]}"
         listed = re.search(r"Available options in .*\n((?:\t.*\n?)*)", text)
         names = [name for name in listed[1].split() if not name.startswith("base_")] if listed else []
-        advice = f"choose one of {', '.join(names)}" if names else "--help lists what there is"
+        advice = f"choose one of {', '.join(names)}" if names else "--help lists the choices"
         return f"{match[1]}={match[2]}: no such {match[1]}; {advice}"
     if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
         bases = ", ".join(f"base_{name}" for name in KINDS.get(match[2], {}))
-        advice = f"class and options come from defaults: [{bases}], one of these" if bases else "see --help"
+        advice = f"give `defaults: [BASE]`, BASE one of {bases}" if bases else "--help lists them"
         return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):
         return _unknown(match[1] or match[2])
     if match := re.search(r"missing mandatory value: .*\n\s*full_key: (\S+)", text):
         return f"{match[1]}: required; give {match[1]}=…"
     if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{match[1]}: several values are a sweep, which needs -m"
+        return f"{match[1]}: several values are a sweep; give -m"
     match = re.search(r"Error merging override ([^\s=]+)=(.*)", text)
     if match and match[1] in option_types():
         return f"{match[1]}={match[2]}: must be {values(option_types()[match[1]])}"
@@ -158,25 +167,23 @@ def _unknown(name: str) -> str:
         return f"{name}: is now called {RENAMED[name]}"
     known = [*option_types(), "protocol", "ablation", "experiment"]
     if name in known:
-        return f"{name}: not an option of the {name.split('.')[0]} that is chosen"
+        return f"{name}: not an option of the chosen {name.split('.')[0]}; --help lists its options"
     close = difflib.get_close_matches(name, known, n=1)
     return f"{name}: no such option; " + (f"did you mean {close[0]}?" if close else "--help lists them")
 
 
 @contextmanager
 def interruptions() -> Iterator[None]:
-    """End the trial and then the program on Ctrl-C and SIGTERM, with the status that shells expect."""
-    received = [signal.SIGINT]
+    """End the trial and the program on Ctrl-C and SIGTERM, with the status that shells expect."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        received[:] = [signal.Signals(number)]
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(number)
 
     previous = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("Interrupted. Run the same command again to resume.", file=sys.stderr)
-        raise SystemExit(128 + received[0]) from None
+        raise SystemExit(128 + (*interrupt.args, signal.SIGINT)[0]) from None
     finally:
         signal.signal(signal.SIGTERM, previous)

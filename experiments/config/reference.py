@@ -1,4 +1,4 @@
-"""`make schema`: docs/reference.md, generated from the declarations of options and columns."""
+"""The generator of docs/reference.md from the declarations of options and columns: `make schema`."""
 
 from experiments import ROOT
 from experiments.config.cli import help_page, prepare
@@ -8,7 +8,7 @@ REFERENCE = ROOT / "docs" / "reference.md"
 TEXT = """\
 # Reference
 
-Generated from the options' and columns' declarations by `make schema`; do not edit.
+Generated from the declarations of options and columns by `make schema`; do not edit.
 
 ## Options
 
@@ -16,8 +16,8 @@ Generated from the options' and columns' declarations by `make schema`; do not e
 {}
 ```
 
-The columns of the parquet files follow, a table each; `?` marks those that may be null, `*` those that
-determine what is measured: trials that differ in one of them are never pooled.
+The columns of the parquet files follow, one table for each kind of file. `?` marks columns that may be null.
+`*` marks columns that determine what is measured: trials that differ in one of them are never pooled.
 """
 
 
@@ -31,9 +31,9 @@ def reference() -> str:
 def _section(table: str, columns: tuple[Column, ...]) -> str:
     types = schema(table)
     lines = [f"## {table}", "", "| column | type | meaning |", "| --- | --- | --- |"]
-    for each in columns:
-        marks = "?" * each.nullable + r"\*" * bool(each.determines)
-        lines.append(f"| `{each.name}` | {types.field(each.name).type}{marks} | {each.doc} |")
+    for column in columns:
+        marks = "?" * column.nullable + r"\*" * bool(column.determines)
+        lines.append(f"| `{column.name}` | {types.field(column.name).type}{marks} | {column.doc} |")
     return "\n".join(lines) + "\n"
 
 

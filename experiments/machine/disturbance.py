@@ -18,10 +18,7 @@ _TEXT = "".join(hashlib.sha256(i.to_bytes(2, "big")).hexdigest() for i in range(
 
 
 def cpu_counters(cpus: Set[int]) -> dict[str, float]:
-    """Return `busy_s`, `iowait_s` and `steal_s` since boot, summed over these CPUs, in ticks of 10 ms.
-
-    Empty if the kernel does not show all of these CPUs.
-    """
+    """Return `busy_s`, `iowait_s` and `steal_s` of these CPUs since boot, in ticks of 10 ms, or nothing."""
     names = {f"cpu{number}" for number in cpus}
     lines = (line.split() for line in read("proc/stat").splitlines())
     ticks = [map(int, fields) for name, *fields in lines if name in names]

@@ -1,8 +1,4 @@
-"""The experimental environment, as the study prints it, and the machine's fingerprint.
-
-Read from /proc and /sys; what a container hides is `unknown`. This module imports none of the libraries
-whose versions it reads.
-"""
+"""The experimental environment, as the study prints it, read from /proc and /sys, and its fingerprint."""
 
 import hashlib
 import json
@@ -61,10 +57,8 @@ def machine_columns() -> dict[str, Any]:
 
 
 def usable_cpus() -> int:
-    """Return the CPUs that affinity and cgroup quotas (rounded up) leave to this process; at least 1.
-
-    `loky.cpu_count` reads the root cgroup's quota only, but those of nested ones count, too.
-    """
+    """Return the CPUs that affinity and cgroup quotas (rounded up) leave to this process; at least 1."""
+    # Not `loky.cpu_count`, which ignores the quotas of nested cgroups.
     return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, _quotas())]))
 
 

@@ -48,10 +48,7 @@ def _memory_headrooms() -> Iterator[int]:
 
 
 def file_system(place: Path) -> str:
-    """Return type and mount point of the file system of a path, like `ext4 /home`.
-
-    The path need not exist. An address gives its beginning: `s3://bucket`.
-    """
+    """Return type and mount point of a path's file system, like `ext4 /home`, or an address's bucket."""
     if not isinstance(place, Path):
         return "/".join(str(place).split("/")[:3])
     types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}

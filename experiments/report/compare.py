@@ -26,11 +26,20 @@ EXPLANATION = (
 def cell_table(cells: pd.DataFrame) -> str:
     """Return the cells of `compare` as a table, named by the columns in which they differ."""
     names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
-    display = with_short_digests(cells[names].map(value_text))
+    shown = with_short_digests(cells[names].map(value_text))
     for side in "AB":
-        display[f"{side} (s)"] = cells[f"wall_s_{side.lower()}"].map(value_text)
-    display["verdict"] = cells["verdict"]
-    return tabulate(display.to_dict("list"), headers="keys", disable_numparse=True)
+        shown[f"{side} (s)"] = cells[f"wall_s_{side.lower()}"].map(value_text)
+    shown["verdict"] = cells["verdict"]
+    return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
+
+
+def comparison(a_folder: Path, b_folder: Path) -> str:
+    """Return the text to print. Raises NothingToCompareError if no cell is in both folders."""
+    a, b = (_trials(folder) for folder in (a_folder, b_folder))
+    cells = compare(a, b)
+    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
+    title = f"B against A: A is {a_folder}, B is {b_folder}"
+    return "\n".join([title, environments(a, b), "", cell_table(cells), "", *left_out, EXPLANATION])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,14 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for side in "AB":
         parser.add_argument(side, type=Path, help="a folder of results or of trials")
     chosen = parser.parse_args(arguments)
-    a, b = _trials(chosen.A), _trials(chosen.B)
     try:
-        table = cell_table(compare(a, b))
+        print(comparison(chosen.A, chosen.B))
     except NothingToCompareError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
-    title = f"B against A: A is {chosen.A}, B is {chosen.B}"
-    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
-    print(title, environments(a, b), "", table, "", *left_out, EXPLANATION, sep="\n")
 
 
 def _trials(folder: Path) -> pd.DataFrame:

@@ -26,8 +26,8 @@ def write_report(results: Results, names_files: bool = True) -> bool:
     """
     sections = sections_of(results.experiment)
     if results.trials.empty and not any(section.source for section in sections):
-        folder, command = results.folder / "trials", f"python run.py -m experiment={results.experiment}"
-        raise NoTrialsError(f"{folder / results.experiment}: no trials yet; `{command}` measures some")
+        command = f"python run.py -m experiment={results.experiment}"
+        raise NoTrialsError(f"{results.trials_folder}: no trials yet; `{command}` measures some")
     written: list[Path] = []
     main_tables: list[str] = []
     is_sound = True

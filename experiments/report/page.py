@@ -69,21 +69,21 @@ class Chapter:
     exhibits: dict[str, Exhibit] = field(default_factory=dict)  # by key
 
 
-def chapters(root: Results) -> tuple[list[Chapter], list[str]]:
+def chapters(results: Results) -> tuple[list[Chapter], list[str]]:
     """Return the chapters with all that the sections show, and why some sections show nothing.
 
     Equal tables of several experiments, such as the environment, stand once in a chapter.
     """
     by_heading: dict[str, Chapter] = {}
     reasons = []
-    for section, results in sections_below(root):
+    for section, one in sections_below(results):
         chapter = by_heading.setdefault(section.chapter, Chapter(section.chapter, section.words))
         try:
-            for stem, content in section.show(results):
-                for exhibit in _exhibits(f"{results.experiment}-{stem}", content):
+            for stem, content in section.show(one):
+                for exhibit in _exhibits(f"{one.experiment}-{stem}", content):
                     chapter.exhibits.setdefault(exhibit.key, exhibit)
         except SHOW_ERRORS as error:
-            reasons.append(f"{results.experiment}: no {section.name}: {error}")
+            reasons.append(f"{one.experiment}: no {section.name}: {error}")
     return [chapter for chapter in by_heading.values() if chapter.exhibits], reasons
 
 
@@ -160,12 +160,12 @@ def page(folder: Path) -> str:
     if trials.empty:
         reason = f"{folder}/trials: no results yet"
         raise NoTrialsError(f"{reason}; `make advise` or `make strong-scaling` measures some")
-    with_content, reasons = chapters(results)
+    shown, reasons = chapters(results)
     loader = FileSystemLoader(TEMPLATES)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template("page.html").render(
-        answer=answer(with_content),
-        chapters=with_content,
+        answer=answer(shown),
+        chapters=shown,
         reasons=reasons,
         missing=missing(results),
         commands=commands(trials),

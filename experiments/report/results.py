@@ -19,6 +19,7 @@ class Results:
     def __init__(self, folder: Path, experiment: str) -> None:
         self.folder, self.experiment = folder, experiment
         self._by_experiment = {experiment: self}
+        self.trials_folder = folder / "trials" / experiment
         self.title = experiment.replace("_", " ").capitalize()
 
     def beside(self, experiment: str) -> "Results":
@@ -31,7 +32,7 @@ class Results:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """Return a row per trial."""
-        return store.read(self.folder / "trials" / self.experiment, "trials")
+        return store.read(self.trials_folder, "trials")
 
     @cached_property
     def parts(self) -> store.DetailReader:

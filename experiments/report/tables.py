@@ -64,10 +64,10 @@ class Table:
 
 
 def plain_table(
-    title: str, data: pd.DataFrame, notes: Sequence[str] = (), display: pd.DataFrame | None = None
+    title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
 ) -> Table:
-    """Return a table that shows the columns of `display`, or those of `data`."""
-    frame = with_short_digests(data if display is None else display)
+    """Return a table that shows the columns of `shown`, or those of `data`."""
+    frame = with_short_digests(data if shown is None else shown)
     if "strategy" in frame:
         frame = frame.assign(strategy=frame["strategy"].map(label))
     rows = [[value_text(value) for value in row] for row in frame.itertuples(index=False)]
@@ -90,10 +90,10 @@ def text_table(
     data: pd.DataFrame | None = None,
 ) -> Table:
     """Return a table of `columns` and `texts` of each row; its data is `data`, or the rows."""
-    display = rows[list(columns)].copy()
+    shown = rows[list(columns)].copy()
     for head, text in texts.items():
-        display[head] = [text(row) for row in rows.to_dict("records")]
-    return plain_table(title, rows if data is None else data, notes, display)
+        shown[head] = [text(row) for row in rows.to_dict("records")]
+    return plain_table(title, rows if data is None else data, notes, shown)
 
 
 def point_table(

@@ -1,4 +1,4 @@
-"""Results on disk: a parquet file per trial, written once and whole; a folder of them reads as one table."""
+"""Results on disk: one parquet file per trial, written once and whole; a folder is read as one table."""
 
 import os
 import socket
@@ -19,49 +19,49 @@ HOST = socket.gethostname()
 
 
 class StoreError(OSError):
-    """Results that cannot be written or read: one line with the file and the cause."""
+    """A failure to write or read results: one line with the file and the cause."""
 
 
-def write(results: Path, label: str, row: Mapping[str, Any], parts: Iterable[tuple[str, "pa.Table"]]) -> Path:
+def write(
+    results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, "pa.Table"]]
+) -> Path:
     """Write the detail tables of a trial and then its row; return the file of the row. Raises StoreError.
 
-    An empty table is left out. The trial counts when its row is there.
+    An empty table is left out. The trial counts once its row is written.
     """
     import pyarrow as pa
 
     printable = {key: _printable(value) for key, value in row.items()}
     trial = pa.Table.from_pylist([printable], schema("trials"))
     name = f"{label}-{row['cell']}-{row['trial_id']}.parquet"
-    for table, content in parts:
+    for table, content in details:
         if content.num_rows:
             write_table(results / table / str(row["experiment"]) / name, content)
-        del content  # of a million tasks, one table at a time is enough
+        del content  # frees the table before the next is built: a million tasks take gigabytes
     path = results / "trials" / str(row["experiment"]) / name
     write_table(path, trial)
     return path
 
 
 def write_before(results: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes what a sweep sets out to do, rows of `plans` or `candidates`, a file for each of its
-    experiments. Raises StoreError."""
+    """Write a sweep's `plans` or `candidates`, one file for each experiment. Raises StoreError."""
     import pyarrow as pa
 
     of_experiments: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         printable = {key: _printable(value) for key, value in row.items()}
         of_experiments.setdefault(row["experiment"], []).append(printable)
-    for name, each in of_experiments.items():
-        path = results / table / name / f"{each[0]['sweep']}.parquet"
-        write_table(path, pa.Table.from_pylist(each, schema(table)))
+    for experiment, planned in of_experiments.items():
+        path = results / table / experiment / f"{planned[0]['sweep']}.parquet"
+        write_table(path, pa.Table.from_pylist(planned, schema(table)))
 
 
 def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
-    """Writes a file that is whole or not there, encoded as pyarrow's `write_table` is told. Raises
-    StoreError."""
+    """Write a file whole or not at all; `encoding` goes to pyarrow's `write_table`. Raises StoreError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    aside = path.with_name(f".{HOST}-{os.getpid()}.part")  # readers of the folder pass over dotted names
+    aside = path.with_name(f".{HOST}-{os.getpid()}.part")  # readers ignore dotted names
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(aside, "wb") as file:
@@ -73,16 +73,18 @@ def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
         with suppress(OSError):  # the first error is the one to report
             aside.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"results_dir: {path} cannot be written: {reason}") from error
+        raise StoreError(
+            f"results_dir: {path} cannot be written: {reason}; free the disk or give another folder"
+        ) from error
 
 
 def _printable(value: Any) -> Any:
-    """Text as UTF-8, whatever bytes a file name in it is made of."""
+    """Return text as valid UTF-8; file names in it may hold any bytes."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:
-    """The rows of one cell, oldest first. A file that is damaged counts nothing; `read` names it."""
+    """Return the rows of one cell, oldest first. Damaged files do not count; `read` names them."""
     paths = (results / "trials" / experiment).glob(f"*-{cell}-*.parquet")
     return sorted((row for path in paths for row in _rows(path)), key=lambda row: row["started_at"])
 
@@ -99,14 +101,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read(folder: Path, table: str) -> "pd.DataFrame":
-    """All rows of one of TABLES below a folder. A file that is damaged or not of the suite is named on
-    stderr and left as it is; the rest is read."""
+    """Return all rows of one of TABLES below a folder; name damaged and foreign files on stderr."""
     frame: pd.DataFrame = read_arrow(folder, table).to_pandas()
     return frame
 
 
 def read_arrow(folder: Path, table: str) -> "pa.Table":
-    """The same as an Arrow table."""
+    """Return the same as an Arrow table."""
     import pyarrow as pa
 
     tables = [schema(table).empty_table()]
@@ -115,13 +116,12 @@ def read_arrow(folder: Path, table: str) -> "pa.Table":
             tables.append(_in_schema(_content(path), table))
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
-            print(f"warning: {path} is left out: {reason}", file=sys.stderr)
+            print(f"warning: {path} is left out: {reason}; remove or restore it", file=sys.stderr)
     return pa.concat_tables(tables)
 
 
 def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
-    """A whole file. Opened as one: as a dataset, which `read_table` makes of it, small ones take twice as
-    long."""
+    """Return a whole file. `read_table`, which opens it as a dataset, takes twice as long for small ones."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -129,9 +129,9 @@ def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
 
 
 def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) -> "pa.Table":
-    """Return the content of a file of one of TABLES in today's schema, all its columns or those named.
+    """Return a file's content in the schema of one of TABLES, all its columns or those named.
 
-    Nullable columns that the file lacks are null. Raises ValueError if it lacks another one.
+    Missing nullable columns are null. Raises ValueError if another column is missing.
     """
     import pyarrow as pa
 
@@ -140,35 +140,37 @@ def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) 
         wanted = pa.schema([wanted.field(name) for name in names])
     if content.schema == wanted:
         return content
-    lacking = [each for each in TABLES[table] if each.name in {*wanted.names} - have]
-    if foreign := [each.name for each in lacking if not each.nullable]:
+    lacking = [column for column in TABLES[table] if column.name in {*wanted.names} - have]
+    if foreign := [column.name for column in lacking if not column.nullable]:
         raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
-    nulls = {each.name: pa.nulls(len(content), wanted.field(each.name).type) for each in lacking}
+    nulls = {column.name: pa.nulls(len(content), wanted.field(column.name).type) for column in lacking}
     columns = [nulls[name] if name in nulls else content[name] for name in wanted.names]
     return pa.table(columns, wanted.names).cast(wanted)
 
 
 class DetailReader:
-    """The tasks, transforms and turns of the trials of one experiment, read one trial at a time and only in
-    the columns wanted. A sweep writes a file per trial; `experiments.report.pack` writes one file of all
-    trials, which has the name of its table."""
+    """A reader of the detail tables of one experiment, one trial at a time, in the requested columns only.
+
+    A sweep writes a file per trial; `experiments.report.pack` writes one file of all trials, named as its
+    table.
+    """
 
     def __init__(self, results: Path, experiment: str) -> None:
         """List the files. Raises StoreError if a file of all trials cannot be read."""
-        self._parts: dict[tuple[str, str], Path | pa.Table] = {}
+        self._sources: dict[tuple[str, str], Path | pa.Table] = {}
         for table in DETAIL_TABLES:
             for path in (results / table / experiment).glob("[!.]*.parquet"):
                 if path.stem == table:
-                    self._parts |= {(table, trial_id): rows for trial_id, rows in _by_trial(path)}
+                    self._sources |= {(table, trial_id): rows for trial_id, rows in _by_trial(path)}
                 else:
-                    self._parts[table, path.stem.rpartition("-")[2]] = path
+                    self._sources[table, path.stem.rpartition("-")[2]] = path
 
     def has(self, table: str, trial_id: str) -> bool:
-        """Return whether that part of a trial was recorded."""
-        return (table, trial_id) in self._parts
+        """Return whether that detail table of a trial was recorded."""
+        return (table, trial_id) in self._sources
 
     def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
-        """Return the rows of a part of one trial, none if it was not recorded. Raises StoreError."""
+        """Return the rows of a detail table of one trial, none if not recorded. Raises StoreError."""
         frame: pd.DataFrame = self.rows(table, trial_id, columns).to_pandas()
         return frame
 
@@ -177,13 +179,12 @@ class DetailReader:
         import pyarrow as pa
 
         names = columns or schema(table).names
-        part = self._parts.get((table, trial_id))
+        source = self._sources.get((table, trial_id))
         try:
-            if isinstance(part, Path):
-                part = _content(part, names)
-            return (
-                schema(table).empty_table().select(names) if part is None else _in_schema(part, table, names)
-            )
+            if source is None:
+                return schema(table).empty_table().select(names)
+            content = _content(source, names) if isinstance(source, Path) else source
+            return _in_schema(content, table, names)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise StoreError(f"{table} of trial {trial_id} cannot be read: {error}") from error
 

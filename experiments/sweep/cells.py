@@ -18,29 +18,32 @@ from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
-from experiments.sweep.planned_row import cell_command, image_columns, input_columns, planned_columns
-from experiments.sweep.results_lock import turn
+from experiments.sweep.planned_row import cell_command, planned_columns
+from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
 
 Row = dict[str, Any]
+ALREADY_MEASURED = "already measured"
+UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
 
 
 class SweepCell:
-    """A cell with its companions' share of each round. `rows` grows with its trials; nothing else changes."""
+    """A cell with its number of trials in a round. Only `rows` changes: it grows with the trials."""
 
     def __init__(self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool) -> None:
-        """`in_sweep`: the sweep has more cells, so this one keeps its outputs in a folder of its own."""
+        """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = per_round
         self.rows: list[Row] = []  # of this sweep
         self._inventory = inventory
         self.inputs: Inputs | Exception = _inputs(cell, inventory)
-        known = planned_columns(cell) | input_columns(self.inputs)
-        self.identity = identity(known)
+        planned = planned_columns(cell)
+        planned |= UNKNOWN_INPUTS if isinstance(self.inputs, Exception) else self.inputs.columns
+        self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
             folder = f"{cell.config.output_dir}/{cell.label}-{self.identity[:8]}"
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
-            known["output_dir"] = str(cell.config.output_place)
-        self.cell, self._known = cell, known
+            planned["output_dir"] = str(cell.config.output_place)
+        self.cell, self._planned = cell, planned
 
     @property
     def stored_rows(self) -> list[Row]:
@@ -48,28 +51,46 @@ class SweepCell:
         return store.trials_of(self.cell.config.results_folder, self.cell.experiment, self.identity)
 
     @property
+    def status(self) -> str:
+        """The outcome of this sweep: `failed` if any trial failed."""
+        statuses = [row["status"] for row in self.rows]
+        return FAILED if FAILED in statuses else statuses[0] if statuses else ALREADY_MEASURED
+
+    @property
     def failures(self) -> list[str]:
         """A line for each different error of its trials in this sweep."""
         errors = dict.fromkeys(row["error"] for row in self.rows if row["status"] == FAILED)
         return [f"{self.cell.label} failed: {error}" for error in errors]
 
-    def missing(self) -> int:
-        """Return how many trials this sweep has to add.
+    @property
+    def numbers(self) -> str:
+        """A line like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
+        rows = self.stored_rows
+        ok = ok_rows(rows)
+        if not ok:
+            return f"{self.cell.label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
+        walls_s = [row["wall_s"] for row in ok]
+        spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
+        digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
+        wall_s = sum(walls_s) / len(walls_s)
+        rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
+        return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
-        These are the trials asked for less the ok ones, or all of them if they are wanted anew, or one if
-        kept outputs are gone.
-        """
+    def missing(self) -> int:
+        """Return how many trials this sweep has to add; one if kept outputs are gone."""
         rows, config = self.stored_rows, self.cell.config
         if self.cell.not_applicable:
             return int(not self.is_complete(rows, 0))
         wanted = self.per_round * config.repetitions
-        return wanted if config.rerun else max(wanted - count_ok(rows), int(not self._outputs_kept(rows)), 0)
+        if config.rerun:
+            return wanted
+        return max(wanted - len(ok_rows(rows)), int(not self._outputs_kept(rows)))
 
     def is_complete(self, rows: Sequence[Row], target: int) -> bool:
         """Return whether these rows hold `target` ok trials, or say that the cell does not apply."""
         if self.cell.not_applicable:
             return any(row["status"] == NOT_APPLICABLE for row in rows)
-        return not self.cell.config.rerun and count_ok(rows) >= target
+        return not self.cell.config.rerun and len(ok_rows(rows)) >= target
 
     def plan(self, target: int) -> Row:
         """Return its row in the plan of a sweep after which it has `target` ok trials."""
@@ -81,36 +102,36 @@ class SweepCell:
     def measure(self, sweep: str, number: int, target: int) -> Row | None:
         """Measure and store one trial in round `number` of a sweep, and return its row.
 
-        None if another sweep has completed the cell meanwhile, or if the cell could not even begin before.
+        Return None if another sweep has completed the cell, or if an earlier trial could not even begin.
         """
         if any(row["status"] == FAILED and row.get("n_images") is None for row in self.rows):
             return None
         results = self.cell.config.results_folder
-        with turn(results):
+        with exclusive_use(results):
             rows = self.stored_rows
             if self.is_complete(rows, target):
                 return None
-            row, tables = self._run(sweep, number, rows)
-            store.write(results, self.cell.label, row, tables)
+            row, details = self._run(sweep, number, ok_rows(rows))
+            store.write(results, self.cell.label, row, details)
         self.rows.append(row)
         return row
 
-    def _run(self, sweep: str, number: int, stored: Sequence[Row]) -> tuple[Row, Any]:
+    def _run(self, sweep: str, number: int, earlier_ok: Sequence[Row]) -> tuple[Row, Any]:
         """Return the row and the detail tables of one more trial. An error becomes a failed row."""
-        begin, ok = time.perf_counter(), [row for row in stored if row["status"] == OK]
-        row: Row = self._known | {
+        begin = time.perf_counter()
+        row: Row = self._planned | {
             "trial_id": token_hex(8),
             "sweep": sweep,
             "round": number,
             "cell": self.identity,
-            "earlier_ok": len(ok),
+            "earlier_ok": len(earlier_ok),
             "started_at": datetime.now(UTC),
         }
         if reason := self.cell.not_applicable:
             return row | {"status": NOT_APPLICABLE, "error": reason}, ()
         try:
             vetted = self._inventory.vetted(self.cell.config)
-            row |= image_columns(vetted, self.cell.config.n_augmentations)
+            row |= vetted.columns(self.cell.config.n_augmentations)
             findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, vetted)]
             row["warnings"] = "\n".join(findings) or None
             measurement = measure.measure(self.cell, vetted.good, row["trial_id"])
@@ -118,44 +139,44 @@ class SweepCell:
             return row | {"status": FAILED, "error": error_line(error)}, ()
         row |= measurement.columns
         if row["status"] == OK:
-            findings += disturbance.spread_findings([*(each["wall_s"] for each in ok), row["wall_s"]])
+            walls_s = [trial["wall_s"] for trial in [*earlier_ok, row]]
+            findings += disturbance.spread_findings(walls_s)
             row["untimed_s"] = time.perf_counter() - begin - row["wall_s"]
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
         return row, measurement.details
 
     def check_outputs(self) -> None:
-        """Raise OptionError if outputs would fall among the inputs or upon files of somebody else."""
+        """Raise OptionError if outputs would fall among the inputs or replace other files."""
         config, place = self.cell.config, self.cell.config.output_place
         option = f"output_dir={config.output_dir}"
         try:
             names, present = self._outputs()
         except NotADirectoryError:
-            raise OptionError(f"{option}: not a folder") from None
+            raise OptionError(f"{option}: not a folder; give a folder") from None
         except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return
         if not names or isinstance(self.inputs, Exception):
             return
         if place.resolve() in self.inputs.folders:
             raise OptionError(f"{option}: holds the inputs; give another folder")
-        ok = [row for row in self.stored_rows if row["status"] == OK]
-        is_its_own = any(row["output_dir"] == str(place) for row in ok)
-        if present and not is_its_own and not config.overwrite:
+        written_before = any(row["output_dir"] == str(place) for row in ok_rows(self.stored_rows))
+        if present and not written_before and not config.overwrite:
             raise OptionError(
-                f"{option}: {len(present)} files of these names are there, such as {present[0]!a}; "
+                f"{option}: {len(present)} files of these names exist, such as {present[0]!a}; "
                 "give another folder or overwrite=true"
             )
 
     def _outputs_kept(self, rows: Sequence[Row]) -> bool:
-        """Return whether as many kept outputs are there as a trial wrote; true if none is to be kept."""
+        """Return whether all outputs that a trial wrote still exist; true if none is to be kept."""
         try:
             names, present = self._outputs()
         except (OptionError, OSError):  # becomes a failed row when the trial is tried
             return True
-        written = max((row["outputs"] for row in rows if row["status"] == OK), default=0)
+        written = max((row["outputs"] for row in ok_rows(rows)), default=0)
         return not names or len(present) >= written
 
     def _outputs(self) -> tuple[list[str], list[str]]:
-        """Return the names of outputs to keep and of those that are there. Raises OptionError, OSError."""
+        """Return the names of outputs to keep and of those that exist. Raises OptionError, OSError."""
         config = self.cell.config
         if not (config.output_dir and config.strategy.complete) or self.cell.not_applicable:
             return [], []
@@ -163,10 +184,10 @@ class SweepCell:
             raise self.inputs
         names = measure.workload(self.cell, self.inputs.files, None).output_names()
         try:
-            there = file_sizes(config.output_place)
+            sizes = file_sizes(config.output_place)
         except FileNotFoundError:
             return names, []
-        return names, [name for name in names if name in there]
+        return names, [name for name in names if name in sizes]
 
 
 def _inputs(cell: Cell, inventory: Inventory) -> Inputs | Exception:
@@ -176,6 +197,6 @@ def _inputs(cell: Cell, inventory: Inventory) -> Inputs | Exception:
         return error
 
 
-def count_ok(rows: Sequence[Row]) -> int:
-    """Return how many of the rows are ok."""
-    return sum(row["status"] == OK for row in rows)
+def ok_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of ok trials."""
+    return [row for row in rows if row["status"] == OK]

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from augment.filesystem import is_local, read_bytes
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
-from experiments.sweep.headers import NotRegularError, dimensions, open_regular, pixel_count
-from experiments.sweep.vetting import Vetted, usable
+from experiments.sweep.vetting import NotRegularError, Vetted, open_regular, pixel_count, usable
 
 BATCH = 1024  # files at a time, because a future for each of 100,000 would take 200 MB
 T = TypeVar("T")
@@ -29,28 +28,25 @@ class Inputs:
     sampled_pixels: dict[str, int] | None  # by file name, if the files are a sample
 
     @cached_property
-    def digest(self) -> str:
-        """See `inputs_digest`; worked out when it is asked for, because it reads every byte."""
-        return inputs_digest(self.files)
+    def columns(self) -> dict[str, Any]:
+        """The columns of a trial that identify the inputs; computed on first use: it reads every byte."""
+        sample = {"sampled_images": json.dumps(self.sampled_pixels)} if self.sampled_pixels else {}
+        return sample | {"files": len(self.files), "inputs_digest": inputs_digest(self.files)}
 
     @property
     def folders(self) -> set[Path]:
         """The folders that hold the files."""
         return {path.parent.resolve() for path in self.files}
 
-    def first_size(self) -> tuple[int, int] | None:
-        """Return width and height of the first image whose header tells them."""
-        return next(filter(None, map(dimensions, self.files)), None)
-
 
 class Inventory:
-    """The inputs of all cells of a command; cells that ask for the same images share one look at them."""
+    """The inputs of all cells of a command, listed and checked once for cells with the same images."""
 
     def __init__(self) -> None:
-        self._known: dict[str, object] = {}
+        self._outcomes: dict[str, object] = {}
 
     def inputs(self, config: Config) -> Inputs:
-        """Return the input files of a cell, made first if they are synthetic. Raises OptionError, OSError."""
+        """Return a cell's input files; synthetic ones are generated. Raises OptionError, OSError."""
         return self._once(_images_key(config), lambda: _inputs(config))
 
     def vetted(self, config: Config) -> Vetted:
@@ -59,7 +55,7 @@ class Inventory:
         OptionError names every bad image if the cell does not skip them, or if no good one is left.
         """
         inputs = self.inputs(config)
-        if size := config.size():  # made at that size by the suite itself
+        if size := config.size():  # the suite itself generated or resized them
             return Vetted(inputs.files, (size,) * len(inputs.files), {})
         output = config.output_place if config.saving else None
         if output:
@@ -70,17 +66,17 @@ class Inventory:
         _refuse_bad_images(vetted, len(inputs.files), config.on_bad_image)
         return vetted
 
-    def _once(self, key: str, look: Callable[[], T]) -> T:
-        """Return what `look` returned or raise what it raised when this key was asked for first."""
-        if key not in self._known:
+    def _once(self, key: str, compute: Callable[[], T]) -> T:
+        """Return or raise what `compute` returned or raised on the first call with this key."""
+        if key not in self._outcomes:
             try:
-                self._known[key] = look()
+                self._outcomes[key] = compute()
             except (OptionError, OSError) as error:
-                self._known[key] = error
-        known = self._known[key]
-        if isinstance(known, Exception):
-            raise known
-        return known  # type: ignore[return-value]
+                self._outcomes[key] = error
+        outcome = self._outcomes[key]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[return-value]
 
 
 def _images_key(config: Config) -> str:
@@ -113,7 +109,7 @@ def stratified_sample(files: Sequence[Path], count: int | None, seed: int) -> li
     by_pixels = sorted(range(len(files)), key=pixels.__getitem__)
     random, ends = Random(seed), [k * len(files) // count for k in range(count + 1)]
     chosen = [random.choice(by_pixels[ends[k] : ends[k + 1]]) for k in range(count)]
-    return [files[place] for place in sorted(chosen)]
+    return [files[index] for index in sorted(chosen)]
 
 
 def pixel_counts(files: Sequence[Path]) -> list[int]:

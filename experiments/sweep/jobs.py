@@ -1,10 +1,11 @@
-"""What Hydra calls a job is a cell here: the task function, what may run it, and how it is interrupted."""
+"""The cells of Hydra's jobs: the task function, and the checks of a command before anything is written."""
 
 import contextlib
 import logging
 import os
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,46 +14,51 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from augment.options import OptionError
 from experiments.config.cell import Cell
+from experiments.config.cli import plain_errors
 from experiments.machine.environment import usable_cpus
-from experiments.sweep.inputs import Inventory
+from experiments.sweep.results_lock import prepare
 from experiments.sweep.sweep import Sweep
 
 ONE_AT_A_TIME = (
     "hydra_plugins.augment_plugins.RoundsLauncher",
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
 )
+CHECKED_SWEEPER = "hydra_plugins.augment_plugins.CheckedSweeper"
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 ONE_PER_SWEEP = ("order_seed", "results_dir", "hydra.job.env_set")
 
 log = logging.getLogger(__name__)
+_checked: list[Sweep] = []  # of a plain command, from Hydra's callback to its task function
 
 
-def measured(configuration: DictConfig) -> float:
-    """Measure one cell with its companions and return its seconds per task; Hydra's task function.
-
-    The seconds are infinite if the strategy does not apply. Raises OptionError and CellFailedError.
-    """
+def measure(configuration: DictConfig) -> float:
+    """Measure one cell with its companions and return its seconds per task. Raises CellFailedError."""
     hydra = HydraConfig.get()
     if hydra.launcher._target_ == SLURM:
         check_node(usable_cpus(), os.cpu_count() or 1)
     with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
-        sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], _is_sweep(hydra))
+        in_sweep = hydra.mode == RunMode.MULTIRUN
+        sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], in_sweep)
         [result] = sweep.measure()
     log.info(result.line)
     return result.seconds_per_task()
 
 
-_checked: list[Sweep] = []  # that of a plain command, between Hydra's callback and its task function
-
-
+# Hydra turns an Exception of a callback into a warning; plain_errors raises SystemExit instead.
+@plain_errors()
 def check_plain_command(job: DictConfig) -> None:
-    """Check the cell of a plain command and keep its sweep for `measured`. Raises OptionError, StoreError."""
+    """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
     _checked[:] = [Sweep([cell_of(job)], in_sweep=False)]
 
 
-def sweep_of(jobs: Sequence[DictConfig], inventory: Inventory | None = None) -> Sweep:
-    """Return the checked sweep of composed jobs. Raises OptionError and StoreError."""
-    return Sweep(cells_of(jobs), in_sweep=True, inventory=inventory)
+@plain_errors()
+def check_multirun(config: DictConfig) -> None:
+    """Check launcher, sweeper and results folder of a sweep. Raises SystemExit."""
+    HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
+    check_launcher(config)
+    check_sweeper(config)
+    if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
+        prepare(Path(config.results_dir).expanduser())
 
 
 def cell_of(job: DictConfig) -> Cell:
@@ -65,17 +71,13 @@ def cell_of(job: DictConfig) -> Cell:
 
 
 def _cell(options: DictConfig, hydra: Any) -> Cell:
-    sources = [each.path for each in hydra.runtime.config_sources if each.provider == "command-line"]
+    sources = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     folders = [word for path in sources for word in ("--config-dir", str(path))]
     return Cell.of(options, dict(hydra.runtime.choices), [*folders, *hydra.overrides.task])
 
 
-def _is_sweep(hydra: Any) -> bool:
-    return bool(hydra.mode == RunMode.MULTIRUN)
-
-
 def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
-    """Return the cells of a sweep's jobs. Raises OptionError if they differ in what a sweep has one of."""
+    """Return the cells of a sweep's jobs. Raises OptionError if they differ in ONE_PER_SWEEP."""
     cells = [cell_of(job) for job in jobs]
     for name in ONE_PER_SWEEP:
         values = list(dict.fromkeys(str(OmegaConf.select(job, name)) for job in jobs))
@@ -85,8 +87,7 @@ def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
 
 
 def check_launcher(config: DictConfig) -> None:
-    """Raise OptionError for a launcher that could measure several cells on one machine at the same time,
-    and for Slurm's where there is no Slurm."""
+    """Raise OptionError for a launcher that may measure cells on one machine at the same time."""
     launcher = config.hydra.launcher
     option = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
     if launcher._target_ in ONE_AT_A_TIME:
@@ -100,18 +101,17 @@ def check_launcher(config: DictConfig) -> None:
 
 
 def check_sweeper(config: DictConfig) -> None:
-    """Raises OptionError for a sweeper that looks for the largest value: where a strategy does not apply
-    it is infinite."""
-    directions = config.hydra.sweeper.get("direction")
-    if "maximize" in str(directions).lower():
+    """Raise OptionError for a sweeper that maximizes: an inapplicable cell has the value infinity."""
+    direction = config.hydra.sweeper.get("direction")
+    if "maximize" in str(direction).lower():
         raise OptionError(
-            f"hydra.sweeper.direction={directions}: must be minimize; the value of a cell is its seconds "
-            "per task, infinite where the strategy does not apply"
+            f"hydra.sweeper.direction={direction}: a cell's value is its seconds per task, infinite if the "
+            "strategy does not apply; give minimize"
         )
 
 
 def check_node(usable: int, node: int) -> None:
-    """Raises OptionError where a Slurm job may use only some of its node's CPUs."""
+    """Raise OptionError if a Slurm job may use only some of its node's CPUs."""
     if usable < node:
         raise OptionError(
             f"hydra/launcher: the job may use {usable} of its node's {node} CPUs; give "

@@ -12,8 +12,6 @@ from experiments.machine import environment
 from experiments.machine.limits import file_system
 from experiments.machine.provenance import source_digest
 from experiments.store.columns import ADHOC, digest_of
-from experiments.sweep.inputs import Inputs
-from experiments.sweep.vetting import Vetted
 
 LIBRARY = "albumentations."  # its version is a column; other classes count by their source
 
@@ -49,29 +47,8 @@ def planned_columns(cell: Cell) -> dict[str, Any]:
 
 
 def cell_command(cell: Cell) -> str:
-    """Return the command that measures this cell again: experiments sweep unless they are told to run."""
+    """Return the command that measures this cell again; an experiment needs `hydra.mode=RUN` not to sweep."""
     return command([*cell.words, *(["hydra.mode=RUN"] if cell.experiment != ADHOC else [])])
-
-
-def input_columns(inputs: Inputs | Exception) -> dict[str, Any]:
-    """Return the columns that identify the inputs; nulls if an error stands in their place."""
-    if isinstance(inputs, Exception):
-        return {"files": None, "inputs_digest": None}
-    sampled = {"sampled_images": json.dumps(inputs.sampled_pixels)} if inputs.sampled_pixels else {}
-    return sampled | {"files": len(inputs.files), "inputs_digest": inputs.digest}
-
-
-def image_columns(vetted: Vetted, n_augmentations: int) -> dict[str, Any]:
-    """Return the columns that describe the images which are augmented."""
-    width, height = vetted.sizes[0] if len(set(vetted.sizes)) == 1 else (None, None)
-    return {
-        "inputs": str(vetted.good[0].parent),
-        "width": width,
-        "height": height,
-        "n_images": len(vetted.good),
-        "tasks": len(vetted.good) * n_augmentations,
-        "skipped_images": json.dumps(vetted.bad) if vetted.bad else None,
-    }
 
 
 def pipeline_digest(pipeline: Any) -> str:

@@ -1,7 +1,7 @@
-"""What would spoil a sweep, or a cell of it, told before anything is measured: one line a finding.
+"""The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail.
 
-Findings may be put up with and belong into the rows. Shortages compare an estimate of what a cell
-needs, rather too high than too low, with what there is: a cell that is short of something will fail."""
+Each is one line. A shortage compares a conservative estimate of what the cell needs with what is available.
+"""
 
 import os
 import shutil
@@ -18,16 +18,16 @@ from augment.runtime import StartMethod
 from experiments.config.cell import Cell
 from experiments.config.options import Config, OnShortage
 from experiments.machine import environment as machine
-from experiments.machine.limits import Resources, available, open_files_limit
+from experiments.machine.limits import Resources, available
 from experiments.sweep.vetting import Vetted
 
 OPENCV_BUILDS = (
     *("opencv-python", "opencv-contrib-python"),
     *("opencv-python-headless", "opencv-contrib-python-headless"),
 )
-LOAD_LIMIT, LOAD_S = 0.3, 0.3  # CPUs: the services of an idle system stay below, one busy process is above
-OPEN_FILES_LOW = 256  # enough for 100 workers; systems give 1024
-SHM_LOW_BYTES = 1 << 20  # a lock takes a page there, and a pool has three; containers give 64 MiB
+IDLE_LOAD_CPUS = 0.3  # the services of an idle system stay below, one busy process is above
+LOAD_SAMPLE_S = 0.3
+ENOUGH_SHM_BYTES = 1 << 20  # a lock takes a page, and a pool has three locks; containers give 64 MiB
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
 PROCESS_BYTES = 75_000_000  # without images: 75 MB in a spawned process, 20 MB in a forked one
@@ -36,18 +36,18 @@ TASK_BYTES = 2500  # while the sweep makes its tables of a trial's tasks
 CHANNELS = 3  # of a decoded image, a byte each
 # The most that uniform noise took, rounded up: JPEG of quality 95 1.18, PNG 3.01, TIFF 4.05.
 BYTES_PER_PIXEL, BYTES_PER_PIXEL_OTHER = {".jpg": 1.25, ".jpeg": 1.25, ".png": 3.1}, 4.1
-BLOCK_BYTES = 4096  # what the last, half empty block of a file may waste
-# Every strategy ran with 14 to 18 and 2 for each worker, forked or spawned: a process is two pipes,
-# whose ends a forked worker inherits. The rest is room for libraries that open files.
+BLOCK_BYTES = 4096  # a file's last block is partly empty
+# Every strategy ran with 14 to 18 files and 2 for each worker, forked or spawned: a process has two pipes,
+# whose ends a forked worker inherits. The rest is for libraries that open files.
 OPEN_FILES, OPEN_FILES_PER_WORKER = 24, 2
 
 
 def machine_findings() -> list[str]:
-    """What would spoil every cell of a sweep. Takes LOAD_S seconds."""
-    return [*_opencv(), *_processors(), *_limits()]
+    """Return what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds."""
+    return [*_opencv(), *_processors(), *_shared_memory()]
 
 
-first_machine_findings = cache(machine_findings)  # of a process, whose own trials would be found later
+first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
 
 
 def cell_findings(cell: Cell, images: Vetted) -> list[str]:
@@ -57,28 +57,30 @@ def cell_findings(cell: Cell, images: Vetted) -> list[str]:
     suffixes = [path.suffix for path in images.good]
     lacking = shortages(cell, images.sizes, suffixes, place)
     if lacking and cell.config.on_shortage is OnShortage.refuse:
-        raise OptionError(f"{'; '.join(lacking)}; on_shortage=warn tries all the same")
+        raise OptionError(f"{'; '.join(lacking)}; give less work or on_shortage=warn")
     return [*setting_findings(cell), *lacking]
 
 
 def setting_findings(cell: Cell) -> list[str]:
-    """Return what the cell's own settings do to its times."""
+    """Return what in the cell's settings may spoil its times."""
     workers, runtime, cpus = cell.config.workers, cell.config.runtime, machine.usable_cpus()
     threads = runtime.opencv_threads or cpus
     findings = []
     if workers * threads > cpus and cell.config.strategy.on_this_machine:
-        each = f" with {threads} OpenCV threads each" if threads > 1 else ""
-        findings.append(f"oversubscribed: workers={workers}{each} on {cpus} usable CPUs")
+        opencv = f" with {threads} OpenCV threads each" if threads > 1 else ""
+        findings.append(f"oversubscribed: workers={workers}{opencv} on {cpus} usable CPUs")
     if workers > 1 and threads > 1 and runtime.start_method is StartMethod.fork:
-        findings.append("a fork does not copy OpenCV's threads and may hang: runtime.start_method=spawn")
+        findings.append("a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn")
     return findings
 
 
 def shortages(
     cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str], place: Path
 ) -> list[str]:
-    """What there is too little of for a cell whose images have these sizes (width, height in pixels)
-    and suffixes, and whose outputs go to `place`."""
+    """Return a line for each resource of which a cell needs more than is available.
+
+    `sizes` (width, height in pixels) and `suffixes` are those of its images; its outputs go to `place`.
+    """
     need, have = needed(cell, sizes, suffixes), available(place)
     workers = f"{cell.strategy} with {cell.config.workers} workers"
     memory = f"{_gib(need.memory_bytes)}, {_gib(have.memory_bytes)} are available"
@@ -92,12 +94,12 @@ def shortages(
 
 
 def needed(cell: Cell, sizes: Sequence[tuple[int, int]], suffixes: Sequence[str]) -> Resources:
-    """The estimate of what a cell needs."""
+    """Return a conservative estimate of the resources that a cell needs."""
     config, pixels = cell.config, [width * height for width, height in sizes]
-    memory_bytes = _memory_bytes(config, [CHANNELS * each for each in pixels])
+    memory_bytes = _memory_bytes(config, [CHANNELS * count for count in pixels])
     per_pixel = [BYTES_PER_PIXEL.get(suffix.lower(), BYTES_PER_PIXEL_OTHER) for suffix in suffixes]
-    once = sum(int(each * rate) + BLOCK_BYTES for each, rate in zip(pixels, per_pixel, strict=True))
-    # Outputs that are kept give way to those of the next repetition when these are complete.
+    once = sum(int(count * rate) + BLOCK_BYTES for count, rate in zip(pixels, per_pixel, strict=True))
+    # Kept outputs are replaced only when those of the next repetition are complete.
     sets = min(2, config.repetitions) if config.output_dir else 1
     sets += config.workers - 1 if config.strategy.instrument else 0
     disk_bytes = sets * config.n_augmentations * once if config.saving else 0
@@ -131,29 +133,27 @@ def _memory_bytes(config: Config, image_bytes: Sequence[int]) -> int:
 def _opencv() -> Iterator[str]:
     installed = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
     if len(installed) > 1:
-        yield f"{' and '.join(installed)} are both installed: each overwrites files of the other; keep one"
+        yield f"{' and '.join(installed)} are both installed and overwrite each other's files; uninstall one"
 
 
 def _processors() -> Iterator[str]:
     usable, cpus = machine.usable_cpus(), psutil.cpu_count() or 1
-    busy = psutil.cpu_percent(LOAD_S) / 100 * cpus  # of others: this process sleeps meanwhile
-    if busy > LOAD_LIMIT:
-        yield f"other processes keep {busy:.1f} CPUs of this machine busy"
+    others = psutil.cpu_percent(LOAD_SAMPLE_S) / 100 * cpus  # this process sleeps meanwhile
+    if others > IDLE_LOAD_CPUS:
+        yield f"other processes keep {others:.1f} CPUs of this machine busy; stop them"
     paths = (machine.ROOT / machine.CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
-    if others := sorted({machine.read(path) for path in paths} - {"performance", ""}):
-        yield f"CPU frequency governor {', '.join(others)}: the clock will vary; take performance"
+    if governors := sorted({machine.read(path) for path in paths} - {"performance", ""}):
+        yield f"CPU frequency governor {', '.join(governors)}: the clock will vary; choose performance"
     if usable < cpus:
         yield f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs"
 
 
-def _limits() -> Iterator[str]:
-    if (limit := open_files_limit()) < OPEN_FILES_LOW:
-        yield f"only {limit} open files are allowed (ulimit -n): too few for many workers"
+def _shared_memory() -> Iterator[str]:
     folder = machine.ROOT / "dev/shm"
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        yield "/dev/shm cannot be written: multiprocessing keeps its locks there"
-    elif (free := shutil.disk_usage(folder).free) < SHM_LOW_BYTES:
-        yield f"/dev/shm has {free // 1024} KiB left: multiprocessing keeps its locks there"
+    if not os.access(folder, os.W_OK):
+        yield "/dev/shm, where multiprocessing keeps its locks, cannot be written; make it writable"
+    elif (free := shutil.disk_usage(folder).free) < ENOUGH_SHM_BYTES:
+        yield f"/dev/shm, where multiprocessing keeps its locks, has {free // 1024} KiB left; empty it"
 
 
 def _gib(size_bytes: int) -> str:

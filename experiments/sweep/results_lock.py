@@ -1,4 +1,4 @@
-"""The lock of a results folder, under which one trial runs at a time."""
+"""The lock of a results folder: one trial runs at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +21,11 @@ def prepare(results: Path) -> None:
 
 
 @contextmanager
-def turn(results: Path) -> Iterator[None]:
-    """Wait until no other sweep of this host measures into these results.
-
-    Trials at the same time would falsify each other, and the same trial would be measured twice.
-    """
+def exclusive_use(results: Path) -> Iterator[None]:
+    """Wait until no other sweep of this host measures into these results, then keep others waiting."""
     prepare(results)
     with _lock(results):
-        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # its writer was killed, or it held the lock
+        for abandoned in results.glob(f"*/*/.{HOST}-*.part"):  # only a killed writer leaves one
             abandoned.unlink()
         yield
 

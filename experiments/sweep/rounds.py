@@ -1,8 +1,7 @@
-"""What a sweep measures in which order: every cell once a round, companions among them."""
+"""The order of a sweep: every cell once a round, companions among them."""
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
 
@@ -16,45 +15,39 @@ BASELINES_PER_ROUND = 2
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A cell of a sweep and how often a round measures it."""
+def companions(cell: Cell) -> dict[Cell, int]:
+    """Return the cells to measure beside a cell, with their number of trials in a round.
 
-    cell: Cell
-    per_round: int = 1
-
-
-def companions(cell: Cell) -> list[Planned]:
-    """What a cell asks to be measured beside it, whatever else the sweep holds: the sequential cell of its
-    workload, and with several workers the instruments that apply at their count. Ablations are held against
-    an untouched cell, which brings these."""
-    planned: list[Planned] = []
+    These are the sequential cell of its workload and, with several workers, the applicable instruments. An
+    ablation has none: the untouched cell that it is compared with brings them.
+    """
     if cell.ablation != UNTOUCHED:
-        return planned
-    if cell.config.with_baseline:
-        planned += [Planned(cell.of_strategy(Sequential, 1), BASELINES_PER_ROUND)]
-    asked = ((Copies, cell.config.with_ceiling), (Interference, cell.config.with_interference))
-    workers = cell.config.workers  # of one the ceiling is the sequential cell itself
-    instruments = [cell.of_strategy(kind, workers) for kind, wanted in asked if wanted and workers > 1]
-    return planned + [Planned(each) for each in instruments if not each.not_applicable]
+        return {}
+    config, workers = cell.config, cell.config.workers
+    baseline = {cell.of_strategy(Sequential, 1): BASELINES_PER_ROUND} if config.with_baseline else {}
+    wanted = ((Copies, config.with_ceiling), (Interference, config.with_interference))
+    # The ceiling of one worker is the sequential cell itself.
+    instruments = [cell.of_strategy(kind, workers) for kind, is_wanted in wanted if is_wanted and workers > 1]
+    return baseline | {instrument: 1 for instrument in instruments if not instrument.not_applicable}
 
 
-def rounds(lacking: Mapping[T, int], per_round: Mapping[T, int], order_seed: int) -> list[list[T]]:
-    """The rounds that give everything the trials that it lacks, each in an order of its own drawn from
-    `order_seed`; what is measured twice a round, the baseline, is in the middle of each half.
+def rounds(missing: Mapping[T, int], per_round: Mapping[T, int], order_seed: int) -> list[list[T]]:
+    """Return rounds that hold the missing trials, each in an order of its own drawn from `order_seed`.
 
-    What lacks most begins first, so that a round that was interrupted is finished before the next begins."""
-    due = {each: ceil(count / per_round[each]) for each, count in lacking.items()}  # rounds
-    total, left = max(due.values(), default=0), dict(lacking)
-    drawn = []
+    A baseline, measured twice a round, is in the middle of each half. Cells with most missing trials start
+    first, to finish an interrupted round.
+    """
+    due = {cell: ceil(count / per_round[cell]) for cell, count in missing.items()}  # rounds
+    total, left = max(due.values(), default=0), dict(missing)
+    orders = []
     for number in range(total):
-        present = [each for each, count in due.items() if count >= total - number]
-        once = [each for each in present if per_round[each] == 1]
+        present = [cell for cell, count in due.items() if count >= total - number]
+        once = [cell for cell in present if per_round[cell] == 1]
         random.Random(f"{order_seed} {number}").shuffle(once)
         order: list[T] = []
         for half in (once[: len(once) // 2], once[len(once) // 2 :]):
-            baselines = [each for each in present if per_round[each] > 1 and left[each] > 0]
+            baselines = [cell for cell in present if per_round[cell] > 1 and left[cell] > 0]
             order += [*half[: len(half) // 2], *baselines, *half[len(half) // 2 :]]
-            left |= {each: left[each] - 1 for each in baselines}
-        drawn.append(order)
-    return drawn
+            left |= {cell: left[cell] - 1 for cell in baselines}
+        orders.append(order)
+    return orders

@@ -1,12 +1,17 @@
-"""Which of a dataset's files can be augmented, and why the others cannot."""
+"""The vetting of a folder's files: which can be augmented, and why the others cannot."""
 
 import json
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import BufferedReader
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from augment.datasets.base import Size
 from augment.filesystem import as_local, is_local
@@ -14,24 +19,42 @@ from augment.images import ImageError, decode
 from augment.pipeline import construct, leaves
 from augment.workload import Workload
 from experiments.machine.environment import usable_cpus
-from experiments.sweep.headers import dimensions, open_regular
 
-SMALL = 32  # pixels a side, below which transforms may lack room
+KINDS = {"d": "directory", "p": "FIFO", "s": "socket", "c": "character device", "b": "block device"}
+# Formats that OpenCV reads, too. Pillow knows others: its EPS, for example, starts Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "SUN")
+SMALLEST_SAFE_SIDE = 32  # pixels; below, a transform may fail
+Image.MAX_IMAGE_PIXELS = None  # only headers are read; `max_image_pixels` limits what is decoded
+
+
+class NotRegularError(ImageError):
+    """A directory, FIFO, socket or device where a regular file is needed."""
 
 
 @dataclass(frozen=True)
 class Vetted:
-    """The files that can be augmented, in their order, with their width and height as decoded; for
-    the others, by file name, the reason in one line. Names keep their surrogate escapes."""
+    """The files that can be augmented, in their order, with decoded sizes, and the reasons for the others."""
 
     good: tuple[Path, ...]
-    sizes: tuple[Size, ...]
-    bad: dict[str, str]
+    sizes: tuple[Size, ...]  # width and height in pixels
+    bad: dict[str, str]  # reasons by file name, which keeps its surrogate escapes
+
+    def columns(self, n_augmentations: int) -> dict[str, Any]:
+        """Return the columns of a trial that describe the augmented images."""
+        width, height = self.sizes[0] if len(set(self.sizes)) == 1 else (None, None)
+        return {
+            "inputs": str(self.good[0].parent),
+            "width": width,
+            "height": height,
+            "n_images": len(self.good),
+            "tasks": len(self.good) * n_augmentations,
+            "skipped_images": json.dumps(self.bad) if self.bad else None,
+        }
 
 
 def usable(
     files: Sequence[Path],
-    most_pixels: int,
+    max_pixels: int,
     output: Path | None = None,
     n_augmentations: int = 1,
     pipeline: str = '{"transforms": []}',
@@ -39,11 +62,12 @@ def usable(
     """Decode the files of a folder as tasks do, and return which of them can be augmented.
 
     A file is bad if it is empty or not a regular file, if OpenCV cannot decode it, if it has more than
-    `most_pixels` pixels or too few for the `pipeline` (as JSON), or if the names of its outputs would be
-    too long for the folder `output` (None: not saved)."""
+    `max_pixels` pixels or too few for the `pipeline` (as JSON), or if the names of its outputs are too long
+    for the folder `output` (None: not saved).
+    """
 
     def vet(file: Path) -> Size | str:
-        return name_problem(file, output, n_augmentations) or _size_or_reason(file, most_pixels, pipeline)
+        return name_problem(file, output, n_augmentations) or _size_or_reason(file, max_pixels, pipeline)
 
     with ThreadPool(usable_cpus()) as pool:  # OpenCV decodes without the GIL
         outcomes = dict(zip(files, pool.map(vet, files), strict=True))
@@ -53,7 +77,7 @@ def usable(
 
 
 def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str | None:
-    """Return why the outputs of a file cannot have their names in the folder `output`; None if they can."""
+    """Return why the folder `output` cannot hold the names of a file's outputs; None if it can."""
     if output is None or not is_local(output):
         return None
     longest = Workload((file,), n_augmentations, {}, 0, output).output_name(0, n_augmentations - 1)
@@ -61,7 +85,7 @@ def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str |
     return None if fits else "name too long for its augmentations"
 
 
-def _size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
+def _size_or_reason(file: Path, max_pixels: int, pipeline: str) -> Size | str:
     """Return width and height of a good file, or why it is bad."""
     try:
         with as_local(file) as local, open_regular(local) as opened:
@@ -70,8 +94,8 @@ def _size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
             width, height = dimensions(local) or (0, 0)
             if not width:
                 return "no whole header of a known image format"
-            if width * height > most_pixels:
-                return f"{width}x{height} pixels are more than max_image_pixels={most_pixels}"
+            if width * height > max_pixels:
+                return f"{width}x{height} pixels are more than max_image_pixels={max_pixels}"
             height, width, _ = decode(local).shape
     except OSError as error:
         return (error.strerror or str(error)).lower()
@@ -83,7 +107,7 @@ def _size_or_reason(file: Path, most_pixels: int, pipeline: str) -> Size | str:
 @cache
 def misfit(pipeline: str, width: int, height: int) -> str | None:
     """Return why an image is too small for one of the pipeline's transforms (JSON); None if it is not."""
-    if min(width, height) >= SMALL:
+    if min(width, height) >= SMALLEST_SAFE_SIDE:
         return None
     import numpy as np
 
@@ -91,6 +115,32 @@ def misfit(pipeline: str, width: int, height: int) -> str | None:
         transform = construct(declaration)
         try:
             transform(image=np.zeros((height, width, 3), np.uint8))
-        except Exception as error:  # whatever a library does with too few pixels
+        except Exception as error:  # libraries raise anything for too few pixels
             return f"{width}x{height} pixels are too small for {type(transform).__name__}: {error}"
     return None
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading. Raises OSError, and NotRegularError before anything is opened."""
+    kind = stat.filemode(path.stat().st_mode)[0]
+    if kind != "-":
+        raise NotRegularError(f"not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}")
+    # Non-blocking: if a FIFO has replaced the file since, opening it would wait for a writer.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
+def dimensions(file: Path) -> Size | None:
+    """Return width and height from the header of a regular file; None if it is no image."""
+    try:
+        with open_regular(file) as opened, Image.open(opened, formats=FORMATS) as image:
+            return image.size
+    except Exception:  # parsers of broken headers raise anything
+        return None
+
+
+def pixel_count(file: Path) -> int:
+    """Return the pixels in an image's header, 0 for another file, or the bytes of a file at an address."""
+    if not is_local(file):  # where reading the header would take as long as reading the whole file
+        return int(file.stat().st_size)
+    width, height = dimensions(file) or (0, 0)
+    return width * height

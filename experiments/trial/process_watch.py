@@ -38,13 +38,9 @@ def watch_processes(logs: Path) -> None:
 
 def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: float = 0) -> set[BaseProcess]:
     """Wait up to `timeout_s` for a process not in `known` to end; report and return those that did."""
-    running = {
-        sentinel: process
-        for process in PROCESSES
-        if process not in known and (sentinel := _sentinel(process)) is not None
-    }
+    running = {end: process for process in PROCESSES if process not in known and (end := _sentinel(process))}
     ready = wait(list(running), timeout_s)
-    ended = {running[sentinel] for sentinel in running if sentinel in ready}
+    ended = {process for end, process in running.items() if end in ready}
     # Killed ones last: an executor may have killed them because another one died.
     for process in sorted(ended, key=lambda process: _status(process) == -signal.SIGKILL):
         report_if_dead(process, logs)

@@ -68,11 +68,7 @@ def _started(folder: Path, environment: dict[str, str]) -> Process:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return the trial's environment variables.
-
-    They allow one thread per numeric library, make this code and the user's modules importable, and keep
-    temporary files, such as a manager's socket, in the trial's folder.
-    """
+    """Return the variables: one thread per library, importable code, temporary files in `folder`."""
     paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
     return (
         os.environ
@@ -82,10 +78,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _wait(process: Process, logs: Path, timeout_s: float) -> str | None:
-    """Wait for the end, a fault or the timeout; return the fault or the timeout's error.
-
-    A fault that is reported after this wait may be the work of `_end`.
-    """
+    """Wait for the end, a fault or the timeout; return the fault or the timeout's error."""
     deadline = time.monotonic() + timeout_s
     while (left_s := deadline - time.monotonic()) > 0:
         if _has_ended(process.pid, min(POLL_S, left_s)):
@@ -114,10 +107,7 @@ def _has_ended(pid: int, timeout_s: float) -> bool:
 
 
 def _end(process: Process, folder: Path) -> None:
-    """Kill the processes of the trial and wait until they are gone.
-
-    multiprocessing's resource tracker ends last: when all others are dead it removes their semaphores.
-    """
+    """Kill the trial's processes and wait for their end; the resource tracker, which cleans up, ends last."""
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while (family := _family(process, folder)) and time.monotonic() < deadline:
         trackers = [member for member in family if _is_tracker(member)]
@@ -134,10 +124,7 @@ def _end(process: Process, folder: Path) -> None:
 
 
 def _family(process: Process, folder: Path) -> list[psutil.Process]:
-    """Return the living processes of a trial: its session's, and others with its folder in their environment.
-
-    A library such as Ray may begin a session of its own.
-    """
+    """Return a trial's living processes: those of its session, and of others (Ray's) with its TMPDIR."""
     process.poll()  # reaps the trial's own process if it has ended
     mark = f"TMPDIR={folder}\0".encode()
     family = []

@@ -24,10 +24,7 @@ COUNTERS = ("cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s")
 def detail_tables(
     outcome: Outcome, trial_id: str, saving: bool, complete: bool
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Yield name and content of a trial's detail tables; none if it failed.
-
-    A strategy that is not `complete` does only some of the workload's tasks, in turns.
-    """
+    """Yield a trial's detail tables by name, none if it failed; turns, not tasks, if it is not `complete`."""
     if outcome.result and complete:
         yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
         yield "transforms", transform_table(outcome.logs, trial_id)

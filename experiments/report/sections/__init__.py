@@ -86,8 +86,8 @@ def reportable(results: Path) -> list[str]:
     return [*(name for section in sourced for name in section.experiments), *measured]
 
 
-def sections_below(root: Results) -> list[tuple[Section, Results]]:
-    """Return the sections of all experiments beside `root`, with their results, in the order of the page."""
-    names = reportable(root.folder)
-    pairs = [(section, root.beside(name)) for name in names for section in sections_of(name)]
+def sections_below(results: Results) -> list[tuple[Section, Results]]:
+    """Return the sections of all experiments beside `results`, each with its results, in their order."""
+    experiments = [results.beside(name) for name in reportable(results.folder)]
+    pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
     return sorted(pairs, key=lambda pair: pair[0].order)

@@ -42,10 +42,10 @@ AA_NOTE = (
 def ablation(results: Results) -> Outputs:
     """Yield the time that each policy saves."""
     trials, notes = results.comparable
-    policies = gains(trials, results.parts)
+    saved = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
-    yield stem, [ablation_table(policies, [*_failures(trials), *NOTES, *notes])]
-    yield "time_saved", Chart(ablation_figure(policies, TITLE), policies)
+    yield stem, [ablation_table(saved, [*_failures(trials), *NOTES, *notes])]
+    yield "time_given_back", Chart(ablation_figure(saved, TITLE), saved)
 
 
 @section("aa")
@@ -70,14 +70,14 @@ def _failures(trials: pd.DataFrame) -> list[str]:
     ]
 
 
-def ablation_table(policies: pd.DataFrame, notes: list[str]) -> Table:
+def ablation_table(saved: pd.DataFrame, notes: list[str]) -> Table:
     """Return the rows of `gains`, with the counter of each ablation."""
     texts = {
         "images/s": lambda row: written(row["images_per_s"], ".3g"),
         "time saved": _gain,
         "counter": _counter,
     }
-    return text_table("Ablations", policies, [*POINT, "ablation", "rounds"], texts, notes)
+    return text_table("Ablations", saved, [*POINT, "ablation", "rounds"], texts, notes)
 
 
 def _gain(row: Any) -> str:
@@ -92,12 +92,12 @@ def _counter(row: Any) -> str:
 
 
 @styled
-def ablation_figure(policies: pd.DataFrame, title: str) -> Figure:
+def ablation_figure(saved: pd.DataFrame, title: str) -> Figure:
     """Draw a row per ablation of each point, by the time that it saves.
 
     A loss beyond LEFT_EDGE_PERCENT is a number at the edge: to scale, it would squeeze all other rows.
     """
-    rows = by_place(policies).reset_index(drop=True)
+    rows = by_place(saved).reset_index(drop=True)
     figure, [axes] = panels(title, (6.4, 1.3 + 0.28 * len(rows)), 1, 1)
     percents = 100 * rows[["gain", "low", "high"]]
     for strategy, block in percents.groupby(rows["strategy"], sort=False):

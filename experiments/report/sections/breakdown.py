@@ -1,6 +1,5 @@
 """The time breakdown of P x T worker-seconds, and the efficiencies of the POP project."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,7 @@ from experiments.analysis.text import label, percent
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Texts, by_place, by_saving, point_table
+from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
 from experiments.store.columns import UNTOUCHED
 
 LOOKS = {  # part: head of its column, name in the legend, colour
@@ -54,38 +53,43 @@ def breakdown(results: Results) -> Outputs:
     split = breakdowns(trials[trials["ablation"] == UNTOUCHED], results.parts)
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
-    means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
-    means[list(PARTS)] = means[list(PARTS)].div(means["total_s"], axis=0)
-    shares: Texts = {
-        "P x T (s)": lambda row: f"{row['total_s']:.2f}",
-        **{LOOKS[part][0]: _percent_of(part) for part in PARTS},
-        "page faults": lambda row: f"{row['faults']:,.0f}",
-    }
-    title = f"{results.title}: time breakdown"
-    yield "breakdown", [point_table(title, means, shares, [BREAKDOWN_NOTE, *notes], split)]
-    yield "breakdown", Chart(breakdown_figure(means, f"{results.title}: where the worker-seconds go"), split)
-    columns = {name.title().replace("_", "\n"): _percent_of(name) for name in EFFICIENCIES}
+    yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])]
+    yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
+    columns = {name.title().replace("_", "\n"): _share(name) for name in EFFICIENCIES}
     yield "pop", [point_table(f"{results.title}: POP efficiencies", efficiencies(split), columns, [POP_NOTE])]
 
 
-def _percent_of(name: str) -> Callable[[Any], str]:
+def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
+    """Return the parts of P x T in per cent."""
+    means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
+    means[list(PARTS)] = means[list(PARTS)].div(means["total_s"], axis=0)
+    columns: Texts = {
+        "P x T (s)": lambda row: f"{row['total_s']:.2f}",
+        **{LOOKS[part][0]: _share(part) for part in PARTS},
+        "page faults": lambda row: f"{row['faults']:,.0f}",
+    }
+    return point_table(title, means, columns, notes, split)
+
+
+def _share(name: str) -> Any:
     return lambda row: percent(row[name], 1)
 
 
 @styled
-def breakdown_figure(means: pd.DataFrame, title: str) -> Figure:
-    """Draw a stacked bar per strategy and worker count, of the mean shares of P x T.
+def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
+    """Draw a stacked bar per strategy and worker count: mean shares of P x T in per cent.
 
     A part that took less than in the reference lies below zero.
     """
-    blocks = dict(by_saving(means))
-    size = max(6.4, 2.2 + 0.42 * max(map(len, blocks.values()))), 1.1 + 3.0 * len(blocks)
+    blocks = dict(by_saving(split))
+    bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
+    size = max(6.4, 2.2 + 0.42 * bars), 1.1 + 3.0 * len(blocks)
     figure, column = panels(title, size, len(blocks), 1)
     colors: Any = [LOOKS[part][2] for part in PARTS]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
-        rows = by_place(block)
-        shares = 100 * rows[list(PARTS)]
-        shares.index = pd.Index(rows["strategy"].map(label) + ", " + rows["workers"].astype(str))
+        means = by_place(block.groupby(["strategy", "workers"], as_index=False)[["total_s", *PARTS]].mean())
+        shares = 100 * means[list(PARTS)].div(means["total_s"], axis=0)
+        shares.index = pd.Index(means["strategy"].map(label) + ", " + means["workers"].astype(str))
         shares.plot.bar(stacked=True, ax=axes, color=colors, width=0.8, legend=False)
         axes.set(title=flag, ylabel="share of P x T (%)", xlabel="")
         axes.axhline(0, color="black", linewidth=0.8)

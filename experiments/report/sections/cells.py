@@ -27,10 +27,10 @@ def cells(results: Results) -> Outputs:
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     data = public(summarise(results.trials, [*always, *others])[0]).astype({"savers": "Int64"})
-    display = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
+    shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
     for name in ("wall_s", "images_per_s"):
-        display[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]
-    yield "table", [plain_table(results.title, data, repetition_notes(data), display)]
+        shown[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]
+    yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]
 
 
 @section("profile")

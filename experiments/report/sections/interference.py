@@ -43,14 +43,14 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
 def interference(results: Results) -> Outputs:
     """Yield the slowdowns of whole tasks and of each transform."""
     trials, notes = results.one_workload
-    table = slowdowns(trials, results.parts)
-    tasks, transforms = whole_tasks(table), table.dropna(subset="transform")
+    every = slowdowns(trials, results.parts)
+    tasks, transforms = whole_tasks(every), every.dropna(subset="transform")
     if tasks.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
     notes = [*answers(tasks), NOTE, *notes]
-    table_stem = "table" if results.experiment == stem else stem
-    yield table_stem, [slowdown_table(tasks, title, [*PLACE, "quantity"], notes)]
+    table = slowdown_table(tasks, title, [*PLACE, "quantity"], notes)
+    yield "table" if results.experiment == stem else stem, [table]
     yield stem, Chart(slowdown_figure(tasks, "Slowdown of a task beside neighbours"), tasks)
     if len(transforms):
         yield "transforms", [transform_table(transforms)]
@@ -75,8 +75,8 @@ def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list
     rows: dict[Any, dict[Any, Any]] = {}
     for row in table.to_dict("records"):
         key = {name: row[name] for name in keys}
-        display = rows.setdefault(tuple(key.values()), key)
-        display[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
+        shown = rows.setdefault(tuple(key.values()), key)
+        shown[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
     return plain_table(title, table, notes, pd.DataFrame(rows.values()))
 
 

@@ -49,14 +49,14 @@ def laws_of(fitted: Sequence[Case], title: str, stem: str = "laws") -> Outputs:
 
 def laws_table(fitted: Sequence[Case], title: str) -> Table:
     """Return the parameters of each law per strategy; `data` has a row per parameter."""
-    rows, display = [], pd.DataFrame([case[:2] for case in fitted], columns=COLUMNS[:2])
+    rows, shown = [], pd.DataFrame([case[:2] for case in fitted], columns=COLUMNS[:2])
     for place, case in enumerate(fitted):
         for fit in case.fits:
             for quantity, interval in fit.results().items():
                 rows.append([*case[:2], fit.law.name, quantity, *interval])
                 text = with_interval(*interval, ".3g").replace("inf", "∞")
-                display.loc[place, f"{fit.law.name}\n{quantity}"] = text
-    return plain_table(title, pd.DataFrame(rows, columns=COLUMNS), [*NOTES, *map(_note, fitted)], display)
+                shown.loc[place, f"{fit.law.name}\n{quantity}"] = text
+    return plain_table(title, pd.DataFrame(rows, columns=COLUMNS), [*NOTES, *map(_note, fitted)], shown)
 
 
 def _note(case: Case) -> str:

@@ -51,7 +51,8 @@ def study(results: Results) -> Outputs:
 )
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
-    trials = {name: results.beside(name).trials for name in TESTED_EXPERIMENTS}
-    parts = {name: results.beside(name).parts for name in TESTED_EXPERIMENTS}
-    data = pd.DataFrame(scorecard(Own(trials, parts)), columns=Claim._fields)
+    tested = {name: results.beside(name) for name in TESTED_EXPERIMENTS}
+    trials = {name: one.trials for name, one in tested.items()}
+    own = Own(trials, {name: one.parts for name, one in tested.items()})
+    data = pd.DataFrame(scorecard(own), columns=Claim._fields)
     yield "scorecard", [plain_table("The study's claims", data, [CLAIM_NOTE])]

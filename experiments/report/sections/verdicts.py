@@ -35,13 +35,13 @@ NOTES = (
 def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.one_workload
-    rows = verdicts(trials, results.parts)
-    sentences = [sentence(row) for row in rows[rows["verdict"] != OVERSUBSCRIBED].to_dict("records")]
+    judged = verdicts(trials, results.parts)
+    sentences = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
     sentences += answers(slowdowns(trials, results.parts))
-    yield "verdicts", [verdict_table(rows, f"{results.title}: what stops it", [*sentences, *NOTES, *notes])]
+    yield "verdicts", [verdict_table(judged, f"{results.title}: what stops it", [*sentences, *NOTES, *notes])]
 
 
-def verdict_table(rows: pd.DataFrame, title: str, notes: list[str]) -> Table:
+def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """Return the verdict on each strategy at each worker count."""
     texts = {
         "images/s": lambda row: written(row["images_per_s"], ".3g"),
@@ -50,7 +50,7 @@ def verdict_table(rows: pd.DataFrame, title: str, notes: list[str]) -> Table:
         "suspected": lambda row: row["suspected"] or DASH,
         "proved": lambda row: row["proved"] or DASH,
     }
-    return point_table(title, rows, texts, notes, rows.drop(columns=["ranking", "gains"]))
+    return point_table(title, judged, texts, notes, judged.drop(columns=["ranking", "gains"]))
 
 
 def sentence(row: Any) -> str:

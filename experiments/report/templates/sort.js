@@ -1,6 +1,6 @@
 "use strict";
-// Sort a table by the column whose head is clicked: by number if its cells begin with numbers, else by text.
-// Cells without a number come last.
+// A click on the head of a column sorts by it: by number where its cells begin with one, else by text; what has
+// neither comes last.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.closest("th"), body = head.closest("table").tBodies[0];
@@ -8,7 +8,7 @@ for (const button of document.querySelectorAll("th button")) {
     const text = row => row.cells[at].textContent.trim();
     const key = row => parseFloat(text(row).replace(/[,+]/g, "").replace("−", "-"));
     const rows = [...body.rows].map(row => ({ row, text: text(row), number: key(row) }));
-    const numeric = rows.some(entry => !Number.isNaN(entry.number));
+    const numeric = rows.some(each => !Number.isNaN(each.number));
     rows.sort((a, b) => {
       const order = numeric ? a.number - b.number : a.text.localeCompare(b.text);
       if (numeric && Number.isNaN(order)) return Number.isNaN(a.number) - Number.isNaN(b.number);
@@ -16,6 +16,6 @@ for (const button of document.querySelectorAll("th button")) {
     });
     for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    body.append(...rows.map(entry => entry.row));
+    body.append(...rows.map(each => each.row));
   });
 }
