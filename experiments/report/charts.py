@@ -1,6 +1,7 @@
 """The parts that all charts share: looks of strategies, curves, axes, legends and files.
 
-Figures are drawn without pyplot, so they have no global state and need no display."""
+Figures are drawn without pyplot, so they have no global state and need no display.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The sections of a report: functions of the results of one experiment, registered by `section`.
 
 A section yields tables and charts, each with the stem of its file. It raises NoTrialsError if the
-results have nothing to show."""
+results have nothing to show.
+"""
 
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
