@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def stream_seed(seed: int, place: int) -> int:
-    """Return the seed of the transform or group at a place of a pipeline, from the task's seed of 32 bits.
+    """Return the seed of the transform or group at a place, from the task's seed of 32 bits.
 
     NumPy and Python hash it as the words [seed, place], as NumPy advises for parallel streams:
     https://numpy.org/doc/stable/reference/random/parallel.html#sequence-of-integer-seeds. SeedSequence with

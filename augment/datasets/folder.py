@@ -17,7 +17,7 @@ REASONS = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
 class Folder(Dataset):
     """The .jpg, .jpeg and .png files of one folder, as they are, without its sub-folders.
 
-    The files are sorted by the bytes of their names, so that an index means the same image on every machine.
+    They are sorted by the bytes of their names, so that an index means the same image on every machine.
     Output names cannot clash: they keep stem and suffix, which together are unique in a folder.
     """
 

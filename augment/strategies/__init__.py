@@ -4,7 +4,7 @@ The command line, the help, the contract tests and the reports derive from it.
 """
 
 from augment.strategies.base import Strategy
-from augment.strategies.dynamic import Dynamic
+from augment.strategies.dynamic import Dynamic, Threads
 from augment.strategies.engines.dask import Dask
 from augment.strategies.engines.dataloader import DataLoader
 from augment.strategies.engines.futures import Futures
@@ -15,7 +15,6 @@ from augment.strategies.instruments.interference import Interference
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
-from augment.strategies.threads import Threads
 
 __all__ = ["STRATEGIES", "Strategy"]
 

@@ -1,18 +1,17 @@
-"""Workers that take their next task themselves: no master hands out tasks, no pixels travel."""
+"""Workers, processes or threads, that take their next task themselves: no master, no pixels that travel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from threading import Lock, Thread
+from typing import Any
 
 from augment.strategies.base import Strategy, master, run_workers
+from augment.task_log.layout import Role
 from augment.task_runner import TaskRunner
 from augment.workload import Job, Task, Workload
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CACHE_LINE_WORDS = 8  # words of two workers in one cache line would slow both down
 NEXT_IMAGE = 0  # word of the first line
@@ -42,6 +41,41 @@ def _work(runner: TaskRunner, number: int, claims: Claims) -> None:
     runner.run_tasks(claims.tasks(number))
 
 
+@dataclass
+class Threads(Strategy):
+    """The strategy `dynamic` with threads: OpenCV and NumPy release the GIL while they work on pixels.
+
+    It needs a pipeline that draws nothing from a state which the threads of a process share.
+    """
+
+    name = "threads"
+    label = "threads"
+    color = "#E69F00"
+    marker = "p"
+
+    def run(self, job: Job) -> None:
+        errors: list[BaseException] = []
+        claims = Claims(job.workload, job.workers, [0] * word_count(job.workers), Lock)
+        numbers, shared = range(job.workers), (claims, errors)
+        threads = [Thread(target=_work_in_thread, args=(job, number, *shared)) for number in numbers]
+        with master(job):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for error in errors:
+                raise error
+
+
+def _work_in_thread(job: Job, number: int, claims: Claims, errors: list[BaseException]) -> None:
+    try:
+        runner = TaskRunner(job, Role.WORKER)
+        _work(runner, number, claims)
+        runner.log.complete()
+    except BaseException as error:
+        errors.append(error)
+
+
 def word_count(workers: int) -> int:
     """Return how many shared words Claims needs."""
     return CACHE_LINE_WORDS * (1 + workers)
@@ -50,10 +84,10 @@ def word_count(workers: int) -> int:
 class Claims:
     """The tasks that are taken, in words that the workers share: as many for a million files as for one.
 
-    They are the next new image, and for each worker its image and how many tasks of that image are taken.
-    A worker counts under a lock of its own, which others take only to join it. The lock of new images may
-    be held when a worker's lock is taken, never the other way round. For 64 workers on two CPUs a task took
-    0.4 microseconds so, and 0.8 under one lock for all (medians of five).
+    The words are the next new image, and each worker's image with the number of its tasks that are taken. A
+    worker counts under a lock of its own, which others take only to join it: to claim a task took 64 workers
+    on two CPUs 0.4 microseconds, and 0.8 under one lock for all (medians of five). The lock of new images may
+    be held when a worker's lock is taken, never the other way round.
     """
 
     def __init__(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from augment.task_log.layout import (
     BATCH,
-    BLOCK,
     HEADER,
     ROW_KINDS,
     SAMPLE,
@@ -39,8 +41,8 @@ class ProcessLog:
 
     `tasks` has a row for each finished task in order: the fields of TASK, in seconds of the process's clock,
     and the task's share of those of BATCH. `samples` has a row for each transform that a timed task applied:
-    the row of the task, the index of its name in `names`, its seconds, and how many tasks the timed one
-    stands for. `turns` are those of a subject of `interference`.
+    the row of the task, the index in `names`, the seconds, and how many tasks the timed one stands for.
+    `turns` are those of a subject of `interference`.
     """
 
     header: Header
@@ -80,16 +82,14 @@ def _turns(log: Path) -> tuple[Turn, ...]:
 
 
 def _log(
-    header: Header, turns: tuple[Turn, ...], names: bytes, samples: Floats, batches: Floats, rows: Floats
+    header: Header, turns: tuple[Turn, ...], names: list[str], samples: Floats, batches: Floats, rows: Floats
 ) -> ProcessLog:
     seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
     tasks = _columns((*TASK, *BATCH[1:]), (*rows.T, *_shares(seconds, batches)))
     tasks["start"] += header.shift_s
     tasks["end"] += header.shift_s
     weights = _weights(tasks)[samples[:, 0].astype(int)]
-    return ProcessLog(
-        header, tasks, _columns(SAMPLE_FIELDS, (*samples.T, weights)), tuple(names.decode().split()), turns
-    )
+    return ProcessLog(header, tasks, _columns(SAMPLE_FIELDS, (*samples.T, weights)), tuple(names), turns)
 
 
 def _columns(names: tuple[str, ...], columns: tuple[Floats, ...]) -> Columns:
@@ -102,33 +102,29 @@ def _columns(names: tuple[str, ...], columns: tuple[Floats, ...]) -> Columns:
     return table
 
 
-def _rows(data: bytes) -> tuple[bytes, Floats, Floats, Floats]:
+def _rows(log: bytes) -> tuple[list[str], Floats, Floats, Floats]:
     """Return the names and the rows of each of ROW_KINDS; a sample's task is counted over all blocks."""
     import numpy as np
 
-    no_block = b"", *(np.empty((0, len(fields))) for fields in ROW_KINDS)
-    names, *arrays = zip(no_block, *_blocks(data), strict=True)
-    samples, batches, tasks = (np.concatenate(array) for array in arrays)
-    lengths = [len(array) for array in arrays[-1]]
-    samples[:, 0] += np.repeat(np.cumsum(lengths) - lengths, [len(array) for array in arrays[0]])
-    return b"".join(names), samples, batches, tasks
+    names: list[str] = []
+    kinds = [[np.empty((0, len(fields)))] for fields in ROW_KINDS]
+    for new_names, *blocks in _blocks(log[HEADER.size :]):
+        names += new_names
+        for arrays, numbers, fields in zip(kinds, blocks, ROW_KINDS, strict=True):
+            arrays.append(np.array(numbers).reshape(-1, len(fields)))
+    samples, batches, tasks = (np.concatenate(arrays) for arrays in kinds)
+    lengths = [len(array) for array in kinds[-1]]
+    samples[:, 0] += np.repeat(np.cumsum(lengths) - lengths, [len(array) for array in kinds[0]])
+    return names, samples, batches, tasks
 
 
-def _blocks(data: bytes) -> Iterator[tuple[bytes, Floats, Floats, Floats]]:
-    """Yield the new names and the rows of each of ROW_KINDS of each complete block."""
-    import numpy as np
-
-    begin = HEADER.size
-    while begin + BLOCK.size <= len(data) and (sizes := BLOCK.unpack_from(data, begin))[-1]:
-        begin += BLOCK.size
-        names = data[begin : begin + sizes[0]]
-        begin += sizes[0]
-        arrays = []
-        for size, fields in zip(sizes[1:], ROW_KINDS, strict=True):
-            numbers = np.frombuffer(data, "<f8", size * len(fields), begin)
-            arrays.append(numbers.reshape(size, len(fields)))
-            begin += numbers.nbytes
-        yield names, *arrays  # type: ignore[misc]
+def _blocks(data: bytes) -> Iterator[Any]:
+    stream = BytesIO(data)
+    with suppress(
+        EOFError, pickle.UnpicklingError
+    ):  # at the end, or in a block that its process did not finish
+        while True:
+            yield pickle.load(stream)
 
 
 def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:

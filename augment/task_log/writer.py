@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import pickle
 import time
 from array import array
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from threading import get_native_id
 
 from augment.task_log.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
-from augment.task_log.layout import BLOCK, HEADER, ROW_KINDS, SHORT_TASK_S, Header, Role, is_sampled
+from augment.task_log.layout import HEADER, SHORT_TASK_S, Header, Role, is_sampled
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
@@ -20,12 +21,11 @@ BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one
 class Log:
     """The log of the process or thread that creates it. Raises OSError if the disk is full.
 
-    `lap(stage)` charges the time since the last lap to a stage, so that the stages of a task fill it without
-    gaps. The memory-mapped header names the task under way, even after a SIGKILL. Finished tasks stay in
-    memory until a block is full, so that a task costs no more than its clock and counters. Consecutive short
-    tasks make a batch of SHORT_TASK_S or more, which shares one reading of the counters. If the process
-    pauses before that reading, the batch takes the rates of the one before. Without `recording` only the
-    header is kept.
+    `lap(stage)` charges the time since the last lap to a stage: the stages fill a task without gaps. The
+    memory-mapped header names the task under way, even after a SIGKILL. Finished tasks stay in memory until a
+    block is full. Consecutive short tasks make a batch of SHORT_TASK_S or more, which shares one reading of
+    the counters. If the process pauses before that reading, the batch takes the rates of the one before.
+    Without `recording` only the header is kept.
     """
 
     def __init__(
@@ -150,14 +150,11 @@ class Log:
         if not self._in_block:
             return
         self._close_batch(self._counters.used())
-        names = "".join(f"{name}\n" for name in self._new_names).encode()
-        rows = self._samples, self._batches, self._tasks
-        data = names + b"".join(array("d", numbers).tobytes() for numbers in rows)
-        sizes = (len(numbers) // len(fields) for numbers, fields in zip(rows, ROW_KINDS, strict=True))
-        os.posix_fallocate(self._file, self._written, BLOCK.size + len(data))
-        os.pwrite(self._file, data, self._written + BLOCK.size)
-        os.pwrite(self._file, BLOCK.pack(len(names), *sizes), self._written)
-        self._written += BLOCK.size + len(data)
+        rows = self._samples, self._batches, self._tasks  # as ROW_KINDS has them
+        block = pickle.dumps((self._new_names, *(array("d", numbers) for numbers in rows)))
+        os.posix_fallocate(self._file, self._written, len(block))  # or a full disk may take a part of it
+        os.pwrite(self._file, block, self._written)
+        self._written += len(block)
         self._in_blocks_before += self._in_block
         for written in (*rows, self._new_names):
             written.clear()

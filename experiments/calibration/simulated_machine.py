@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from augment.strategies.dynamic import Dynamic
+from augment.strategies.dynamic import Dynamic, Threads
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
-from augment.strategies.threads import Threads
 from experiments.advise.search import Order, Question, Rows, Search
 from experiments.analysis.candidates import Candidate
 from experiments.analysis.recommendation import RefusedError, recommend

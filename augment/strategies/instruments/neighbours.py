@@ -58,7 +58,7 @@ def _spin() -> None:
 def _streamer() -> Burst:
     """Return a load on memory bandwidth and the last cache: a copy between arrays touched beforehand.
 
-    The copy is scaled, because a plain one may go past the caches and spare itself a third of the traffic.
+    A plain copy may go past the caches and spare itself a third of the traffic; a scaled one does not.
     """
     import numpy as np
 
