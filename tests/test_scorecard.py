@@ -1,5 +1,6 @@
 """The study's claims against results chosen by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -47,21 +48,23 @@ def test_saturation_takes_cores_to_be_seen(cpus: int, at_half: float, verdict: s
         assert "2 CPUs are fewer" in claim.reason
 
 
-@pytest.mark.parametrize(("p1_s", "verdict"), [(1.02, CONFIRMED), (1.5, REFUTED), (1.15, OPEN)])
-def test_p1_and_p2_are_close_within_a_margin(p1_s: float, verdict: str) -> None:
-    assert verdicts(rows=[*at("p1", 2, p1_s, scales=OTHERS), *at("p2", 2, 1.0)])[ALIKE].verdict == verdict
+# The rows in which one time is varied, by the claim that they decide.
+VARIED: dict[str, Callable[[float], list[Row]]] = {
+    ALIKE: lambda wall_s: [*at("p1", 2, wall_s, scales=OTHERS), *at("p2", 2, 1.0)],
+    PAYS: lambda wall_s: [*at("p1", 2, 1.2), *at("p2", 2, 1.0), *at("pq", 2, wall_s, scales=OTHERS)],
+    SAVING: lambda wall_s: [*at("p2", 2, 1.0), *at("p2", 2, wall_s, scales=OTHERS, saving=False)],
+}
 
 
-@pytest.mark.parametrize(("pq_s", "verdict"), [(1.5, CONFIRMED), (0.8, REFUTED), (1.0, OPEN)])
-def test_p_q_never_pays_against_the_better_of_both(pq_s: float, verdict: str) -> None:
-    rows = [*at("p1", 2, 1.2), *at("p2", 2, 1.0), *at("pq", 2, pq_s, scales=OTHERS)]
-    assert verdicts(rows=rows)[PAYS].verdict == verdict
-
-
-@pytest.mark.parametrize(("unsaved_s", "verdict"), [(1.0, CONFIRMED), (0.7, REFUTED), (0.95, OPEN)])
-def test_not_saving_with_few_workers(unsaved_s: float, verdict: str) -> None:
-    rows = [*at("p2", 2, 1.0), *at("p2", 2, unsaved_s, scales=OTHERS, saving=False)]
-    assert verdicts(rows=rows)[SAVING].verdict == verdict
+@pytest.mark.parametrize(
+    ("claim", "confirming_s", "refuting_s", "open_s"),
+    [(ALIKE, 1.02, 1.5, 1.15), (PAYS, 1.5, 0.8, 1.0), (SAVING, 1.0, 0.7, 0.95)],
+)
+def test_claim_on_two_workers_is_decided_by_its_margin(
+    claim: str, confirming_s: float, refuting_s: float, open_s: float
+) -> None:
+    for wall_s, verdict in ((confirming_s, CONFIRMED), (refuting_s, REFUTED), (open_s, OPEN)):
+        assert verdicts(rows=VARIED[claim](wall_s))[claim].verdict == verdict
 
 
 def test_weak_scaling_may_be_superlinear_and_not_so_when_normalised() -> None:
@@ -94,12 +97,9 @@ def test_reading_and_saving_by_their_share_of_the_tasks(write_s: float, verdict:
 def test_contention_is_of_what_the_neighbours_take(slower: dict[str, float], verdict: str) -> None:
     trials, parts = frames(interference(slower, saving=True))
     strong = frame(at("p2", 2, 1.0, usable_cpus=2))
-    own = Own(
-        {"strong_scaling": strong, "interference": trials},
-        dict.fromkeys(("strong_scaling", "interference"), parts),
-    )
-    [claim] = [each for each in scorecard(own) if each.claim == CONTENTION]
-    assert claim.verdict == verdict
+    every = {"strong_scaling": strong, "interference": trials}
+    claims = {claim.claim: claim for claim in scorecard(Own(every, dict.fromkeys(every, parts)))}
+    assert claims[CONTENTION].verdict == verdict
 
 
 def test_what_the_study_printed_follows_from_its_seconds() -> None:

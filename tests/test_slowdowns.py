@@ -10,16 +10,15 @@ from matplotlib.container import ErrorbarContainer
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.interference import PAGES, TABLE, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
-from experiments.report.__main__ import main
 from experiments.report.sections.interference import NO_CONTENTION, answers, slowdown_figure
-from tests.helpers.stored_results import shown, stored
+from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, frames, interference
 from tests.helpers.trial_rows import repeated
 
 SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "writers": 1.0}
 
 
-def test_a_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
+def test_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
     table = slowdowns(*frames(interference(SLOWER)))
     assert list(table) == TABLE
     wall = table[table["quantity"] == "wall"].set_index("neighbour")
@@ -44,7 +43,9 @@ def test_a_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
     ],
     ids=["cores", "memory", "half", "page path", "unexplained", "none", "no copies"],
 )
-def test_what_the_workload_contends_for(slower: dict[str, float], resource: str | None) -> None:
+def test_contention_is_for_the_resource_of_the_slowest_neighbour(
+    slower: dict[str, float], resource: str | None
+) -> None:
     table = slowdowns(*frames(interference(slower)))
     taken = {resource: pytest.approx(1 / 3, abs=0.01)} if resource else {}
     assert contended_resources(table, workers=2, saving=False) == taken
@@ -60,11 +61,9 @@ def test_copies_within_the_noise_are_no_contention() -> None:
     assert not contended_resources(noisy, workers=2, saving=False)
 
 
-def test_transforms_are_told_apart_the_dearest_first() -> None:
-    blur, flip = (
-        interference({"copies": 1.5}, transform="Blur"),
-        interference({"copies": 1.0}, rounds=2, transform="Flip"),
-    )
+def test_slowdowns_of_transforms_are_sorted_by_their_seconds() -> None:
+    blur = interference({"copies": 1.5}, transform="Blur")
+    flip = interference({"copies": 1.0}, rounds=2, transform="Flip")
     table = slowdowns(*frames(flip, blur)).dropna(subset="transform")
     assert list(table["transform"]) == ["Blur", "Flip"]
     blur_s, flip_s = table["alone_s"]
@@ -72,9 +71,10 @@ def test_transforms_are_told_apart_the_dearest_first() -> None:
     assert table["slowdown"].to_numpy() == pytest.approx([1.5, 1.0], rel=0.01)
 
 
-def test_the_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
+def test_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
     cells = [interference(SLOWER, workers, transform="Blur", experiment="interference") for workers in (2, 4)]
-    tables, figures = shown(stored(tmp_path, *cells), "interference")
+    results = stored(tmp_path, *cells)
+    tables, figures = shown(results, "interference")
     [table], [transforms] = tables["table"], tables["transforms"]
     assert table.columns == ["saving", "workers", "quantity", *SLOWER]
     assert [row[:3] for row in table.rows] == [
@@ -84,19 +84,13 @@ def test_the_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> No
     assert table.notes[0].startswith("2 workers, no saving: the workload contends for memory")
     assert transforms.rows[0][:4] == ["no", "2", "Blur", "100.0 %"]
     assert list(figures) == ["interference"]
-
-
-def test_the_written_table_begins_with_what_others_read(tmp_path: Path) -> None:
-    stored(tmp_path, interference(SLOWER, experiment="interference"))
-    with pytest.raises(SystemExit) as end:
-        main(["--results", str(tmp_path), "--experiment", "interference"])
-    assert not end.value.code
+    assert report(results) == 0
     written = pd.read_csv(tmp_path / "tables" / "interference" / "table.csv")
     assert list(written)[:6] == ["workers", "neighbour", "quantity", "slowdown", "low", "high"]
-    assert len(written) == 2 * len(SLOWER)
+    assert len(written) == 2 * 2 * len(SLOWER)
 
 
-def test_a_panel_shows_wall_and_user_cpu_of_a_worker_count() -> None:
+def test_panel_shows_wall_and_user_cpu_of_a_worker_count() -> None:
     cells = [interference(SLOWER, workers) for workers in (2, 4)]
     first, second = slowdown_figure(slowdowns(*frames(*cells)), "t").axes
     assert [axes.get_title() for axes in (first, second)] == ["2 workers, no saving", "4 workers, no saving"]
@@ -105,7 +99,7 @@ def test_a_panel_shows_wall_and_user_cpu_of_a_worker_count() -> None:
     assert np.asarray(wall.lines[0].get_ydata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
 
 
-def test_without_turns_there_is_nothing_to_show(tmp_path: Path) -> None:
+def test_trial_without_turns_shows_nothing(tmp_path: Path) -> None:
     silent = Cells(repeated("interference", 2, 8.0, experiment="interference"))
     with pytest.raises(NoTrialsError, match="no turns were recorded"):
         shown(stored(tmp_path, silent), "interference")

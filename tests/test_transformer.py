@@ -21,7 +21,7 @@ from augment.task_log.reader import read
 from augment.task_log.writer import Log
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from tests.helpers.fake_clock import HandClock, ready_log
+from tests.helpers.fake_clock import FakeLog
 from tests.helpers.small_jobs import FLIP, VARIED, contents, run, small_job
 from tests.test_pipeline import STUDY
 
@@ -65,7 +65,7 @@ class Counts(albumentations.ImageOnlyTransform):  # type: ignore[misc]
 
 @pytest.mark.parametrize("declared", [*WHOLE.values(), *ALONE.values()], ids=[*WHOLE, *ALONE])
 def test_reused_pipelines_make_the_pixels_of_rebuilt_ones(declared: Any, tmp_path: Path) -> None:
-    log = ready_log(tmp_path, HandClock())
+    log = FakeLog(tmp_path)
     rebuilt, reused = transformer(declared, is_reused=False), transformer(declared, is_reused=True, log=log)
     images = noise(40, 30), noise(97, 131)
     for seed in np.random.default_rng(1).permutation(24):
@@ -95,41 +95,34 @@ def test_reused_and_rebuilt_pipelines_enter_the_same_transforms(tmp_path: Path) 
     assert applied[0] == applied[1] != []
 
 
-def timed_names(folder: Path, *declarations: dict[str, Any]) -> list[str]:
-    """Return the names of the transforms that the log has after one task of that pipeline."""
-    log = Log(folder, Role.WORKER)
-    log.ready(1, 1)
+FLIPS: dict[str, Any] = {CLASS: "albumentations.HorizontalFlip", "p": 1}
+GRAY: dict[str, Any] = {CLASS: "albumentations.ToGray", "p": 1}
+GROUP: dict[str, Any] = {CLASS: "albumentations.OneOf", "p": 1, "transforms": [FLIPS]}
+
+
+@pytest.mark.parametrize(
+    ("declared", "names"),
+    [
+        (
+            [{**GROUP, CLASS: "albumentations.Sequential", "transforms": [GROUP, GRAY]}],
+            ["HorizontalFlip", "ToGray"],
+        ),
+        ([{**FLIPS, "p": 0}, GRAY], ["ToGray"]),
+        ([FLIPS, FLIPS], ["HorizontalFlip", "HorizontalFlip"]),
+        ([{CLASS: "tests.test_transformer.Counts", "p": 1}], ["Counts"]),
+    ],
+    ids=["no groups", "none that p decided against", "one listed twice", "one of a user"],
+)
+def test_applied_transforms_are_timed(declared: list[Any], names: list[str], tmp_path: Path) -> None:
+    log = FakeLog(tmp_path)
     log.begin(0, 0)
-    transformer({"transforms": declarations}, is_reused=False, log=log)(0, noise(40, 30))
+    transformer({"transforms": declared}, is_reused=False, log=log)(0, noise(40, 30))
     log.end()
-    log.complete()
-    [process] = read(folder)
-    assert (process.samples["seconds"] > 0).all()
-    return [process.names[name] for name in process.samples["name"]]
+    process = log.read()
+    assert [process.names[name] for name in process.samples["name"]] == names
 
 
-def test_transforms_are_timed_and_groups_are_not(tmp_path: Path) -> None:
-    inner = {CLASS: "albumentations.OneOf", "p": 1, "transforms": [{**FLIP["transforms"][0], "p": 1}]}
-    gray = {CLASS: "albumentations.ToGray", "p": 1}
-    outer = {CLASS: "albumentations.Sequential", "p": 1, "transforms": [inner, gray]}
-    assert timed_names(tmp_path, outer) == ["HorizontalFlip", "ToGray"]
-
-
-def test_transforms_that_p_decided_against_are_not_timed(tmp_path: Path) -> None:
-    flip, gray = "albumentations.HorizontalFlip", "albumentations.ToGray"
-    assert timed_names(tmp_path, {CLASS: flip, "p": 0}, {CLASS: gray, "p": 1}) == ["ToGray"]
-
-
-def test_a_transform_listed_twice_is_timed_twice(tmp_path: Path) -> None:
-    flip = {CLASS: "albumentations.HorizontalFlip", "p": 1}
-    assert timed_names(tmp_path, flip, flip) == ["HorizontalFlip", "HorizontalFlip"]
-
-
-def test_a_transform_of_a_user_is_timed_by_its_name(tmp_path: Path) -> None:
-    assert timed_names(tmp_path, {CLASS: "tests.test_transformer.Counts", "p": 1}) == ["Counts"]
-
-
-def test_a_lazy_transform_is_in_all_else_that_transform() -> None:
+def test_lazy_transform_forwards_attributes_and_errors() -> None:
     lazy = LazyTransform(albumentations.HorizontalFlip(p=0.5), log=None)
     assert lazy.p == 0.5
     with pytest.raises(KeyError, match="named arguments"):
@@ -139,25 +132,20 @@ def test_a_lazy_transform_is_in_all_else_that_transform() -> None:
 @pytest.mark.parametrize("name", ["sequential", "dynamic", "p2"])
 def test_reuse_changes_no_output(name: str, tmp_path: Path) -> None:
     for use in (False, True):
-        job = small_job(
-            tmp_path / str(use), 1 if name == "sequential" else 2, runtime=Runtime(reuse_pipeline=use)
-        )
+        workers, runtime = 1 if name == "sequential" else 2, Runtime(reuse_pipeline=use)
+        job = small_job(tmp_path / str(use), workers, runtime=runtime)
         assert run(STRATEGIES[name](), job).error is None
     assert contents(tmp_path / "True" / "out") == contents(tmp_path / "False" / "out")
 
 
 def test_reuse_is_refused_for_a_transform_that_keeps_a_state() -> None:
     check_reuse(STUDY, SIZE)
-    group = {
-        CLASS: "albumentations.OneOf",
-        "transforms": [{CLASS: "tests.test_transformer.Counts"}],
-        "p": 0.1,
-    }
+    group = {**GROUP, "transforms": [{CLASS: "tests.test_transformer.Counts"}], "p": 0.1}
     with pytest.raises(PipelineError, match=r"reuse_pipeline=true: tests.test_transformer.Counts makes"):
         check_reuse({"transforms": [*FLIP["transforms"], group]}, SIZE)
 
 
-def test_reuse_is_tried_on_the_cells_own_size_where_small_images_do_not_do() -> None:
+def test_reuse_is_tried_on_the_size_of_the_cell() -> None:
     crop = {"transforms": [{CLASS: "albumentations.RandomCrop", "width": 300, "height": 200}]}
     check_reuse(crop, (320, 240))
     with pytest.raises(PipelineError, match="cannot be tried on 200x100"):
@@ -187,12 +175,12 @@ def test_any_function_of_an_image_is_a_pipeline(tmp_path: Path) -> None:
         ({"library": "callable"}, "_target_"),
     ],
 )
-def test_a_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
+def test_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
     with pytest.raises(PipelineError, match=told):
         check(declared)
 
 
-def test_a_callable_is_not_reused() -> None:
+def test_callable_is_not_reused() -> None:
     cell = Cell(Config(strategy=STRATEGIES["p2"](), pipeline=SHIFTED, runtime=Runtime(reuse_pipeline=True)))
     assert "give runtime.reuse_pipeline=false" in str(cell.not_applicable)
 
@@ -206,13 +194,13 @@ class Writes(Counts):
 
 
 @pytest.mark.parametrize("name", ["sequential", "p1", "p2", "dynamic", "threads"])
-def test_a_transform_cannot_change_the_image_that_the_next_task_gets_too(name: str, tmp_path: Path) -> None:
+def test_transform_cannot_write_into_its_image(name: str, tmp_path: Path) -> None:
     declared = {"transforms": [{CLASS: "tests.test_transformer.Writes"}]}
     job = small_job(tmp_path, 1 if name == "sequential" else 2, pipeline=declared)
     assert "the pipeline writes into the image that it is given" in str(run(STRATEGIES[name](), job).error)
 
 
-def test_what_is_no_image_is_the_trials_error(tmp_path: Path) -> None:
+def test_result_that_is_no_image_is_the_error_of_the_trial(tmp_path: Path) -> None:
     job = small_job(tmp_path, 1, pipeline={"library": "callable", CLASS: "tests.test_transformer.floats"})
     error = run(STRATEGIES["sequential"](), job).error
     assert error

@@ -58,11 +58,3 @@ class FakeLog(Log):
         self.complete()
         [process] = read(self.folder)
         return process
-
-
-HandClock = FakeClock
-
-
-def ready_log(folder: Path, clock: FakeClock, role: Role = Role.WORKER) -> FakeLog:
-    """Return a log that is ready to work."""
-    return FakeLog(folder, role, clock=clock)
