@@ -115,10 +115,7 @@ class CheckedSweeper(BasicSweeper):
 
 
 class AdviseSweeper(CheckedSweeper):
-    """A sweeper that searches for the best combination within a budget.
-
-    It launches batch after batch, and decides on each by the results so far, so any launcher serves.
-    """
+    """A sweeper that searches for the best combination, batch after batch, within a budget."""
 
     def sweep(self, arguments: list[str]) -> Any:
         from experiments.advise.work import advise

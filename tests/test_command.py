@@ -7,7 +7,7 @@ import pytest
 
 from augment.strategies import STRATEGIES
 from experiments import ROOT
-from experiments.config.command import command, replaced
+from experiments.config.cell import command, replaced
 from experiments.store import files as store
 from experiments.sweep.planned_row import cell_command, planned_columns
 from tests.helpers.commands import composed, interpreter

@@ -14,8 +14,7 @@ from augment.strategies.sequential import Sequential
 from experiments.advise.search import Order, Question, Rows, Search
 from experiments.analysis.candidates import Candidate
 from experiments.analysis.select import NoTrialsError
-from experiments.config.cell import Cell
-from experiments.config.command import command, replaced
+from experiments.config.cell import Cell, command, replaced
 from experiments.machine.environment import usable_cpus
 from experiments.report.output import write_report
 from experiments.report.results import Results

@@ -1,9 +1,12 @@
-"""A cell: one configuration of a sweep."""
+"""A cell, one configuration of a sweep, and the words of its command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,10 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from augment.options import OptionError, determining
 from augment.pipeline import Library, library_of
 from augment.strategies import Strategy
-from experiments.config.command import replaced
 from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus
 from experiments.store.columns import ADHOC, UNTOUCHED
+
+# Text that Hydra reads without quotes: of its own letters, and no number, null or boolean.
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*|\d+x\d+", re.ASCII | re.IGNORECASE)
 
 
 class CellFailedError(RuntimeError):
@@ -79,3 +84,27 @@ class Cell:
         others = [word for word in self.words if not word.startswith("strategy.")]
         words = replaced(others, strategy=strategy.name, workers=workers)
         return replace(self, config=config, words=tuple(words))
+
+
+def command(words: Iterable[str]) -> str:
+    """Return the shell command that runs `run.py` with these words."""
+    return shlex.join(["python", "run.py", *words])
+
+
+def replaced(words: Iterable[str], **options: Any) -> list[str]:
+    """Return the words with these options added or replaced."""
+    kept = [word for word in words if word.partition("=")[0].lstrip("+") not in options]
+    return [*kept, *(f"{name}={text(value)}" for name, value in options.items())]
+
+
+def text(value: Any) -> str:
+    """Return a value as Hydra's command line reads it."""
+    match value:
+        case None | bool():
+            return {None: "null", True: "true", False: "false"}[value]
+        case Enum():
+            return value.name
+        case str() if not PLAIN.fullmatch(value):
+            escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + end[2].replace('"', '\\"'), value)
+            return f'"{escaped}"'
+    return str(value)

@@ -1,8 +1,4 @@
-"""The options of a cell, each declared once with its type.
-
-The command line, its help and checks, the identity of cells and the columns of a trial derive from these
-declarations. Strategies, datasets and the runtime declare their options in dataclasses of their own.
-"""
+"""The options of a cell: the command line, its help and checks, and the cell's identity derive from them."""
 
 import os
 import re
@@ -58,7 +54,7 @@ class Config:
     trace: bool = option("record every task, stage by stage", True)
     profile: bool = option("run the master and one worker under cProfile, which distorts the times", False)
     max_image_pixels: int = option(
-        "limit of an image; a larger one counts as a decompression bomb",
+        "largest image; a larger one counts as a decompression bomb",
         100_000_000,
         unit="pixels",
         minimum=1,

@@ -160,10 +160,7 @@ class Trial:
 
 
 class Task:
-    """One augmentation of one image, stage by stage.
-
-    Times are seconds of wall clock. A stage that the strategy does not have in a task is 0.
-    """
+    """One augmentation of one image, in seconds of wall clock; a stage that it does not have is 0."""
 
     trial_id: str = column("as in trials")
     image_index: int = column("number of the image, from 0")

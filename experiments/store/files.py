@@ -149,11 +149,7 @@ def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) 
 
 
 class DetailReader:
-    """A reader of the detail tables of one experiment, one trial at a time, in the requested columns only.
-
-    A sweep writes a file per trial; `experiments.report.pack` writes one file of all trials, named as its
-    table.
-    """
+    """A reader of one experiment's detail tables, a trial at a time; packed results have a file per table."""
 
     def __init__(self, results: Path, experiment: str) -> None:
         """List the files. Raises StoreError if a file of all trials cannot be read."""

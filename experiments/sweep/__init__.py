@@ -1,1 +1,1 @@
-"""A command's cells: their inputs, their rounds, and what is measured beside them."""
+"""A command's cells: their inputs, their rounds, and their companions."""

@@ -28,12 +28,12 @@ UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
 
 
 class SweepCell:
-    """A cell with its number of trials in a round. Only `rows` changes: it grows with the trials."""
+    """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
     def __init__(self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool) -> None:
         """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = per_round
-        self.rows: list[Row] = []  # of this sweep
+        self.rows: list[Row] = []
         self._inventory = inventory
         self.inputs: Inputs | Exception = _inputs(cell, inventory)
         planned = planned_columns(cell)

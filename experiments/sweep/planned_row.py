@@ -6,8 +6,7 @@ from typing import Any
 
 from augment.options import determining
 from augment.pipeline import class_paths
-from experiments.config.cell import Cell
-from experiments.config.command import command
+from experiments.config.cell import Cell, command
 from experiments.machine import environment
 from experiments.machine.limits import file_system
 from experiments.machine.provenance import source_digest

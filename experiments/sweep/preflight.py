@@ -1,7 +1,4 @@
-"""The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail.
-
-Each is one line. A shortage compares a conservative estimate of what the cell needs with what is available.
-"""
+"""The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail."""
 
 import os
 import shutil

@@ -48,31 +48,25 @@ class Sweep:
     """The requested cells of one command with their companions, each identity once."""
 
     def __init__(self, requested: Sequence[Cell], in_sweep: bool, inventory: Inventory | None = None) -> None:
-        """Check every cell; write nothing but the results folder. Raises OptionError and StoreError.
-
-        With `in_sweep`, each cell keeps its outputs in a subfolder.
-        """
+        """Check every cell; `in_sweep` keeps its outputs in a subfolder. Raises OptionError, StoreError."""
         inventory = inventory or Inventory()
         check_options(requested)
         self._by_identity: dict[str, SweepCell] = {}
-        self._requested: list[list[str]] = []  # identities of each requested cell and of its companions
+        self.requested: list[list[SweepCell]] = []  # each requested cell, followed by its companions
         for cell in requested:
-            planned = {cell: 1} | companions(cell)
-            cells = [SweepCell(cell, per_round, inventory, in_sweep) for cell, per_round in planned.items()]
-            for new in reversed(cells):
-                known = self._by_identity.setdefault(new.identity, new)
-                if new.per_round > known.per_round:
-                    self._by_identity[new.identity] = new
-            self._requested.append([cell.identity for cell in cells])
+            planned = reversed(({cell: 1} | companions(cell)).items())
+            added = [self._add(SweepCell(new, per_round, inventory, in_sweep)) for new, per_round in planned]
+            self.requested.append(added[::-1])
         for sweep_cell in self.cells:
             sweep_cell.check_outputs()
         prepare(requested[0].config.results_folder)
         self._order_seed = requested[0].config.order_seed
 
-    @property
-    def requested(self) -> list[SweepCell]:
-        """The requested cells, in their order."""
-        return [self._by_identity[identities[0]] for identities in self._requested]
+    def _add(self, cell: SweepCell) -> SweepCell:
+        """Return the cell that the sweep measures for this identity, with the larger number of trials."""
+        known = self._by_identity.setdefault(cell.identity, cell)
+        known.per_round = max(known.per_round, cell.per_round)
+        return known
 
     @property
     def cells(self) -> list[SweepCell]:
@@ -88,7 +82,9 @@ class Sweep:
         if missing:
             self._measure_rounds(missing, targets)
         print(self._summary())
-        return [self._result(identities) for identities in self._requested]
+        return [
+            Result(cells[0], [line for cell in cells for line in cell.failures]) for cells in self.requested
+        ]
 
     def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
@@ -105,10 +101,6 @@ class Sweep:
                 row = cell.measure(name, number, targets[cell])
                 if row and row.get("wall_s"):
                     bar.set_postfix_str(f"{row['tasks'] / row['wall_s']:.3g} images/s", refresh=False)
-
-    def _result(self, identities: Sequence[str]) -> Result:
-        cells = [self._by_identity[identity] for identity in identities]
-        return Result(cells[0], [line for cell in cells for line in cell.failures])
 
     def _summary(self) -> str:
         """Return how many cells ended how, every failure, and the folders of the rows."""

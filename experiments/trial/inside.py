@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 from augment.images import error_line
 from augment.pipeline import check
-from augment.runtime import die_with_parent, os_threads
+from augment.runtime import die_with_parent
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.workload import Job
@@ -46,7 +46,6 @@ class Result:
     threads_cpu_s: float  # of this process's other threads, except those that work
     sent_bytes: int  # written by this process, mostly to pipes and sockets
     start_method: str | None
-    threads_before: int  # alive when the strategy began, without the thread that watches processes
     load_columns: dict[str, float]  # of the trial: what else the machine did in the timed region
 
 
@@ -74,7 +73,6 @@ def main(folder: Path, parent_pid: int) -> None:
 def timed(strategy: Strategy, job: Job) -> Result:
     """Run the strategy in the timed region, the only one of the suite, and return its result."""
     profile = Profile() if job.profiles else None
-    threads_before = os_threads() - 1
     cpus = os.sched_getaffinity(0)  # before a strategy binds this process to one of them
     before, machine_before = _Counters.now(), disturbance.cpu_counters(cpus)
     begin = time.perf_counter()
@@ -97,7 +95,7 @@ def timed(strategy: Strategy, job: Job) -> Result:
     columns = disturbance.load_columns(machine_before, machine_after, user_s + system_s)
     methods = {str(process._start_method) for process in PROCESSES}  # type: ignore[attr-defined]
     method = ",".join(sorted(methods)) or None
-    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, threads_before, columns)
+    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, columns)
 
 
 class _Counters(NamedTuple):

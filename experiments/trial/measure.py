@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The measured columns of a trial, its detail tables by name, and what may have spoilt it.
-
-    Iterating builds one table at a time: those of a million tasks take gigabytes together.
-    """
+    """The measured columns of a trial, its detail tables by name, and findings that may have spoilt it."""
 
     columns: dict[str, Any]
-    details: Iterable[tuple[str, pa.Table]] = ()
+    details: Iterable[tuple[str, pa.Table]] = ()  # built one at a time: a million tasks take gigabytes
     findings: list[str] = field(default_factory=list)
 
 
@@ -54,7 +51,7 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
         if outcome.result and job.profiles:
             kept = config.results_folder / "profiles" / cell.label
             shutil.copytree(job.profiles, kept, dirs_exist_ok=True)
-    findings = [*_threads_at_fork(outcome), *disturbance.drift_findings(before_s, after_s)]
+    findings = disturbance.drift_findings(before_s, after_s)
     return Measurement(columns, detail_tables(outcome, trial_id, config.saving, complete), findings)
 
 
@@ -81,12 +78,3 @@ def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:
     profiles = folder / "profiles" if config.profile else None
     work = workload(cell, images, output if config.saving else None)
     return Job(work, config.workers, config.runtime, folder / "logs", config.trace, profiles)
-
-
-def _threads_at_fork(outcome: supervisor.Outcome) -> list[str]:
-    """Return a finding if other threads ran before a fork: locks that they held stay locked in the child."""
-    result = outcome.result
-    if result is None or result.start_method != "fork" or result.threads_before <= 1:
-        return []
-    threads = f"{result.threads_before} threads were alive before the fork"
-    return [f"{threads}; if the trial hangs, give runtime.start_method=spawn"]

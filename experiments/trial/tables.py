@@ -1,7 +1,4 @@
-"""The detail tables of a trial, from its logs to Arrow without a Python object per task.
-
-`logs` are those of all processes of a trial that succeeded, in the order in which the processes began.
-"""
+"""The detail tables of a trial, from the logs of all its processes, without a Python object per task."""
 
 from __future__ import annotations
 
