@@ -49,27 +49,17 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-# Every dataset
-
-
 @both
-def test_dataset_gives_the_same_files_in_any_cache(name: str, tmp_path: Path) -> None:
-    first = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "one")
-    second = DATASETS[name]().files(8, (40, 30), 7, tmp_path / "two")
+def test_dataset_gives_the_same_files_in_any_cache_and_reuses_them(name: str, tmp_path: Path) -> None:
+    def files(cache: str) -> list[Path]:
+        return DATASETS[name]().files(8, (70, 20), 7, tmp_path / cache)
+
+    first, second = files("one"), files("two")
     assert [file.name for file in first] == [file.name for file in second]
     assert contents(first) == contents(second)
-
-
-@both
-def test_width_comes_first_in_a_size(name: str, tmp_path: Path) -> None:
-    assert {read(file).shape for file in DATASETS[name]().files(3, (70, 20), 0, tmp_path)} == {(20, 70, 3)}
-
-
-@both
-def test_cached_files_are_reused(name: str, tmp_path: Path) -> None:
-    before = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
-    after = [file.stat().st_mtime_ns for file in DATASETS[name]().files(2, (20, 20), 0, tmp_path)]
-    assert before == after
+    assert {read(file).shape for file in first} == {(20, 70, 3)}, "the width comes first in a size"
+    before = [file.stat().st_mtime_ns for file in first]
+    assert [file.stat().st_mtime_ns for file in files("one")] == before
 
 
 @both
@@ -93,7 +83,9 @@ def test_interrupted_synthesis_leaves_no_files(tmp_path: Path, monkeypatch: pyte
     assert read(Synthetic().files(2, (20, 20), 0, tmp_path)[0]).shape == (20, 20, 3)
 
 
-def test_two_sweeps_that_make_the_same_at_once_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_sweeps_share_the_synthetic_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save = pixels.save
 
     def save_while_another_sweep_finishes(path: Path, image: pixels.Pixels) -> None:
@@ -113,12 +105,9 @@ def test_importing_datasets_imports_no_library() -> None:
     assert ended.stdout == "set()\n"
 
 
-# Synthetic
-
-
 @given(width=st.integers(10, 200), height=st.integers(10, 200), index=st.integers(0, 9))
 @relaxed
-def test_a_board_has_ten_by_ten_squares_at_any_size(width: int, height: int, index: int) -> None:
+def test_board_has_ten_by_ten_squares_at_any_size(width: int, height: int, index: int) -> None:
     board = pixels.checkerboard(width, height, index)
     assert set(np.unique(board)) == {0, 255}
     assert np.count_nonzero(np.diff(board[0, :, 0].astype(int))) == 9
@@ -139,7 +128,7 @@ def test_pixels_follow_from_seed_and_index(pattern: str, width: int, height: int
         assert not np.array_equal(image, pixels.synthetic(pattern, width, height, seed + 1, 3))
 
 
-def test_an_index_means_the_same_image_however_many_there_are(tmp_path: Path) -> None:
+def test_synthetic_image_depends_only_on_its_index(tmp_path: Path) -> None:
     few = Synthetic(Pattern.noise, Format.png).files(2, (20, 20), 0, tmp_path)
     many = Synthetic(Pattern.noise, Format.png).files(None, (20, 20), 0, tmp_path)
     assert contents(few) == contents(many)[:2]
@@ -172,16 +161,13 @@ def test_impossible_size_of_a_synthetic_image_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-# Photos
-
-
-def test_without_a_size_photos_are_the_originals(tmp_path: Path) -> None:
+def test_photos_without_a_size_are_the_originals(tmp_path: Path) -> None:
     files = Photos().files(None, None, 0, tmp_path)
     assert [file.name for file in files] == [*PHOTOS]
     assert contents(files) == [((photo_folder() or Path()) / photo).read_bytes() for photo in PHOTOS]
 
 
-def test_photos_come_again_as_different_images_of_other_names(tmp_path: Path) -> None:
+def test_repeated_photos_have_other_pixels_and_names(tmp_path: Path) -> None:
     count = 3 * len(PHOTOS)
     files = Photos().files(count, (64, 48), 0, tmp_path)
     assert files[len(PHOTOS)].name == "astronaut_1.png"
@@ -190,7 +176,7 @@ def test_photos_come_again_as_different_images_of_other_names(tmp_path: Path) ->
 
 @given(repeats=st.integers(1, 100), seed=st.integers(0, 2**64))
 @relaxed
-def test_no_repeat_of_a_photo_is_another(repeats: int, seed: int) -> None:
+def test_repeats_of_a_photo_all_differ(repeats: int, seed: int) -> None:
     photo = np.arange(20 * 30, dtype=np.uint16).view(np.uint8).reshape(20, 20, 3)
     rolls = {pixels.rolled(photo, repeat, seed).tobytes() for repeat in range(repeats)}
     assert len(rolls) == repeats
@@ -223,10 +209,7 @@ def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             Photos().check(None)
 
 
-# Folder
-
-
-def test_a_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path) -> None:
+def test_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path) -> None:
     files = Folder(str(folder)).files(None, None, 0, tmp_path)
     assert [os.fsencode(file.name) for file in files] == [
         b"B.jpeg",
@@ -244,7 +227,7 @@ def test_a_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Pa
     names=st.sets(st.binary(min_size=1, max_size=9).filter(lambda name: not {*name} & {0, *b"/"}), min_size=1)
 )
 @relaxed
-def test_any_name_is_found_and_gives_an_output_of_its_own(
+def test_every_file_name_is_found_and_gives_distinct_outputs(
     names: set[bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -270,7 +253,7 @@ def test_folder_and_broken_link_with_an_image_suffix_are_listed(tmp_path: Path) 
     assert [file.name for file in Folder(str(tmp_path)).files(None, None, 0, tmp_path)] == ["a.jpg", "b.jpg"]
 
 
-def test_a_home_folder_may_be_abbreviated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     assert len(Folder("~/my pictures").files(None, None, 0, folder)) == 6
 
@@ -288,7 +271,7 @@ def test_a_home_folder_may_be_abbreviated(folder: Path, monkeypatch: pytest.Monk
         (os.path.dirname(__file__), f"dataset.path={os.path.dirname(__file__)}: no images in it"),
     ],
 )
-def test_a_folder_without_images_is_named_in_one_line(path: str, reason: str) -> None:
+def test_folder_without_images_is_refused(path: str, reason: str) -> None:
     with pytest.raises(DatasetError) as error:
         Folder(path).check(None)
     assert str(error.value) == f"{reason}; give a folder of .jpg, .jpeg or .png images"

@@ -120,22 +120,11 @@ def test_what_is_good_comes_out_as_pillow_has_it(name: str, tmp_path: Path) -> N
     assert np.abs(pixels - expected).max() <= (1 if cmyk else 0)
 
 
-@pytest.mark.parametrize("order", ["jpg", "png"])
-def test_exif_turns_a_picture_upright(order: str, tmp_path: Path) -> None:
-    (path := tmp_path / "a.png").write_bytes(GOOD[f"exif6.{order}"])
-    assert np.abs(decode(path) - np.rot90(RGB, -1).astype(int)).mean() < 5
-
-
 def test_of_16_bits_the_high_byte_counts(tmp_path: Path) -> None:
     (path := tmp_path / "a.png").write_bytes(saved(Image.fromarray(GRAY16)))
     assert np.array_equal(decode(path), np.dstack([GRAY16 >> 8] * 3))
     path.write_bytes(by_opencv(COLOUR16))
     assert np.array_equal(decode(path)[:, :, ::-1], COLOUR16[:, :, :3] >> 8)
-
-
-def test_cmyk_keeps_its_colours(tmp_path: Path) -> None:
-    (path := tmp_path / "a.jpg").write_bytes(CMYK)
-    assert np.abs(decode(path) - RGB.astype(int)).mean() < 5
 
 
 # Listed
@@ -164,6 +153,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "device.png": (lambda path: path.symlink_to("/dev/zero"), "not a regular file: a character device"),
     "dangling.jpg": (lambda path: path.symlink_to("nowhere"), "no such file or directory"),
     "circular.jpg": (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+    "missing.jpg": (lambda path: None, "no such file or directory"),
     "empty.jpg": (place(b""), "empty"),
     "text.png": (place(b"no picture\n"), NO_HEADER),
     "header-only.png": (place(PNG[:20]), NO_HEADER),
@@ -194,10 +184,6 @@ def test_a_bad_file_is_listed_with_its_reason(name: str, tmp_path: Path) -> None
     make, reason = BAD[name]
     make(tmp_path / name)
     assert usable([tmp_path / name], MOST) == Vetted((), (), {name: reason})
-
-
-def test_a_missing_file_is_listed(tmp_path: Path) -> None:
-    assert usable([tmp_path / "gone.jpg"], MOST).bad == {"gone.jpg": "no such file or directory"}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -237,7 +223,7 @@ def test_every_file_is_good_or_bad_and_the_good_stay_in_order(tmp_path: Path) ->
         (tmp_path / name).write_bytes(content)
     for name, (make, _) in BAD.items():
         make(tmp_path / name)
-    files = vetted(tmp_path)
+    files = usable([tmp_path / name for name in sorted([*GOOD, *BAD])], MOST)
     assert [file.name for file in files.good] == sorted(GOOD)
     assert [(size[1], size[0]) for size in files.sizes] == [decode(file).shape[:2] for file in files.good]
     assert files.bad == {name: reason for name, (_, reason) in BAD.items()}
@@ -253,10 +239,6 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     files = vetted(tmp_path)
     assert {file.name for file in files.good} == {*NAMES}
     assert files.bad == {f"bad {name}": "empty" for name in NAMES}
-
-
-def test_no_files_are_no_error() -> None:
-    assert usable([], MOST) == Vetted((), (), {})
 
 
 def test_a_relative_path_is_one_of_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
