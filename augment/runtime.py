@@ -21,7 +21,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class StartMethod(StrEnum):
-    """How multiprocessing starts a process."""
+    """The ways in which multiprocessing starts a process."""
 
     fork = "fork"
     spawn = "spawn"

@@ -11,8 +11,10 @@ from kornia_rs.image import Image
 
 
 def make(seed: int) -> Callable[[Any], Any]:
-    """Return the function that flips an image and changes its colours, as `seed` draws it. Each thread has a
-    generator of its own, so that it serves `strategy=threads` too."""
+    """Return a function that flips an image and changes its colours, as `seed` draws it.
+
+    Each thread has a generator of its own, so that it serves `strategy=threads` too.
+    """
     transform = augmentations.Compose(
         [
             augmentations.RandomHorizontalFlip(0.5),

@@ -11,8 +11,10 @@ from torchvision.transforms import v2
 
 
 def make(seed: int) -> Callable[[Any], Any]:
-    """Return the function that flips an image and changes its contrast, as `seed` draws it. PyTorch has one
-    generator for a whole process: use it with processes, not with `strategy=threads`."""
+    """Return a function that flips an image and changes its contrast, as `seed` draws it.
+
+    PyTorch has one generator for a whole process: use processes, not `strategy=threads`.
+    """
     transform = v2.Compose(
         [
             v2.RandomHorizontalFlip(0.5),

@@ -1,5 +1,4 @@
-"""What several test files share: commands run in the process, and a count of the faults that were tried for
-the README's reliability table."""
+"""Commands that run in the process of the tests, and a count of the injected faults."""
 
 import logging
 import os
@@ -34,7 +33,7 @@ def forked_trials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The status and the output of a command."""
 
     status: int
     stdout: str
@@ -46,7 +45,7 @@ RunPy = Callable[..., Ended]
 
 @pytest.fixture
 def run_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunPy:
-    """Runs `python run.py WORDS` in this process, from an empty folder."""
+    """Run `python run.py WORDS` in this process, from an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("PYTHONPATH", "HYDRA_FULL_ERROR"):

@@ -14,8 +14,7 @@ ONE, OTHER = (1.0, 1.02, 0.99), (1.01, 0.99, 1.0)  # three rounds of the same
 
 
 def twice(*changes: float, **more: Any) -> list[Row]:
-    """A cell and itself under the name of `aa`, three rounds for each of `changes`, by which the latter takes
-    as many times as long; all of it in a machine's drift."""
+    """Return a cell and its equal named `aa`, three rounds for each of `changes`, with drift."""
     drift = [1 + 0.1 * number for number in range(3 * len(changes))]
     walls_s = [ONE[number % 3] * times for number, times in enumerate(drift)]
     again_s = [OTHER[number % 3] * times * changes[number // 3] for number, times in enumerate(drift)]

@@ -30,7 +30,7 @@ def rounds(
 
 
 def given(*trials: list[Row]) -> list[dict[Any, Any]]:
-    """The rows of `gains` of trials without recorded tasks."""
+    """Return the rows of `gains` of trials without recorded tasks."""
     return gains(*frames(*map(Cells, trials))).to_dict("records")
 
 

@@ -1,4 +1,4 @@
-"""What a machine did besides a trial, shown on one that a folder of files plays."""
+"""The load of others during a trial, shown by a folder of files."""
 
 from pathlib import Path
 

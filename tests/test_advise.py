@@ -1,5 +1,4 @@
-"""`experiment=advise` as people run it, on few and small images; what it answers is tested in
-test_recommendation, how it searches in test_simulated_machine."""
+"""`experiment=advise` as people run it, on few and small images."""
 
 import shlex
 import shutil
@@ -18,7 +17,7 @@ ADVISE = ("experiment=advise", "dataset=folder", "n_augmentations=2")
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder whose name is none for the shell, nor for Hydra as it stands."""
+    """Return a folder whose name needs quotes for the shell and for Hydra."""
     folder = tmp_path / "Mum's Fotos, für 2019=1"
     folder.mkdir()
     for number, file in enumerate(images(tmp_path, 6)):

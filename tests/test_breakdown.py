@@ -24,7 +24,7 @@ HERE = cell("p1", 2, BUSY, **DEALT, scales=ONCE)
 
 
 def split(*cells: Cells) -> Any:
-    """The breakdown of the last cell's first trial."""
+    """Return the breakdown of the last cell's first trial."""
     rows = breakdowns(*frames(*cells)).to_dict("records")
     return next(row for row in rows if row["trial_id"] == cells[-1].trials[0]["trial_id"])
 

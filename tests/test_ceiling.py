@@ -35,7 +35,7 @@ def test_ceiling_takes_the_window_in_which_all_copies_are_busy() -> None:
 
 
 def test_ceiling_leaves_out_the_first_eighth_of_a_copy() -> None:
-    """Of 16 tasks of 1 s the first two take 3 s each: from then on two copies do one task in 0.5 s."""
+    """The first two of 16 tasks of 1 s take 3 s; from then on two copies do one task in 0.5 s."""
     begins = [0, 3, *range(6, 21)]
     ordered = [((place + 8 * worker) % 16, worker, place) for worker in (0, 1) for place in range(16)]
     rows = [(task, worker, begins[place], begins[place + 1]) for task, worker, place in ordered]

@@ -18,14 +18,19 @@ WORKERS = (2, 3, 4, 5, 6)
 
 
 def around(wall_s: float) -> tuple[float, float]:
-    """Two repetitions with this geometric mean. Where all have this spread, times agree within 6 %: the
-    standard error of a change is √2 ln 1.01, t of two degrees of freedom 4.303."""
+    """Return two repetitions with this geometric mean.
+
+    Times of this spread agree within 6 %: the standard error of a change is √2 ln 1.01, and t of two
+    degrees of freedom is 4.303.
+    """
     return wall_s / 1.01, wall_s * 1.01
 
 
 def claims(random: np.random.Generator, change: float) -> float:
-    """The share of cells that are called faster or slower where B's times are so many times A's, on a
-    machine whose speed differs by 5 % from round to round."""
+    """Return the share of cells that are called faster or slower if B takes so many times as long as A.
+
+    The machine's speed differs by 5 % between rounds.
+    """
     cells = frame(row for workers in WORKERS for row in repeated("p2", workers, 1.0, 1.0, 1.0))
 
     def measured(wall_s: float) -> pd.DataFrame:

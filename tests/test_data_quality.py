@@ -1,4 +1,4 @@
-"""What spoils a measurement is found in its records, and nothing else is."""
+"""Causes that spoil a measurement are found in its rows, and nothing else is."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Where images come from: the same ones every time, in the same order, or one line that says why not."""
+"""Datasets: the same images every time, in the same order, or one line with the reason."""
 
 import os
 import re
@@ -38,7 +38,7 @@ both = pytest.mark.parametrize("name", ["synthetic", "photos"])
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A user's folder: images of several names and suffixes, and files that are none."""
+    """Return a user's folder of images with several names and suffixes, and of other files."""
     folder = tmp_path / "my pictures"
     folder.mkdir()
     for name in ("b.png", "a.JPG", "B.jpeg", "a.jpg", "Ä 'x'\n.png", "notes.txt", "png", ".jpg", "a.jpg.bak"):

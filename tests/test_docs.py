@@ -28,7 +28,7 @@ NEEDED = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout, without what was measured in it."""
+    """Return a copy of the checkout without its results."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in NEEDED:
         if (ROOT / name).is_dir():

@@ -39,7 +39,7 @@ PATIENCE_S = 60  # reached only where a trial hangs: its error then says so, and
 
 
 def slow_but_for(*quick: str) -> Callable[[str], Sequence[pytest.MarkDecorator]]:
-    """The marks of a strategy: every strategy is tried by `make test-all`, these by `make test` too."""
+    """Return the marks of a strategy: `make test` tries some, `make test-all` every one."""
     return lambda name: [] if name in quick else [pytest.mark.slow]
 
 
@@ -86,8 +86,10 @@ def alive(pid: int) -> bool:
 
 
 def strike(job: Job, role: Role, rng: random.Random) -> None:
-    """SIGKILLs a random process of that role at a random moment of the trial; a worker is held still
-    first, to see that it has a task in hand."""
+    """Kill a random process of that role at a random moment of the trial.
+
+    A worker is stopped first, so that it has a task in hand.
+    """
     deadline = time.monotonic() + PATIENCE_S
     wait_s = rng.uniform(0.0, 0.5)
     while time.monotonic() < deadline:
@@ -122,8 +124,7 @@ def ends(name: str, job: Job, expected: str) -> supervisor.Outcome:
 def test_killed_process_is_reported_with_its_role_and_task(
     name: str, role: Role, attempt: int, tmp_path: Path
 ) -> None:
-    """Outputs go where a sweep's do, to a scratch folder: a file that was being written goes with it, and
-    what has its name is whole."""
+    """Send the outputs to a scratch folder, as a sweep does, so that unfinished files go with it."""
     with scratch(tmp_path) as output:
         job = job_of(name, tmp_path, n_augmentations=60, pipeline=pipeline(Sleeps), output=output)
         rng = random.Random(f"{name} {role} {attempt}")
@@ -214,7 +215,7 @@ def test_full_disk_for_logs_is_the_error(name: str, small_disk: Path) -> None:
 def test_worker_killed_by_the_supervisor_is_not_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a family that is being ended, the one that looks after the others may be the last to go."""
+    """The last process of a family to end may be the one that looks after the others."""
     job = small_job(tmp_path, 3, pipeline=pipeline(Raises))
     end = supervisor._end
 
@@ -228,7 +229,7 @@ def test_worker_killed_by_the_supervisor_is_not_the_cause(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of half a MiB."""
+    """Mount a tmpfs of half a MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], capture_output=True)

@@ -173,7 +173,7 @@ def test_optuna_finds_the_cell_with_the_fewest_seconds_per_task(
 
 
 def strategy_file(folder: Path, text: str) -> str:
-    """A folder of the user's own with strategy/mine.yaml."""
+    """Return a user's folder with strategy/mine.yaml."""
     (folder / "strategy").mkdir(parents=True)
     (folder / "strategy" / "mine.yaml").write_text(text)
     return str(folder)

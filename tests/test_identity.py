@@ -1,4 +1,4 @@
-"""What tells cells apart: every option, unless its declaration says that it changes nothing."""
+"""The identity of a cell: every option counts unless its declaration says otherwise."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ def key(one: Cell) -> str:
 
 
 def another(value: Any, hint: Any) -> Any:
-    """A value of the same type that differs."""
+    """Return another value of the same type."""
     if isinstance(value, Enum):
         return next(member for member in type(value) if member is not value)
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What slows a task down beside neighbours: in every round the same tasks beside each of them."""
+"""Trials of interference: in every round the same tasks beside each kind of neighbours."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.helpers.small_jobs import run, small_job
 
 @pytest.fixture(scope="module", params=["fork", "spawn"])
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProcessLog:
-    """The log of a subject with two neighbours."""
+    """Return the log of a subject with two neighbours."""
     runtime = Runtime(start_method=StartMethod(request.param))
     job = small_job(tmp_path_factory.mktemp("interference"), 3, runtime=runtime)
     outcome = run(STRATEGIES["interference"](), job)

@@ -35,7 +35,7 @@ def fitted(law: Law, speedup: npt.ArrayLike, spread: float = math.nan, dof: int 
 
 
 def study(strategy: str, saving: bool) -> dict[str, Fit]:
-    """The laws of one strategy of the published strong scaling, by name."""
+    """Return the laws of one strategy of the published strong scaling, by name."""
     every = cases(published.points("strong_scaling"), published.models("strong_scaling"))
     (case,) = [case for case in every if (case.strategy, case.saving) == (strategy, saving)]
     return {done.law.name: done for done in case.fits}

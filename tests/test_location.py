@@ -21,7 +21,7 @@ pytest.importorskip("s3fs")  # the extra `s3`
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An fsspec file system with an empty bucket `bucket`; environment variables point everyone to it."""
+    """Return an fsspec file system with an empty bucket, to which environment variables point."""
     import s3fs
     from moto.server import ThreadedMotoServer
 

@@ -1,4 +1,4 @@
-"""What a machine is known by, shown on the study's machine, which a folder of files plays here."""
+"""The environment and the fingerprint of the study's machine, shown by a folder of files."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.helpers.files import put
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that shows nothing of itself, on which this process may use 64 CPUs."""
+    """Show nothing of the machine, on which this process may use 64 CPUs."""
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
     return tmp_path
@@ -20,7 +20,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def study(bare: Path) -> Path:
-    """The study's machine: 2 sockets of 16 cores, 2 threads each."""
+    """Show the study's machine: 2 sockets of 16 cores, 2 threads each."""
     put(
         bare,
         "proc/cpuinfo",

@@ -33,7 +33,7 @@ def page(results: Path) -> str:
 
 
 def planned(folder: Path, *cells: tuple[str, str, int]) -> None:
-    """A plan of cells, each a name of trials, a label and the trials that it was to have."""
+    """Return a plan of cells: the name of its trials, a label and their target."""
     known: Row = {"sweep": "s", "experiment": "strong_scaling", "started_at": BEGIN, "pipeline": "study"}
     known |= {"runtime_name": "study"}
     rows = [

@@ -1,4 +1,4 @@
-"""What would spoil a sweep, on machines that folders of files and fakes play, by hand-computed numbers."""
+"""Findings and shortages before a sweep, on machines shown by files and fakes."""
 
 import os
 import resource
@@ -35,7 +35,7 @@ def cell(strategy: str | Strategy = "p2", workers: int = 2, **options: Any) -> C
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An idle machine of 8 CPUs with nothing to find fault with."""
+    """Show an idle machine of 8 CPUs without findings."""
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr("psutil.cpu_count", lambda: 8)

@@ -27,7 +27,7 @@ os.environ |= QUIET
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head without CPUs and three nodes of one."""
+    """Start a head without CPUs and three nodes of one CPU."""
     from ray.cluster_utils import Cluster
 
     with TemporaryDirectory(dir="/tmp") as short:  # for sockets
@@ -103,7 +103,7 @@ def test_killed_sweep_leaves_nothing(tmp_path: Path) -> None:
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session that are alive."""
+    """Return the living processes of a session."""
     alive = []
     for process in psutil.process_iter(["status"]):
         with suppress(ProcessLookupError):

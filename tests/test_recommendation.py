@@ -25,7 +25,7 @@ ONE, BEST, SECOND = (
 
 
 def of(strategy: str, workers: int, task_s: float, runtime: str = "fast", **changes: Any) -> Cells:
-    """A candidate whose tasks take so long, twelve of them in a trial."""
+    """Return trials of a candidate with these seconds a task, twelve tasks a trial."""
     known: dict[str, Any] = {"experiment": "advise", "runtime_name": runtime, "runtime": RUNTIMES[runtime]}
     known |= {"usable_cpus": 2, "scales": NOISE, "peak_rss_bytes": 100_000_000}
     make = copies if strategy == "copies" else lambda *words, **more: cell(strategy, *words, **more)
@@ -33,7 +33,7 @@ def of(strategy: str, workers: int, task_s: float, runtime: str = "fast", **chan
 
 
 def asked(*others: Candidate, **changes: Any) -> pd.DataFrame:
-    """What was asked for: ten times what a trial of twelve tasks is a sample of."""
+    """Return a request for ten times the twelve tasks of a trial."""
     known: Row = {"sweep": "a", "started_at": BEGIN, "experiment": "advise", "files": 30, "pixels": 30}
     known |= {"tasks": 120, "budget_s": 180.0, "left_out": None} | changes
     candidates = (ONE, BEST, SECOND, SECOND._replace(runtime_name="study"), *others)
@@ -52,7 +52,7 @@ def advice(*cells: Cells, others: tuple[Candidate, ...] = ()) -> Recommendation:
 
 
 def screen(advice: Recommendation) -> dict[str, str]:
-    """The texts of the screen by their headings."""
+    """Return the texts of the screen by their headings."""
     texts, head = dict[str, str](), ""
     for heading, text in lines(advice):
         head = heading or head

@@ -111,7 +111,7 @@ def test_a_new_section_is_a_function_that_registers_itself(
 
     @section("mine", chapter="Slowest first", order=5)
     def slowest(results: Results) -> Outputs:
-        """The slowest trial."""
+        """Show the slowest trial."""
         data = results.trials.nlargest(1, "wall_s")[["strategy", "wall_s"]]
         yield "table", [plain_table("Slowest", data)]
         yield "empty", Chart(Figure(), data)

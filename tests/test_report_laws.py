@@ -56,7 +56,7 @@ def test_a_curve_ends_where_its_points_do() -> None:
 
 
 def scaled(folder: Path, cpus: int) -> Results:
-    """A strong scaling with TIMES on a machine of so many CPUs."""
+    """Return a strong scaling with TIMES on a machine of so many CPUs."""
     rows = [BASE, *(trial("p1", workers, wall_s) for workers, wall_s in TIMES.items())]
     return stored(folder, trials=[row | {"usable_cpus": cpus} for row in rows])
 

@@ -1,4 +1,4 @@
-"""What a sweep measures of what it is asked for, given what is in the results: trials are faked here."""
+"""Sweeps that count the trials in the results; trials are faked here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], None]:
-    """Replaces what runs a trial by a function of its cell; by one that is always ok to begin with."""
+    """Replace the run of a trial by a function of its cell, which is always ok at first."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(preflight, "first_machine_findings", list)
 

@@ -13,7 +13,7 @@ from experiments.sweep.vetting import pixel_count
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A hundred images of 100, 99, … 1 pixels, so that names and sizes are ordered otherwise."""
+    """Make a hundred images of 100, 99, … 1 pixels, so that names and sizes have different orders."""
     folder = tmp_path_factory.mktemp("images")
     paths = [folder / f"{number:03}.png" for number in range(100)]
     for number, path in enumerate(paths):

@@ -17,14 +17,14 @@ SECONDS = st.floats(0.001, 1e5)
 
 
 def point(points: pd.DataFrame, strategy: str, workers: int, saving: bool = True) -> dict[Hashable, Any]:
-    """The one point of this strategy at so many workers."""
+    """Return the only point of this strategy at this worker count."""
     where = (points["strategy"] == strategy) & (points["workers"] == workers) & (points["saving"] == saving)
     [row] = points[where].to_dict("records")
     return row
 
 
 def weak_trials(*sizes_with_reference: tuple[int, int]) -> list[Row]:
-    """Base 4 s at 100x100; p1 takes 5 s at 2 workers and twice the pixels."""
+    """Divide by the base of 4 s at 100x100: p1 takes 5 s with 2 workers and twice the pixels."""
     trials = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
     return trials + [trial("sequential", 1, 9.0, width=w, height=h) for w, h in sizes_with_reference]
 
@@ -39,7 +39,7 @@ def test_strong_divides_within_rounds_so_that_drift_cancels() -> None:
 
 
 def test_interval_of_a_speedup_matches_a_calculation_by_hand() -> None:
-    """ln S is ln 4 ± 0.1 in the two rounds: standard error 0.1, t of one degree of freedom 12.706."""
+    """Expect ln S = ln 4 ± 0.1 in two rounds: standard error 0.1, t of one degree of freedom 12.706."""
     rows = [*repeated("sequential", 1, 8.0, 8.0), *repeated("p1", 4, 2 * exp(0.1), 2 / exp(0.1))]
     p1 = point(strong(frame(rows)), "p1", 4)
     for name, ideal in (("speedup", 4), ("efficiency", 1)):

@@ -23,7 +23,7 @@ def at(strategy: str, workers: int, wall_s: float, **changes: Any) -> list[Row]:
 
 
 def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.DataFrame) -> dict[str, Claim]:
-    """Of strong scaling with these cells and rows, and other experiments."""
+    """Return results of strong scaling with these cells and rows, and of other experiments."""
     trials, parts = frames(*cells, Cells(trials=rows or []))
     every = {"strong_scaling": trials, **experiments}
     return {each.claim: each for each in scorecard(Own(every, dict.fromkeys(every, parts)))}

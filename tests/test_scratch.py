@@ -1,4 +1,4 @@
-"""Where a trial's outputs lie, and that nothing is left of it."""
+"""Scratch folders: their place on the disk, and nothing left of them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What may stand in one table: nothing pooled that differs in what determines a measurement."""
+"""Trials that may stand in one table: nothing is pooled that differs in a determining column."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a task is slowed down by beside neighbours, from turns whose seconds are chosen by hand."""
+"""Slowdowns beside neighbours, from turns whose seconds are chosen by hand."""
 
 from pathlib import Path
 

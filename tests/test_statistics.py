@@ -32,7 +32,7 @@ def test_slow_round_changes_no_ratio() -> None:
 
 
 def test_the_balanced_formula_with_two_baselines_a_round() -> None:
-    """ln S = mean_seq - mean_c ± t √(s_c²/R + s_seq²/2R), s the larger of the pooled and the cell's own."""
+    """Expect ln S = mean_seq - mean_c ± t √(s_c²/R + s_seq²/2R), s the larger of the pooled and own error."""
     random = np.random.default_rng(1)
     cells = ["seq", "seq", "x", "y"] * 4
     blocks = [number for number in range(4) for _ in range(4)]
@@ -160,8 +160,10 @@ def drifting(random: np.random.Generator, trials: int) -> Array:
 
 
 def sweep(random: np.random.Generator, rounds: int) -> tuple[list[int], list[int], Array]:
-    """Cell, round and seconds of each trial: cell 0, the baseline, in the middle of each half of a round.
-    All cells truly take a second."""
+    """Return cell, round and seconds of each trial; every cell truly takes a second.
+
+    Cell 0 is the baseline, in the middle of each half of a round.
+    """
     cells = []
     for _ in range(rounds):
         order = list(random.permutation(np.arange(1, N_CELLS + 1)))

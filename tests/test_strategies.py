@@ -32,7 +32,7 @@ GOLDEN = "a15eaed6543f2f82e8a8ef997b238722cfca28083ded500f43bb114cd8d1de0f"
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What sequential writes."""
+    """Return the outputs of sequential."""
     job = small_job(tmp_path_factory.mktemp("reference"), workers=1)
     assert run(STRATEGIES["sequential"](), job).error is None
     assert job.workload.output
@@ -46,8 +46,10 @@ def test_outputs_of_sequential_are_complete_and_random(reference: dict[str, byte
 
 
 def test_golden_digest_is_unchanged(tmp_path: Path) -> None:
-    """What changes it changes every augmented image: seeds, the order of draws, decoding, encoding. Of
-    transforms that compute the same on every processor; the libraries' versions are the lock's."""
+    """Hold the bytes of all augmented images: seeds, the order of draws, decoding and encoding.
+
+    The transforms compute the same on every processor, and the lock pins the libraries.
+    """
     names = ("RandomRotate90", "HorizontalFlip", "RandomBrightnessContrast", "ChannelShuffle")
     exact = {"transforms": [{"_target_": f"albumentations.{name}"} for name in names]}
     assert run(STRATEGIES["sequential"](), small_job(tmp_path, 1, pipeline=exact)).error is None
@@ -131,8 +133,7 @@ def test_default_savers_follow_the_formula_of_the_study(workers: int) -> None:
 
 
 def test_copies_begin_at_distant_tasks_and_rotate(tmp_path: Path) -> None:
-    """Twelve tasks of three images on two workers: the second begins in the middle of an image, and so reads
-    it twice."""
+    """Run twelve tasks of three images on two workers; the second begins in mid-image."""
     outcome = run(STRATEGIES["copies"](), small_job(tmp_path, 2))
     first, second = sorted(
         (log.tasks for log in outcome.logs if log.header.role is Role.WORKER),

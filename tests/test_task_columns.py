@@ -21,8 +21,7 @@ from tests.helpers.trial_rows import trial
 
 @pytest.fixture
 def queued(tmp_path: Path) -> Path:
-    """Logs of P_Q: a master, then a worker with two tasks, a saver of both, and a worker with one more,
-    which nothing saved."""
+    """Write logs of P_Q: a master, a worker of two tasks, their saver, and a worker of one unsaved task."""
     clock = FakeClock()
     for name, role, tasks in (
         ("master", Role.MASTER, {(0, READING): {"read": 5}}),

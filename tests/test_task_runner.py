@@ -26,7 +26,7 @@ def sleep(*_: Any) -> None:
 
 
 def seconds_of_a_task(folder: Path, writing: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What the log has of a task that writes in that way."""
+    """Return the logged stages of a task that writes in this way."""
     monkeypatch.setattr("augment.task_runner.write", writing)
     job = small_job(folder, 1)
     runner = TaskRunner(job, Role.WORKER)

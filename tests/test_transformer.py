@@ -40,7 +40,7 @@ def noise(width: int, height: int) -> Pixels:
 
 
 def shifted(seed: int, by: int) -> Callable[[Pixels], Pixels]:
-    """A user's own pipeline, of no library."""
+    """Return a user's function as a pipeline."""
     columns = int(np.random.default_rng(seed).integers(by))
     return lambda image: np.roll(image, columns, axis=1)
 

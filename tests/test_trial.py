@@ -1,4 +1,4 @@
-"""What a trial reports of its processes: CPU seconds, peak memory, and the policies that were in force."""
+"""The record of a trial's processes: CPU seconds, peak memory and policies in force."""
 
 import os
 import subprocess

@@ -33,7 +33,7 @@ def copies(cost: Cost | None = None) -> Cells:
 
 
 def judged(*cells: Cells) -> Any:
-    """The verdict on the strategy of the first cell."""
+    """Return the verdict on the strategy of the first cell."""
     trials, parts = frames(SEQUENTIAL, *cells)
     first = cells[0].trials[0]
     rows = verdicts(trials.assign(usable_cpus=first["usable_cpus"]), parts).to_dict("records")

@@ -47,7 +47,7 @@ OUTSIDE_S, LAUNCH_S, JOB_S = (
 
 @dataclass(frozen=True)
 class Curve:
-    """How the tasks of a strategy slow each other down: contention and coherency of the USL."""
+    """The slowdown of a strategy's tasks by each other: contention and coherency of the USL."""
 
     contention: float
     coherency: float
@@ -107,7 +107,7 @@ class SimulatedMachine:
 
     @property
     def question(self) -> Question:
-        """What is asked for."""
+        """The question of the search."""
         return Question(self.candidates, self._pixels.tolist(), self._augmentations, self.cpus, BUDGET_S)
 
     def clock(self) -> float:
@@ -135,7 +135,7 @@ class SimulatedMachine:
 
     @property
     def rows(self) -> Rows:
-        """What was measured until now, and what was asked for."""
+        """The results so far, and the question."""
         return frame(self._rows, "trials"), self._parts, self._candidates
 
     def _trial(self, order: Order, number: int) -> None:
@@ -254,7 +254,7 @@ def _between(random: np.random.Generator, low: float, high: float) -> float:
 
 
 class Outcome(NamedTuple):
-    """What came of one search; shares of the true best one's time."""
+    """The outcome of one search, in shares of the true best's time."""
 
     seed: int
     cpus: int

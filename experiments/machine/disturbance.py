@@ -1,4 +1,4 @@
-"""What may disturb a trial: the load of others on its CPUs, and a change of the machine's speed."""
+"""Disturbances of a trial: the load of others on its CPUs, and a change of the machine's speed."""
 
 import hashlib
 import os

@@ -45,7 +45,7 @@ class Exits(Planted):
 
 
 def pipeline(*kinds: type[Planted], **last: Any) -> dict[str, Any]:
-    """These transforms, the last one with those arguments."""
+    """Return a pipeline of these transforms, the last one with those arguments."""
     transforms: list[dict[str, Any]] = [
         {"_target_": f"tests.helpers.faulty_transforms.{kind.__name__}"} for kind in kinds
     ]

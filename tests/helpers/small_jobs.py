@@ -39,7 +39,7 @@ def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) ->
 
 
 def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -> Job:
-    """A job of 3 images × 4 augmentations in `folder`, where its logs and outputs go too."""
+    """Return a job of 3 images × 4 augmentations whose logs and outputs go to `folder`."""
     output = changes.pop("output", folder / "out") if saving else None
     for new in (folder / "logs", folder / "out"):
         new.mkdir(parents=True, exist_ok=True)

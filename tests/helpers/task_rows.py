@@ -13,7 +13,7 @@ from tests.helpers.trial_rows import Row, frame, repeated
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one task takes, in seconds; busy is the sum of what is not `helpers_s` of CPU beside it."""
+    """The seconds of one task; busy are all but the CPU seconds of its helpers."""
 
     user_s: float = 0.1
     system_s: float = 0.0
@@ -79,9 +79,10 @@ def cell(
     scales: Sequence[float] = (1.0, 1.01, 0.99),
     **changes: Any,
 ) -> Cells:
-    """A cell with a trial for each of `scales`, by which its seconds are multiplied. `deal` names the
-    worker of each task, in turn if not given; every worker begins after `startup_s`, waits `gap_s` after
-    each task, and the last end is `drain_s` before the end of the trial."""
+    """Return a cell with a trial for each of `scales`, by which its seconds are multiplied.
+
+    `deal` names the worker of each task, in turn if not given. Every worker begins after `startup_s` and
+    waits `gap_s` after each task. The last task ends `drain_s` before the trial."""
     cost = cost or Cost()
     dealt = deal or [number % workers for number in range(tasks)]
     free, schedule = [startup_s] * workers, []
@@ -138,7 +139,7 @@ def _transforms(task: Row, cost: Cost, scale: float) -> list[Row]:
 
 
 def copies(workers: int, cost: Cost | None = None, **changes: Any) -> Cells:
-    """A cell in which each copy does twelve tasks, beginning elsewhere: `workers` of them at a time."""
+    """Return a cell in which each copy does twelve tasks, `workers` of them at a time."""
     result = cell("copies", workers, cost, tasks=12 * workers, **changes)
     for number, task in enumerate(result.tasks):
         place = number % (12 * workers) // workers + 5 * task["process"]
@@ -155,8 +156,10 @@ def interference(
     transform: str | None = None,
     **changes: Any,
 ) -> Cells:
-    """A cell of which the subject's turns of 0.2 s take `slower` times as long beside each neighbour, on a
-    machine whose speed differs from round to round; idle neighbours twice a round."""
+    """Return a cell whose turns take `slower` times as long beside each neighbour.
+
+    A turn takes 0.2 s beside idle neighbours, twice a round; the machine's speed differs between rounds.
+    """
     result = Cells(repeated("interference", workers, 8.0, **({"saving": False} | changes)))
     [trial] = result.trials
     for number in range(rounds):

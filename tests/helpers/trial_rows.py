@@ -16,7 +16,7 @@ _numbers = count()
 
 
 def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> Row:
-    """A trial with every column; what is not given is null or as most trials have it."""
+    """Return a trial with every column; a column that is not given is null or usual."""
     values: Row = {column.name: None for column in TRIALS} | {
         "trial_id": f"{next(_numbers):032x}",
         "experiment": "strong_scaling",
@@ -66,7 +66,7 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
 
 
 def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> list[Row]:
-    """A cell with a trial for each of `walls_s`, one a round, a minute apart from `started_at` on."""
+    """Return a cell with a trial for each of `walls_s`, one a round, a minute apart from `started_at` on."""
     begin = changes.pop("started_at", BEGIN)
     rounds = (
         {"round": number, "earlier_ok": number, "started_at": begin + timedelta(minutes=number)}
