@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.ablation import gains
-from experiments.analysis.select import NoTrialsError, comparable, newest_pipeline
+from experiments.analysis.select import LeftOut, NoTrialsError, comparable, newest_pipeline
 from experiments.report.charts import look
 from experiments.report.sections.ablation import ablation_figure
 from experiments.report.tables import Table
@@ -112,9 +112,9 @@ def test_without_a_pair_there_is_nothing_to_say(trials: list[Row]) -> None:
 def test_a_diagnosis_is_of_the_newest_pipeline() -> None:
     light = rounds("none", [8.0], pipeline="light", pipeline_digest="light")
     study = rounds("none", [9.0], started_at=BEGIN + timedelta(hours=1))
-    kept, notes = newest_pipeline(*comparable(frame([*light, *study])))
+    kept, left_out = newest_pipeline(*comparable(frame([*light, *study])))
     assert list(kept["pipeline"]) == ["study"]
-    assert notes == ["1 trial of another pipeline than the newest left out"]
+    assert left_out == [LeftOut(1, ("pipeline_digest",))]
 
 
 def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
@@ -130,20 +130,17 @@ def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
         *rounds("tmpfs", [2.0], output_file_system="tmpfs /dev/shm", **changed),
         *rounds("tmpfs", [1.0], output_file_system="tmpfs /dev/shm", **changed),
     ]
-    kept, notes = comparable(frame(rows))
+    kept, left_out = comparable(frame(rows))
     assert set(kept["trial_id"]) == {rows[place]["trial_id"] for place in (0, 1, 3, 5, 6)}
-    assert notes == [
-        "1 trial left out, unlike the newest in pipeline_digest",
-        "1 trial left out, unlike the newest in runtime",
-    ]
+    assert left_out == [LeftOut(1, ("pipeline_digest",)), LeftOut(1, ("runtime",))]
 
 
 def test_an_ablation_measured_with_other_code_is_left_out() -> None:
     old = rounds("tmpfs", [4.0], code_digest="old")
     new = rounds("none", [8.0], started_at=BEGIN + timedelta(hours=1))
-    kept, notes = comparable(frame([*old, *new]))
+    kept, left_out = comparable(frame([*old, *new]))
     assert list(kept["ablation"]) == ["none"]
-    assert notes == ["1 trial left out, unlike the newest in code_digest"]
+    assert left_out == [LeftOut(1, ("code_digest",))]
 
 
 def test_no_trials_are_an_error_of_one_line() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.analysis.engines import engine_points
+from experiments.analysis.scaling import bench_points
 from experiments.config.options import augmentations
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
@@ -16,7 +16,7 @@ FAST: Any = {"runtime_name": "fast", "runtime": '{"reuse_pipeline": true}'}
 
 
 def points_of(*cells: Cells) -> pd.DataFrame:
-    points, _ = engine_points(*frames(*cells))
+    points, _ = bench_points(*frames(*cells))
     return points
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.analysis.compare import NothingToCompareError, compare, environments
-from experiments.report.compare import main
+from experiments.analysis.compare import NO_DIFFERENCE, compare, environment_changes
+from experiments.analysis.select import NoTrialsError
+from experiments.report.compare import environment_line, main, verdict_text
 from experiments.store import files as store
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
@@ -57,7 +58,7 @@ def test_interval_of_one_cell_is_that_of_student() -> None:
 
 def verdicts(a: list[Row], b: list[Row]) -> dict[tuple[str, int], str]:
     cells = compare(frame(a), frame(b))
-    return {(cell["strategy"], cell["workers"]): cell["verdict"] for cell in cells.to_dict("records")}
+    return {(cell["strategy"], cell["workers"]): verdict_text(cell) for cell in cells.to_dict("records")}
 
 
 def test_every_cell_of_either_side_has_a_verdict() -> None:
@@ -81,7 +82,7 @@ def test_cells_are_paired_by_their_work() -> None:
     b = repeated("p1", 2, 10.0, 10.0, 10.0, code_digest="2", machine="m2", repetitions=3)
     assert len(compare(frame(a), frame(b[::-1]))) == 1
     other = repeated("p1", 2, 10.0, 10.0, runtime='{"start_method": "spawn"}')
-    with pytest.raises(NothingToCompareError):
+    with pytest.raises(NoTrialsError):
         compare(frame(a), frame(other))
 
 
@@ -97,7 +98,7 @@ def test_cells_are_paired_by_their_work() -> None:
 def test_trials_of_different_work_are_paired_with_their_own_kind(one: Row, other: Row) -> None:
     slow, fast = repeated("p2", 2, *around(10.0), **one), repeated("p2", 2, *around(5.0), **other)
     both = compare(frame([*slow, *fast]), frame([*fast, *slow]))
-    assert both["verdict"].tolist() == ["no difference: +0 % (-6 to +6)"] * 2
+    assert both["verdict"].tolist() == [NO_DIFFERENCE] * 2
 
 
 def test_early_failure_is_of_the_cell_that_it_agrees_with() -> None:
@@ -124,8 +125,8 @@ def test_compare_takes_all_trials_of_the_newest_code_of_each_side() -> None:
 
 def test_differences_between_environments_are_named() -> None:
     a, b = frame([trial("p1", 2, 1.0)]), frame([trial("p1", 2, 1.0, machine="m2", numpy_version="2.1.0")])
-    assert environments(a, a) == "A and B: same machine, code and versions."
-    assert environments(a, b) == (
+    assert environment_changes(a, b).keys() == {"machine", "numpy_version"}
+    assert environment_line(a, b) == (
         "A and B differ: a difference may be the machine's: machine m1 / m2; numpy_version 2.0.0 / 2.1.0."
     )
 

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.analysis import published
 from experiments.report.sections.published import SLIP
+from experiments.store.files import PUBLISHED
 
 # The printed speedups without saving at 2, 4, 8, 16, 32 and 64 workers.
 SLIPS = {"p1": [1.67, 2.99, 4.73, 7.6, 8.3, 7.55], "p2": [1.66, 2.86, 5.47, 7.12, 8.25, 7.57]}
@@ -39,7 +40,7 @@ def test_all_printed_efficiencies_of_the_study_are_checked(experiment: str) -> N
 @pytest.mark.parametrize(("right", "wrong"), [("43.72,1.88,94", "43.72,1.89,94"), ("5.94,123", "5.94,124")])
 def test_wrong_printed_figure_would_be_found(right: str, wrong: str, tmp_path: Path) -> None:
     for name in published.POINTS:
-        text = (published.FOLDER / f"{name}.csv").read_text()
+        text = (PUBLISHED / f"{name}.csv").read_text()
         (tmp_path / f"{name}.csv").write_text(text.replace(right, wrong))
     assert len(published.slips(tmp_path)) > 12
 

@@ -80,7 +80,7 @@ def test_damaged_tasks_stop_only_the_sections_that_need_them(
     assert report(results) == 1, "the tasks are damaged"
     assert "table.md" in files(results, "tables")
     assert "timeline.png" in files(results, "figures")
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "no diagnosis" in line]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "no verdict" in line]
     assert "11 tasks" in line
 
 

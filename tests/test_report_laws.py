@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from experiments.analysis import published
-from experiments.analysis.laws import Case, cases
+from experiments.analysis.laws import FittedLaws, fit_laws
 from experiments.analysis.scaling import models, strong
 from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import look
@@ -17,14 +17,14 @@ from experiments.report.sections.laws import laws_figure, laws_table
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import frame, trial
 
-STUDY = cases(published.points("strong_scaling"), published.models("strong_scaling"))
+STUDY = fit_laws(published.points("strong_scaling"), published.models("strong_scaling"))
 BASE = trial("sequential", 1, 10.0)
 TIMES = {2: 5.5, 3: 4.0, 4: 3.25, 6: 2.5, 8: 2.125, 16: 5.0}  # Amdahl with s = 0.1 on 8 CPUs, then a collapse
 
 
-def measured(cpus: int) -> list[Case]:
+def measured(cpus: int) -> list[FittedLaws]:
     trials = frame([BASE, *(trial("p1", workers, wall_s) for workers, wall_s in TIMES.items())])
-    return cases(strong(trials), models(trials), cpus)
+    return fit_laws(strong(trials), models(trials), cpus)
 
 
 def test_a_note_says_to_which_counts_a_law_is_fitted_and_how_well() -> None:

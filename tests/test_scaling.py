@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.analysis.scaling import public, strong, weak
+from experiments.analysis.scaling import strong, weak
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
@@ -122,10 +122,6 @@ def test_weak_keeps_the_row_of_a_trial_that_failed_before_it_had_a_size() -> Non
     failed = trial("p2", 2, None, status=FAILED, width=None, height=None)
     points = weak(frame([*weak_trials(), failed]))
     assert points.loc[points["width"].isna(), "status"].tolist() == [FAILED]
-
-
-def test_public_points_have_no_numbers_of_the_model() -> None:
-    assert not {"point", "speedup_base"} & {*public(strong(frame(weak_trials())))}
 
 
 @given(walls=st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=4), workers=st.integers(2, 128))

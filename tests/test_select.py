@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.analysis.compare import WORK
-from experiments.analysis.select import SAVERS, STRONG, WEAK, NoTrialsError, select
+from experiments.analysis.select import SAVERS, STRONG, WEAK, LeftOut, NoTrialsError, select
 from experiments.store.columns import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
@@ -39,10 +39,10 @@ def test_select_never_pools_trials_with_different_determining_columns(
     for value in [*others(column, first[column.name]), *([None] if column.nullable else [])]:
         second = first | {"trial_id": "second", "started_at": LATER, column.name: value}
         second["cell"] = identity(second)
-        result, notes = select(frame([first, second]), axes)
+        result, left_out = select(frame([first, second]), axes)
         points = result.groupby(list(axes), dropna=False)["cell"].nunique()
         assert points.max() == 1
-        assert (len(result) == 2) == (notes == [])
+        assert (len(result) == 2) == (left_out == [])
         assert second["trial_id"] in set(result["trial_id"]), "the newest always stays"
 
 
@@ -51,10 +51,10 @@ def test_select_never_pools_trials_with_different_determining_columns(
 )
 def test_trials_unlike_the_newest_are_left_out_and_the_column_is_named(column: str, value: object) -> None:
     old = trial("sequential", 1, 10.0, **{column: value})
-    result, notes = select(frame([old, trial("p1", 2, 5.0, started_at=LATER)]), STRONG)
+    result, left_out = select(frame([old, trial("p1", 2, 5.0, started_at=LATER)]), STRONG)
 
     assert result["strategy"].tolist() == ["p1"]
-    assert notes == [f"1 trial left out, unlike the newest in {column}"]
+    assert left_out == [LeftOut(1, (column,))]
 
 
 def test_select_keeps_trials_that_agree_without_a_note() -> None:
@@ -63,9 +63,9 @@ def test_select_keeps_trials_that_agree_without_a_note() -> None:
         trial("p1", 2, None, status=FAILED),
         *repeated("p1", 2, 7.0, 5.0, sweep="rerun", started_at=LATEST),
     ]
-    result, notes = select(frame(rows), STRONG)
+    result, left_out = select(frame(rows), STRONG)
 
-    assert (len(result), notes) == (7, [])
+    assert (len(result), left_out) == (7, [])
 
 
 def test_trials_in_memory_and_on_disk_are_never_in_one_table() -> None:
@@ -111,9 +111,9 @@ def test_savers_tell_points_apart_and_the_strategys_other_options_do_not() -> No
     assert kept(one, two, chunked, axes=SAVERS) == ["2"]
 
     default = queue('{"savers": null}', 1, started_at=LATEST)
-    result, notes = select(frame([one, two, default]), SAVERS)
+    result, left_out = select(frame([one, two, default]), SAVERS)
     assert list(result["trial_id"]) == [two["trial_id"], default["trial_id"]]
-    assert notes == ["1 trial of older cells at the same point left out"]
+    assert left_out == [LeftOut(1, ("cell",))]
 
 
 def test_cells_that_do_not_apply_do_not_displace_each_other() -> None:

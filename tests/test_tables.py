@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.analysis.scaling import public, strong, weak
+from experiments.analysis.scaling import strong, weak
 from experiments.report.output import FORMATS
 from experiments.report.sections.cells import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
@@ -115,7 +115,7 @@ def test_markdown_keeps_a_bar_in_its_cell_and_a_head_in_its_line() -> None:
 def test_csv_is_long_and_unrounded() -> None:
     points = strong(frame([*BASE, trial("p1", 3, 7.123456789012345)]))
     read = pd.read_csv(io.StringIO(FORMATS["csv"](scaling_tables(points, "T"))))
-    pd.testing.assert_frame_equal(read, public(points), check_dtype=False, check_exact=True)
+    pd.testing.assert_frame_equal(read, points, check_dtype=False, check_exact=True)
 
 
 def test_table_of_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:

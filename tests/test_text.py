@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from experiments.analysis.text import label, percent, percent_interval, pluralise, with_interval
+from experiments.report.texts import label, percent, percent_interval, pluralise, with_interval
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from experiments.analysis.breakdown import breakdowns
 from experiments.analysis.causes import BY_ABLATION
-from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import CellKey, NoTrialsError, cell_keys, ok_trials
 from experiments.analysis.statistics import BlockModel, time_saved
 from experiments.store.columns import UNTOUCHED
@@ -23,9 +23,12 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 
     The `gain` is the share of the time with no policy changed, with `low` and `high`, Holm-adjusted over the
     ablations of the point. `before` and `after` are means of the `counter` that belongs to the ablation (see
-    `causes`), NaN if it has none. Raises NoTrialsError."""
+    `causes`), NaN if it has none. Raises NoTrialsError.
+    """
     rows: list[dict[str, Any]] = []
-    for (saving, pipeline), block in ok_trials(with_ceilings(trials, parts)).groupby(["saving", "pipeline"]):
+    for (saving, pipeline), block in ok_trials(with_model_seconds(trials, parts)).groupby(
+        ["saving", "pipeline"]
+    ):
         model, split = BlockModel.of(block, cell_keys(block)), breakdowns(block, parts)
         cells: Any = model.cells
         for cell in (each for each in cells if each.ablation == UNTOUCHED):
@@ -60,7 +63,8 @@ def _counter(cell: CellKey, breakdowns: pd.DataFrame) -> dict[str, Any]:
 def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
     """Return the `gain` of identical code per cell and AA_ROUNDS consecutive rounds, with `low` and `high`.
 
-    `claim` is true if the interval excludes 0, which claims a difference. Raises NoTrialsError."""
+    `claim` is true if the interval excludes 0, which claims a difference. Raises NoTrialsError.
+    """
     rows: list[list[Any]] = []
     for saving, block in ok_trials(trials).sort_values("started_at").groupby("saving"):
         rounds = [group for _, group in block.groupby(["sweep", "round"], sort=False)]

@@ -48,7 +48,8 @@ def breakdown(trial: Any, totals: TaskTotals, reference: Any) -> dict[str, float
 
     `trial` is a row of trials. `reference` holds the mean costs of the sequential reference, which are
     returned as `reference_…`. Raises BreakdownError if tasks are missing, or if the parts do not sum to
-    P x T."""
+    P x T.
+    """
     name = f"{trial['strategy']} at {trial['workers']} workers, trial {trial['trial_id']}"
     if totals.tasks != trial["tasks"]:
         raise BreakdownError(f"{name}: {totals.tasks} tasks are recorded of {trial['tasks']:.0f}")
@@ -87,7 +88,8 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """Return a row for each ok trial of one workload (see `select`): TRIAL, its breakdown and its suspects.
 
     A trial without recorded tasks or without a reference has no row, nor has an instrument. The reference is
-    that of the trial's round, or else the mean of all. Raises BreakdownError."""
+    that of the trial's round, or else the mean of all. Raises BreakdownError.
+    """
     rows = []
     for _, block in recorded(trials, "tasks", parts).groupby("saving"):
         sequential = block[block["strategy"] == Sequential.name]
@@ -110,7 +112,8 @@ def efficiencies(breakdowns: pd.DataFrame) -> pd.DataFrame:
         computation scaling = useful seconds of the reference / useful seconds
 
     Source: co-design.pop-coe.eu/metrics, the multiplicative model. Useful are the stages of tasks without
-    `send`, by the clock; waiting in a stage for a CPU or a disk lowers computation scaling."""
+    `send`, by the clock; waiting in a stage for a CPU or a disk lowers computation scaling.
+    """
     useful_s, largest_s = breakdowns["useful_s"], breakdowns["useful_largest_s"]
     balance = useful_s / breakdowns["workers"] / largest_s
     communication, scaling = largest_s / breakdowns["wall_s"], breakdowns["reference_useful_s"] / useful_s

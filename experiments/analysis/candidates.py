@@ -14,16 +14,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from augment.strategies import STRATEGIES
-from experiments.analysis.select import ok_trials, require, select
-from experiments.analysis.statistics import LEVEL, BlockModel, best_set
+from experiments.analysis.select import LeftOut, ok_trials, place, require, select
+from experiments.analysis.statistics import LEVEL, BlockModel, best_set, model_seconds
 from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
 SPAN = ["process", "start_s", "end_s"]
 TIE = 0.01  # a difference of two bounds that tells nothing
-PLACES = {name: place for place, name in enumerate(STRATEGIES)}
 
 
 class Candidate(NamedTuple):
@@ -42,7 +40,7 @@ class Comparison:
     tasks: float  # of the sample
     model: BlockModel
     bounds: Mapping[Candidate, float]  # at most so much slower than the best (95 %; 0.1 is 10 %)
-    notes: Sequence[str]
+    left_out: Sequence[LeftOut]
 
     def of(self, candidate: Candidate) -> pd.DataFrame:
         """Return the ok trials of a candidate."""
@@ -77,14 +75,14 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     require(wanted)
     counts = wanted.drop_duplicates(["tasks", *Candidate._fields])["tasks"].value_counts()
     sample = counts.index[counts == counts.max()].max()
-    kept, notes = select(wanted[wanted["tasks"].isna() | (wanted["tasks"] == sample)], AXES)
+    kept, left_out = select(wanted[wanted["tasks"].isna() | (wanted["tasks"] == sample)], AXES)
     times = asked["tasks"].max() / sample
     rows = kept[["status", "trial_id", "wall_s"]].itertuples(index=False, name=None)
     kept["whole_s"] = [whole_seconds(parts, *each, times) if status == OK else nan for status, *each in rows]
     ok = ok_trials(kept)
-    model = fitted(ok.assign(wall_s=ok["whole_s"]), names(ok))
+    model = fitted(ok.assign(model_s=ok["whole_s"]), names(ok))
     bounds: Any = best_set(model, _sure(model))
-    return Comparison(kept, float(sample), model, bounds, notes)
+    return Comparison(kept, float(sample), model, bounds, left_out)
 
 
 @lru_cache(maxsize=4096)  # a record never changes
@@ -107,7 +105,7 @@ def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
     shared = pd.Series([*cells], dtype=object).groupby([ok[name].to_numpy() for name in ("sweep", "round")])
     if len(ok) and (shared.nunique() > 1).any():
         return BlockModel.of(ok, cells)
-    return BlockModel(cells, None, ok["wall_s"].to_numpy(float))
+    return BlockModel(cells, None, model_seconds(ok))
 
 
 def _sure(model: BlockModel) -> list[Any]:
@@ -145,6 +143,6 @@ def rivals(comparison: Comparison, slower: float) -> list[Candidate]:
     return sorted(beyond, key=lambda each: (-highs[each], _order(each)))
 
 
-def _order(each: Candidate) -> tuple[int, int, Candidate]:
+def _order(each: Candidate) -> tuple[int, tuple[int, str], Candidate]:
     """Return the order of candidates that are equally good: fewer workers first, then that of STRATEGIES."""
-    return each.workers, PLACES.get(each.strategy, len(PLACES)), each
+    return each.workers, place(each.strategy), each

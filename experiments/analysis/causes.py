@@ -47,7 +47,8 @@ def suspects(row: Mapping[str, Any]) -> dict[str, float]:
     """Return the share of P x T that each of RANKED takes at most in a trial; 1.0 is all.
 
     `row` holds the columns of the trial and its breakdown. A share includes what the reference needs for the
-    work as well, because an ablation may save that too."""
+    work as well, because an ablation may save that too.
+    """
     quantities = {**row, **_quantities(row)}
     return {
         cause.name: max(cause.seconds(quantities), 0.0) / row["total_s"] for cause in CAUSES if cause.seconds

@@ -1,13 +1,13 @@
 """The machine's ceiling: the rate at which `copies` do the workload while all of them are busy.
 
-Each of P copies carries out all tasks, beginning elsewhere. What they do from the moment all are busy and
-warm until the first is done, weighed by the seconds that the same tasks take sequentially, is the most that
-P workers can do here. The time of a copies trial is therefore
+Each of P copies carries out all tasks, beginning elsewhere. The window begins when all copies are busy and
+warm, and ends when the first is done. A task counts with its share of the workload's sequential seconds, pro
+rata if the window cuts it:
 
-    T = window / share of the workload done in it     (tasks cut by its ends count pro rata),
+    model_s = window / share of the workload done in it
 
-at least its longest task. T(1) / (P T) has no bias from how the tasks vary, which a static deal of the
-tasks (-9 % with 2 workers, -48 % with 16) and claiming them (-2, -33 %) have.
+but at least the longest task. `T(1) / (P model_s)` has no bias if tasks differ in length; tasks dealt out
+beforehand have one of -9 % with 2 workers and -48 % with 16, claimed tasks of -2 % and -33 %.
 """
 
 import numpy as np
@@ -19,36 +19,42 @@ from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
 TASK = ["image_index", "augmentation_index"]
-WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # has tasks of its own
-WARM_UP = 1 / 8  # of a copy's tasks: the first ones of a fresh process take longer
+WORKLOAD = ["saving", "inputs_digest", "pipeline_digest", "n_augmentations", "seed"]  # determines the tasks
+# The first tasks of a fresh process take longer. An eighth of a copy's tasks is left out; of 24 tasks that is
+# too little and makes the ceiling 3 to 4 % too high, of 80 to 1,000 tasks at most 1.4 %.
+WARM_UP = 1 / 8
 COLUMNS = [*TASK, "process", "start_s", "end_s"]
 
 
-def with_ceilings(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """The trials, those of copies with the time of their rate for `wall_s`. A copies trial without recorded
-    tasks, or without a sequential trial to weigh them by, is left out."""
-    is_copies, times_s = trials["strategy"] == Copies.name, {}
+def with_model_seconds(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
+    """Return the trials with `model_s`, the seconds that models take: `wall_s`, or those of the copies' rate.
+
+    A copies trial without recorded tasks, or without a sequential trial to weigh them by, is left out.
+    """
+    is_copies, seconds = trials["strategy"] == Copies.name, {}
     known = trials[trials["trial_id"].map(lambda each: parts.has("tasks", each)).astype(bool)]
-    for _, block in known.groupby(WORKLOAD, dropna=False):
+    for _, block in known.groupby([*WORKLOAD, "runtime"], dropna=False):
         sequential = block.loc[block["strategy"] == Sequential.name, "trial_id"]
         if len(sequential):
-            seconds = pd.concat(_seconds(parts.of("tasks", each, COLUMNS)) for each in sequential)
-            shares = seconds.groupby(level=[0, 1]).mean() / (seconds.sum() / len(sequential))
+            tasks_s = pd.concat(_seconds(parts.of("tasks", each, COLUMNS)) for each in sequential)
+            shares = tasks_s.groupby(level=[0, 1]).mean() / (tasks_s.sum() / len(sequential))
             for each in block.loc[block["strategy"] == Copies.name, "trial_id"]:
-                times_s[each] = time_of_rate(parts.of("tasks", each, COLUMNS), shares)
-    walls_s = trials["wall_s"].where(~is_copies, trials["trial_id"].map(times_s))
-    return trials.assign(wall_s=walls_s)[~(is_copies & (trials["status"] == OK) & walls_s.isna())]
+                seconds[each] = seconds_at_rate(parts.of("tasks", each, COLUMNS), shares)
+    model_s = trials["wall_s"].where(~is_copies, trials["trial_id"].map(seconds))
+    return trials.assign(model_s=model_s)[~(is_copies & (trials["status"] == OK) & model_s.isna())]
 
 
-def time_of_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
-    """Seconds of the workload at the rate of a copies trial, of its tasks and the share of the workload that
-    each is (by image and augmentation)."""
+def seconds_at_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
+    """Return the seconds of the workload at the rate of a copies trial.
+
+    `tasks` are its tasks with COLUMNS, `shares` the share of the workload that each task is, by TASK.
+    """
     process, begins_s, ends_s = (tasks[name].to_numpy() for name in ("process", "start_s", "end_s"))
     copies = [process == number for number in np.unique(process)]
-    begin_s = max(np.sort(begins_s[own])[int(WARM_UP * own.sum())] for own in copies)
-    end_s = min(ends_s[own].max() for own in copies)
+    begin_s = max(np.sort(begins_s[copy])[int(WARM_UP * copy.sum())] for copy in copies)
+    end_s = min(ends_s[copy].max() for copy in copies)
     inside_s = ends_s.clip(max=end_s) - begins_s.clip(min=begin_s)
-    part = (inside_s / (ends_s - begins_s)).clip(min=0)
+    part = (inside_s / (ends_s - begins_s)).clip(min=0)  # of each task in the window
     number = shares.index.get_indexer(pd.MultiIndex.from_frame(tasks[TASK]))
     times = np.bincount(number)
     longest_s = (np.bincount(number, ends_s - begins_s) / times.clip(min=1)).max()

@@ -77,7 +77,8 @@ def visits(tasks: pd.DataFrame) -> Visits:
     """Return numbers of each visit of a task to a process: one visit, or two with a saver of its own (P_Q).
 
     The names are process, begin_s, end_s, busy_s, COUNTERS and the stages. The values are arrays, because
-    reports ask for hundreds of trials of a few dozen tasks, for which frames are slow."""
+    reports ask for hundreds of trials of a few dozen tasks, for which frames are slow.
+    """
     column = {name: tasks[name].to_numpy(float, na_value=np.nan) for name in COLUMNS}
     has_saver = ~np.isnan(column["save_start_s"])
     stages = {name: np.nan_to_num(column[name]) for name in STAGE_COLUMNS}

@@ -30,7 +30,8 @@ RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """A row with TABLE per saving flag, worker count, transform (null: of a whole task, and only of it user
-    CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all."""
+    CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all.
+    """
     measured: Any = ok_trials(trials[trials["strategy"] == Interference.name])
     rows: list[list[Any]] = []
     for (saving, workers), block in measured.groupby(["saving", "workers"]):
@@ -64,7 +65,8 @@ def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> 
     share of a task's seconds that the contention takes, `1 - 1 / slowdown` beside copies.
 
     Empty if copies slow it down by less than MIN_SLOWDOWN, if no single resource does by half of that, or if
-    nothing was measured."""
+    nothing was measured.
+    """
     here = whole_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
     wall: Any = whole_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
     if (

@@ -1,7 +1,11 @@
-"""Three laws of scaling fitted to speedups: what each says of a serial part and of a peak.
+"""Two laws of scaling fitted to speedups: what each says of a serial part and of a peak.
 
-In the right quantity each is linear in its parameters, which are never negative: a least-squares problem with
-one minimum. Its residuals are relative: in seconds the smallest worker counts would outweigh all others."""
+    Amdahl 1967:        1 / S = 1 / P + s (1 - 1 / P)
+    USL, Gunther 1993:  1 / S = 1 / P + sigma (1 - 1 / P) + kappa (P - 1)
+
+In 1 / S both are linear in parameters that are never negative, so least squares has a single minimum.
+Residuals are relative, because in seconds the smallest worker counts would outweigh all others.
+"""
 
 from collections.abc import Callable
 from itertools import product
@@ -14,28 +18,26 @@ from scipy.optimize import nnls
 from scipy.stats import multivariate_t
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import Models, strategies
-from experiments.analysis.select import INSTRUMENTS
-from experiments.analysis.statistics import LEVEL, Array, Interval, interval_columns
+from experiments.analysis.scaling import BASELINE, Models, keys, strategies
+from experiments.analysis.select import INSTRUMENTS, STRONG
+from experiments.analysis.statistics import LEVEL, Array, Interval
 
-MIN_COUNTS = 5  # worker counts that a fit needs, three more than USL has parameters; S(1) = 1 in all laws
+MIN_COUNTS = 5  # worker counts of a fit: three more than USL has parameters
 PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
 SAMPLES = 1000  # of a bootstrap
 
 
 class Law(NamedTuple):
-    """quantity(S) = terms[0] + parameters @ terms[1:]."""
+    """A law `1 / S = 1 / P + parameters @ terms(P)`."""
 
     name: str
-    quantity: np.ufunc  # of the speedup, and the way back
-    terms: Callable[[Array], list[Array]]  # of the workers
+    terms: Callable[[Array], list[Array]]  # of the workers P
     parameters: list[str]
-    most: float = 1.0  # of a parameter
+    max_parameter: float
 
 
-AMDAHL = Law("Amdahl", np.reciprocal, lambda p: [1 / p, 1 - 1 / p], ["s"])
-USL = Law("USL", np.reciprocal, lambda p: [1 / p, 1 - 1 / p, p - 1], ["sigma", "kappa"], np.inf)
-GUSTAFSON = Law("Gustafson", np.positive, lambda p: [p, 1 - p], ["s"])
+AMDAHL = Law("Amdahl", lambda p: [1 - 1 / p], ["s"], 1.0)
+USL = Law("USL", lambda p: [1 - 1 / p, p - 1], ["sigma", "kappa"], np.inf)
 
 
 class Fit(NamedTuple):
@@ -43,8 +45,8 @@ class Fit(NamedTuple):
 
     law: Law
     workers: list[int]
-    parameters: Array  # a row of the fit itself, then one per sample of the bootstrap
-    off_by: float  # relative residual, root mean square
+    parameters: Array  # a row of the fit, then one per sample of the bootstrap
+    rms_residual: float  # relative
 
     def results(self) -> dict[str, Interval]:
         """Return the parameters, and the peak of USL."""
@@ -54,13 +56,13 @@ class Fit(NamedTuple):
 
     def curve(self, workers: npt.ArrayLike) -> Array:
         """Return the speedup at each of `workers`."""
-        first, *others = self.law.terms(np.asarray(workers, float))
-        speedup: Array = self.law.quantity(first + self.parameters[0] @ np.array(others))
+        counts = np.asarray(workers, float)
+        speedup: Array = 1 / (1 / counts + self.parameters[0] @ np.array(self.law.terms(counts)))
         return speedup
 
 
 def _peak(sigma: Array, kappa: Array) -> dict[str, Array]:
-    """At 1 worker if speedup falls from the start, at infinity if it never does: its speedup is the limit."""
+    """Return the peak: at 1 worker if speedup falls from the start, at infinity if it never falls."""
     rise, fall = np.sqrt(np.clip(1 - sigma, 0, None)), np.sqrt(kappa)
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0: neither a rise nor a fall
         workers, speedup = np.fmax(rise / fall, 1), 1 / (1 - np.clip(rise - fall, 0, None) ** 2)
@@ -75,16 +77,17 @@ def _interval(samples: Array) -> Interval:
 
 
 def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Array, dof: int) -> Fit:
-    """Fits `law` to speedups at ascending counts above 1. `covariance` is that of their logarithms, NaN where
-    it is unknown, and `dof` its degrees of freedom. The intervals are of a parametric bootstrap about the
-    fitted curve: errors of this covariance and, as far as the law is further off than these explain, of the
-    size of its residuals; by Student's t, since either size is known from a few values only."""
-    counts, measured = np.asarray(workers, float), law.quantity(np.asarray(speedup, float))
-    first, *others = law.terms(counts)
-    columns, predicted = np.array(others).T, measured
+    """Fit a law to speedups at ascending counts above 1, with a parametric bootstrap for the intervals.
+
+    `covariance` is that of the logarithms of the speedups, NaN if unknown; `dof` its degrees of freedom. The
+    bootstrap draws errors of this covariance and, if the law misses the points by more, of the size of its
+    residuals; by Student's t, because both sizes are known from a few values only.
+    """
+    counts, measured = np.asarray(workers, float), np.reciprocal(np.asarray(speedup, float))
+    first, columns, predicted = 1 / counts, np.array(law.terms(counts)).T, measured
     for _ in range(PASSES):
         solution, _norm = nnls(columns / predicted[:, None], (measured - first) / predicted)
-        best = np.minimum(solution, law.most)  # exact: a law with such an end has one parameter
+        best = np.minimum(solution, law.max_parameter)  # exact: a law with a maximum has one parameter
         predicted = first + columns @ best
     squares, left = (measured / predicted - 1) ** 2, len(counts) - len(best)
     known, random = np.nan_to_num(covariance), np.random.default_rng(0)
@@ -92,12 +95,12 @@ def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Ar
     errors = multivariate_t.rvs(None, known, max(dof, 1), SAMPLES, random)
     errors = errors + multivariate_t.rvs(None, misfit, left, SAMPLES, random)
     samples = [nnls(columns / predicted[:, None], target)[0] for target in 1 - first / predicted + errors]
-    off_by = float(np.sqrt(squares.mean()))
-    return Fit(law, [*map(int, counts)], np.minimum([best, *samples], law.most), off_by)
+    parameters = np.minimum([best, *samples], law.max_parameter)
+    return Fit(law, [*map(int, counts)], parameters, float(np.sqrt(squares.mean())))
 
 
-class Case(NamedTuple):
-    """One strategy with one saving flag: the laws, and the speedups at several workers that they fit."""
+class FittedLaws(NamedTuple):
+    """The laws of a strategy with one saving flag, and the points that they are fitted to."""
 
     saving: bool
     strategy: str
@@ -105,25 +108,20 @@ class Case(NamedTuple):
     fits: list[Fit]
 
 
-def cases(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[Case]:
-    """Return the laws that apply to the points of `strong` or `weak`, with their `models`, for each strategy
-    but instruments. A law assumes a CPU per worker: only counts up to `cpus` are fitted, if MIN_COUNTS are
-    known."""
-    weak = "speedup" not in points
-    measure, laws = ("efficiency", [GUSTAFSON]) if weak else ("speedup", [AMDAHL, USL])
-    if weak and points["normalised_efficiency"].count() >= MIN_COUNTS:  # never mixed with the study's
-        measure = "normalised_efficiency"
-    apart = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
-    curves = points[points["workers"].between(2, cpus) & ~apart].sort_values("workers")
-    scale = curves["workers"] if weak else 1
-    curves[interval_columns("speedup")] = curves[interval_columns(measure)].mul(scale, axis=0)
-    curves = curves.dropna(subset="speedup")
+def fit_laws(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[FittedLaws]:
+    """Fit the laws to the points of `strong` with their `models`, for each strategy but instruments.
+
+    A law assumes a CPU per worker, so only counts up to `cpus` are fitted, if there are MIN_COUNTS of them.
+    """
+    is_other = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
+    curves = points[points["workers"].between(2, cpus) & ~is_other].dropna(subset="speedup")
     result = []
     for saving, strategy in product((True, False), strategies(curves)):
         known = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
         if len(known) >= MIN_COUNTS:
-            pairs = list(zip(known[f"{measure}_base"], known["point"], strict=True))
+            known = known.sort_values("workers")
+            pairs = [*zip(keys(known, STRONG, **BASELINE), keys(known, STRONG), strict=True)]
             errors = models[saving].covariance(pairs), models[saving].dof
-            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in laws]
-            result.append(Case(saving, strategy, known, fits))
+            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in (AMDAHL, USL)]
+            result.append(FittedLaws(saving, strategy, known, fits))
     return result

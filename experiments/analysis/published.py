@@ -1,7 +1,7 @@
-"""The published study's printed tables, in the shape of trials, and what is wrong in them.
+"""The published study's printed tables in the shape of trials, and the figures that contradict its seconds.
 
-Source: T. Botarelli, "Image Augmentation with Python Multiprocessing", Università degli Studi
-di Firenze, 23/04/2025. Its raw seconds are right; twelve printed speedups are not.
+Source: T. Botarelli, "Image Augmentation with Python Multiprocessing", Università degli Studi di Firenze,
+23/04/2025. Its raw seconds are right; twelve printed speedups are not.
 """
 
 import math
@@ -12,14 +12,12 @@ import pandas as pd
 
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
-from experiments import ROOT
 from experiments.analysis import scaling
 from experiments.analysis.scaling import Models, strong, weak
 from experiments.analysis.select import STRONG, WEAK
 from experiments.store.columns import NOT_APPLICABLE, OK
+from experiments.store.files import PUBLISHED, read_published
 
-FOLDER = ROOT / "results" / "published"
-SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 POINTS = {"strong_scaling": (strong, STRONG), "weak_scaling": (weak, WEAK)}
 REPETITIONS = 2  # each printed time is the mean of two executions; neither is printed
 TASKS = 1000  # of each execution: 100 augmentations of each of 10 images
@@ -28,15 +26,16 @@ PRINTED = (  # quantity, column of the printed figure, its unit, its last digit
     ("speedup", "printed_speedup", 1.0, 0.01),
     ("efficiency", "printed_efficiency_percent", 0.01, 0.01),
 )
-SLIP = ["experiment", *STRONG, "quantity", "printed", "right"]
+SLIP_COLUMNS = ["experiment", *STRONG, "quantity", "printed", "right"]
 
 
-def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
-    """The printed seconds of `strong_scaling` or `weak_scaling`, a row per printed point, with the
-    columns that `scaling` reads. P_Q without saving, a dash in the study, is `not_applicable`."""
-    printed = pd.read_csv(folder / f"{experiment}.csv").assign(
-        status=OK, sweep="published", round=0, tasks=TASKS
-    )
+def trials(experiment: str, folder: Path = PUBLISHED) -> pd.DataFrame:
+    """Return the printed seconds of `strong_scaling` or `weak_scaling` in the columns that `scaling` reads.
+
+    P_Q without saving, a dash in the study, is `not_applicable`.
+    """
+    printed = read_published(experiment, folder)
+    printed = printed.assign(status=OK, sweep="published", round=0, tasks=TASKS)
     if "image_size" in printed:
         size = printed["image_size"].str.split("x", expand=True).astype("int64")
         printed = printed.assign(width=size[0], height=size[1])
@@ -48,23 +47,22 @@ def trials(experiment: str, folder: Path = FOLDER) -> pd.DataFrame:
 
 @cache
 def points(experiment: str) -> pd.DataFrame:
-    """The points that `strong` or `weak` makes of the printed seconds; intervals, unprinted, are NaN."""
+    """Return the points of the printed seconds; their intervals, which are not printed, are NaN."""
     measured = POINTS[experiment][0](trials(experiment))
     return measured.assign(repetitions=measured["repetitions"] * REPETITIONS)
 
 
 def models(experiment: str) -> Models:
-    """The fit to the printed seconds: without errors, each being printed once."""
+    """Return the fits to the printed seconds, without errors, because each is printed once."""
     return scaling.models(trials(experiment), POINTS[experiment][1])
 
 
-def slips(folder: Path = FOLDER) -> pd.DataFrame:
-    """The speedups and efficiencies `printed` that contradict the printed seconds, a row with SLIP each.
+def slips(folder: Path = PUBLISHED) -> pd.DataFrame:
+    """Return the printed speedups and efficiencies that contradict the printed seconds, and the right ones.
 
-    Printed digits bound a figure, not fix it: T(1), T(P) and the figure itself each stand for a
-    range of half a last digit to either side, and a slip is a figure whose range does not meet the
-    range that the seconds allow. So neither direction of rounding has to be assumed (5.69 for
-    82.07 s / 14.41 s = 5.695 is no slip).
+    A printed number stands for a range of half a last digit to either side, so that neither direction of
+    rounding is assumed: 5.69 for 82.07 s / 14.41 s = 5.695 is no slip. A slip is a figure whose range does
+    not meet the range that T(1) and T(P) allow.
     """
     rows = []
     for experiment, (points_of, key) in POINTS.items():
@@ -72,10 +70,9 @@ def slips(folder: Path = FOLDER) -> pd.DataFrame:
         base_s = printed[printed["strategy"] == Sequential.name].set_index("saving")["wall_s"]
         recomputed = points_of(printed).drop(columns=["status", "wall_s"])
         for row in printed.merge(recomputed, on=list(key)).to_dict("records"):
-            point = [experiment, *(row[name] for name in STRONG)]
             slack = SECONDS_DIGIT / 2 * (1 / base_s[row["saving"]] + 1 / row["wall_s"])
             for quantity, column, unit, digit in PRINTED:
                 shown, right = row.get(column, math.nan) * unit, row.get(quantity, math.nan)
                 if abs(shown - right) > digit / 2 + right * slack:
-                    rows.append([*point, quantity, shown, right])
-    return pd.DataFrame(rows, columns=SLIP)
+                    rows.append([experiment, *(row[name] for name in STRONG), quantity, shown, right])
+    return pd.DataFrame(rows, columns=SLIP_COLUMNS)

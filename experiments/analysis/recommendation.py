@@ -17,7 +17,7 @@ from experiments.analysis.candidates import (
     newest_search,
     recommended,
 )
-from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.data_quality import frequent_warnings, memory_growth, other_outputs, taken_by_others
 from experiments.analysis.prediction import predict_rate
 from experiments.analysis.select import ok_trials
@@ -120,7 +120,7 @@ def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceil
         return None
     newest = copies.iloc[-1]
     same = trials[(trials["tasks"] == newest["tasks"]) & (trials["runtime_name"] == newest["runtime_name"])]
-    rated = with_ceilings(same, parts)
+    rated = with_model_seconds(same, parts)
     ok = ok_trials(rated)
     model, workers = fitted(ok, names(ok)), int(newest["workers"])
     one, several = (

@@ -1,85 +1,108 @@
-"""From trials to points: speedup, efficiency and share of the ceiling, with their intervals.
+"""Points of scaling: speedup, efficiency and share of the ceiling, with their intervals.
 
-A *point* is one row per (saving, strategy, workers[, width, height]). Its columns: `status`, `repetitions`
-(ok trials), `rounds` (in which these were measured) and `failures`; `wall_s` (seconds, geometric mean, in the
-mean of all rounds) and `ideal_s`; `images_per_s`, augmented ones; the ratios (1.0 is 100 %). wall_s, the rate
-and the ratios have the ends of their 95 % interval in `_low` and `_high` (see `statistics`), NaN after one
-round. What was not measured or has no baseline is NaN; failed and not applicable cells keep their row.
-`copies` count with the time that their rate gives (see `ceiling`); `ceiling_share` is that time over the
-strategy's."""
+A point is a row per key, such as (saving, strategy, workers). Its columns:
 
-from collections.abc import Mapping, Sequence
-from math import nan
+- `status` (the best of its trials), `repetitions` (ok trials), `rounds` (with an ok trial), `failures`;
+- `wall_s`, the geometric mean in the mean of all rounds, and `images_per_s`, of augmented images;
+- `ideal_s`, and as ratios `speedup`, `efficiency`, `normalised_efficiency` and `ceiling_share`.
+
+All but the counts and `ideal_s` have the ends of their 95 % interval in `_low` and `_high`, NaN after one
+round. What was not measured or has no baseline is NaN. Copies count with their `model_s` (see `ceiling`), and
+`ceiling_share` is that time over the strategy's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.select import STRONG, WEAK, place, require
+from experiments.analysis.ceiling import with_model_seconds
+from experiments.analysis.select import STRONG, WEAK, LeftOut, ok_trials, place, require, select
 from experiments.analysis.statistics import BlockModel, Estimate, interval_columns
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
+from experiments.store.files import DetailReader
 
-BASELINE: Any = {"strategy": Sequential.name, "workers": 1}  # what others are held against
-STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)  # a point has the last of its trials
-
+BASELINE: Any = {"strategy": Sequential.name, "workers": 1}
+STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)
+WORKLOAD = ["pipeline", "width", "height", "saving"]  # of a bench
 
 Models = Mapping[bool, BlockModel]  # by saving flag
+Key = tuple[Any, ...]  # the cell of a model: the values of a point's key columns
 
 
 def strong(trials: pd.DataFrame) -> pd.DataFrame:
-    """Points of strong scaling: speedup S(P) = T(1) / T(P), efficiency E(P) = S(P) / P, ideal T(1) / P, where
-    T(1) is the sequential time with the same saving flag."""
+    """Return points with speedup `S(P) = T(1) / T(P)`, efficiency `S(P) / P`, and ideal_s `T(1) / P`.
+
+    T(1) is the sequential time with the same saving flag.
+    """
     points, fits = summarise(trials, STRONG)
-    base = _with(points, STRONG, **BASELINE)
-    points["ideal_s"] = base.map(points["wall_s"]) / points["workers"]
-    _add_ratio(points, fits, "speedup", base)
-    _add_ratio(points, fits, "efficiency", base, points["workers"])
-    _add_ratio(points, fits, "ceiling_share", _ceiling(points, STRONG))
+    base = keys(points, STRONG, **BASELINE)
+    points["ideal_s"] = _seconds(points, fits, base) / points["workers"]
+    _add_ratio(points, fits, "speedup", STRONG, base)
+    _add_ratio(points, fits, "efficiency", STRONG, base, points["workers"])
+    _add_ceiling_share(points, fits, STRONG)
     return points
 
 
 def weak(trials: pd.DataFrame) -> pd.DataFrame:
-    """Points of weak scaling: efficiency = T(1) / T(P), ideal T(1), the study's definitions.
+    """Return points with efficiency and ideal_s by the study, `T(1) / T(P)` and `T(1)`.
 
-    T(1) is the sequential time at the size of one worker, the smallest; unknown where more workers have that
-    size too. Sequential trials at larger sizes are no points but references: their time is `sequential_s` of
-    the points at that size, and normalised_efficiency = sequential_s / (P T(P)) corrects for work that does
-    not grow with pixels."""
+    T(1) is the sequential time at the smallest size, that of one worker; it is unknown if more workers have
+    that size too. Sequential trials at larger sizes are no points: their time is `sequential_s` of the points
+    at that size. `normalised_efficiency = sequential_s / (P T(P))` holds if work does not grow with pixels.
+    """
     points, fits = summarise(trials, WEAK)
     ordered = points.assign(pixels=points["width"] * points["height"]).sort_values("pixels")
     least = ordered.groupby("saving")[["width", "height"]].transform("first").sort_index()
     smallest = (points[["width", "height"]] == least).all(axis=1)
-    base = _with(points, WEAK, **BASELINE, width=least["width"], height=least["height"])
-    base = base.mask(points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"]))
-    reference = _with(points, WEAK, **BASELINE)
-    points["ideal_s"], points["sequential_s"] = base.map(points["wall_s"]), reference.map(points["wall_s"])
-    _add_ratio(points, fits, "efficiency", base)
-    _add_ratio(points, fits, "normalised_efficiency", reference, points["workers"])
-    _add_ratio(points, fits, "ceiling_share", _ceiling(points, WEAK))
+    ambiguous = points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"])
+    base = keys(points, WEAK, **BASELINE, width=least["width"].mask(ambiguous), height=least["height"])
+    reference = keys(points, WEAK, **BASELINE)
+    points["ideal_s"], points["sequential_s"] = (_seconds(points, fits, each) for each in (base, reference))
+    _add_ratio(points, fits, "efficiency", WEAK, base)
+    _add_ratio(points, fits, "normalised_efficiency", WEAK, reference, points["workers"])
+    _add_ceiling_share(points, fits, WEAK)
     points = points[smallest | (points["strategy"] != Sequential.name)].reset_index(drop=True)
     return points.astype({"width": "Int64", "height": "Int64"})
 
 
-def ceiling_shares(trials: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Return the points with these values of `key`, and their share of the ceiling."""
-    points, fits = summarise(trials, key)
-    _add_ratio(points, fits, "ceiling_share", _ceiling(points, key))
-    return points
+def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Return the points of every workload, strategy, worker count and runtime, and the trials left out.
+
+    A point has the share of the ceiling under its runtime, the last `error` and the mean `peak_rss_bytes`.
+    Raises NoTrialsError.
+    """
+    require(trials)
+    key, blocks, left_out = [*STRONG, "runtime_name"], [], []
+    for values, same in trials.groupby(WORKLOAD, sort=False):
+        kept, others = select(same, (*STRONG, "runtime"))
+        points, fits = summarise(rated := with_model_seconds(kept, parts), key)
+        _add_ceiling_share(points, fits, key)
+        points = points.join(rated.groupby(key)["error"].last(), on=key)
+        points = points.join(ok_trials(rated).groupby(key)["peak_rss_bytes"].mean(), on=key)
+        workload: Any = dict(zip(WORKLOAD, values, strict=True))
+        blocks.append(points.assign(**workload))
+        left_out += others
+    return pd.concat(blocks, ignore_index=True), [*dict.fromkeys(left_out)]
 
 
 def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
-    """The fit to the ok trials with and to those without saving; what it calls cells are the values of `key`,
-    numbered in their order. Raises NoTrialsError."""
+    """Return the fits to the ok trials with and without saving; their cells are the `keys`.
+
+    Raises NoTrialsError.
+    """
     require(trials)
-    numbers, ok = trials.groupby(list(key), dropna=False).ngroup(), trials["status"] == OK
-    blocks = {flag: trials[ok & (trials["saving"] == flag)] for flag in (True, False)}
-    return {flag: BlockModel.of(block, list(numbers[block.index])) for flag, block in blocks.items()}
+    blocks = {flag: ok_trials(trials[trials["saving"] == flag]) for flag in (True, False)}
+    return {flag: BlockModel.of(block, keys(block, key)) for flag, block in blocks.items()}
 
 
 def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, Models]:
-    """One row per `key`: status, counts and seconds, and `point`, its number in the `models` of that key; and
-    these. Trials of equal keys are repetitions of each other: see `select`. Raises NoTrialsError."""
+    """Return a row per value of `key` with status, counts, seconds and rate; and the models of the trials.
+
+    Trials of equal keys are repetitions of each other: see `select`. Raises NoTrialsError.
+    """
     fits, ok = models(trials, key), trials["status"] == OK
     rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
     marked = trials.assign(status=trials["status"].astype(STATUS), ok=ok, measured=rounds.where(ok))
@@ -91,19 +114,37 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
         failures=("failed", "sum"),
         tasks=("tasks", "mean"),
     )
-    points = points.astype({"status": str}).assign(point=points.index)
-    levels = [fits[flag].log_seconds(point) for point, flag in enumerate(points["saving"])]
+    points = points.astype({"status": str})
+    cells = zip(points["saving"], keys(points, key), strict=True)
+    levels = [fits[flag].log_seconds(cell) for flag, cell in cells]
     _add(points, "wall_s", levels)
-    rates = [level.inverse().exp() for level in levels]
-    points[interval_columns("images_per_s")] = pd.DataFrame(rates, points.index).mul(points["tasks"], axis=0)
+    rates = pd.DataFrame([level.inverse().exp() for level in levels], points.index)
+    points[interval_columns("images_per_s")] = rates.mul(points["tasks"], axis=0)
     return points, fits
 
 
-def _add_ratio(points: pd.DataFrame, fits: Models, name: str, base: "pd.Series[float]", by: Any = 1) -> None:
-    """Seconds of the point that `base` numbers (NaN: none) over those of each point, divided `by`."""
-    rows = zip(points["saving"], base, points["point"], strict=True)
-    _add(points, name, [fits[flag].log_ratio(other, point) for flag, other, point in rows], by)
-    points[f"{name}_base"] = base
+def keys(rows: pd.DataFrame, key: Sequence[str], **changes: Any) -> list[Key]:
+    """Return the values of the key columns of each row, after these changes; None for a null."""
+    values = rows.assign(**changes)[list(key)].astype(object)
+    return [*values.where(values.notna(), None).itertuples(index=False, name=None)]
+
+
+def _seconds(points: pd.DataFrame, fits: Models, cells: Iterable[Key]) -> "pd.Series[float]":
+    pairs = zip(points["saving"], cells, strict=True)
+    return pd.Series([fits[flag].seconds(cell) for flag, cell in pairs], points.index)
+
+
+def _add_ceiling_share(points: pd.DataFrame, fits: Models, key: Sequence[str]) -> None:
+    _add_ratio(points, fits, "ceiling_share", key, keys(points, key, strategy=Copies.name))
+    points.loc[points["strategy"] == Copies.name, interval_columns("ceiling_share")] = float("nan")
+
+
+def _add_ratio(
+    points: pd.DataFrame, fits: Models, name: str, key: Sequence[str], bases: Iterable[Key], by: Any = 1
+) -> None:
+    """Add the seconds of the base over those of each point, divided by `by`; NaN without a base."""
+    rows = zip(points["saving"], bases, keys(points, key), strict=True)
+    _add(points, name, [fits[flag].log_ratio(base, cell) for flag, base, cell in rows], by)
 
 
 def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
@@ -111,24 +152,6 @@ def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any
     points[interval_columns(name)] = intervals.div(by, axis=0)
 
 
-def _with(points: pd.DataFrame, key: Sequence[str], **changes: Any) -> "pd.Series[float]":
-    """The number of the point that has these values and else the same `key`, for each point; NaN where it
-    was not measured."""
-    numbers = points[points["status"] == OK].set_index(list(key))["point"].to_dict()
-    rows = points.assign(**changes)[list(key)].itertuples(index=False, name=None)
-    return pd.Series([numbers.get(row, nan) for row in rows], points.index)
-
-
-def _ceiling(points: pd.DataFrame, key: Sequence[str]) -> "pd.Series[float]":
-    return _with(points, key, strategy=Copies.name).mask(points["strategy"] == Copies.name)
-
-
-def public(points: pd.DataFrame) -> pd.DataFrame:
-    """Without the numbers of points, which mean something together with `models` only."""
-    numbers = [name for name in points if name == "point" or str(name).endswith("_base")]
-    return points.drop(columns=numbers)
-
-
 def strategies(points: pd.DataFrame) -> list[str]:
-    """The strategies of the data in the order of STRATEGIES, then those that it does not know, by name."""
+    """Return the strategies of the points in their `place`."""
     return sorted(set(points["strategy"]), key=place)

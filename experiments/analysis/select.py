@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.text import pluralise
 from experiments.store.columns import DETERMINING, OK, UNTOUCHED
 from experiments.store.files import DetailReader
 
@@ -22,6 +21,13 @@ INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # 
 
 class NoTrialsError(ValueError):
     """Nothing to report on."""
+
+
+class LeftOut(NamedTuple):
+    """Trials that are in no table, because they differ from the newest one in these columns."""
+
+    trials: int
+    columns: tuple[str, ...]
 
 
 class CellKey(NamedTuple):
@@ -60,13 +66,14 @@ def recorded(trials: pd.DataFrame, table: str, parts: DetailReader) -> pd.DataFr
     return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
 
 
-def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the trials that may stand in one table with the newest, oldest first, and notes on the others.
+def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Return the trials that may stand in one table with the newest, oldest first, and those left out.
 
     `axes` are the columns that tell the points of the table apart. A trial is kept if it agrees with the
     newest one in every other determining column; in a column that is compared `within` axes, with the newest
     trial that has the same values there. A null agrees with anything, because such a trial failed before the
-    value was known. Of the ok trials at a point those of the newest cell are kept. Raises NoTrialsError."""
+    value was known. Of the ok trials at a point those of the newest cell are kept. Raises NoTrialsError.
+    """
     require(trials)
     kept = trials.sort_values("started_at", kind="stable")
     differing = []
@@ -79,13 +86,10 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
         agrees = values.isna() | (values == groups.transform("last"))  # the newest that is known
         differing += [] if agrees.all() else [column.name]
         kept = kept[agrees]
-    notes = []
-    if left_out := len(trials) - len(kept):
-        notes.append(f"{pluralise(left_out, 'trial')} left out, unlike the newest in {', '.join(differing)}")
     is_older = _is_of_older_cell(kept, axes)
-    if is_older.any():
-        notes.append(f"{pluralise(is_older.sum(), 'trial')} of older cells at the same point left out")
-    return kept[~is_older].reset_index(drop=True), notes
+    counts = {tuple(differing): len(trials) - len(kept), ("cell",): int(is_older.sum())}
+    left_out = [LeftOut(count, columns) for columns, count in counts.items() if count]
+    return kept[~is_older].reset_index(drop=True), left_out
 
 
 def _without_axes(values: "pd.Series[str]", axes: Sequence[str]) -> "pd.Series[str]":
@@ -104,22 +108,21 @@ def _is_of_older_cell(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[b
     return ok & (trials["cell"] != newest)
 
 
-def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the trials of every pipeline that may stand in one table, and notes on the others.
+def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Return the trials of every pipeline that may stand in one table, and those left out.
 
-    Each ablation counts as it was declared last. Raises NoTrialsError."""
+    Each ablation counts as it was declared last. Raises NoTrialsError.
+    """
     require(trials)
     selected = (select(block, STRONG) for _, block in trials.groupby(["pipeline", "ablation"]))
-    blocks, notes = zip(*selected, strict=True)
+    blocks, left_out = zip(*selected, strict=True)
     axes = (*STRONG, "ablation", *POLICIES, "pipeline", "pipeline_digest")
     kept, more = select(pd.concat(blocks), axes)
-    return kept, [*dict.fromkeys(chain(*notes, more))]
+    return kept, [*dict.fromkeys(chain(*left_out, more))]
 
 
-def newest_pipeline(kept: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the `comparable` trials of the newest pipeline, and notes on the others."""
+def newest_pipeline(kept: pd.DataFrame, left_out: list[LeftOut]) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Return the `comparable` trials of the newest pipeline, and those left out."""
     newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
-    if not newest.all():
-        others = pluralise((~newest).sum(), "trial")
-        notes = [*notes, f"{others} of another pipeline than the newest left out"]
-    return kept[newest], notes
+    others = [] if newest.all() else [LeftOut(int((~newest).sum()), ("pipeline_digest",))]
+    return kept[newest], [*left_out, *others]

@@ -91,12 +91,18 @@ class Estimate(NamedTuple):
 UNKNOWN = Estimate(nan, nan, 0)
 
 
+def model_seconds(trials: pd.DataFrame) -> Array:
+    """Return the seconds that a model takes: `model_s` (see `ceiling`), or else `wall_s`."""
+    return trials.get("model_s", trials["wall_s"]).to_numpy(float)
+
+
 class BlockModel:
     """The fit to the cell, the block and the positive seconds of each trial.
 
     With `blocks=None` the differences between blocks are part of the error, and `dof` says from how many of
     them the error is known. Estimates are rounded to DECIMALS, so that equal times give equal estimates on
-    every processor."""
+    every processor.
+    """
 
     def __init__(
         self, cells: Sequence[Hashable], blocks: Sequence[Hashable] | None, seconds: ArrayLike, dof: int = 0
@@ -121,8 +127,7 @@ class BlockModel:
     @classmethod
     def of(cls, trials: pd.DataFrame, cells: Sequence[Hashable]) -> Self:
         """Fit the ok trials of one workload, in the blocks that their `sweep` and `round` name."""
-        blocks = list(zip(trials["sweep"], trials["round"], strict=True))
-        return cls(cells, blocks, trials["wall_s"].to_numpy(float))
+        return cls(cells, list(zip(trials["sweep"], trials["round"], strict=True)), model_seconds(trials))
 
     def log_seconds(self, cell: Hashable) -> Estimate:
         """Return the logarithm of a cell's seconds in the mean of all blocks; UNKNOWN if not measured."""
@@ -139,7 +144,8 @@ class BlockModel:
     def log_ratio(self, cell: Hashable, base: Hashable) -> Estimate:
         """Return `ln(seconds of cell / seconds of base)`; UNKNOWN if one of them was not measured.
 
-        The error is NaN if one of them was not repeated, or if no chain of common blocks connects them."""
+        The error is NaN if one of them was not repeated, or if no chain of common blocks connects them.
+        """
         if not {cell, base} <= self.cells.keys():
             return UNKNOWN
         return self._estimate(self._indicator(cell) - self._indicator(base), [cell, base])
@@ -170,7 +176,8 @@ def holm(estimates: Sequence[Estimate], level: float = LEVEL) -> list[Interval]:
     """Return intervals of log-ratios of which, with probability `level`, none leaves out a true 0.
 
     Holm 1979: of m claims the surest is held to `(1 - level) / m`, the next to `(1 - level) / (m - 1)`, until
-    one fails; the others share its level."""
+    one fails; the others share its level.
+    """
     order = sorted(range(len(estimates)), key=lambda place: estimates[place].p_value)
     intervals: dict[int, Interval] = {}
     alpha, failed = 1 - level, False
@@ -192,7 +199,8 @@ def best_set(model: BlockModel, cells: Sequence[Cell], level: float = LEVEL) -> 
     """Return the upper bound on how much slower each cell is than the best other (0.1 = 10 %), simultaneous.
 
     All bounds hold together with probability `level` (Gupta 1965, Hsu 1984, with Bonferroni's constant). A
-    bound is infinite if the cell or another one was not repeated."""
+    bound is infinite if the cell or another one was not repeated.
+    """
     bounds = {}
     for cell in cells:
         others = [model.log_ratio(cell, other) for other in cells if other != cell]

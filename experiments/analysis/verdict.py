@@ -22,7 +22,7 @@ from augment.strategies.pool import P2
 from experiments.analysis import interference
 from experiments.analysis.breakdown import breakdowns
 from experiments.analysis.causes import BY_ABLATION, NAMED, RANKED, USER_CPU
-from experiments.analysis.ceiling import with_ceilings
+from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import INSTRUMENTS, CellKey, cell_keys, ok_trials, place
 from experiments.analysis.statistics import BlockModel, Interval, steady, time_saved
 from experiments.store.columns import UNTOUCHED
@@ -44,10 +44,11 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     `trials` may stand in one table (see `select.comparable`). `suspected` and `proved` are names of causes
     joined by commas, the largest first. `rounds_to_decide` is NaN if the loss is decided, or nothing tells.
     `ranking` maps causes to the share of P T that they take at most, `gains` ablations to the share of T that
-    they save."""
+    they save.
+    """
     split, slowdowns = breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[dict[str, Any]] = []
-    for saving, block in ok_trials(with_ceilings(trials, parts)).groupby("saving"):
+    for saving, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         cpus = int(block["usable_cpus"].iloc[0])
         model = BlockModel.of(block, cell_keys(block))
         for cell in _judged(model):
@@ -91,7 +92,8 @@ def _result(verdict: str, loss: Interval, suspected: list[str], proved: list[str
 def decide(loss: Interval, rounds: int) -> tuple[str, float]:
     """Return the verdict on a loss, and after how many rounds in all it should be decided.
 
-    The rounds are NaN if it is decided, or if nothing tells."""
+    The rounds are NaN if it is decided, or if nothing tells.
+    """
     if not loss.known:
         return NOT_DECIDED, nan
     if loss.high <= NEGLIGIBLE_LOSS:
@@ -111,7 +113,8 @@ def named_suspects(ranking: dict[str, float]) -> list[str]:
 def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, float]:
     """Return every cause with its share of P T, the largest first.
 
-    A resource that `interference` measured replaces USER_CPU, a residual."""
+    A resource that `interference` measured replaces USER_CPU, a residual.
+    """
     shares = dict(split[RANKED].mean()) if len(split) else {}
     if measured := {cause: share for cause, share in contended.items() if cause in NAMED}:
         shares = {name: share for name, share in shares.items() if name != USER_CPU} | measured

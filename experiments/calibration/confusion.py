@@ -7,9 +7,9 @@ from scipy import stats
 
 from experiments.analysis import verdict
 from experiments.analysis.causes import NAMED, STORAGE, SYSTEM_CPU
-from experiments.analysis.text import percent, percent_interval
 from experiments.calibration.cases import CAUSES, CLEAR_LEVEL, DECOYS, NOTHING, SINGLE, Case
 from experiments.report.tables import Table, plain_table
+from experiments.report.texts import percent, percent_interval
 
 TITLE = "Planted causes, and what the verdict proved or suspected first"
 NONE = "none"

@@ -19,8 +19,8 @@ from augment.strategies import STRATEGIES
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import NoTrialsError
 from experiments.analysis.statistics import interval_columns
-from experiments.analysis.text import label
 from experiments.report.tables import MEASURES, by_saving
+from experiments.report.texts import label
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 
 # Colours of Okabe and Ito and of Tol that no strategy has, for strategies that declare none.

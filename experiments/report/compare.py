@@ -6,15 +6,25 @@ python -m experiments.report.compare A B
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
-from experiments.analysis.compare import SIZE, WORK, NothingToCompareError, compare, environments
-from experiments.analysis.select import STRONG, select
+from experiments.analysis.compare import (
+    FASTER,
+    NO_DIFFERENCE,
+    ONE_ROUND,
+    SIZE,
+    SLOWER,
+    WORK,
+    compare,
+    environment_changes,
+)
+from experiments.analysis.select import STRONG, NoTrialsError, select
 from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import percent
 from experiments.report.tables import value_text, with_short_digests
+from experiments.report.texts import left_out_note, percent, percent_interval
 from experiments.store import files as store
 
 EXPLANATION = (
@@ -29,17 +39,43 @@ def cell_table(cells: pd.DataFrame) -> str:
     shown = with_short_digests(cells[names].map(value_text))
     for side in "AB":
         shown[f"{side} (s)"] = cells[f"wall_s_{side.lower()}"].map(value_text)
-    shown["verdict"] = cells["verdict"]
+    shown["verdict"] = [verdict_text(row) for row in cells.to_dict("records")]
     return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
 
 
+def verdict_text(row: Any) -> str:
+    """Return the verdict on a cell, with the change of its time."""
+    change, low, high = row["change"], row["low"], row["high"]
+    texts = {
+        FASTER: f"B is faster by {percent_interval(-change, -high, -low)}",
+        SLOWER: f"B is slower by {percent_interval(change, low, high)}",
+        NO_DIFFERENCE: f"no difference: {percent_interval(change, low, high, sign='+')}",
+        ONE_ROUND: "not decided: one round",
+    }
+    return texts.get(row["verdict"], str(row["verdict"]))
+
+
+def environment_line(a: pd.DataFrame, b: pd.DataFrame) -> str:
+    """Return the differences in machine, code and versions between the newest trials of A and of B."""
+    changes = environment_changes(a, b)
+    if not changes:
+        return "A and B: same machine, code and versions."
+    warning = "a difference may be the machine's: " if "machine" in changes else ""
+    values = "; ".join(f"{name} {before} / {after}" for name, (before, after) in changes.items())
+    return f"A and B differ: {warning}{values}."
+
+
 def comparison(a_folder: Path, b_folder: Path) -> str:
-    """Return the text to print. Raises NothingToCompareError if no cell is in both folders."""
+    """Return the text to print. Raises NoTrialsError if no cell is in both folders."""
     a, b = (_trials(folder) for folder in (a_folder, b_folder))
     cells = compare(a, b)
-    left_out = [f"{name}: {note}." for name, side in (("A", a), ("B", b)) for note in select(side, WORK)[1]]
+    left_out = [
+        f"{name}: {left_out_note(each)}."
+        for name, side in (("A", a), ("B", b))
+        for each in select(side, WORK)[1]
+    ]
     title = f"B against A: A is {a_folder}, B is {b_folder}"
-    return "\n".join([title, environments(a, b), "", cell_table(cells), "", *left_out, EXPLANATION])
+    return "\n".join([title, environment_line(a, b), "", cell_table(cells), "", *left_out, EXPLANATION])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         print(comparison(chosen.A, chosen.B))
-    except NothingToCompareError as error:
+    except NoTrialsError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
 
 

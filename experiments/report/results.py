@@ -1,14 +1,15 @@
 """The results of one experiment, as sections read them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ceiling import with_ceilings
-from experiments.analysis.select import STRONG, comparable, newest_pipeline, ok_trials, select
+from experiments.analysis.ceiling import with_model_seconds
+from experiments.analysis.select import STRONG, LeftOut, comparable, newest_pipeline, ok_trials, select
+from experiments.report.texts import left_out_note
 from experiments.store import files as store
 from experiments.store.columns import FAILED
 
@@ -63,7 +64,7 @@ class Results:
 
         Raises NoTrialsError.
         """
-        return comparable(self.trials)
+        return _with_notes(*comparable(self.trials))
 
     @cached_property
     def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
@@ -71,15 +72,19 @@ class Results:
 
         Raises NoTrialsError.
         """
-        return newest_pipeline(*self.comparable)
+        return _with_notes(*newest_pipeline(*comparable(self.trials)))
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """Return the trials that `select` keeps, without interference, and notes on those left out.
 
-        Trials of `copies` have the time that follows from their rate.
+        The seconds of copies follow from their rate, in the column `model_s`.
         """
-        trials, notes = select(self.trials, axes)
-        return with_ceilings(trials[trials["strategy"] != Interference.name], self.parts), notes
+        trials, notes = _with_notes(*select(self.trials, axes))
+        return with_model_seconds(trials[trials["strategy"] != Interference.name], self.parts), notes
+
+
+def _with_notes(trials: pd.DataFrame, left_out: Iterable[LeftOut]) -> tuple[pd.DataFrame, list[str]]:
+    return trials, [left_out_note(each) for each in left_out]
 
 
 def cpus_of(trials: pd.DataFrame) -> int:

@@ -12,7 +12,7 @@ from tabulate import tabulate
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import STRONG, ok_trials
 from experiments.analysis.statistics import interval_columns
-from experiments.analysis.text import (
+from experiments.report.texts import (
     DASH,
     label,
     percent_interval,

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments import ROOT
 from experiments.store.columns import DETAIL_TABLES, TABLES, schema
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 HOST = socket.gethostname()
+PUBLISHED = ROOT / "results" / "published"
 
 
 class StoreError(OSError):
@@ -118,6 +120,13 @@ def read_arrow(folder: Path, table: str) -> "pa.Table":
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}; remove or restore it", file=sys.stderr)
     return pa.concat_tables(tables)
+
+
+def read_published(experiment: str, folder: Path = PUBLISHED) -> "pd.DataFrame":
+    """Return the study's printed table of an experiment, a row per point."""
+    import pandas as pd
+
+    return pd.read_csv(folder / f"{experiment}.csv")
 
 
 def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":

@@ -10,11 +10,11 @@ from scipy import stats
 from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
 from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
-from experiments.analysis.text import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.report.charts import Chart, errorbars, look, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, by_place, plain_table, text_table
+from experiments.report.texts import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.store.columns import OK
 
 LEFT_EDGE_PERCENT = -100.0  # the policy doubles the time

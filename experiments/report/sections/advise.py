@@ -11,11 +11,11 @@ import pandas as pd
 from experiments.analysis.candidates import Candidate, fastest, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns, steady
-from experiments.analysis.text import label, percent, percent_interval, pluralise, with_interval
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, plain_table
+from experiments.report.texts import label, left_out_note, percent, percent_interval, pluralise, with_interval
 from experiments.store.columns import FAILED, OK
 
 MILLION = 1e6
@@ -172,7 +172,7 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
     reasons = left_out["left_out"].fillna("no time within the budget")
     causes += [(f"Not measured: {reason}", names(rows)) for reason, rows in left_out.groupby(reasons)]
     yield from (f"{cause}: {_names(each)}." for cause, each in causes if each)
-    yield from comparison.notes
+    yield from map(left_out_note, comparison.left_out)
 
 
 def _names(candidates: Iterable[Candidate]) -> str:
@@ -206,4 +206,4 @@ def candidate_table(advice: Recommendation) -> Table:
     shown["times as long"] = [with_interval(*each) for each in ratios]
     shown["at most slower"] = data["at_most_slower"].map(percent)
     shown["peak memory (MB)"] = (data["peak_rss_bytes"] / 1e6).map("{:.0f}".format)
-    return plain_table("Candidates", data, comparison.notes, shown)
+    return plain_table("Candidates", data, [*map(left_out_note, comparison.left_out)], shown)

@@ -7,14 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.engines import WORKLOAD, engine_points
-from experiments.analysis.scaling import strategies
+from experiments.analysis.scaling import WORKLOAD, bench_points, strategies
 from experiments.analysis.select import NoTrialsError
-from experiments.analysis.text import DASH, label, percent_interval, with_interval, with_or_without
 from experiments.report.charts import GREY, Chart, errorbars, legend, look, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, by_place, interval_of, text_table
+from experiments.report.texts import (
+    DASH,
+    label,
+    left_out_note,
+    percent_interval,
+    with_interval,
+    with_or_without,
+)
 from experiments.store.columns import OK
 
 NOTE = (
@@ -32,8 +38,8 @@ MARKERS = "osD^v"  # of image sizes
 )
 def bench(results: Results) -> Outputs:
     """Yield the share of the ceiling that every strategy reaches on every workload."""
-    points, left_out = engine_points(results.trials, results.parts)
-    yield "table", [engine_table(points, [NOTE, *left_out])]
+    points, left_out = bench_points(results.trials, results.parts)
+    yield "table", [engine_table(points, [NOTE, *map(left_out_note, left_out)])]
     measured = points.dropna(subset="ceiling_share")
     if measured.empty:
         raise NoTrialsError("no share of the ceiling: copies were not measured; run `make bench`")

@@ -8,11 +8,11 @@ from matplotlib.patches import Patch
 
 from experiments.analysis.breakdown import EFFICIENCIES, PARTS, breakdowns, efficiencies
 from experiments.analysis.select import STRONG, NoTrialsError
-from experiments.analysis.text import label, percent
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
+from experiments.report.texts import label, percent
 from experiments.store.columns import UNTOUCHED
 
 LOOKS = {  # part: head of its column, name in the legend, colour

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.analysis.scaling import public, summarise
+from experiments.analysis.scaling import summarise
 from experiments.analysis.select import SAVERS, select
 from experiments.report import charts
 from experiments.report.results import Results
@@ -26,7 +26,7 @@ def cells(results: Results) -> Outputs:
     """Yield every measured cell, named by the columns in which cells differ."""
     always = [*SAVERS, "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
-    data = public(summarise(results.trials, [*always, *others])[0]).astype({"savers": "Int64"})
+    data = summarise(results.trials, [*always, *others])[0].astype({"savers": "Int64"})
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
     for name in ("wall_s", "images_per_s"):
         shown[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]

@@ -15,11 +15,11 @@ from experiments.analysis.interference import (
     whole_tasks,
 )
 from experiments.analysis.select import NoTrialsError
-from experiments.analysis.text import percent, pluralise, with_interval, with_or_without
 from experiments.report.charts import GREY, Chart, errorbars, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, plain_table
+from experiments.report.texts import percent, pluralise, with_interval, with_or_without
 
 NOTE = (
     "Slowdown: seconds of the same tasks beside busy neighbours / beside idle ones, with the 95 % interval "

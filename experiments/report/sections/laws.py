@@ -8,15 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis import published
-from experiments.analysis.laws import AMDAHL, MIN_COUNTS, Case, cases
+from experiments.analysis.laws import AMDAHL, MIN_COUNTS, FittedLaws, fit_laws
 from experiments.analysis.scaling import models
 from experiments.analysis.select import NoTrialsError
-from experiments.analysis.text import label, percent, with_interval, with_or_without
 from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.scaling import points_of
 from experiments.report.tables import Table, plain_table
+from experiments.report.texts import label, percent, with_interval, with_or_without
 
 COLUMNS = ["saving", "strategy", "law", "quantity", "value", "low", "high"]
 NOTES = [
@@ -34,20 +34,20 @@ def laws(results: Results) -> Outputs:
     """Yield the fitted laws. Raises NoTrialsError if the usable CPUs hold too few worker counts."""
     points, trials, _ = points_of(results)
     cpus = cpus_of(trials)
-    fitted = cases(points, models(trials, published.POINTS[results.experiment][1]), cpus)
+    fitted = fit_laws(points, models(trials, published.POINTS[results.experiment][1]), cpus)
     if not fitted:
         raise NoTrialsError(f"a law needs {MIN_COUNTS} worker counts from 2 to the {cpus} usable CPUs")
     yield from laws_of(fitted, results.title)
 
 
-def laws_of(fitted: Sequence[Case], title: str, stem: str = "laws") -> Outputs:
+def laws_of(fitted: Sequence[FittedLaws], title: str, stem: str = "laws") -> Outputs:
     """Yield the fitted laws as a table and as a chart."""
     table = laws_table(fitted, f"{title}, laws")
     yield stem, [table]
     yield stem, charts.Chart(laws_figure(fitted, f"{title}: laws"), table.data)
 
 
-def laws_table(fitted: Sequence[Case], title: str) -> Table:
+def laws_table(fitted: Sequence[FittedLaws], title: str) -> Table:
     """Return the parameters of each law per strategy; `data` has a row per parameter."""
     rows, shown = [], pd.DataFrame([case[:2] for case in fitted], columns=COLUMNS[:2])
     for place, case in enumerate(fitted):
@@ -59,15 +59,15 @@ def laws_table(fitted: Sequence[Case], title: str) -> Table:
     return plain_table(title, pd.DataFrame(rows, columns=COLUMNS), [*NOTES, *map(_note, fitted)], shown)
 
 
-def _note(case: Case) -> str:
+def _note(case: FittedLaws) -> str:
     """Return the fitted worker counts and the misfit of each law."""
     counts = ", ".join(map(str, case.fits[0].workers))
-    misfits = ", ".join(f"{fit.law.name} is off by {percent(fit.off_by)}" for fit in case.fits)
+    misfits = ", ".join(f"{fit.law.name} is off by {percent(fit.rms_residual)}" for fit in case.fits)
     return f"{label(case.strategy)}, {with_or_without(case.saving)}: fitted to {counts} workers; {misfits}."
 
 
 @charts.styled
-def laws_figure(fitted: Sequence[Case], title: str) -> Figure:
+def laws_figure(fitted: Sequence[FittedLaws], title: str) -> Figure:
     """Draw the measured speedups and the curves of their laws, up to the largest worker count."""
     points = pd.concat([case.points for case in fitted])
     figure, panels = charts.saving_panels(points, title)

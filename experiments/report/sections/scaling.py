@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.scaling import public, strategies
+from experiments.analysis.scaling import strategies
 from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
@@ -53,7 +53,7 @@ def scaling(results: Results) -> Outputs:
         study, cpus = published.points(results.experiment), cpus_of(trials)
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             figure = scaling_figure(measure, points, results.title, study, cpus)
-            yield "time" if measure == "wall_s" else measure, charts.Chart(figure, public(points))
+            yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
     yield "table", scaling_tables(points, results.title, notes)
 
 
@@ -81,7 +81,7 @@ def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
     texts |= {MEASURES[name].head: partial(measure_text, name=name) for name in names}
     every_note = [*repetition_notes(points), *([NORMALISED] if is_weak else []), *notes]
     every_note += [CEILING] if has_ceiling else []
-    return point_table(title, points, texts, every_note, public(points))
+    return point_table(title, points, texts, every_note)
 
 
 @charts.styled

@@ -10,11 +10,11 @@ from matplotlib.patches import Patch
 
 from augment.task_log.layout import STAGES
 from experiments.analysis.select import NoTrialsError, recorded
-from experiments.analysis.text import label
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import by_place
+from experiments.report.texts import label
 from experiments.store.files import DetailReader
 
 COLORS = dict(zip(STAGES, ("#56B4E9", "#0072B2", "#CC79A7", "#E69F00", "#D55E00"), strict=True))

@@ -6,7 +6,12 @@ import pandas as pd
 
 from experiments.analysis.causes import BY_ABLATION
 from experiments.analysis.interference import slowdowns
-from experiments.analysis.text import (
+from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
+from experiments.report.results import Results
+from experiments.report.sections import Outputs, section
+from experiments.report.sections.interference import answers
+from experiments.report.tables import Table, point_table
+from experiments.report.texts import (
     DASH,
     label,
     percent,
@@ -15,11 +20,6 @@ from experiments.analysis.text import (
     with_or_without,
     written,
 )
-from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
-from experiments.report.results import Results
-from experiments.report.sections import Outputs, section
-from experiments.report.sections.interference import answers
-from experiments.report.tables import Table, point_table
 
 NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "

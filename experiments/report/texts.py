@@ -1,27 +1,35 @@
-"""How tables and sentences write numbers and names."""
+"""Numbers, names and notes as tables and sentences write them."""
 
 import math
 
 from augment.strategies import STRATEGIES
+from experiments.analysis.select import LeftOut
 from experiments.analysis.statistics import steady
 
 DASH = "-"
 
 
 def label(strategy: str) -> str:
-    """What people call a strategy; its own name where no strategy of today has it."""
+    """Return the label of a strategy, or its name if this version does not know it."""
     kind = STRATEGIES.get(strategy)
     return kind.label if kind else strategy
 
 
 def with_or_without(saving: bool) -> str:
-    """The saving flag in titles and notes."""
+    """Return the saving flag in words."""
     return "saving" if saving else "no saving"
 
 
 def pluralise(number: int, noun: str) -> str:
-    """`1 trial`, `2 trials`."""
+    """Return `1 trial`, `2 trials`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def left_out_note(left_out: LeftOut) -> str:
+    """Return why trials are not in a table."""
+    return (
+        f"{pluralise(left_out.trials, 'trial')} left out, unlike the newest in {', '.join(left_out.columns)}"
+    )
 
 
 def written(number: float, form: str) -> str:
@@ -30,13 +38,15 @@ def written(number: float, form: str) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """`12 %` of 0.12; a dash for NaN."""
+    """Return 0.12 as `12 %`, and NaN as a dash."""
     return DASH if math.isnan(share) else f"{written(100 * share, f'z.{digits}f')} %"
 
 
 def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> str:
-    """`3.31 (3.18–3.45)`, with a sign in the form `+12.3 (-10.1 to +14.5)`; after one round `3.31 (no
-    interval)`; a dash where nothing is known."""
+    """Return `3.31 (3.18–3.45)`, in the form `+.1f` `+12.3 (-10.1 to +14.5)`.
+
+    Without an interval it is `3.31 (no interval)`, and a dash if nothing is known.
+    """
     if math.isnan(middle):
         return DASH
     between = " to " if "+" in form or steady(low) < 0 else "–"
@@ -45,6 +55,6 @@ def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> 
 
 
 def percent_interval(middle: float, low: float, high: float, sign: str = "") -> str:
-    """`83 % (80–86)` of shares."""
+    """Return shares as `83 % (80–86)`."""
     number, _, ends = with_interval(100 * middle, 100 * low, 100 * high, f"{sign}z.0f").partition(" ")
     return f"{number} % {ends}" if ends else number
