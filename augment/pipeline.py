@@ -1,15 +1,14 @@
 """The random transform of a task: declared as data, seeded by the task, and applied to its image.
 
 A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …]}` of albumentations'
-transforms, or `{"library": "callable", "_target_": path of a factory, argument: value, …}`. The factory gets
-the task's seed and the arguments, and returns a function from image to image.
+transforms, or `{"_target_": path of a factory, argument: value, …}`. A factory gets the task's seed and the
+arguments. It returns a function from image to image, of any library.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
 from functools import cache, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -23,16 +22,8 @@ if TYPE_CHECKING:
 
 Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
 CLASS = "_target_"
-NO_ARGUMENTS = (CLASS, "library")  # keys of a callable's declaration
 CHECKED_SEEDS = 4
 CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
-
-
-class Library(StrEnum):
-    """The kind of a pipeline: albumentations' transforms, or a function of any library."""
-
-    albumentations = "albumentations"
-    callable = "callable"
 
 
 class PipelineError(OptionError):
@@ -50,25 +41,20 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
     return int(sequence.generate_state(1)[0])
 
 
-def library_of(pipeline: Mapping[str, Any]) -> Library:
-    """Return the kind of a pipeline. Raises PipelineError."""
-    name = pipeline.get("library", Library.albumentations)
-    try:
-        return Library(name)
-    except ValueError:
-        raise PipelineError(f"pipeline.library={name}: must be one of {', '.join(Library)}") from None
+def is_factory(pipeline: Mapping[str, Any]) -> bool:
+    """Return whether a pipeline is made by a factory, not of albumentations' transforms."""
+    return CLASS in pipeline
 
 
 def check(pipeline: Mapping[str, Any]) -> None:
     """Raise PipelineError, with the name of the class, if a pipeline cannot be built."""
-    if library_of(pipeline) is Library.callable:
-        if CLASS not in pipeline:
-            raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
+    if is_factory(pipeline):
         if not callable(_call_factory(pipeline, seed=0)):
             raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
         return
     if not pipeline.get("transforms"):
-        raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
+        advice = f"list transforms by their class paths, or give a factory as pipeline.{CLASS}"
+        raise PipelineError(f"pipeline.transforms: empty; {advice}")
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
@@ -85,12 +71,11 @@ def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = 
 
     The log, if there is one, gets the seconds of each transform.
     """
-    if library_of(pipeline) is Library.callable:
+    if is_factory(pipeline):
         return partial(_transform_by_factory, pipeline, log)
-    from augment import seeded_compose  # imports albumentations: a second
+    from augment.seeded_compose import compose_transformer  # imports albumentations: a second
 
-    kind = seeded_compose.reused if is_reused else seeded_compose.rebuilt
-    return kind(pipeline, log)
+    return compose_transformer(pipeline, is_reused, log)
 
 
 def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: int, pixels: Pixels) -> Pixels:
@@ -103,7 +88,7 @@ def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: in
 
 
 def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
-    arguments = {key: construct(value) for key, value in pipeline.items() if key not in NO_ARGUMENTS}
+    arguments = {key: construct(value) for key, value in pipeline.items() if key != CLASS}
     function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
     return function
 
@@ -138,13 +123,13 @@ def _digest(transform: Transformer, size: tuple[int, int]) -> str:
     raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")
 
 
-def leaves(declaration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the declarations of all transforms below a pipeline or group, none of a callable, with p=1."""
-    if "transforms" in declaration:
-        for part in declaration["transforms"]:
+def leaves(pipeline: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the declarations of all albumentations transforms of a pipeline, with p=1."""
+    for part in pipeline.get("transforms", ()):
+        if "transforms" in part:
             yield from leaves(part)
-    elif "library" not in declaration:
-        yield {**declaration, "p": 1}
+        else:
+            yield {**part, "p": 1}
 
 
 def class_paths(declaration: Any) -> Iterator[str]:

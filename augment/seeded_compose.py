@@ -102,25 +102,20 @@ def _wrap_transforms(group: BaseCompose, wrap: Callable[[BasicTransform], LazyTr
             _wrap_transforms(part, wrap)
 
 
-def rebuilt(pipeline: Mapping[str, Any], log: Log | None) -> Transformer:
-    """Return the transformer that builds a pipeline for each task."""
+def compose_transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None) -> Transformer:
+    """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew."""
+    reused = build(pipeline, seed=0) if is_reused else None
+    if reused is not None:
+        make_lazy(reused, log)
 
     def transform(seed: int, pixels: Pixels) -> Pixels:
-        compose = build(pipeline, seed)
-        if log is not None and log.timing:
-            make_lazy(compose, log)
-        return cast("Pixels", compose(image=pixels)["image"])
-
-    return transform
-
-
-def reused(pipeline: Mapping[str, Any], log: Log | None) -> Transformer:
-    """Return the transformer that seeds one pipeline anew for each task."""
-    compose = build(pipeline, 0)
-    make_lazy(compose, log)
-
-    def transform(seed: int, pixels: Pixels) -> Pixels:
-        compose.set_random_seed(seed)
+        if reused is not None:
+            compose = reused
+            compose.set_random_seed(seed)
+        else:
+            compose = build(pipeline, seed)
+            if log is not None and log.timing:
+                make_lazy(compose, log)
         return cast("Pixels", compose(image=pixels)["image"])
 
     return transform

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from augment.options import OptionError, determining
-from augment.pipeline import Library, library_of
+from augment.pipeline import is_factory
 from augment.strategies import Strategy
 from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus
@@ -61,7 +61,7 @@ class Cell:
     def not_applicable(self) -> str | None:
         """The reason why the strategy does not apply to this cell; None if it applies."""
         strategy, workers = self.config.strategy, self.config.workers
-        if self.config.runtime.reuse_pipeline and library_of(self.config.pipeline) is Library.callable:
+        if self.config.runtime.reuse_pipeline and is_factory(self.config.pipeline):
             reason = f"pipeline={self.pipeline} is a callable, which every task builds from its seed"
             return f"{reason}; give runtime.reuse_pipeline=false"
         if strategy.instrument and workers > (cpus := usable_cpus()):

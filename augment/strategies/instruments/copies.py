@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from multiprocessing.synchronize import Barrier
 
 from augment.filesystem import remove_folder
 from augment.strategies.base import Strategy, master, run_workers
 from augment.task_runner import TaskRunner
 from augment.workload import Job, Task
-
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Barrier
 
 
 @dataclass

@@ -8,20 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
 from augment.strategies.base import Strategy, master, run_workers
 from augment.strategies.instruments.copies import separate_outputs
-from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS, STREAMED_BYTES, do_turns
+from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS, STREAMED_BYTES, Turn, do_turns
 from augment.task_runner import TaskRunner
 from augment.workload import Job, Task
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from augment.strategies.instruments.neighbours import Turn
-
-    Neighbours = Sequence[Connection[Turn | None, None]]
 
 ROUNDS = 3
 BLOCK_S = 0.25  # target length of the tasks in a turn
@@ -62,7 +56,7 @@ def _work(runner: TaskRunner, number: int, pipes: list[tuple[Any, Any]]) -> None
         do_turns(runner, number, pipes[number - 1][1])
 
 
-def _lead_turns(runner: TaskRunner, neighbours: Neighbours) -> None:
+def _lead_turns(runner: TaskRunner, neighbours: Sequence[Connection[Turn | None, None]]) -> None:
     tasks = spread(list(runner.job.workload.tasks()))
     runner.run_tasks(tasks[:1])  # warms up
     _begin_turn(neighbours, (IDLE, []))  # when the neighbours have warmed up too
@@ -95,7 +89,7 @@ def _block_size(runner: TaskRunner, tasks: Sequence[Task]) -> int:
     return len(tasks)
 
 
-def _begin_turn(neighbours: Neighbours, turn: Turn) -> None:
+def _begin_turn(neighbours: Sequence[Connection[Turn | None, None]], turn: Turn) -> None:
     """Return when every neighbour works on the turn and has finished its burst of the turn before."""
     for neighbour in neighbours:
         neighbour.send(turn)

@@ -7,15 +7,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from augment.strategies.instruments.copies import rotate
 from augment.task_runner import TaskRunner
 from augment.workload import Task
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 IDLE, COPIES = "idle", "copies"
 NEIGHBOURS = (IDLE, COPIES, "spinners", "streamers", "mappers", "writers")  # their names in the records
