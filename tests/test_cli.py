@@ -7,13 +7,12 @@ import pytest
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
-from augment.runtime import StartMethod
 from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.config import cli
 from experiments.config.options import weak_scaling_size, worker_counts
 from tests.conftest import Ended
-from tests.helpers.commands import command, composed, interpreter
+from tests.helpers.commands import composed, interpreter
 
 RunPy = Callable[..., Ended]
 AT_ONCE = "hydra/launcher=submitit_local: runs cells at once"
@@ -90,12 +89,6 @@ def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_
     assert f"strategy {', '.join(sorted(STRATEGIES))}" in lines
 
 
-def test_values_of_an_option_are_described_by_its_type() -> None:
-    assert cli.values(int | None) == "an integer or null"
-    assert cli.values(bool) == "true or false"
-    assert cli.values(StartMethod) == "one of fork, spawn, forkserver"
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -114,11 +107,13 @@ def test_hydras_own_flags_answer_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_transform_of_ones_own_is_looked_for_in_the_folder_of_the_command(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("class Plain:\n    pass\n")
-    ended = command("pipeline.transforms=[{_target_: mine.Plain}]", cwd=tmp_path)
-    assert ended.returncode == cli.USAGE_ERROR
-    assert ended.stderr == "error: pipeline: {'_target_': 'mine.Plain'} is no albumentations transform\n"
+def test_transform_of_the_user_is_imported_from_the_current_folder(run_py: RunPy, tmp_path: Path) -> None:
+    (tmp_path / "plain_class.py").write_text("class Plain:\n    pass\n")
+    ended = run_py("pipeline.transforms=[{_target_: plain_class.Plain}]")
+    assert ended.status == cli.USAGE_ERROR
+    assert (
+        ended.stderr == "error: pipeline: {'_target_': 'plain_class.Plain'} is no albumentations transform\n"
+    )
 
 
 def test_help_needs_no_heavy_imports() -> None:

@@ -14,15 +14,13 @@ from augment.datasets.folder import Folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.strategies import STRATEGIES, Strategy
 from experiments import ROOT
-from experiments.analysis.select import STRONG, select
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store.columns import DETERMINING, TRIALS, Determines, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.planned_row import pipeline_digest, planned_columns
-from tests.helpers.trial_rows import Row, frame, trial
+from experiments.sweep.planned_row import pipeline_digest
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
 
@@ -81,20 +79,6 @@ EVERY = [
 @pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
 def test_identity_changes_with_every_determining_option(name: str, change: dict[str, Any]) -> None:
     assert key(cell()) != key(cell(**change))
-
-
-def row_of(known: dict[str, Any]) -> Row:
-    return trial(known.pop("strategy"), known.pop("workers"), 1.0, **known)
-
-
-@pytest.mark.parametrize(("name", "change"), EVERY, ids=[name for name, _ in EVERY])
-def test_select_never_pools_cells_with_different_options(name: str, change: dict[str, Any]) -> None:
-    cells = [
-        planned_columns(each) | Inventory().inputs(each.config).columns for each in (cell(), cell(**change))
-    ]
-    rows = [row_of({name: known[name] for name in known.keys() - ENVIRONMENT.keys()}) for known in cells]
-    kept, _ = select(frame(rows), STRONG)
-    assert len(kept) == len(kept[list(STRONG)].drop_duplicates()), "one cell at each point"
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -61,13 +61,6 @@ def scaled(folder: Path, cpus: int) -> Results:
     return stored(folder, trials=[row | {"usable_cpus": cpus} for row in rows])
 
 
-def test_the_report_of_a_scaling_experiment_shows_its_laws(tmp_path: Path) -> None:
-    tables, figures = shown(scaled(tmp_path, cpus=8), "laws")
-    assert (list(tables), list(figures)) == (["laws"], ["laws"])
-    assert [table.title for table in tables["laws"]] == ["Strong scaling, laws"]
-    assert figures["laws"].axes[0].get_ylabel() == "speedup"
-
-
 def test_a_report_without_five_counts_within_the_cpus_shows_no_laws(tmp_path: Path) -> None:
     with pytest.raises(NoTrialsError, match="a law needs 5 worker counts from 2 to the 4 usable CPUs"):
         shown(scaled(tmp_path, cpus=4), "laws")

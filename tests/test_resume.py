@@ -118,26 +118,17 @@ def test_a_sweep_killed_inside_a_round_finishes_it_first(run: Any, fake: Any, tm
     assert list(later.groupby("round").size()) == [2, 3], "the interrupted round first, then a whole one"
 
 
-def test_a_failed_trial_is_measured_anew_and_its_row_stays(run: Any, fake: Any, tmp_path: Path) -> None:
-    fake(lambda _: {"status": FAILED, "error": "no luck"})
-    [result] = run("p1", repetitions=2)
+def test_failed_trial_is_measured_anew_and_discards_none(run: Any, fake: Any, tmp_path: Path) -> None:
+    statuses = iter([OK, FAILED, OK])
+    fake(lambda cell: ok(cell) | {"status": next(statuses), "error": "no luck"})
+    [result] = run("p1", repetitions=3)
     with pytest.raises(CellFailedError, match="p1-2w-20x10-saving failed: no luck"):
         result.seconds_per_task()
     fake(ok)
-    [result] = run("p1", repetitions=2)
+    [result] = run("p1", repetitions=3)
     assert result.seconds_per_task() == 2.0 / 4
-    assert list(rows(tmp_path)["status"]) == [FAILED, FAILED, OK, OK]
-    assert list(rows(tmp_path)["earlier_ok"]) == [0, 0, 0, 1]
-
-
-def test_one_failure_of_several_repetitions_discards_none(run: Any, fake: Any, tmp_path: Path) -> None:
-    outcomes = iter([ok(None), {"status": FAILED, "error": "x"}, ok(None)])  # type: ignore[arg-type]
-    fake(lambda _: next(outcomes))
-    run("p1", repetitions=3)
-    assert list(rows(tmp_path)["status"]) == [OK, FAILED, OK]
-    fake(ok)
-    run("p1", repetitions=3)
     assert list(rows(tmp_path)["status"]) == [OK, FAILED, OK, OK]
+    assert list(rows(tmp_path)["earlier_ok"]) == [0, 1, 1, 2]
 
 
 def test_inapplicable_cell_has_one_row_however_often_requested(run: Any, tmp_path: Path) -> None:

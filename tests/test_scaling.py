@@ -55,15 +55,6 @@ def test_all_ok_trials_of_a_cell_count_whichever_sweep_and_round_they_are_of() -
     assert p1["speedup"] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("sweeps", [("a", "a"), ("a", "b")], ids=["one round", "no round"])
-def test_interval_needs_two_common_rounds(sweeps: tuple[str, str]) -> None:
-    cells = (("sequential", 1, 10.0), ("p1", 2, 5.0))
-    rows = [trial(*cell, sweep=sweep) for cell, sweep in zip(cells, sweeps, strict=True)]
-    p1 = point(strong(frame(rows)), "p1", 2)
-    assert p1["speedup"] == pytest.approx(2.0)
-    assert pd.isna([p1["wall_s_low"], p1["speedup_low"], p1["efficiency_high"]]).all()
-
-
 def test_strong_compares_with_the_baseline_of_the_same_saving_flag() -> None:
     baselines = [trial("sequential", 1, 10.0), trial("sequential", 1, 6.0, saving=False)]
     points = strong(frame([*baselines, trial("p1", 2, 5.0), trial("p1", 2, 4.0, saving=False)]))

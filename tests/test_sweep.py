@@ -109,16 +109,6 @@ def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -
     ]
 
 
-def test_a_baseline_is_added_once_for_each_workload(run_py: RunPy, tmp_path: Path) -> None:
-    words = ("-m", "workers=1,2", "strategy=p2", "saving=true,false", "protocol=smoke", "with_baseline=true")
-    run_py(*words)
-    rows = trials(tmp_path)
-    assert rows.value_counts(["strategy", "workers", "saving"]).to_dict() == {
-        **{("sequential", 1, saving): 2 for saving in (True, False)},
-        **{("p2", workers, saving): 1 for workers in (1, 2) for saving in (True, False)},
-    }
-
-
 def test_failing_cell_is_recorded_and_the_sweep_continues(run_py: RunPy, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pipeline").mkdir(parents=True)
     (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(
@@ -186,15 +176,6 @@ class TestOutputDir:
     def test_output_dir_has_a_folder_for_each_cell_of_a_sweep(self, run_py: RunPy, tmp_path: Path) -> None:
         run_py("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept")
         assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
-
-
-def test_a_folder_whose_images_changed_is_measured_again(run_py: RunPy, tmp_path: Path) -> None:
-    run_py("protocol=smoke", "output_dir=kept")
-    words = ("dataset=folder", "dataset.path=kept", "n_augmentations=1", "repetitions=1", "pipeline=light")
-    assert "1 ok" in run_py(*words).stdout
-    assert "1 already measured" in run_py(*words).stdout
-    next((tmp_path / "kept").iterdir()).unlink()
-    assert "1 ok" in run_py(*words).stdout
 
 
 def test_trace_false_stores_the_trial_without_tasks(run_py: RunPy, tmp_path: Path) -> None:
