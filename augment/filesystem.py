@@ -62,7 +62,7 @@ def file_sizes(folder: Path) -> dict[str, int]:
     with _remote(folder) as (filesystem, path):
         filesystem.invalidate_cache()  # other processes write into the folder
         entries = filesystem.ls(path, detail=True)
-    return {os.path.basename(each["name"]): each["size"] for each in entries if each["type"] == "file"}
+    return {os.path.basename(file["name"]): file["size"] for file in entries if file["type"] == "file"}
 
 
 def remove_folder(folder: Path) -> None:

@@ -29,7 +29,7 @@ class OutputError(OSError):
 
 
 def error_line(error: BaseException) -> str:
-    """Return an exception on one line: the system's errors cause first, other people's with their type."""
+    """Return an exception on one line: the system's with its cause first, a library's with its type."""
     if isinstance(error, OSError) and error.strerror:
         hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
         return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"

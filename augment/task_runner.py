@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from augment.images import Pixels
 
-WRITES = "the pipeline writes into the image that it is given, which the next task gets too: let it copy"
+INPUT_CHANGED = "the pipeline changes its input image, which the next task may need; let it work on a copy"
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 
 
@@ -107,7 +107,7 @@ class TaskRunner:
             augmented = self._transformer(task_seed(self.job.workload.seed, *self.current), pixels)
         except ValueError as error:
             if "read-only" in str(error):
-                raise ImageError(WRITES) from error
+                raise ImageError(INPUT_CHANGED) from error
             raise
         check_pixels(augmented)
         self.log.lap(TRANSFORM)

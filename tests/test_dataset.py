@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -164,7 +165,7 @@ def test_impossible_size_of_a_synthetic_image_is_refused(
 def test_photos_without_a_size_are_the_originals(tmp_path: Path) -> None:
     files = Photos().files(None, None, 0, tmp_path)
     assert [file.name for file in files] == [*PHOTOS]
-    assert contents(files) == [((photo_folder() or Path()) / photo).read_bytes() for photo in PHOTOS]
+    assert contents(files) == [(photo_folder() / photo).read_bytes() for photo in PHOTOS]
 
 
 def test_repeated_photos_have_other_pixels_and_names(tmp_path: Path) -> None:
@@ -203,8 +204,8 @@ def test_a_smaller_photo_is_mirrored_not_stretched(have: int, want: int) -> None
 
 
 def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for folder in (None, tmp_path):
-        monkeypatch.setattr("augment.datasets.photos.photo_folder", lambda folder=folder: folder)
+    for spec in (None, SimpleNamespace(origin=str(tmp_path / "__init__.py"))):
+        monkeypatch.setattr("augment.datasets.photos.find_spec", lambda _, spec=spec: spec)
         with pytest.raises(DatasetError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
             Photos().check(None)
 

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("ray")  # the extra `ray`
 
 from augment.strategies import STRATEGIES
-from augment.strategies.engines.ray import QUIET, Ray
+from augment.strategies.engines.ray import QUIET_ENVIRONMENT, Ray
 from augment.task_log.layout import Role
 from experiments.trial.scratch import remove_abandoned
 from experiments.trial.tables import task_table
@@ -22,7 +22,7 @@ from tests.helpers.commands import meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Sleeps, pipeline
 from tests.helpers.small_jobs import contents, run, small_job
 
-os.environ |= QUIET
+os.environ |= QUIET_ENVIRONMENT
 
 
 @pytest.fixture

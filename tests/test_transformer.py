@@ -196,7 +196,7 @@ class Writes(Counts):
 def test_transform_cannot_write_into_its_image(name: str, tmp_path: Path) -> None:
     declared = {"transforms": [{CLASS: "tests.test_transformer.Writes"}]}
     job = small_job(tmp_path, 1 if name == "sequential" else 2, pipeline=declared)
-    assert "the pipeline writes into the image that it is given" in str(run(STRATEGIES[name](), job).error)
+    assert "the pipeline changes its input image" in str(run(STRATEGIES[name](), job).error)
 
 
 def test_result_that_is_no_image_is_the_error_of_the_trial(tmp_path: Path) -> None:

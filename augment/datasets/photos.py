@@ -7,20 +7,13 @@ from pathlib import Path
 from augment.datasets.base import Dataset, DatasetError, Size, cached
 
 # Those that `skimage/data/_fetchers.py` notes as public domain or CC0; docs/images.md has their sources.
-PHOTOS = (
-    "astronaut.png",
-    "chelsea.png",
-    "coffee.png",
-    "hubble_deep_field.jpg",
-    "retina.jpg",
-    "rocket.jpg",
-)
+PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 
 
-def photo_folder() -> Path | None:
-    """Return the folder of scikit-image's pictures, without importing it; None if it is not installed."""
+def photo_folder() -> Path:
+    """Return the folder of scikit-image's pictures, without importing it; it may not be installed."""
     spec = find_spec("skimage")
-    return Path(spec.origin).with_name("data") if spec and spec.origin else None
+    return Path(spec.origin if spec and spec.origin else "skimage").with_name("data")
 
 
 @dataclass
@@ -52,7 +45,7 @@ class Photos(Dataset):
         return cached(cache, "photos", names, size, seed, make)
 
     def _originals(self) -> list[Path]:
-        paths = [(photo_folder() or Path()) / name for name in PHOTOS]
+        paths = [photo_folder() / name for name in PHOTOS]
         if missing := next((path for path in paths if not path.is_file()), None):
             raise DatasetError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
         return paths

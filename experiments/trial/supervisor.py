@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from augment.runtime import ONE_THREAD
+from augment.runtime import THREAD_COUNT_VARIABLES
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.workload import Job
@@ -72,7 +72,7 @@ def _environment(folder: Path) -> dict[str, str]:
     paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
     return (
         os.environ
-        | dict.fromkeys(ONE_THREAD, "1")
+        | dict.fromkeys(THREAD_COUNT_VARIABLES, "1")
         | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
     )
 

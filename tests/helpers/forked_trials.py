@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
 
-from augment.runtime import ONE_THREAD, die_with_parent
+from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.trial import inside
 
@@ -39,7 +39,7 @@ class ForkedTrial:
 def _parent() -> "subprocess.Popen[str]":
     """Start the process that forks the trials of this one."""
     command = [sys.executable, "-m", __name__, str(os.getpid())]
-    environment = os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | {"PYTHONPATH": str(ROOT)}
     parent = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

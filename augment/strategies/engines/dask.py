@@ -48,8 +48,8 @@ class Dask(Engine):
 
 def _run_on_each(client: Any, function: Callable[..., None], *arguments: object) -> None:
     """Call a function on each worker, in the thread that runs tasks (`Client.run` takes another)."""
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    client.gather([client.submit(function, *arguments, workers=[each], pure=False) for each in workers])
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    client.gather([client.submit(function, *arguments, workers=[name], pure=False) for name in workers])
 
 
 def _complete_log() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
 RETRIES = 3
 # A socket's path has at most 107 bytes (unix(7)), of which Ray adds 68 to its folder's.
@@ -63,7 +63,7 @@ class Ray(Engine):
         return self.address == LOCAL
 
     def load(self) -> None:
-        os.environ |= QUIET
+        os.environ |= QUIET_ENVIRONMENT
         import ray  # noqa: F401
 
     def run(self, job: Job) -> None:
