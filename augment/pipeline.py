@@ -1,8 +1,8 @@
 """The random transform of a task: declared as data, seeded by the task, and applied to its image.
 
 A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …]}` of albumentations'
-transforms, or `{"_target_": path of a factory, argument: value, …}`. A factory gets the task's seed and the
-arguments. It returns a function from image to image, of any library.
+transforms, or `{"library": "callable", "_target_": path of a factory, argument: value, …}`. A factory gets
+the task's seed and the arguments. It returns a function from image to image, of any library.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
 CLASS = "_target_"
+NO_ARGUMENTS = (CLASS, "library")  # keys of a factory's declaration
+LIBRARIES = ("albumentations", "callable")
 CHECKED_SEEDS = 4
 CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
 
@@ -43,18 +45,21 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
 def is_factory(pipeline: Mapping[str, Any]) -> bool:
     """Return whether a pipeline is made by a factory, not of albumentations' transforms."""
-    return CLASS in pipeline
+    return pipeline.get("library") == "callable"
 
 
 def check(pipeline: Mapping[str, Any]) -> None:
     """Raise PipelineError, with the name of the class, if a pipeline cannot be built."""
+    if (library := pipeline.get("library", LIBRARIES[0])) not in LIBRARIES:
+        raise PipelineError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
     if is_factory(pipeline):
+        if CLASS not in pipeline:
+            raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
         if not callable(_call_factory(pipeline, seed=0)):
             raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
         return
     if not pipeline.get("transforms"):
-        advice = f"list transforms by their class paths, or give a factory as pipeline.{CLASS}"
-        raise PipelineError(f"pipeline.transforms: empty; {advice}")
+        raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
@@ -88,7 +93,7 @@ def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: in
 
 
 def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
-    arguments = {key: construct(value) for key, value in pipeline.items() if key != CLASS}
+    arguments = {key: construct(value) for key, value in pipeline.items() if key not in NO_ARGUMENTS}
     function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
     return function
 

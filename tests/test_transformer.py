@@ -32,7 +32,7 @@ LIGHT: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/light.yaml"))
 SIZE = 160, 120
 WHOLE = {"study": STUDY, "light": LIGHT, "varied": VARIED}
 ALONE = {leaf[CLASS]: {"transforms": [leaf]} for leaf in leaves(STUDY)}
-SHIFTED: Any = {"_target_": "tests.test_transformer.shifted", "by": 3}
+SHIFTED: Any = {"library": "callable", "_target_": "tests.test_transformer.shifted", "by": 3}
 
 
 def noise(width: int, height: int) -> Pixels:
@@ -168,10 +168,11 @@ def test_any_function_of_an_image_is_a_pipeline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
-        ({CLASS: "no.such.factory"}, "no.such.factory"),
-        ({CLASS: "tests.test_transformer.shifted"}, "missing 1 required"),
-        ({CLASS: "tests.test_transformer.no_function"}, "must return a function"),
-        ({"by": 3}, "give a factory as pipeline._target_"),
+        ({"library": "torch"}, "pipeline.library=torch: must be one of albumentations, callable"),
+        ({"library": "callable", CLASS: "no.such.factory"}, "no.such.factory"),
+        ({"library": "callable", CLASS: "tests.test_transformer.shifted"}, "missing 1 required"),
+        ({"library": "callable", CLASS: "tests.test_transformer.no_function"}, "must return a function"),
+        ({"library": "callable"}, "_target_"),
     ],
 )
 def test_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
@@ -200,7 +201,7 @@ def test_transform_cannot_write_into_its_image(name: str, tmp_path: Path) -> Non
 
 
 def test_result_that_is_no_image_is_the_error_of_the_trial(tmp_path: Path) -> None:
-    job = small_job(tmp_path, 1, pipeline={CLASS: "tests.test_transformer.floats"})
+    job = small_job(tmp_path, 1, pipeline={"library": "callable", CLASS: "tests.test_transformer.floats"})
     error = run(STRATEGIES["sequential"](), job).error
     assert error
     assert error.startswith(
