@@ -48,7 +48,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_good_machine_has_no_findings(root: Path) -> None:
+def test_good_machine_has_no_findings(root: Path) -> None:
     put(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance")
     assert machine_findings() == []
 
@@ -59,36 +59,27 @@ def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: py
         put(tmp_path, f"{name}-4.10.dist-info/METADATA", f"Name: {name.replace('_', '-')}\nVersion: 4.10")
     monkeypatch.setattr("sys.path", [str(tmp_path)])
 
-    (found,) = preflight._opencv()
+    [finding] = preflight._opencv()
+    assert finding.startswith("opencv-python and opencv-contrib-python are both installed")
 
-    assert found.startswith("opencv-python and opencv-contrib-python are both installed")
 
-
-def test_load_of_others_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 15.0)
-    assert machine_findings() == ["other processes keep 1.2 CPUs of this machine busy; stop them"]
-
-
-def test_governors_are_found(root: Path) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=8192))
     for cpu, governor in enumerate(["performance", "schedutil", "powersave", "powersave"]):
         put(root, f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", governor)
-    (found,) = machine_findings()
-    assert found.startswith("CPU frequency governor powersave, schedutil: ")
-
-
-def test_fewer_cpus_than_the_machine_has_are_found(root: Path) -> None:
     put(root, "proc/self/cgroup", "0::/box")
     put(root, "sys/fs/cgroup/box/cpu.max", "150000 100000")
-    assert machine_findings() == ["affinity or a cgroup quota leaves 2 of the machine's 8 CPUs"]
-
-
-def test_missing_or_tiny_shared_memory_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=8192))
-    assert machine_findings() == ["/dev/shm, where multiprocessing keeps its locks, has 8 KiB left; empty it"]
-    os.rmdir(root / "dev/shm")
-    assert machine_findings() == [
-        "/dev/shm, where multiprocessing keeps its locks, cannot be written; make it writable"
+    *findings, shared_memory = machine_findings()
+    assert findings == [
+        "other processes keep 1.2 CPUs of this machine busy; stop them",
+        "CPU frequency governor powersave, schedutil: the clock will vary; choose performance",
+        "affinity or a cgroup quota leaves 2 of the machine's 8 CPUs",
     ]
+    locks = "/dev/shm, where multiprocessing keeps its locks,"
+    assert shared_memory == f"{locks} has 8 KiB left; empty it"
+    os.rmdir(root / "dev/shm")
+    assert machine_findings() == [*findings, f"{locks} cannot be written; make it writable"]
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
@@ -102,42 +93,30 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "workers", "processes", "copies"),
+    ("strategy", "workers", "processes", "images", "tasks"),
     [
-        ("sequential", 1, 2, 16),
-        ("p2", 64, 65, 64 * 16),
-        ("threads", 64, 65, 64 * 16),
+        ("sequential", 1, 2, 16, 1000),
+        ("p2", 64, 65, 64 * 16, 1000),
+        ("threads", 64, 65, 64 * 16, 1000),
         # All images in the master; 4 in each process and all once more on their way.
-        ("p1", 64, 65, 64 * 16 + 10 + 4 * 65 + 10),
+        ("p1", 64, 65, 64 * 16 + 10 + 4 * 65 + 10, 1000),
+        # A chunk of 250 tasks, 100 an image, has at most 5 images; 3 processes have two copies of it.
+        (P1(chunksize=250), 2, 3, 2 * 16 + 10 + 3 * 2 * 5, 1000),
         # Also a manager, in which 1000 outputs wait.
-        ("pq", 64, 66, 64 * 16 + 10 + 4 * 66 + 10 + 1000),
+        ("pq", 64, 66, 64 * 16 + 10 + 4 * 66 + 10 + 1000, 1000),
+        ("copies", 3, 4, 3 * 16, 3 * 1000),
+        # Neighbours stream 192 MiB.
+        ("interference", 3, 4, 3 * 16 + 3 * 192 * 2**20 / IMAGE, 3 * 1000),
+        # Workers on another cluster need no memory of this machine.
+        (Ray(address="head:6379"), 64, 1, 0, 1000),
     ],
+    ids=lambda each: each.name if isinstance(each, Strategy) else None,
 )
 def test_memory_is_that_of_processes_images_and_tables(
-    strategy: str, workers: int, processes: int, copies: int
+    strategy: str | Strategy, workers: int, processes: int, images: float, tasks: int
 ) -> None:
-    expected = processes * 75_000_000 + copies * IMAGE + 1000 * 2500
+    expected = processes * 75_000_000 + images * IMAGE + tasks * 2500
     assert needed(cell(strategy, workers, n_augmentations=100), PAPER, SUFFIXES).memory_bytes == expected
-
-
-def test_memory_of_instruments_counts_all_tasks_of_each_worker() -> None:
-    expected = 4 * 75_000_000 + 3 * 16 * IMAGE + 3 * 1000 * 2500
-    assert needed(cell("copies", 3, n_augmentations=100), PAPER, SUFFIXES).memory_bytes == expected
-    streamed = 3 * 192 * 2**20
-    interference = cell("interference", 3, n_augmentations=100)
-    assert needed(interference, PAPER, SUFFIXES).memory_bytes == expected + streamed
-
-
-def test_memory_grows_with_the_requested_chunk() -> None:
-    """A chunk of 250 tasks, 100 an image, has at most 5 images; 3 processes have two copies of it."""
-    expected = 3 * 75_000_000 + (2 * 16 + 10 + 3 * 2 * 5) * IMAGE + 1000 * 2500
-    cell_of_chunks = cell(P1(chunksize=250), n_augmentations=100)
-    assert needed(cell_of_chunks, PAPER, SUFFIXES).memory_bytes == expected
-
-
-def test_workers_on_another_cluster_need_no_memory_of_this_machine() -> None:
-    cluster = cell(Ray(address="head:6379"), 64, n_augmentations=100)
-    assert needed(cluster, PAPER, SUFFIXES).memory_bytes == 75_000_000 + 1000 * 2500
 
 
 def test_disk_and_open_files_by_hand() -> None:
@@ -153,7 +132,7 @@ def test_disk_and_open_files_by_hand() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["p1", "p2", "pq"])
-def test_the_study_s_protocol_has_room_on_a_machine_of_24_gib(
+def test_protocol_of_the_study_has_room_on_a_machine_of_24_gib(
     strategy: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=20 * GIB))
@@ -173,7 +152,7 @@ def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch
     assert shortages(cell("p1", 64), PAPER, SUFFIXES, root) == []
 
 
-def test_a_cgroup_s_limit_counts_where_it_is_tighter(root: Path) -> None:
+def test_tighter_limit_of_a_cgroup_counts(root: Path) -> None:
     assert available(root / "not" / "there") == Resources(24 * GIB, 100 * GIB, 1024)
 
     put(root, "proc/self/cgroup", "4:memory:/box/inner\n0::/")
@@ -191,7 +170,7 @@ def test_a_cgroup_s_limit_counts_where_it_is_tighter(root: Path) -> None:
     assert available(root).memory_bytes == 100
 
 
-def test_no_limit_of_open_files_is_a_high_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlimited_open_files_are_a_high_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr("resource.getrlimit", lambda _: (unlimited, unlimited))
     assert resources.open_files_limit() > 1_000_000

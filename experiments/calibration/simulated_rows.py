@@ -1,6 +1,6 @@
 """Rows of simulated trials and tasks, in the schema of real ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapreplace
 from typing import Any
@@ -25,9 +25,9 @@ def trial_row(**values: Any) -> dict[str, Any]:
     return row | {"cell": identity(row)}
 
 
-def frame(rows: list[dict[str, Any]], table: str) -> pd.DataFrame:
+def frame(rows: Iterable[dict[str, Any]], table: str = "trials") -> pd.DataFrame:
     """Return rows as they come out of the parquet files of a table."""
-    result: pd.DataFrame = pa.Table.from_pylist(rows, schema(table)).to_pandas()
+    result: pd.DataFrame = pa.Table.from_pylist([*rows], schema(table)).to_pandas()
     return result
 
 

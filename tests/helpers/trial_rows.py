@@ -1,14 +1,13 @@
 """Synthetic trials with times chosen by hand: rows of the table `trials`."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
+from experiments.calibration.simulated_rows import frame, trial_row
+from experiments.store.columns import OK
 
-from experiments.store.columns import OK, TRIALS, identity, schema
+__all__ = ["BEGIN", "Row", "frame", "repeated", "trial"]
 
 Row = dict[str, Any]
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
@@ -16,23 +15,18 @@ _numbers = count()
 
 
 def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> Row:
-    """Return a trial with every column; a column that is not given is null or usual."""
-    values: Row = {column.name: None for column in TRIALS} | {
+    """Return a trial with every column; a column that is not given is null, blank or usual."""
+    values: Row = {
         "trial_id": f"{next(_numbers):032x}",
         "experiment": "strong_scaling",
         "sweep": "s",
-        "round": 0,
-        "earlier_ok": 0,
         "started_at": BEGIN,
         "status": OK,
         "strategy": strategy,
-        "strategy_options": "{}",
         "workers": workers,
-        "runtime": "{}",
         "runtime_name": "study",
         "ablation": "none",
         "dataset": "synthetic",
-        "dataset_options": "{}",
         "pipeline": "study",
         "pipeline_digest": "a" * 64,
         "files": 10,
@@ -42,27 +36,18 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
         "n_images": 10,
         "n_augmentations": 100,
         "tasks": 1000,
-        "seed": 0,
         "saving": True,
-        "protocol": "paper",
         "repetitions": 2,
-        "order_seed": 0,
-        "trace": False,
-        "profile": False,
-        "max_image_pixels": 100_000_000,
         "wall_s": wall_s,
         "machine": "m1",
         "usable_cpus": 8,
         "oversubscribed": workers > 8,
         "environment": '{"CPU": "a processor", "cores": "8"}',
         "code_digest": "c" * 64,
-        "python_version": "3.11.7",
         "numpy_version": "2.0.0",
-        "opencv_version": "4.10.0",
-        "albumentations_version": "1.4.0",
-    }
-    values |= changes
-    return values | {"cell": changes.get("cell", identity(values))}
+    } | changes
+    row = trial_row(**values)
+    return row | {"cell": changes.get("cell", row["cell"])}
 
 
 def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> list[Row]:
@@ -76,9 +61,3 @@ def repeated(strategy: str, workers: int, *walls_s: float, **changes: Any) -> li
         trial(strategy, workers, wall_s, **(when | changes))
         for wall_s, when in zip(walls_s, rounds, strict=True)
     ]
-
-
-def frame(rows: Iterable[Row], table: str = "trials") -> pd.DataFrame:
-    """Rows of one of TABLES as they come out of parquet."""
-    result: pd.DataFrame = pa.Table.from_pylist(list(rows), schema(table)).to_pandas()
-    return result
