@@ -157,7 +157,7 @@ def test_candidate_that_was_measured_once_spoils_no_bound_and_is_named() -> None
     found = advice(*USUAL, of("threads", 2, 0.3, scales=[1.0]), others=(threads,))
     assert threads not in found.comparison.bounds
     assert found.bound == 0
-    assert "Measured once, far slower: threads with 2 (fast)." in screen(found)["Rests on"]
+    assert "Measured once only: threads with 2 (fast)." in screen(found)["Rests on"]
     assert fastest(found.comparison)[-1] == threads
 
 

@@ -1,9 +1,9 @@
 """The search: what one batch of trials has measured decides what the next one measures.
 
 A pilot tells what a task takes. Then every candidate is measured once, as many of them as there is time for;
-those that are not far slower than the fastest a second time; then the recommended one beside the strongest
-half of its rivals, and so on, until it is surely good enough or the time is up. At last it is held against
-the machine's ceiling, and one long run of it tells what its command will reach."""
+the faster half a second time; then the recommended one beside half as many rivals, the strongest, and so on,
+until it is surely good enough or the time is up. At last it is held against the machine's ceiling, and one
+long run of it tells what its command will reach."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ MEGAPIXEL_S = 0.04
 TRIAL_S, TASKS_A_WORKER = 1.0, 5  # of a trial with as many workers as CPUs, at least
 SCALING = 0.85  # a first guess: n workers are as fast as n to this power
 FIRST_UNTIL, ROUNDS_UNTIL, CEILING_UNTIL = 0.3, 0.72, 0.87  # of the budget
-HOPELESS, MIN_SECOND = 1.5, 4  # times the fastest: no second trial, unless for so many candidates in all
-CERTAIN, MIN_ROUNDS = 0.05, 4  # a bound on the slowdown that is good enough, after so many rounds
+MIN_SECOND = 4  # candidates, at least, have a second trial
+CERTAIN, MIN_ROUNDS = 0.02, 5  # a bound on the slowdown that is good enough, after so many rounds
 CEILING_ROUNDS, CEILING_TASKS = 3, 10  # tasks a worker, at least: with fewer they are hardly ever all busy
 LONG_RUN = 0.6  # of what is left: a trial may take longer than expected
 MIN_IMAGES = 8  # of a sample, before each is augmented as often as asked for: an image is decoded once
@@ -73,7 +73,8 @@ class Search:
         if not self._pilot():
             return
         self._first_round()
-        self._rounds(self._near(), ROUNDS_UNTIL)
+        first = fastest(self._comparison)
+        self._rounds(first[: max(len(first) // 2, MIN_SECOND)], ROUNDS_UNTIL)
         if self._comparison.bounds:
             self._ceiling()
             self._rounds(self._strongest(1), CEILING_UNTIL)  # if there was no time for the ceiling
@@ -128,12 +129,6 @@ class Search:
             queue = queue[len(batch) - len(known) :]
             self._launch([Order(each, *self._size) for each in batch])
             known = fastest(self._comparison)[:1]
-
-    def _near(self) -> list[Candidate]:
-        """Return the candidates that are not far slower than the fastest."""
-        ranked, seconds = fastest(self._comparison), self._comparison.model.seconds
-        near = sum(seconds(each) < HOPELESS * seconds(ranked[0]) for each in ranked)
-        return ranked[: max(near, MIN_SECOND)]
 
     def _strongest(self, count: int) -> list[Candidate]:
         """Return the recommended candidate and its strongest rivals; it alone if it is surely good enough."""

@@ -1,9 +1,9 @@
 """The candidates of a search, compared by the seconds that each would take for the whole of what was asked.
 
-A trial measures a sample. The tasks that lack to the whole would follow at the rate that its workers have
-while all of them are busy, so that their start and their end count once, however small the sample:
+A trial measures a sample. What lacks to the whole would follow at the rate that its workers have while all
+of them are busy, so that their start and their end count once, however small the sample:
 
-    whole_s = wall_s + (tasks of the whole - tasks) / rate
+    whole_s = wall_s + (tasks of the whole / tasks - 1) x busy_s / share of the work done in busy_s
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -71,7 +71,7 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     """Return the comparison of the candidates of the newest search, on the sample that most of them were
     measured on: neither the pilot's nor the long run's. Raises NoTrialsError."""
     trials, asked = newest_search(trials, asked)
-    wanted = trials[pd.Series(names(trials), trials.index, dtype=object).isin(names(asked))]
+    wanted = trials.merge(asked[[*Candidate._fields]])
     require(wanted)
     counts = wanted.drop_duplicates(["tasks", *Candidate._fields])["tasks"].value_counts()
     sample = counts.index[counts == counts.max()].max()
@@ -94,9 +94,9 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
     begin_s, end_s = workers["start_s"].min().max(), workers["end_s"].max().min()  # all are busy
     if not end_s - begin_s > wall_s / 4:
         return wall_s * times
-    inside_s = tasks["end_s"].clip(upper=end_s) - tasks["start_s"].clip(lower=begin_s)
-    done = inside_s / (tasks["end_s"] - tasks["start_s"]).clip(lower=1e-9)
-    return float(wall_s + (times - 1) * len(tasks) / done.clip(0, 1).sum() * (end_s - begin_s))
+    inside_s = (tasks["end_s"].clip(upper=end_s) - tasks["start_s"].clip(lower=begin_s)).clip(lower=0)
+    share = inside_s.sum() / (tasks["end_s"] - tasks["start_s"]).sum()  # of the work, in which tasks differ
+    return float(wall_s + (times - 1) * (end_s - begin_s) / share)
 
 
 def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
@@ -111,11 +111,7 @@ def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
 def _sure(model: BlockModel) -> list[Any]:
     """Return the candidates whose difference from the one with most rounds has an error."""
     most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
-    return (
-        [each for each in model.cells if each == most or not isnan(model.log_ratio(each, most).error)]
-        if model.dof
-        else []
-    )
+    return [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
 
 
 def recommended(bounds: Mapping[Candidate, float]) -> Candidate:

@@ -52,23 +52,15 @@ class Recommendation:
 
     candidate: Candidate
     command: str
+    bound: float  # at most such a share slower than the best
     images_per_s: Interval  # augmented ones, of one more run of the command
+    peak_rss_bytes: float  # the mean of its trials
     ceiling: Ceiling | None
     warnings: list[str]  # of most of the candidate's trials
     other_outputs: pd.DataFrame  # see `data_quality.other_outputs`
     growth_bytes: float  # of memory from task to task
     comparison: Comparison
     asked: pd.DataFrame  # rows of `columns.Candidate`
-
-    @property
-    def bound(self) -> float:
-        """The share by which the candidate is slower than the best at most."""
-        return self.comparison.bounds[self.candidate]
-
-    @property
-    def peak_rss_bytes(self) -> float:
-        """The mean peak memory of its trials."""
-        return float(self.comparison.of(self.candidate)["peak_rss_bytes"].mean())
 
 
 def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Recommendation:
@@ -82,7 +74,9 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
     return Recommendation(
         candidate=best,
         command=whole["command"],
+        bound=comparison.bounds[best],
         images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole),
+        peak_rss_bytes=float(comparison.of(best)["peak_rss_bytes"].mean()),
         ceiling=_ceiling(trials, parts, best),
         warnings=frequent_warnings(ok),
         other_outputs=other_outputs(trials),
@@ -98,12 +92,10 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
         raise RefusedError("not asked")
     comparison, budget_s = compare(trials, parts, asked), float(asked["budget_s"].max())
     errors = comparison.trials.loc[comparison.trials["status"] == FAILED, "error"]
+    if not comparison.bounds and len(errors):
+        raise RefusedError("failed", error=errors.iloc[-1])
     if not comparison.bounds:
-        raise (
-            RefusedError("failed", error=errors.iloc[-1])
-            if len(errors)
-            else RefusedError("few rounds", budget_s=budget_s)
-        )
+        raise RefusedError("few rounds", budget_s=budget_s)
     if (taken := taken_by_others(ok_trials(trials))) > BUSY:
         raise RefusedError("busy", share=taken)
     best = recommended(comparison.bounds)
@@ -114,18 +106,16 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
 
 
 def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceiling | None:
-    """Return what the copies that were measured last did; None if there were none."""
+    """Return what the copies that were measured last did; None if there were none beside the candidate."""
     copies = ok_trials(trials[trials["strategy"] == Copies.name]).sort_values("started_at")
     if copies.empty:
         return None
     newest = copies.iloc[-1]
     same = trials[(trials["tasks"] == newest["tasks"]) & (trials["runtime_name"] == newest["runtime_name"])]
-    rated = with_model_seconds(same, parts)
-    ok = ok_trials(rated)
-    model, workers = fitted(ok, names(ok)), int(newest["workers"])
-    one, several = (
-        best._replace(strategy=name, workers=n) for name, n in ((Sequential.name, 1), (Copies.name, workers))
-    )
+    ok = ok_trials(with_model_seconds(same, parts))
+    model, one = fitted(ok, names(ok)), best._replace(strategy=Sequential.name, workers=1)
+    several = best._replace(strategy=Copies.name, workers=int(newest["workers"]))
+    share, speedup = (model.log_ratio(*pair).exp() for pair in ((several, best), (one, several)))
     judged = verdicts(same, parts).to_dict("records")
     verdict = next((row for row in judged if (row["strategy"], row["workers"]) == best[:2]), None)
-    return Ceiling(model.log_ratio(several, best).exp(), model.log_ratio(one, several).exp(), verdict)
+    return Ceiling(share, speedup, verdict) if share.known else None

@@ -118,7 +118,7 @@ def _pays(advice: Recommendation) -> Iterator[str]:
 
 def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     """Return what keeps a candidate from being faster, in one sentence."""
-    if ceiling is None or not ceiling.share.known:
+    if ceiling is None:
         return "not known: there was no time to measure the ceiling beside it"
     machine = f"as many busy copies of the program do {with_interval(*ceiling.speedup)} times what one does"
     if (verdict := ceiling.verdict) is None:
@@ -166,8 +166,9 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
         f"{pluralise(len(ok), 'trial')}, on {row['machine']}."
     )
     once = [each for each in comparison.model.cells if each not in comparison.bounds]
-    left_out = asked[~pd.Series(names(asked), asked.index, dtype=object).isin(names(trials))]
-    causes: list[tuple[str, Any]] = [("Measured once, far slower", once)]
+    tried = {*names(trials)}
+    left_out = asked[[each not in tried for each in names(asked)]]
+    causes: list[tuple[str, Any]] = [("Measured once only", once)]
     causes += [(f"Failed: {error}", names(rows)) for error, rows in failed.groupby("error", sort=False)]
     reasons = left_out["left_out"].fillna("no time within the budget")
     causes += [(f"Not measured: {reason}", names(rows)) for reason, rows in left_out.groupby(reasons)]
