@@ -14,7 +14,6 @@ from experiments.analysis.scorecard import (
     OPEN,
     REFUTED,
     Finding,
-    Measured,
     scorecard,
 )
 from experiments.report.sections.published import CLAIMS
@@ -36,7 +35,7 @@ def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.Dat
     """Return results of strong scaling with these cells and rows, and of other experiments."""
     trials, parts = frames(*cells, Cells(trials=rows or []))
     every = {"strong_scaling": trials, **experiments}
-    return {each.claim: each for each in scorecard(Measured(every, dict.fromkeys(every, parts)))}
+    return {each.claim: each for each in scorecard(every, dict.fromkeys(every, parts))}
 
 
 def test_claim_without_measurement_is_open() -> None:
@@ -108,7 +107,7 @@ def test_contention_is_of_what_the_neighbours_take(slower: dict[str, float], ver
     trials, parts = frames(interference(slower, saving=True))
     strong = frame(at("p2", 2, 1.0, usable_cpus=2))
     every = {"strong_scaling": strong, "interference": trials}
-    claims = {claim.claim: claim for claim in scorecard(Measured(every, dict.fromkeys(every, parts)))}
+    claims = {claim.claim: claim for claim in scorecard(every, dict.fromkeys(every, parts))}
     assert claims[CONTENTION].verdict == verdict
 
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.causes import CORES, MEMORY
-from experiments.analysis.interference import PAGES, TABLE, contended_resources, slowdowns
+from experiments.analysis.interference import COLUMNS, PAGES, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
 from experiments.report.sections.interference import NO_CONTENTION, answers, slowdown_figure
 from tests.helpers.stored_results import report, shown, stored
@@ -20,7 +20,7 @@ SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "wri
 
 def test_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
     table = slowdowns(*frames(interference(SLOWER)))
-    assert list(table) == TABLE
+    assert list(table) == COLUMNS
     wall = table[table["quantity"] == "wall"].set_index("neighbour")
     assert list(wall.index) == list(SLOWER)
     assert wall["slowdown"].to_numpy() == pytest.approx(list(SLOWER.values()), rel=0.01)

@@ -31,8 +31,8 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     ):
         model, split = BlockModel.of(block, cell_keys(block)), breakdowns(block, parts)
         cells: Any = model.cells
-        for cell in (each for each in cells if each.ablation == UNTOUCHED):
-            others = [each for each in cells if each[:3] == cell[:3] and each != cell]
+        for cell in (cell for cell in cells if cell.ablation == UNTOUCHED):
+            others = [other for other in cells if other[:3] == cell[:3] and other != cell]
             for other, gain in time_saved(model, cell, others).items():
                 rows.append(
                     {
@@ -53,8 +53,7 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 def _counter(cell: CellKey, breakdowns: pd.DataFrame) -> dict[str, Any]:
     if cell.ablation not in BY_ABLATION or breakdowns.empty:
         return {"counter": None, "before": nan, "after": nan}
-    cause = BY_ABLATION[cell.ablation]
-    counter = cause.counter or cause.name
+    counter = BY_ABLATION[cell.ablation].counter
     rows = breakdowns[(breakdowns["strategy"] == cell.strategy) & (breakdowns["workers"] == cell.workers)]
     means = rows.groupby("ablation")[counter].mean()
     return {"counter": counter, "before": means.get(UNTOUCHED, nan), "after": means.get(cell.ablation, nan)}
@@ -72,7 +71,7 @@ def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
             few = pd.concat(rounds[begin : begin + AA_ROUNDS])
             model = BlockModel.of(few, cell_keys(few))
             cells: Any = model.cells
-            for cell in (each for each in cells if each.ablation == AA):
+            for cell in (cell for cell in cells if cell.ablation == AA):
                 gain = model.log_ratio(cell, cell._replace(ablation=UNTOUCHED)).exp().complement()
                 if gain.known:
                     rows.append([*cell[:2], saving, *gain, not gain.low <= 0 <= gain.high])

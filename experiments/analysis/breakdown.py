@@ -22,8 +22,8 @@ import pandas as pd
 
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import suspects
-from experiments.analysis.costs import TaskTotals, recorded_totals
-from experiments.analysis.select import STRONG, recorded
+from experiments.analysis.costs import TaskTotals, task_totals
+from experiments.analysis.select import STRONG, traced
 from experiments.store.files import DetailReader
 
 TOLERANCE = 0.005  # of P x T: clocks of processes are read one after another
@@ -66,7 +66,7 @@ def breakdown(trial: Any, totals: TaskTotals, reference: Any) -> dict[str, float
         "extra_blocked_s": blocked_s - steal_s,
         "others_s": others_s,
         "steal_s": steal_s,
-        "imbalance_s": workers * totals.busiest_s - totals.busy_s,
+        "imbalance_s": workers * totals.busiest_s - totals.costs["busy_s"],
         "startup_s": workers * totals.first_s,
         "gaps_s": workers * (totals.last_s - totals.first_s - totals.inside_s),
         "drain_s": workers * (wall_s - totals.last_s),
@@ -91,15 +91,15 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     that of the trial's round, or else the mean of all. Raises BreakdownError.
     """
     rows = []
-    for _, block in recorded(trials, "tasks", parts).groupby("saving"):
+    for _, block in traced(trials, parts).groupby("saving"):
         sequential = block[block["strategy"] == Sequential.name]
-        costs = pd.DataFrame([recorded_totals(parts, each).costs for each in sequential["trial_id"]])
+        costs = pd.DataFrame([task_totals(parts, trial_id).costs for trial_id in sequential["trial_id"]])
         of_rounds: Any = costs.groupby([sequential[name].to_numpy() for name in ROUND]).mean().T
         references, of_all = of_rounds.to_dict(), costs.mean().to_dict()
         every: Any = block.to_dict("records") if len(costs) else ()
         for trial in every:
             reference = references.get(tuple(trial[name] for name in ROUND), of_all)
-            split = breakdown(trial, recorded_totals(parts, trial["trial_id"]), reference)
+            split = breakdown(trial, task_totals(parts, trial["trial_id"]), reference)
             rows.append({name: trial[name] for name in TRIAL} | split | suspects(trial | split))
     return pd.DataFrame(rows)
 
@@ -119,5 +119,5 @@ def efficiencies(breakdowns: pd.DataFrame) -> pd.DataFrame:
     communication, scaling = largest_s / breakdowns["wall_s"], breakdowns["reference_useful_s"] / useful_s
     parallel = balance * communication
     values = (parallel * scaling, parallel, balance, communication, scaling)
-    each = breakdowns[list(STRONG)].assign(**dict(zip(EFFICIENCIES, values, strict=True)))
-    return each.groupby(list(STRONG), as_index=False).mean()
+    trials = breakdowns[list(STRONG)].assign(**dict(zip(EFFICIENCIES, values, strict=True)))
+    return trials.groupby(list(STRONG), as_index=False).mean()

@@ -23,16 +23,16 @@ class Cause(NamedTuple):
     name: str
     seconds: Callable[[Mapping[str, float]], float] | None  # None: measured by `interference`
     ablation: str = ""  # that removes the cause
-    counter: str = ""  # column of the breakdown that the ablation at least halves; else the cause's share
+    counter: str = ""  # column of the breakdown that the ablation at least halves
 
 
 CAUSES = (
-    Cause(IMBALANCE, lambda row: row["imbalance_s"], "chunksize_1"),
-    Cause(START_UP, lambda row: row["startup_s"] - row["master_s"] + row["drain_s"], "fork"),
+    Cause(IMBALANCE, lambda row: row["imbalance_s"], "chunksize_1", IMBALANCE),
+    Cause(START_UP, lambda row: row["startup_s"] - row["master_s"] + row["drain_s"], "fork", START_UP),
     Cause(SYSTEM_CPU, lambda row: row["system_s"], "allocator", "faults"),
-    Cause(STORAGE, lambda row: row["file_blocked_s"] + row["disk_s"], "tmpfs"),
+    Cause(STORAGE, lambda row: row["file_blocked_s"] + row["disk_s"], "tmpfs", STORAGE),
     Cause(THREADS, lambda row: row["crowded_s"], "one_thread", "opencv_threads"),
-    Cause(TRANSFER, lambda row: row["transfer_s"], P2.name),  # in place of a strategy that sends pixels
+    Cause(TRANSFER, lambda row: row["transfer_s"], P2.name, TRANSFER),  # P_2 sends no pixels
     Cause(WAITS, lambda row: row["unnamed_wait_s"]),
     Cause(USER_CPU, lambda row: row["unnamed_user_s"]),  # a residual, so it is never named as a suspect
     Cause(CORES, None),

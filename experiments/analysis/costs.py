@@ -29,43 +29,39 @@ Visits = dict[str, NDArray[np.float64]]
 
 
 class TaskTotals(NamedTuple):
-    """The costs of all tasks of a trial, and the times of its busiest process."""
+    """The costs of all tasks of a trial, and the times of its busiest process in seconds."""
 
     tasks: int
     costs: dict[str, float]  # of all processes, in seconds, but for the faults
-    busy_s: float  # of all processes
     busiest_s: float
-    first_s: float  # begin of the busiest process's first task
+    first_s: float  # begin of its first task
     last_s: float  # end of its last task
     inside_s: float  # in its tasks
 
 
 @lru_cache(maxsize=4096)  # a record never changes
-def recorded_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
+def task_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
     """Return the totals of a trial whose tasks were recorded."""
-    return task_totals(parts.of("tasks", trial_id, COLUMNS))
-
-
-def task_totals(tasks: pd.DataFrame) -> TaskTotals:
-    """Return the totals of a trial's tasks, which need COLUMNS."""
-    each = visits(tasks)
-    _, process = np.unique(each["process"], return_inverse=True)
-    busy_s = np.bincount(process, each["busy_s"])
+    tasks = parts.of("tasks", trial_id, COLUMNS)
+    by_visit = visits(tasks)
+    _, process = np.unique(by_visit["process"], return_inverse=True)
+    busy_s = np.bincount(process, by_visit["busy_s"])
     is_busiest = process == busy_s.argmax()
-    begin_s, end_s = each["begin_s"][is_busiest], each["end_s"][is_busiest]
-    costs = _costs(each, process) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
-    sums = busy_s.sum(), busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
-    return TaskTotals(len(tasks), costs, *map(float, sums))
+    begin_s, end_s = by_visit["begin_s"][is_busiest], by_visit["end_s"][is_busiest]
+    costs = _costs(by_visit, process) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
+    times_s = busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
+    return TaskTotals(len(tasks), costs, *map(float, times_s))
 
 
-def _costs(each: Visits, process: NDArray[np.intp]) -> dict[str, float]:
-    total = {name: float(each[name].sum()) for name in ("busy_s", *COUNTERS, *STAGE_COLUMNS)}
-    read_share = each["read_s"] / np.where(each["busy_s"] > 0, each["busy_s"], np.inf)
-    useful_s = np.bincount(process, each["busy_s"] - each["send_s"])
+def _costs(by_visit: Visits, process: NDArray[np.intp]) -> dict[str, float]:
+    total = {name: float(values.sum()) for name, values in by_visit.items()}
+    busy_s = by_visit["busy_s"]
+    read_share = by_visit["read_s"] / np.where(busy_s > 0, busy_s, np.inf)
+    useful_s = np.bincount(process, busy_s - by_visit["send_s"])
     return {
         **{name: total[name] for name in ("busy_s", *COUNTERS)},
         "blocked_s": total["busy_s"] - total["user_s"] - total["system_s"] - total["wait_s"],
-        "reading_s": float((each["user_s"] * read_share).sum()),  # of user_s, in proportion to stage read
+        "reading_s": float((by_visit["user_s"] * read_share).sum()),  # of user_s, as stage read of busy_s
         "sending_s": total["send_s"],  # of busy_s
         "useful_s": float(useful_s.sum()),
         "useful_largest_s": float(useful_s.max()),

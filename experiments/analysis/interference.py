@@ -1,12 +1,13 @@
-"""CPU or memory? What a task is slowed down by beside neighbours, from trials of `interference`.
+"""The slowdown of a task beside neighbours that load one resource: CPU or memory?
 
-A subject runs the same tasks again and again while its neighbours idle, run copies of it, or load one
-resource of the machine, in short turns in shuffled order. slowdown = seconds beside them / seconds beside
-idle ones of the same round, by the block model of `statistics` (a block is a round of the turns), so that
-each has its interval. (Ancestors: Mars et al., Bubble-Up, MICRO 2011; Bulej et al., Duet, ICPE 2020.)
+From trials of `interference`: a subject runs the same tasks again and again while its neighbours idle, run
+copies of it, or load one resource, in short turns in shuffled order.
 
-Copies slow it down: the workload contends. Spinners, who compute in the first cache, do as well: for cores
-(clock, SMT). Streamers do and spinners do not: for memory or cache. Mappers: for the kernel's page path.
+    slowdown = seconds beside the neighbours / seconds beside idle ones of the same round of turns
+
+If copies slow the subject down, the workload contends. If spinners, which compute in the first cache, do as
+well, it contends for cores (clock, SMT); if streamers do and spinners do not, for memory or cache; if mappers
+do, for the kernel's page path. Ancestors: Mars et al., Bubble-Up, MICRO 2011; Bulej et al., Duet, ICPE 2020.
 """
 
 from typing import Any
@@ -17,67 +18,59 @@ from augment.strategies.instruments.interference import Interference
 from augment.strategies.instruments.neighbours import NEIGHBOURS
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.select import ok_trials
-from experiments.analysis.statistics import BlockModel, Interval
+from experiments.analysis.statistics import BlockModel
 from experiments.store.files import DetailReader
 
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
-TABLE = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
-MIN_SLOWDOWN = 1.05  # a slowdown below it is none
+COLUMNS = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
+MIN_SLOWDOWN = 1.05  # a smaller one is none
 PAGES = "the kernel's page path"
+# Spinners first: streamers slow down what spinners do, too.
 RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 
 def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """A row with TABLE per saving flag, worker count, transform (null: of a whole task, and only of it user
-    CPU), quantity and neighbour; `alone_s` are the seconds of the quantity beside idle neighbours, in all.
+    """Return COLUMNS for each saving flag, worker count, transform, quantity and neighbour.
+
+    The transform is null for whole tasks; transforms have no user CPU. `alone_s` is the sum of the quantity
+    beside idle neighbours.
     """
-    measured: Any = ok_trials(trials[trials["strategy"] == Interference.name])
-    rows: list[list[Any]] = []
-    for (saving, workers), block in measured.groupby(["saving", "workers"]):
-        turns: Any = pd.concat(parts.of("turns", trial_id) for trial_id in block["trial_id"])
-        for transform, each in turns.groupby("transform", dropna=False):
-            for quantity, column in QUANTITIES.items():
-                timed = each[each[column] > 0]
-                alone_s = timed.loc[timed["neighbour"] == IDLE, column].sum()
-                rows += [
-                    [workers, neighbour, quantity, *interval, saving, transform, alone_s]
-                    for neighbour, interval in _slowdowns(timed, column).items()
-                ]
-    return pd.DataFrame(rows, columns=TABLE)
-
-
-def _slowdowns(turns: pd.DataFrame, column: str) -> dict[str, Interval]:
-    """Beside each neighbour that was measured."""
-    blocks = list(zip(turns["trial_id"], turns["round"], strict=True))
-    model = BlockModel(list(turns["neighbour"]), blocks, turns[column].to_numpy(float))
-    present = [name for name in NEIGHBOURS if name != IDLE and {name, IDLE} <= model.cells.keys()]
-    return {name: model.log_ratio(name, IDLE).exp() for name in present}
+    measured = ok_trials(trials[trials["strategy"] == Interference.name])
+    if measured.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    key, rows = ["saving", "workers", "transform"], []
+    turns = pd.concat(parts.of("turns", trial_id) for trial_id in measured["trial_id"])
+    groups: Any = turns.merge(measured[["trial_id", *key[:2]]], on="trial_id").groupby(key, dropna=False)
+    for (saving, workers, transform), block in groups:
+        for quantity, column in QUANTITIES.items():
+            timed = block[block[column] > 0]
+            alone_s = timed.loc[timed["neighbour"] == IDLE, column].sum()
+            rounds = list(zip(timed["trial_id"], timed["round"], strict=True))
+            model = BlockModel(list(timed["neighbour"]), rounds, timed[column].to_numpy(float))
+            for neighbour in (name for name in NEIGHBOURS if name != IDLE and name in model.cells):
+                slowdown = model.log_ratio(neighbour, IDLE).exp()
+                rows.append([workers, neighbour, quantity, *slowdown, saving, transform, alone_s])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def whole_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
-    """The rows of whole tasks."""
+    """Return the rows of whole tasks."""
     return slowdowns[slowdowns["transform"].isna()]
 
 
 def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
-    """Return the resource that the workload contends for at a worker count, CORES, MEMORY or PAGES, and the
-    share of a task's seconds that the contention takes, `1 - 1 / slowdown` beside copies.
+    """Return the resource that tasks contend for at a worker count, and the share of their seconds it takes.
 
-    Empty if copies slow it down by less than MIN_SLOWDOWN, if no single resource does by half of that, or if
-    nothing was measured.
+    The share is `1 - 1 / slowdown` beside copies. The result is empty if copies slow tasks down by less than
+    MIN_SLOWDOWN, if no single resource does by half of that, or if nothing was measured.
     """
-    here = whole_tasks(slowdowns)[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
-    wall: Any = whole_tasks(slowdowns)[here.all(axis=1)].set_index("neighbour")
-    if (
-        COPIES not in wall.index
-        or not wall.at[COPIES, "low"] > 1
-        or wall.at[COPIES, "slowdown"] < MIN_SLOWDOWN
-    ):
+    tasks = whole_tasks(slowdowns)
+    is_wanted = tasks[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
+    wall: Any = tasks[is_wanted.all(axis=1)].set_index("neighbour")
+    if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1:
         return {}
-    half = 1 + (wall.at[COPIES, "slowdown"] - 1) / 2
-    explains = wall.index[(wall["low"] > 1) & (wall["slowdown"] >= half)]
-    for neighbour, resource in RESOURCES.items():  # spinners first: what they slow down, streamers do as well
-        if neighbour in explains:
-            return {resource: float(1 - 1 / wall.at[COPIES, "slowdown"])}
-    return {}
+    slowdown = float(wall.at[COPIES, "slowdown"])
+    explaining = wall.index[(wall["low"] > 1) & (wall["slowdown"] >= 1 + (slowdown - 1) / 2)]
+    contended = [resource for neighbour, resource in RESOURCES.items() if neighbour in explaining]
+    return {contended[0]: 1 - 1 / slowdown} if contended and slowdown >= MIN_SLOWDOWN else {}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
 from experiments.analysis import scaling
 from experiments.analysis.scaling import Models, strong, weak
@@ -34,15 +33,8 @@ def trials(experiment: str, folder: Path = PUBLISHED) -> pd.DataFrame:
 
     P_Q without saving, a dash in the study, is `not_applicable`.
     """
-    printed = read_published(experiment, folder)
-    printed = printed.assign(status=OK, sweep="published", round=0, tasks=TASKS)
-    if "image_size" in printed:
-        size = printed["image_size"].str.split("x", expand=True).astype("int64")
-        printed = printed.assign(width=size[0], height=size[1])
-    dashes = printed[printed["saving"] & (printed["strategy"] == PQ.name)]
-    dashes = dashes[dashes.columns.intersection(["workers", "strategy", "sweep", "round", "width", "height"])]
-    dashes = dashes.assign(saving=False, status=NOT_APPLICABLE)
-    return pd.concat([printed, dashes], ignore_index=True)
+    printed = read_published(experiment, folder).assign(sweep="published", round=0, tasks=TASKS)
+    return printed.assign(status=printed["wall_s"].isna().map({False: OK, True: NOT_APPLICABLE}))
 
 
 @cache

@@ -60,7 +60,7 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     ambiguous = points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"])
     base = keys(points, WEAK, **BASELINE, width=least["width"].mask(ambiguous), height=least["height"])
     reference = keys(points, WEAK, **BASELINE)
-    points["ideal_s"], points["sequential_s"] = (_seconds(points, fits, each) for each in (base, reference))
+    points["ideal_s"], points["sequential_s"] = (_seconds(points, fits, cells) for cells in (base, reference))
     _add_ratio(points, fits, "efficiency", WEAK, base)
     _add_ratio(points, fits, "normalised_efficiency", WEAK, reference, points["workers"])
     _add_ceiling_share(points, fits, WEAK)
@@ -148,7 +148,7 @@ def _add_ratio(
 
 
 def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
-    intervals = pd.DataFrame([each.exp() for each in estimates], points.index)
+    intervals = pd.DataFrame([estimate.exp() for estimate in estimates], points.index)
     points[interval_columns(name)] = intervals.div(by, axis=0)
 
 

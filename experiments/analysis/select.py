@@ -46,7 +46,7 @@ def cell_keys(trials: pd.DataFrame) -> list[CellKey]:
 
 def place(strategy: str) -> tuple[int, str]:
     """Return the sort key of a strategy: the order of STRATEGIES, then unknown ones by name."""
-    return ([*STRATEGIES].index(strategy) if strategy in STRATEGIES else len(STRATEGIES)), strategy
+    return ([*STRATEGIES, strategy].index(strategy), strategy)
 
 
 def require(trials: pd.DataFrame) -> None:
@@ -60,10 +60,14 @@ def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[trials["status"] == OK]
 
 
-def recorded(trials: pd.DataFrame, table: str, parts: DetailReader) -> pd.DataFrame:
-    """Return the ok trials of strategies, not instruments, of which a detail table was recorded."""
-    ok = ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)])
-    return ok[ok["trial_id"].map(lambda trial_id: parts.has(table, trial_id)).astype(bool)]
+def recorded(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
+    """Return the trials whose tasks were recorded."""
+    return trials[trials["trial_id"].map(lambda trial_id: parts.has("tasks", trial_id)).astype(bool)]
+
+
+def traced(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
+    """Return the ok trials of strategies, not instruments, whose tasks were recorded."""
+    return recorded(ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)]), parts)
 
 
 def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[LeftOut]]:

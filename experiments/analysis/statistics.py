@@ -192,7 +192,7 @@ def time_saved(model: BlockModel, cell: Hashable, others: Iterable[Cell]) -> dic
     """Return the share of a cell's time that each measured one of `others` saves, Holm-adjusted."""
     known = [other for other in others if other in model.cells]
     intervals = holm([model.log_ratio(other, cell) for other in known])
-    return {other: each.exp().complement() for other, each in zip(known, intervals, strict=True)}
+    return {other: interval.exp().complement() for other, interval in zip(known, intervals, strict=True)}
 
 
 def best_set(model: BlockModel, cells: Sequence[Cell], level: float = LEVEL) -> dict[Cell, float]:
@@ -203,8 +203,8 @@ def best_set(model: BlockModel, cells: Sequence[Cell], level: float = LEVEL) -> 
     """
     bounds = {}
     for cell in cells:
-        others = [model.log_ratio(cell, other) for other in cells if other != cell]
-        one_sided = 1 - (1 - level) / max(len(others), 1)
-        highs = [each.value + each.error * float(stats.t.ppf(one_sided, max(each.dof, 1))) for each in others]
+        ratios = [model.log_ratio(cell, other) for other in cells if other != cell]
+        one_sided = 1 - (1 - level) / max(len(ratios), 1)
+        highs = [log.value + log.error * float(stats.t.ppf(one_sided, max(log.dof, 1))) for log in ratios]
         bounds[cell] = max((inf if isnan(high) else high for high in highs), default=0.0)
     return {cell: exp(max(bound, 0.0)) - 1 if bound < inf else inf for cell, bound in bounds.items()}

@@ -35,7 +35,7 @@ MIN_SUSPECT_SHARE = 0.05  # of P T; a smaller share makes no suspect
 MIN_SHARE_OF_FIRST = 0.5  # of the first suspect's share; a smaller one is not named beside it
 AGREEING_FACTORS = (0.5, 1.5)  # times what the breakdown said
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
-DETAILS = ["images_per_s", "rounds_to_decide", "ranking", "gains"]
+DETAILS = ["rounds_to_decide", "ranking", "gains", "images_per_s"]
 
 
 def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
@@ -47,46 +47,38 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     they save.
     """
     split, slowdowns = breakdowns(trials, parts), interference.slowdowns(trials, parts)
-    rows: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
     for saving, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
-        cpus = int(block["usable_cpus"].iloc[0])
+        cpus, tasks = int(block["usable_cpus"].iloc[0]), block["tasks"].iloc[0]
         model = BlockModel.of(block, cell_keys(block))
         for cell in _judged(model):
-            row: dict[str, Any] = {**cell._asdict(), "ranking": {}, "gains": {}}
-            row["images_per_s"] = block["tasks"].iloc[0] / model.seconds(cell)
             if cell.workers > cpus:
                 loss = _loss(model, cell, cell._replace(workers=cpus))
-                rows.append(row | _result(OVERSUBSCRIBED, loss, [], []))
+                judged: list[Any] = [OVERSUBSCRIBED, *loss, "", "", nan, {}, {}]
             else:
                 contended = interference.contended_resources(slowdowns, cell.workers, bool(saving))
-                rows.append(row | _judge(model, cell, split, contended))
+                judged = _judge(model, cell, split, contended)
+            rows.append([*cell[:3], *judged, tasks / model.seconds(cell)])
     return pd.DataFrame(rows, columns=[*COLUMNS, *DETAILS])
 
 
 def _judged(model: BlockModel) -> list[CellKey]:
     """Return the cells of strategies with several workers and no policy changed, in the order of tables."""
     cells: Any = model.cells
-    several = [each for each in cells if each.workers > 1 and each.ablation == UNTOUCHED]
-    wanted = [each for each in several if each.strategy not in INSTRUMENTS]
+    several = [cell for cell in cells if cell.workers > 1 and cell.ablation == UNTOUCHED]
+    wanted = [cell for cell in several if cell.strategy not in INSTRUMENTS]
     return sorted(wanted, key=lambda cell: (place(cell.strategy), cell.workers))
 
 
-def _judge(
-    model: BlockModel, cell: CellKey, split: pd.DataFrame, contended: dict[str, float]
-) -> dict[str, Any]:
+def _judge(model: BlockModel, cell: CellKey, split: pd.DataFrame, contended: dict[str, float]) -> list[Any]:
+    """Return the columns from verdict to gains."""
     ranking, gains = _ranking(_rows_of(split, cell), contended), _gains(model, cell)
     proofs = {name: gain for name, gain in gains.items() if _is_proof(name, gain, cell, split, ranking)}
     losses = [_loss(model, cell, CellKey(Copies.name, cell.workers, cell.saving)), *proofs.values()]
-    loss = max(losses, key=lambda each: -1 if isnan(each.value) else each.value)
+    loss = max(losses, key=lambda loss: -1 if isnan(loss.value) else loss.value)
     verdict, rounds = decide(loss, model.rounds[cell])
-    proved = [BY_ABLATION[name].name for name in proofs]
-    rest = {"rounds_to_decide": rounds, "ranking": ranking, "gains": gains}
-    return _result(verdict, loss, named_suspects(ranking), proved) | rest
-
-
-def _result(verdict: str, loss: Interval, suspected: list[str], proved: list[str]) -> dict[str, Any]:
-    values = (verdict, *loss, ", ".join(suspected), ", ".join(proved))
-    return dict(zip(COLUMNS[3:], values, strict=True))
+    proved = ", ".join(BY_ABLATION[name].name for name in proofs)
+    return [verdict, *loss, ", ".join(named_suspects(ranking)), proved, rounds, ranking, gains]
 
 
 def decide(loss: Interval, rounds: int) -> tuple[str, float]:
@@ -118,7 +110,7 @@ def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, floa
     shares = dict(split[RANKED].mean()) if len(split) else {}
     if measured := {cause: share for cause, share in contended.items() if cause in NAMED}:
         shares = {name: share for name, share in shares.items() if name != USER_CPU} | measured
-    ranked = sorted(shares.items(), key=lambda each: steady(each[1]), reverse=True)
+    ranked = sorted(shares.items(), key=lambda pair: steady(pair[1]), reverse=True)
     return {str(name): float(share) for name, share in ranked}
 
 
@@ -144,9 +136,8 @@ def _is_proof(
     before, after = _rows_of(split, cell), _rows_of(split, _without(cell, ablation))
     if before.empty or after.empty or not gain.low > 0:
         return False
-    counter = cause.counter or cause.name
     low, high = (factor * ranking[cause.name] for factor in AGREEING_FACTORS)
-    return bool(after[counter].mean() <= before[counter].mean() / 2 and low <= gain.value <= high)
+    return bool(after[cause.counter].mean() <= before[cause.counter].mean() / 2 and low <= gain.value <= high)
 
 
 def _rows_of(split: pd.DataFrame, cell: CellKey) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from experiments.analysis.scorecard import (
     NOT_MEASURED,
     NOT_SHOWN,
     Finding,
-    Measured,
     scorecard,
 )
 from experiments.report.results import Results
@@ -129,8 +128,8 @@ def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
     tested = {name: results.beside(name) for name in TESTED_EXPERIMENTS}
     trials = {name: one.trials for name, one in tested.items()}
-    measured = Measured(trials, {name: one.parts for name, one in tested.items()})
-    data = pd.DataFrame([_row(finding) for finding in scorecard(measured)])
+    findings = scorecard(trials, {name: one.parts for name, one in tested.items()})
+    data = pd.DataFrame([_row(finding) for finding in findings])
     yield "scorecard", [plain_table("The study's claims", data, [CLAIM_NOTE])]
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from augment.task_log.layout import STAGES
-from experiments.analysis.select import NoTrialsError, recorded
+from experiments.analysis.select import NoTrialsError, traced
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -27,10 +27,10 @@ SPAN_COLUMNS = ["process", "saving_process", "start_s", "save_start_s", *(f"{sta
 def timeline(results: Results) -> Outputs:
     """Yield the stages of each strategy at the largest worker count within the CPUs."""
     trials, _ = results.selected()
-    traced = recorded(trials, "tasks", results.parts)
-    if traced.empty:
+    with_tasks = traced(trials, results.parts)
+    if with_tasks.empty:
         raise NoTrialsError("no trial has recorded tasks (trace=true)")
-    chosen = at_largest_count(traced)
+    chosen = at_largest_count(with_tasks)
     tasks = pd.concat(
         results.parts.of("tasks", trial["trial_id"], SPAN_COLUMNS).assign(strategy=trial["strategy"])
         for trial in chosen
