@@ -10,6 +10,7 @@ export FOLDER
 VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.installed
+CODE  := augment examples experiments hydra_plugins tests run.py
 
 REFERENCE := results/reference/amd-epyc-2cpus
 RESULTS := $(or $(patsubst results_dir=%,%,$(lastword $(filter results_dir=%,$(ARGS)))),results)
@@ -47,9 +48,10 @@ test: $(READY)  ## Run the tests except the slow ones (minutes)
 test-all: $(READY)  ## Run all tests
 	$(PY) -m pytest -n auto
 
-check: $(READY)  ## Check format, style, types and imports between rooms
+check: $(READY)  ## Check format, style, types, imports between rooms and how docstrings begin
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	@! grep -rnE '^ *"{3}(What|Of|Whether|Where|Those|Who|Whose|How) ' --include=*.py $(CODE) || { echo 'begin a docstring with a verb or a noun phrase'; exit 1; }
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 

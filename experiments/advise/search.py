@@ -98,8 +98,10 @@ class Search:
         return self._untimed_s + self._tasks * self._task_s / float(workers**SCALING)
 
     def _pilot(self) -> bool:
-        """Measure a few tasks, which tells what one takes, and whether workers make what one process makes;
-        choose the sample, and return whether there is a chance."""
+        """Measure a few tasks, choose the sample, and return whether the budget leaves a chance.
+
+        The pilot tells the seconds of a task, and whether workers write the files of one process.
+        """
         question = self._question
         expected_s = MEGAPIXEL_S * sum(question.pixels) / len(question.pixels) / 1e6
         size = self._sample(max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2))
@@ -117,8 +119,10 @@ class Search:
         return True
 
     def _first_round(self) -> None:
-        """Measure the candidates once, in their order, as many of them as there is time for; those that fail
-        leave time for more, which are tied to the others by the fastest of these."""
+        """Measure the candidates once, in their order, as many as there is time for.
+
+        Candidates that fail leave time for more, which the fastest of these ties to the others.
+        """
         queue, known = list(self._question.candidates), list[Candidate]()
         while queue:
             batch = self._fitting([*known, *queue], FIRST_UNTIL)
@@ -152,8 +156,7 @@ class Search:
         return list(queue[:count])
 
     def _ceiling(self) -> None:
-        """Measure the recommended candidate beside one process and as many copies of it, if there is time for
-        enough tasks."""
+        """Measure the recommended candidate beside one process and copies, if time allows."""
         best, cpus = recommended(self._comparison.bounds), self._question.cpus
         workers = min(best.workers, cpus) if best.workers > 1 else cpus
         references = (Sequential.name, 1), (Copies.name, workers)
@@ -165,8 +168,10 @@ class Search:
             self._launch([Order(each, *self._sample(tasks), CEILING_ROUNDS) for each in together])
 
     def _long_run(self) -> None:
-        """Measure the recommended candidate once on as many images as there is time for: what its command
-        will reach depends on them."""
+        """Measure the recommended candidate once on as many images as there is time for.
+
+        The rate of its command depends on the images.
+        """
         best = recommended(self._comparison.bounds)
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
         images, augmentations = self._sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
@@ -175,7 +180,9 @@ class Search:
 
 
 def sample_of(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
-    """Return the images, and the augmentations of each, of a sample of about so many tasks: the augmentations
-    asked for if that leaves MIN_IMAGES."""
+    """Return the images, and the augmentations of each, of a sample of about so many tasks.
+
+    The augmentations are those asked for if that leaves MIN_IMAGES.
+    """
     images = max(1, min(files, max(min(MIN_IMAGES, int(tasks)), round(tasks / augmentations))))
     return images, max(1, min(augmentations, ceil(tasks / images)))

@@ -51,7 +51,7 @@ class Work:
     """The question of a search, and the jobs that its orders become."""
 
     def __init__(self, jobs: Sequence[Words], cells: Sequence[Cell]) -> None:
-        """Raises OptionError if no candidate can work, or if jobs differ in what is not searched."""
+        """Raise OptionError if no candidate can work, or if jobs differ in what is not searched."""
         _check_one_work(jobs)
         self._jobs = dict(zip(map(_candidate, cells), jobs, strict=True))
         self._refused, cpus = _refused(cells), usable_cpus()
@@ -74,7 +74,7 @@ class Work:
 
     @property
     def results(self) -> Results:
-        """What is on disk now."""
+        """The results that are on disk now."""
         return Results(self._first.config.results_folder, self._first.experiment)
 
     def words(self, order: Order) -> list[str]:
@@ -93,7 +93,7 @@ class Work:
 
     @cached_property
     def _output(self) -> str:
-        """Where the command writes: not among its inputs."""
+        """The folder to which the command writes, outside its inputs."""
         free = (name for name in OUTPUTS if Path(name).resolve() not in self._folders)
         return self._first.config.output_dir or next(free)
 

@@ -25,7 +25,7 @@ TIE = 0.01  # a difference of two bounds that tells nothing
 
 
 class Candidate(NamedTuple):
-    """What may be recommended, and what it is held against."""
+    """The candidates that may be recommended, and the references beside them."""
 
     strategy: str
     workers: int
@@ -58,8 +58,10 @@ def names(rows: pd.DataFrame) -> list[Candidate]:
 
 
 def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials of the newest search that measured anything, and what it was asked for (rows of
-    `columns.Candidate`); all trials if no search is recorded."""
+    """Return the trials of the newest search that measured anything, and its rows of `columns.Candidate`.
+
+    Return all trials if no search is recorded.
+    """
     for begin in sorted(set(asked["started_at"]), reverse=True):
         since = trials[trials["started_at"] >= begin]
         if len(since):
@@ -68,8 +70,10 @@ def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Comparison:
-    """Return the comparison of the candidates of the newest search, on the sample that most of them were
-    measured on: neither the pilot's nor the long run's. Raises NoTrialsError."""
+    """Return the comparison of the candidates of the newest search. Raises NoTrialsError.
+
+    It is on the sample on which most of them were measured, neither the pilot's nor the long run's.
+    """
     trials, asked = newest_search(trials, asked)
     wanted = trials.merge(asked[[*Candidate._fields]])
     require(wanted)
@@ -87,8 +91,10 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
 
 @lru_cache(maxsize=4096)  # a record never changes
 def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: float) -> float:
-    """Return the seconds of so many `times` the tasks of a trial; in proportion if its tasks were not
-    recorded, or its workers hardly ever all busy."""
+    """Return the seconds of so many `times` the tasks of a trial.
+
+    They are in proportion if its tasks were not recorded, or if its workers were hardly ever all busy.
+    """
     tasks = parts.of("tasks", trial_id, SPAN)
     workers = tasks.groupby("process")
     begin_s, end_s = workers["start_s"].min().max(), workers["end_s"].max().min()  # all are busy
@@ -100,8 +106,10 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
 
 
 def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
-    """Return the model of ok trials in their rounds; as they come if a launcher gave each cell rounds of its
-    own."""
+    """Return the model of ok trials in their rounds.
+
+    The trials count as they come if a launcher gave each cell rounds of its own.
+    """
     shared = pd.Series([*cells], dtype=object).groupby([ok[name].to_numpy() for name in ("sweep", "round")])
     if len(ok) and (shared.nunique() > 1).any():
         return BlockModel.of(ok, cells)
@@ -115,8 +123,10 @@ def _sure(model: BlockModel) -> list[Any]:
 
 
 def recommended(bounds: Mapping[Candidate, float]) -> Candidate:
-    """Return the candidate with the smallest upper bound on its slowdown. Of those within TIE of it the one
-    with the fewest workers, then the first in the order of STRATEGIES."""
+    """Return the candidate with the smallest upper bound on its slowdown.
+
+    Within TIE of it, the fewest workers decide, then the order of STRATEGIES.
+    """
     least = min(bounds.values())
     near = (each for each, bound in bounds.items() if bound <= least + TIE)
     return min(near, key=_order)
@@ -129,8 +139,10 @@ def fastest(comparison: Comparison) -> list[Candidate]:
 
 
 def rivals(comparison: Comparison, slower: float) -> list[Candidate]:
-    """Return those that may be faster than the recommended candidate by more than a share of its time
-    `slower`, the one that may be faster by most first."""
+    """Return the candidates that may be faster than the recommended one, the fastest first.
+
+    They may be faster by more than a share `slower` of its time.
+    """
     best, model = recommended(comparison.bounds), comparison.model
     others = [each for each in comparison.bounds if each != best]
     level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`

@@ -1,4 +1,4 @@
-"""What spoils a measurement, or the work itself, as far as the records show it."""
+"""Causes in the records that spoil a measurement, or the work itself."""
 
 import pandas as pd
 
@@ -20,15 +20,21 @@ def frequent_warnings(trials: pd.DataFrame) -> list[str]:
 
 
 def taken_by_others(trials: pd.DataFrame) -> float:
-    """Return the share of the usable CPUs that other processes and the hypervisor took, over all trials
-    because the kernel counts in hundredths of a second; 0 if the machine does not tell."""
+    """Return the share of the usable CPUs that other processes and the hypervisor took.
+
+    All trials count together, because the kernel counts in hundredths of a second. It is 0 if the machine
+    does not tell.
+    """
     taken_s = float(trials[["others_cpu_s", "steal_s"]].sum(axis=1).sum())
     return max(taken_s, 0.0) / float((trials["wall_s"] * trials["usable_cpus"]).sum() or 1)
 
 
 def other_outputs(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return a trial of each strategy whose outputs are not those that sequential makes of the same work,
-    with OUTPUTS of sequential as `…_sequential`: its transforms draw from more than the task's seed."""
+    """Return a trial of each strategy whose outputs differ from those of sequential for equal work.
+
+    Such transforms draw from more than the task's seed. The OUTPUTS of sequential stand beside as
+    `…_sequential`.
+    """
     saved = ok_trials(trials).dropna(subset="outputs_digest")
     is_sequential = saved["strategy"] == Sequential.name
     reference = saved.loc[is_sequential, [*WORKLOAD, *OUTPUTS]].drop_duplicates(WORKLOAD)
@@ -37,8 +43,10 @@ def other_outputs(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def memory_growth(trials: pd.DataFrame, parts: DetailReader) -> float:
-    """Return the bytes by which the processes of the trials with most tasks grow from task to task; 0 unless
-    most of them do."""
+    """Return the bytes by which the processes of the longest trials grow from task to task.
+
+    It is 0 unless most of the processes grow.
+    """
     longest = trials[trials["tasks"] == trials["tasks"].max()]
     growths = [
         each for trial_id in longest["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))
@@ -48,8 +56,10 @@ def memory_growth(trials: pd.DataFrame, parts: DetailReader) -> float:
 
 
 def _growths(tasks: pd.DataFrame) -> list[float]:
-    """Return the bytes from task to task of each process with enough of them; 0 if its memory settles. The
-    least of a span of its tasks counts, because what a large image takes is given back."""
+    """Return the bytes from task to task of each process with enough tasks; 0 if its memory settles.
+
+    The least of a span of its tasks counts, because the memory for a large image is returned.
+    """
     growths = []
     for _, each in tasks.dropna(subset="rss_bytes").sort_values("end_s").groupby("process"):
         if len(each) >= MIN_TASKS:

@@ -1,4 +1,4 @@
-"""The slowdown of a task beside neighbours that load one resource: CPU or memory?
+"""The slowdown of a task beside neighbours that load one resource, such as CPU or memory.
 
 From trials of `interference`: a subject runs the same tasks again and again while its neighbours idle, run
 copies of it, or load one resource, in short turns in shuffled order.

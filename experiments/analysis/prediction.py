@@ -1,4 +1,4 @@
-"""What the command of a candidate will reach: augmented images per second of one more run of it."""
+"""The predicted rate of a candidate's command: augmented images per second of one more run."""
 
 from math import exp, sqrt
 from typing import Any
@@ -15,10 +15,11 @@ AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many
 
 
 def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Interval:
-    """Return the images per second of one more run of a candidate's command for the `whole` (its row of
-    `columns.Candidate`), by its ok trials.
+    """Return the images per second of one more run of a candidate's command, by its ok trials.
 
-    The interval holds how trials differ, which a longer run averages out, and how the images differ."""
+    `whole` is the candidate's row of `columns.Candidate`. The interval holds how trials differ, which a
+    longer run averages out, and how the images differ.
+    """
     known: Any = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False)
     logs = np.log(
         [whole_seconds(parts, each, wall_s, whole["tasks"] / tasks) for each, wall_s, tasks in known]
@@ -34,8 +35,11 @@ def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Inter
 
 
 def _image_variance(tasks: pd.DataFrame, whole: Any) -> float:
-    """Return the variance of the mean seconds of a task, as a share of their square, from the images and the
-    random transforms that a trial has not met (sampling in two stages: Cochran 1977, chapter 10)."""
+    """Return the variance of the mean seconds of a task, as a share of their square.
+
+    It comes from the images and random transforms that a trial has not met (sampling in two stages:
+    Cochran 1977, chapter 10).
+    """
     of_image = tasks[STAGE_COLUMNS].sum(axis=1).groupby(tasks["image_index"])
     means_s, images = of_image.mean(), of_image.ngroups
     between = np.nan_to_num(means_s.var()) / images * max(1 - images / whole["files"], 0)

@@ -39,7 +39,7 @@ class RefusedError(ValueError):
 
 
 class Ceiling(NamedTuple):
-    """What busy copies of the program do, in the rounds of the recommended candidate."""
+    """The rate of busy copies of the program, in the rounds of the recommended candidate."""
 
     share: Interval  # of the copies' rate that the candidate reaches
     speedup: Interval  # of the copies over one process
@@ -64,8 +64,10 @@ class Recommendation:
 
 
 def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Recommendation:
-    """Return the recommendation of the newest search. Raises RefusedError if its rows cannot carry one,
-    NoTrialsError if there are none."""
+    """Return the recommendation of the newest search.
+
+    Raises RefusedError if its rows cannot carry one, and NoTrialsError if there are none.
+    """
     trials, asked = newest_search(trials, asked)
     comparison = _comparison(trials, parts, asked)
     best = recommended(comparison.bounds)

@@ -1,4 +1,4 @@
-"""The verdict on each strategy at each worker count, by five rules:
+"""The verdict on each strategy at each worker count, by five rules.
 
 1. More workers than CPUs: the strategy is compared with itself at as many workers as CPUs, nothing else.
 2. `loss = 1 - T_possible / T`, where T_possible is the time of the ceiling (see `ceiling`). There is nothing

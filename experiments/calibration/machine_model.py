@@ -27,7 +27,7 @@ FEW_TASKS = 5_000  # below which it matters who has the last one
 
 @dataclass(frozen=True)
 class Curve:
-    """How the tasks of a strategy slow each other down: contention and coherency of the law."""
+    """The slowdown of a strategy's tasks by each other: contention and coherency of the law."""
 
     contention: float
     coherency: float

@@ -61,7 +61,7 @@ class SimulatedMachine:
 
     @property
     def rows(self) -> Rows:
-        """What was measured until now, and what was asked for."""
+        """The results so far, and the question."""
         return frame(self._trials, "trials"), self._parts, self._asked()
 
     def _asked(self) -> pd.DataFrame:
@@ -126,7 +126,7 @@ class SimulatedMachine:
 
 
 class Outcome(NamedTuple):
-    """What came of one search."""
+    """The outcome of one search."""
 
     seed: int
     cpus: int
@@ -137,7 +137,7 @@ class Outcome(NamedTuple):
 
     @property
     def checks(self) -> tuple[bool, bool, bool]:
-        """Whether it ended in time, recommends one of the best, and printed a bound that holds."""
+        """Return whether it ended in time, recommends one of the best, and printed a bound that holds."""
         return self.seconds <= BUDGET_S, self.slower <= NEAR, self.slower <= self.bound
 
 
