@@ -46,72 +46,63 @@ def p2(cost: Cost | None = None, **changes: Any) -> Cells:
     return cell("p2", 2, cost, **{"scales": STEADY, **changes})
 
 
-def test_a_strategy_at_the_ceiling_has_nothing_to_gain() -> None:
-    row = judged(p2(), copies())
-    assert row["verdict"] == NOTHING_TO_GAIN
-    assert row["low"] <= row["loss"] <= row["high"] <= 0.05
-    assert (row["suspected"], row["proved"]) == ("", "")
+UNEVEN: dict[str, Any] = {"deal": [0] * 9 + [1] * 3}
+SLOWER, FAULTY = Cost(user_s=0.13), Cost(system_s=0.04, faults=20_000)
+CROWDED = cell("p2", 4, Cost(wait_s=0.14), scales=STEADY, usable_cpus=2)
+IMBALANCE = "load imbalance"
+# Cells, of which the first is judged; its verdict, loss, suspected and proved causes.
+CASES: dict[str, tuple[list[Cells], str, float, str, str]] = {
+    "at the ceiling": ([p2(), copies()], NOTHING_TO_GAIN, 0.0, "", ""),
+    "below it": ([p2(**UNEVEN), copies()], LOSS, 1 - 0.6 / 0.9, IMBALANCE, ""),
+    "proved": ([p2(**UNEVEN), copies(), p2(ablation="chunksize_1")], LOSS, 1 / 3, IMBALANCE, IMBALANCE),
+    "one round": ([p2(**UNEVEN, scales=(1.0,)), copies()], NOT_DECIDED, 1 / 3, IMBALANCE, ""),
+    "no copies": ([p2(**UNEVEN)], NOT_DECIDED, nan, IMBALANCE, ""),
+    "copies as slow": ([p2(SLOWER), copies(SLOWER)], NOTHING_TO_GAIN, 0.0, "", ""),
+    "copies as faulty": ([p2(FAULTY), copies(FAULTY)], NOTHING_TO_GAIN, 0.0, "system CPU", ""),
+    "copies as faulty, proved": (
+        [p2(FAULTY), copies(FAULTY), p2(ablation="allocator")],
+        *(LOSS, 0.04 / 0.14, "system CPU", "system CPU"),
+    ),
+    "proved by the strategy that does not send": (
+        [cell("p1", 2, gap_s=0.03, scales=STEADY), copies(), p2()],
+        *(LOSS, 1 - 0.6 / 0.75, "transfer", "transfer"),
+    ),
+    "oversubscribed, against as many workers as CPUs": (
+        [CROWDED, p2(), copies()],
+        *(OVERSUBSCRIBED, 1 - 0.6 / 0.72, "", ""),
+    ),
+}
 
 
-def test_verdict_below_the_ceiling_is_a_loss_with_its_first_suspect() -> None:
-    row = judged(p2(deal=[0] * 9 + [1] * 3), copies())
-    assert row["verdict"] == LOSS
-    assert row["loss"] == pytest.approx(1 - 0.6 / 0.9, abs=0.02)
-    assert (row["suspected"], row["proved"]) == ("load imbalance", "")
+@pytest.mark.parametrize("case", CASES)
+def test_verdict_names_loss_suspects_and_proved_causes(case: str) -> None:
+    cells, verdict, loss, suspected, proved = CASES[case]
+    row = judged(*cells)
+    assert (row["verdict"], row["suspected"], row["proved"]) == (verdict, suspected, proved)
+    assert row["loss"] == pytest.approx(loss, abs=0.02, nan_ok=True)
+    has_interval = case not in ("one round", "no copies")
+    assert (row["low"] <= row["loss"] <= row["high"]) == has_interval
 
 
-def test_slowdown_of_the_copies_is_no_loss_of_the_strategy() -> None:
-    slower = Cost(user_s=0.13)
-    assert judged(p2(slower), copies(slower))["verdict"] == NOTHING_TO_GAIN
-
-
-def test_a_loss_within_the_noise_is_not_decided_and_says_how_many_rounds_would_decide() -> None:
+def test_loss_within_the_noise_needs_more_rounds_to_be_decided() -> None:
     row = judged(p2(Cost(user_s=0.105), scales=NOISY), copies())
     assert row["verdict"] == NOT_DECIDED
     assert row["low"] <= 0 < row["high"]
     assert row["rounds_to_decide"] > len(NOISY)
 
 
-def test_oversubscribed_cell_is_compared_with_as_many_workers_as_cpus() -> None:
-    few: dict[str, Any] = {"usable_cpus": 2}
-    crowded = cell("p2", 4, Cost(wait_s=0.14), scales=STEADY, **few)
-    row = judged(crowded, p2(), copies())
-    assert row["verdict"] == OVERSUBSCRIBED
-    assert row["loss"] == pytest.approx(1 - 0.6 / 0.72, abs=0.02)
-    assert (row["suspected"], row["proved"]) == ("", "")
-
-
-def test_a_cause_is_proved_by_the_ablation_that_removes_it() -> None:
-    dealt = p2(deal=[0] * 9 + [1] * 3)
-    row = judged(dealt, copies(), p2(ablation="chunksize_1"))
-    assert (row["verdict"], row["suspected"], row["proved"]) == (LOSS, "load imbalance", "load imbalance")
-
-
 @pytest.mark.parametrize(
-    ("without", "reason"),
+    ("faulty", "without"),
     [
-        (Cost(), "gives back more than was said"),
-        (Cost(user_s=0.09, system_s=0.04, faults=8_000), "its counter stays"),
-        (Cost(user_s=0.095, system_s=0.045), "gives nothing back"),
+        ({"user_s": 0.12, "system_s": 0.02}, Cost()),
+        ({"system_s": 0.04}, Cost(user_s=0.09, system_s=0.04, faults=8_000)),
+        ({"system_s": 0.04}, Cost(user_s=0.095, system_s=0.045)),
     ],
+    ids=["gives back more than the cause took", "leaves its counter", "gives nothing back"],
 )
-def test_ablation_that_breaks_a_condition_proves_nothing(without: Cost, reason: str) -> None:
-    faulty = (
-        Cost(user_s=0.12, system_s=0.02, faults=8_000)
-        if "more" in reason
-        else Cost(system_s=0.04, faults=8_000)
-    )
-    row = judged(p2(faulty), copies(faulty), p2(without, ablation="allocator"))
-    assert row["proved"] == "", reason
-
-
-def test_system_cpu_of_the_copies_is_a_loss_once_proved() -> None:
-    faulty = Cost(system_s=0.04, faults=20_000)
-    suspicion = judged(p2(faulty), copies(faulty))
-    assert (suspicion["verdict"], suspicion["suspected"]) == (NOTHING_TO_GAIN, "system CPU")
-    proof = judged(p2(faulty), copies(faulty), p2(ablation="allocator"))
-    assert (proof["verdict"], proof["proved"]) == (LOSS, "system CPU")
-    assert proof["loss"] == pytest.approx(0.04 / 0.14, abs=0.02)
+def test_ablation_that_breaks_a_condition_proves_nothing(faulty: dict[str, Any], without: Cost) -> None:
+    cost = Cost(**faulty, faults=8_000)
+    assert judged(p2(cost), copies(cost), p2(without, ablation="allocator"))["proved"] == ""
 
 
 def test_contention_is_ranked_with_its_measured_share() -> None:
@@ -122,30 +113,10 @@ def test_contention_is_ranked_with_its_measured_share() -> None:
     assert "cores or memory" not in row["ranking"]
 
 
-def test_transfer_is_proved_by_the_strategy_that_does_not_send() -> None:
-    p1 = cell("p1", 2, gap_s=0.03, scales=STEADY)
-    assert judged(p1, copies(), p2())["proved"] == "transfer"
-
-
-def test_several_suspects_are_named_in_their_order_where_they_take_about_as_much() -> None:
-    assert named_suspects({"waits": 0.3, "storage": 0.2, "start-up": 0.06, "cores or memory": 0.9}) == [
-        "waits",
-        "storage",
-    ]
+def test_suspects_with_about_the_largest_share_are_named() -> None:
+    shares = {"waits": 0.3, "storage": 0.2, "start-up": 0.06, "cores or memory": 0.9}
+    assert named_suspects(shares) == ["waits", "storage"]
     assert named_suspects({"waits": 0.04}) == []
-
-
-def test_verdict_after_one_round_is_not_decided() -> None:
-    once: dict[str, Any] = {"scales": (1.0,)}
-    row = judged(p2(deal=[0] * 9 + [1] * 3, **once), copies())
-    assert row["verdict"] == NOT_DECIDED
-    assert isnan(row["low"])
-
-
-def test_verdict_without_copies_is_not_decided() -> None:
-    row = judged(p2(deal=[0] * 9 + [1] * 3))
-    assert (row["verdict"], row["suspected"]) == (NOT_DECIDED, "load imbalance")
-    assert isnan(row["loss"])
 
 
 @pytest.mark.parametrize(
