@@ -92,13 +92,9 @@ def test_identity_changes_with_every_strategy_option(name: str) -> None:
 
 
 def test_identity_ignores_options_declared_as_irrelevant() -> None:
-    names = {name for name, _ in declared_names(Config)}
+    names = {each.name for each in fields(Config) if each.metadata.get("determines") is False}
     assert {"repetitions", "results_dir", "rerun", "order_seed", "cache_dir"} <= names
     assert key(cell()) == key(cell(repetitions=9, results_dir="x", rerun=True, order_seed=5, overwrite=True))
-
-
-def declared_names(options: type) -> Iterator[tuple[str, Any]]:
-    return ((each.name, each) for each in fields(options) if each.metadata.get("determines") is False)
 
 
 def test_identity_changes_with_the_content_of_inputs(tmp_path: Path) -> None:
@@ -128,10 +124,8 @@ def test_pipeline_digest_changes_with_the_source_of_a_user_transform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
-    module, declaration = (
-        tmp_path / "my_transforms_of_a_test.py",
-        {"transforms": [{"_target_": "my_transforms_of_a_test.A"}]},
-    )
+    module = tmp_path / "my_transforms_of_a_test.py"
+    declaration = {"transforms": [{"_target_": "my_transforms_of_a_test.A"}]}
     module.write_text("class A: pass\n")
     before = pipeline_digest(declaration)
     module.write_text("class B: pass\n")

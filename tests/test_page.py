@@ -1,9 +1,16 @@
-"""The page: one file, from parquet alone, that answers first."""
+"""The page: one file from parquet alone, as text and in a real browser."""
 
+import os
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
 from experiments.report.page import main
 from experiments.store import files as store
@@ -12,6 +19,9 @@ from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
 
 pytestmark = pytest.mark.once
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
 
 
@@ -23,7 +33,8 @@ def built(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    stored(folder, cell("sequential", 1), cell("p1", 2), cell("p2", 2), copies(2))
+    odd = trial("p2", 4, 3.0, error="a" * 300, warnings="w" * 300, command="python run.py " + "x" * 300)
+    stored(folder, cell("sequential", 1), cell("p1", 2), cell("p2", 2), copies(2), trials=[odd])
     return folder
 
 
@@ -100,3 +111,78 @@ def test_table_that_experiments_have_in_common_stands_once(tmp_path: Path) -> No
     other = trial("p2", 2, 1.0, experiment="other", environment='{"CPU": "another processor"}')
     stored(tmp_path, trials=[other])
     assert built(tmp_path).count("<figcaption>Experimental environment ") == 2
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not (CHROMIUM and DRIVER):
+        reason = "no chromium and chromedriver here: apt-get install chromium chromium-driver"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def address(results: Path, page: str) -> str:
+    """Return the address of the page for a browser."""
+    return (results / "report" / "index.html").as_uri()
+
+
+def test_page_opens_without_an_error_or_a_request(browser: Any, address: str) -> None:
+    browser.get_log("performance")
+    browser.get(address)
+    assert browser.get_log("browser") == []
+    sent = [entry["message"] for entry in browser.get_log("performance")]
+    requests = [each for each in sent if '"Network.requestWillBeSent"' in each]
+    assert [each for each in requests if address not in each and '"url":"data:' not in each] == []
+
+
+def test_click_on_a_head_sorts_by_its_numbers_and_another_reverses(browser: Any, address: str) -> None:
+    browser.get(address)
+    tables = browser.find_elements(By.CSS_SELECTOR, "figure.table table")
+    table = next(each for each in tables if "speedup" in each.text)
+    heads = [head.text for head in table.find_elements(By.TAG_NAME, "th")]
+    at = heads.index("time (s)")
+
+    def seconds() -> list[float]:
+        rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+        texts = [row.find_elements(By.TAG_NAME, "td")[at].text for row in rows]
+        return [float(text.split()[0]) for text in texts if text[0].isdigit()]
+
+    assert seconds() != sorted(seconds())
+    for order in ("ascending", "descending"):
+        button = table.find_elements(By.CSS_SELECTOR, "th button")[at]
+        browser.execute_script("arguments[0].click()", button)
+        assert seconds() == sorted(seconds(), reverse=order == "descending")
+        assert table.find_elements(By.TAG_NAME, "th")[at].get_attribute("aria-sort") == order
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_no_wider_than_a_phone(browser: Any, address: str, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get(address)
+    for details in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].open = true", details)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= PHONE["width"]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_text_of_charts_differs_from_light_and_dark_ground(browser: Any, address: str) -> None:
+    colours = []
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        browser.get(address)
+        script = "const s = getComputedStyle(document.querySelector('.chart text')); return s.fill"
+        colours.append(browser.execute_script(script))
+        ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert colours[-1] != ground
+    assert colours[0] != colours[1]
