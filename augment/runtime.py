@@ -122,8 +122,17 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = multiprocessing.parent_process()
     # `parent.is_alive()` needs a sentinel, which libraries that start processes themselves leave out.
-    if parent is not None and not Path(f"/proc/{parent.pid}").exists():
+    if parent is not None and not _is_running(parent.pid):
         os._exit(1)
+
+
+def _is_running(pid: int | None) -> bool:
+    """Return whether a process is there and no zombie: a killed parent may wait to be reaped."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(") ")[2][:1] not in "ZX"
 
 
 def os_threads() -> int:
