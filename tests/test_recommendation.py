@@ -34,7 +34,7 @@ def of(strategy: str, workers: int, task_s: float, runtime: str = "fast", **chan
 
 def asked(*others: Candidate, **changes: Any) -> pd.DataFrame:
     """Return a request for ten times the twelve tasks of a trial."""
-    known: Row = {"sweep": "a", "started_at": BEGIN, "experiment": "advise", "files": 30, "pixels": 30}
+    known: Row = {"sweep": "a", "started_at": BEGIN, "experiment": "advise", "files": 30}
     known |= {"tasks": 120, "budget_s": 180.0, "left_out": None} | changes
     candidates = (ONE, BEST, SECOND, SECOND._replace(runtime_name="study"), *others)
     commands = [{"command": f"python run.py strategy={each.strategy}"} for each in candidates]
@@ -76,7 +76,7 @@ def test_screen_says_what_to_run_what_it_reaches_and_why() -> None:
         *("What stops it", "What spoils it", "Rests on"),
     ]
     assert texts["Run"] == "python run.py strategy=dynamic"
-    assert texts["Reaches"].endswith("100 MB of memory at most 0.0 % slower than the best (95 %)")
+    assert texts["Reaches"].endswith("100 MB of memory no other candidate is faster (95 %)")
     assert texts["Runner-up"].startswith("P_2 with 2 workers, runtime=fast: 1.36 (")
 
 

@@ -103,7 +103,7 @@ class Work:
         usable = sum(1 for each in pixels if each) or len(pixels)  # or nothing tells
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
         known |= {"experiment": self._first.experiment, "budget_s": config.advise.budget_s}
-        known |= {"files": usable, "pixels": sum(pixels), "tasks": usable * config.n_augmentations}
+        known |= {"files": usable, "tasks": usable * config.n_augmentations}
         rows = [
             known | each._asdict() | {"command": self._command(cell), "left_out": self._refused.get(each)}
             for each, cell in self._cells.items()

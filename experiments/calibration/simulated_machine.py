@@ -68,7 +68,7 @@ class SimulatedMachine:
         model = self.model
         known: dict[str, Any] = {"sweep": "search", "started_at": BEGIN, "experiment": "advise"}
         known |= {"files": len(model.pixels), "tasks": len(model.pixels) * model.n_augmentations}
-        known |= {"pixels": int(model.pixels.sum()), "command": "python run.py", "budget_s": BUDGET_S}
+        known |= {"command": "python run.py", "budget_s": BUDGET_S}
         return frame([known | each._asdict() for each in model.candidates()], "candidates")
 
     def _trial(self, order: Order, number: int) -> None:

@@ -239,7 +239,6 @@ class Candidate:
     runtime_name: str = column("as in trials")
     command: str = column("command that carries the whole work out with this candidate")
     files: int = column("number of images of the whole work")
-    pixels: int = column("pixels of all these images (at an address their bytes)")
     tasks: int = column("images × augmentations of the whole work")
     budget_s: float = column("planned seconds of the search, advise.budget_s")
     left_out: str | None = column("reason why no trial of it was planned; null if some were")

@@ -20,6 +20,7 @@ from experiments.store.columns import FAILED, OK
 
 MILLION = 1e6
 SCREEN = 92  # characters of a line, its heading beside it
+LEAST = 0.0005  # a bound that rounds to 0.0 %
 SUSPECTED = 0.02  # of all worker-seconds, at least
 IN_INTERVALS = ("the repetitions differ", "the machine ran")  # begins of warnings that the intervals hold
 ROW = [
@@ -82,7 +83,7 @@ def lines(advice: Recommendation) -> list[list[str]]:
     reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
     shown = [
         ("Run", [advice.command]),
-        ("Reaches", [", ".join(reached), f"at most {percent(advice.bound, 1)} slower than the best (95 %)"]),
+        ("Reaches", [", ".join(reached), _best(advice.bound)]),
         ("A million", [f"augmentations take {duration(MILLION / rate.value)}"]),
         ("Runner-up", [_runner_up(advice)]),
         ("Pays here", list(_pays(advice)) or ["no other runtime was measured"]),
@@ -92,6 +93,13 @@ def lines(advice: Recommendation) -> list[list[str]]:
     ]
     headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
     return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in headed]
+
+
+def _best(bound: float) -> str:
+    """Return how far the recommended candidate may be from the best."""
+    if bound < LEAST:
+        return "no other candidate is faster (95 %)"
+    return f"at most {percent(bound, 1)} slower than the best (95 %)"
 
 
 def _name(each: Candidate) -> str:
