@@ -76,7 +76,7 @@ diagnose: $(READY)  ## Find what stops each strategy: ceiling, neighbours, polic
 interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory, pages or files
 	@$(call sweep,interference)
 
-ablation: $(READY)  ## Change one policy at a time and measure the time that it gives back
+ablation: $(READY)  ## Change one policy at a time and measure the time that it saves
 	@$(call sweep,ablation)
 
 calibrate: $(READY)  ## Plant known causes of lost time and count what the verdict names

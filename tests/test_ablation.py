@@ -1,4 +1,4 @@
-"""The time that each policy gives back: by the block model, as a table and as a chart."""
+"""The time that each policy saves: by the block model, as a table and as a chart."""
 
 from datetime import timedelta
 from math import exp
@@ -178,7 +178,7 @@ def axes() -> Axes:
     return axes
 
 
-def test_a_row_of_the_chart_names_a_point_and_what_gives_most_back_comes_first(axes: Axes) -> None:
+def test_a_row_of_the_chart_names_a_point_and_what_saves_most_comes_first(axes: Axes) -> None:
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names == ["P_1, 4, saving: spawn", "P_2, 2, saving: allocator", "P_2, 2, saving: tmpfs"]
     bottom, top = axes.get_ylim()

@@ -17,12 +17,10 @@ from PIL import Image
 
 from augment.strategies import STRATEGIES
 from experiments.analysis import published
-from experiments.analysis.scaling import strong, summarise, weak
-from experiments.analysis.select import SAVERS, NoTrialsError
+from experiments.analysis.scaling import strong, weak
+from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
-from experiments.report.sections.cells import savers_figure
 from experiments.report.sections.scaling import scaling_figure
-from experiments.report.sections.validation import contact_sheet
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
 
@@ -139,13 +137,6 @@ def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
     assert figure.axes[0].get_ylabel() == "work-normalised efficiency (%)"
 
 
-def test_time_against_savers_has_a_line_for_each_worker_count() -> None:
-    rows = [trial("pq", workers, 6.0 / savers, savers=savers) for workers in (4, 8) for savers in (1, 2)]
-    (axes,) = savers_figure(summarise(frame(rows), SAVERS)[0]).axes
-    assert heights(axes, "8 workers") == pytest.approx([6.0, 3.0])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("savers", "time (s)")
-
-
 def test_chart_without_points_is_an_error() -> None:
     points = strong(frame([trial("pq", 1, None, status="not_applicable")]))
     with pytest.raises(NoTrialsError, match="nothing to draw"):
@@ -164,33 +155,3 @@ def test_drawing_leaves_matplotlib_as_it_was() -> None:
     before = dict(mpl.rcParams)
     chart()
     assert dict(mpl.rcParams) == before
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> list[Path]:
-    """Two originals, one of them with brackets in its name, and three augmentations of each."""
-    originals = [tmp_path / "a.png", tmp_path / "b[1].jpg"]
-    for original in originals:
-        Image.new("RGB", (900, 300), "red").save(original)
-        for index in range(3):
-            Image.new("RGB", (900, 300), "blue").save(
-                tmp_path / f"aug_{original.stem}_{index:06d}{original.suffix}"
-            )
-    return originals
-
-
-def test_contact_sheet_shows_each_original_beside_its_augmentations(
-    images: list[Path], tmp_path: Path
-) -> None:
-    figure = contact_sheet(images, tmp_path, limit=2)
-    assert [axes.get_title() for axes in figure.axes[:3]] == ["original", "0", "1"]
-    assert len(figure.axes) == 6
-    assert max(axes.images[0].get_size()[1] for axes in figure.axes) <= 400
-    assert figure.get_suptitle() == "2 of 2 images, 2 of 3 augmentations each"
-    written = save(Chart(figure, pd.DataFrame()), tmp_path / "sheet")
-    assert [path.suffix for path in written] == [".png"], "photos make no good SVG"
-
-
-def test_original_without_augmentations_is_named(images: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no augmentation of a\.png"):
-        contact_sheet(images, tmp_path / "elsewhere")

@@ -47,8 +47,6 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in output.out
     assert "6.25 (" in output.out
     assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
-    slips = (tmp_path / "tables/published/strong_scaling.md").read_text(encoding="utf-8")
-    assert slips.count("slip:") == 12
 
 
 def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +55,7 @@ def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.C
     output = capsys.readouterr().out
     sentence = "P_2 with 2 workers, no saving: not decided; no ceiling was measured"
     assert output.index("Strong scaling, no saving") < output.index(sentence)
-    assert {"breakdown.png", "timeline.png"} <= files(results, "figures")
+    assert "breakdown.png" in files(results, "figures")
 
 
 def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_path: Path) -> None:
@@ -79,7 +77,6 @@ def test_damaged_tasks_stop_only_the_sections_that_need_them(
     results = stored(tmp_path, sequential, Cells(p2.trials, p2.tasks[1:]))
     assert report(results) == 1, "the tasks are damaged"
     assert "table.md" in files(results, "tables")
-    assert "timeline.png" in files(results, "figures")
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "no verdict" in line]
     assert "11 tasks" in line
 

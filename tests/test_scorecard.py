@@ -129,7 +129,6 @@ def test_what_the_study_printed_follows_from_its_seconds() -> None:
     times = weak_s["p2", 64, True] / weak_s["p2", 32, True]
     printed[COLLAPSE] = f"64 ranks take {times:.1f} times as long as 32"
     assert {claim: CLAIMS[claim].published for claim in printed} == printed
-    assert len(published.slips()) == 12
 
 
 def test_twice_the_ranks_and_pixels_are_compared_whatever_the_references_took() -> None:

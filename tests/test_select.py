@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from experiments.analysis.compare import WORK
-from experiments.analysis.select import SAVERS, STRONG, WEAK, LeftOut, NoTrialsError, select
-from experiments.store.columns import DETERMINING, FAILED, NOT_APPLICABLE, Column, identity
+from experiments.analysis.select import STRONG, WEAK, LeftOut, NoTrialsError, select
+from experiments.store.columns import DETERMINING, FAILED, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 pytestmark = pytest.mark.once
@@ -28,9 +28,7 @@ def others(column: Column, value: Any) -> list[Any]:
     return [not value] if column.kind is bool else [value + 1] if column.kind is int else [f"{value}2"]
 
 
-@pytest.mark.parametrize(
-    "axes", [STRONG, WEAK, SAVERS, tuple(WORK)], ids=["strong", "weak", "savers", "work"]
-)
+@pytest.mark.parametrize("axes", [STRONG, WEAK, tuple(WORK)], ids=["strong", "weak", "work"])
 @pytest.mark.parametrize("column", DETERMINING, ids=[column.name for column in DETERMINING])
 def test_select_never_pools_trials_with_different_determining_columns(
     column: Column, axes: tuple[str, ...]
@@ -98,29 +96,6 @@ def test_early_failure_belongs_to_the_trials_it_agrees_with() -> None:
     unknown = {"n_images": None, "width": None, "height": None, "inputs_digest": None}
     early = trial("p1", 2, None, status=FAILED, started_at=LATER, **unknown)
     assert kept(trial("sequential", 1, 10.0), trial("p1", 2, 5.0), early) == ["0", "1", "2"]
-
-
-def test_savers_tell_points_apart_and_the_strategys_other_options_do_not() -> None:
-    def queue(options: str, savers: int | None, **changes: Any) -> Row:
-        return trial("pq", 4, 1.0, strategy_options=options, savers=savers, **changes)
-
-    one, two = queue('{"savers": 1}', 1), queue('{"savers": 2}', 2, started_at=LATER)
-    assert kept(one, two, axes=SAVERS) == ["0", "1"]
-    assert kept(one, two) == ["1"]
-    chunked = queue('{"savers": 2, "chunksize": 1}', 2, started_at=LATEST)
-    assert kept(one, two, chunked, axes=SAVERS) == ["2"]
-
-    default = queue('{"savers": null}', 1, started_at=LATEST)
-    result, left_out = select(frame([one, two, default]), SAVERS)
-    assert list(result["trial_id"]) == [two["trial_id"], default["trial_id"]]
-    assert left_out == [LeftOut(1, ("cell",))]
-
-
-def test_cells_that_do_not_apply_do_not_displace_each_other() -> None:
-    rows = [
-        trial("pq", 4, None, status=NOT_APPLICABLE, strategy_options=f'{{"savers": {n}}}') for n in (4, 5)
-    ]
-    assert kept(*rows, axes=SAVERS) == ["0", "1"]
 
 
 def test_no_trials_are_an_error_of_one_line() -> None:

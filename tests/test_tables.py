@@ -129,7 +129,6 @@ def test_table_of_validation_says_who_wrote_the_files_of_sequential(tmp_path: Pa
     same = {line[0]: line[-1] for line in table.rows}
     assert same == {"sequential": "yes", "P_1": "yes", "P_2": "no", "P_Q": "-"}
     assert {line[4] for line in table.rows} == {"a" * 12, "b" * 12, "-"}
-    assert table.notes == ["No contact sheet: no cell has kept its outputs; output_dir=FOLDER keeps them"]
 
 
 def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_table_of_saver_tuning_has_a_row_per_number_of_savers(tmp_path: Path) ->
 
     rows = [trial("sequential", 1, 12.0, experiment="saver_tuning"), tuned(1, 6.0, 1), tuned(2, 4.0, 2)]
     rows += [tuned(4, None, None, status=NOT_APPLICABLE)]  # has no savers of its own
-    table = section_table(tmp_path, "savers", rows)
+    table = section_table(tmp_path, "cells", rows)
     assert [line[table.columns.index("savers") :] for line in table.rows if line[1] == "P_Q"] == [
         ["1", '{"savers": 1}', "6.00 (no interval)", "167 (no interval)"],
         ["2", '{"savers": 2}', "4.00 (no interval)", "250 (no interval)"],

@@ -98,7 +98,7 @@ def test_loss_within_the_noise_needs_more_rounds_to_be_decided() -> None:
         ({"system_s": 0.04}, Cost(user_s=0.09, system_s=0.04, faults=8_000)),
         ({"system_s": 0.04}, Cost(user_s=0.095, system_s=0.045)),
     ],
-    ids=["gives back more than the cause took", "leaves its counter", "gives nothing back"],
+    ids=["saves more than the cause took", "leaves its counter", "saves nothing"],
 )
 def test_ablation_that_breaks_a_condition_proves_nothing(faulty: dict[str, Any], without: Cost) -> None:
     cost = Cost(**faulty, faults=8_000)

@@ -33,10 +33,6 @@ PARTS = (
 )
 ROUND = ("sweep", "round")
 TRIAL = (*STRONG, "ablation", "trial_id", *ROUND, "wall_s", "usable_cpus", "opencv_threads")
-EFFICIENCIES = (
-    *("global_efficiency", "parallel_efficiency", "load_balance"),
-    *("communication_efficiency", "computation_scaling"),
-)
 
 
 class BreakdownError(ValueError):
@@ -102,22 +98,3 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
             split = breakdown(trial, task_totals(parts, trial["trial_id"]), reference)
             rows.append({name: trial[name] for name in TRIAL} | split | suspects(trial | split))
     return pd.DataFrame(rows)
-
-
-def efficiencies(breakdowns: pd.DataFrame) -> pd.DataFrame:
-    """Return the EFFICIENCIES of the POP project for each point, means over the repetitions; 1.0 is 100 %.
-
-        global = parallel x computation scaling         parallel = load balance x communication
-        load balance = mean useful / largest useful     communication = largest useful / T
-        computation scaling = useful seconds of the reference / useful seconds
-
-    Source: co-design.pop-coe.eu/metrics, the multiplicative model. Useful are the stages of tasks without
-    `send`, by the clock; waiting in a stage for a CPU or a disk lowers computation scaling.
-    """
-    useful_s, largest_s = breakdowns["useful_s"], breakdowns["useful_largest_s"]
-    balance = useful_s / breakdowns["workers"] / largest_s
-    communication, scaling = largest_s / breakdowns["wall_s"], breakdowns["reference_useful_s"] / useful_s
-    parallel = balance * communication
-    values = (parallel * scaling, parallel, balance, communication, scaling)
-    trials = breakdowns[list(STRONG)].assign(**dict(zip(EFFICIENCIES, values, strict=True)))
-    return trials.groupby(list(STRONG), as_index=False).mean()

@@ -48,23 +48,20 @@ def task_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
     busy_s = np.bincount(process, by_visit["busy_s"])
     is_busiest = process == busy_s.argmax()
     begin_s, end_s = by_visit["begin_s"][is_busiest], by_visit["end_s"][is_busiest]
-    costs = _costs(by_visit, process) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
+    costs = _costs(by_visit) | {"file_wait_s": float(tasks["file_wait_s"].sum())}  # of files_s
     times_s = busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
     return TaskTotals(len(tasks), costs, *map(float, times_s))
 
 
-def _costs(by_visit: Visits, process: NDArray[np.intp]) -> dict[str, float]:
+def _costs(by_visit: Visits) -> dict[str, float]:
     total = {name: float(values.sum()) for name, values in by_visit.items()}
     busy_s = by_visit["busy_s"]
     read_share = by_visit["read_s"] / np.where(busy_s > 0, busy_s, np.inf)
-    useful_s = np.bincount(process, busy_s - by_visit["send_s"])
     return {
         **{name: total[name] for name in ("busy_s", *COUNTERS)},
         "blocked_s": total["busy_s"] - total["user_s"] - total["system_s"] - total["wait_s"],
         "reading_s": float((by_visit["user_s"] * read_share).sum()),  # of user_s, as stage read of busy_s
         "sending_s": total["send_s"],  # of busy_s
-        "useful_s": float(useful_s.sum()),
-        "useful_largest_s": float(useful_s.max()),
         "files_s": total["read_s"] + total["write_s"],  # of busy_s, waits for a CPU included
     }
 

@@ -1,6 +1,5 @@
 """The trials that may stand in one table, by the columns that determine a measurement."""
 
-import json
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from experiments.store.files import DetailReader
 
 STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
 WEAK = (*STRONG, "width", "height")
-SAVERS = (*STRONG, "savers")
 POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
 INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # they measure the machine
 
@@ -84,7 +82,7 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     for column in sorted(DETERMINING, key=lambda column: len(column.within)):
         if column.name in axes or kept[column.name].nunique() < 2:
             continue
-        values = _without_axes(kept[column.name], axes)
+        values = kept[column.name]
         within = [kept[name] for name in column.within if name in axes]
         groups = values.groupby(within or np.zeros(len(kept)), dropna=False)
         agrees = values.isna() | (values == groups.transform("last"))  # the newest that is known
@@ -94,15 +92,6 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     counts = {tuple(differing): len(trials) - len(kept), ("cell",): int(is_older.sum())}
     left_out = [LeftOut(count, columns) for columns, count in counts.items() if count]
     return kept[~is_older].reset_index(drop=True), left_out
-
-
-def _without_axes(values: "pd.Series[str]", axes: Sequence[str]) -> "pd.Series[str]":
-    """Return the values to compare: strategy options without those that are axes themselves (`savers`)."""
-    if values.name != "strategy_options":
-        return values
-    return values.map(
-        lambda options: json.dumps({k: v for k, v in json.loads(options).items() if k not in axes})
-    )
 
 
 def _is_of_older_cell(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[bool]":

@@ -183,11 +183,6 @@ class Chart:
     data: pd.DataFrame
 
     @property
-    def has_photos(self) -> bool:
-        """Return whether the figure consists of photos, which SVG makes neither smaller nor sharper."""
-        return any(axes.images for axes in self.figure.axes)
-
-    @property
     def description(self) -> str:
         """Return the title, axes, panels and legend as text, for readers who cannot see the figure."""
         axes = self.figure.axes
@@ -205,13 +200,9 @@ class Chart:
 
 @styled
 def save(chart: Chart, path: Path) -> list[Path]:
-    """Write a chart as PNG and, unless it has photos, as SVG; return both files.
-
-    Equal points give equal bytes.
-    """
+    """Write a chart as PNG and SVG; return both files. Equal points give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    kinds = CHART_FORMATS[: 1 if chart.has_photos else None]
-    files = [path.with_name(f"{path.name}.{kind}") for kind in kinds]
+    files = [path.with_name(f"{path.name}.{kind}") for kind in CHART_FORMATS]
     for file in files:
         chart.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
     return files

@@ -4,7 +4,6 @@ python -m experiments.report.page [--results results]
 """
 
 import argparse
-import base64
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ from experiments.report.tables import Table
 from experiments.store.columns import OK
 
 TEMPLATES = Path(__file__).parent / "templates"
-PHOTO_DPI = 110
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
 ANSWER = "advise-recommendation-table"  # the table that the page begins with
 
@@ -55,9 +53,9 @@ class Exhibit:
 
     @property
     def picture(self) -> str:
-        """Return the chart as an element of the page: photos as JPEG, others as SVG."""
+        """Return the chart as an element of the page."""
         assert isinstance(self.content, Chart)
-        return photo(self.content) if self.content.has_photos else svg(self.content)
+        return svg(self.content)
 
 
 @dataclass
@@ -140,16 +138,6 @@ def svg(chart: Chart) -> str:
     width, height = POINTS_PER_INCH * chart.figure.get_size_inches()
     size = f'viewBox="0 0 {width:g} {height:g}" style="max-width: {PIXELS_PER_POINT * width:.0f}px"'
     return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {size} aria-hidden="true">{body}'
-
-
-def photo(chart: Chart) -> str:
-    """Return a chart of photos as an image element."""
-    file = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        chart.figure.savefig(
-            file, format="jpeg", dpi=PHOTO_DPI, pil_kwargs={"quality": 80}, facecolor="white"
-        )
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}">'
 
 
 def page(folder: Path) -> str:

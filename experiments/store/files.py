@@ -122,13 +122,6 @@ def read_arrow(folder: Path, table: str) -> "pa.Table":
     return pa.concat_tables(tables)
 
 
-def read_published(experiment: str, folder: Path = PUBLISHED) -> "pd.DataFrame":
-    """Return the study's printed table of an experiment, a row per point."""
-    import pandas as pd
-
-    return pd.read_csv(folder / f"{experiment}.csv")
-
-
 def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
     """Return a whole file. `read_table`, which opens it as a dataset, takes twice as long for small ones."""
     import pyarrow.parquet as pq

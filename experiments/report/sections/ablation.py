@@ -45,7 +45,7 @@ def ablation(results: Results) -> Outputs:
     saved = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
     yield stem, [ablation_table(saved, [*_failures(trials), *NOTES, *notes])]
-    yield "time_given_back", Chart(ablation_figure(saved, TITLE), saved)
+    yield "time_saved", Chart(ablation_figure(saved, TITLE), saved)
 
 
 @section("aa")

@@ -1,4 +1,4 @@
-"""The time breakdown of P x T worker-seconds, and the efficiencies of the POP project."""
+"""The time breakdown of P x T worker-seconds."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.analysis.breakdown import EFFICIENCIES, PARTS, breakdowns, efficiencies
+from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
@@ -32,11 +32,6 @@ BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
     "Residual: time in tasks without CPU, run-queue wait or steal, such as waits for a disk or a lock."
 )
-POP_NOTE = (
-    "Global = Parallel x Computation Scaling; Parallel = Load Balance x Communication "
-    "(co-design.pop-coe.eu/metrics). Useful work: the stages of tasks without `send`. Means over the "
-    "repetitions."
-)
 
 
 @section(
@@ -55,8 +50,6 @@ def breakdown(results: Results) -> Outputs:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
     yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])]
     yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
-    columns = {name.title().replace("_", "\n"): _share(name) for name in EFFICIENCIES}
-    yield "pop", [point_table(f"{results.title}: POP efficiencies", efficiencies(split), columns, [POP_NOTE])]
 
 
 def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:

@@ -1,22 +1,17 @@
-"""The cells of an experiment with what they differ in, alone or beside their profiles or savers."""
+"""The cells of an experiment with what they differ in, alone or beside their profiles."""
 
 import pstats
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.scaling import summarise
-from experiments.analysis.select import SAVERS, select
-from experiments.report import charts
+from experiments.analysis.select import STRONG
 from experiments.report.results import Results
 from experiments.report.sections import OTHERS, Outputs, section
 from experiments.report.tables import MEASURES, Table, measure_text, plain_table, repetition_notes
-from experiments.store.columns import DETERMINING, OK
+from experiments.store.columns import DETERMINING
 
 MAX_FUNCTIONS = 25  # of a profile
 
@@ -24,7 +19,7 @@ MAX_FUNCTIONS = 25  # of a profile
 @section(OTHERS)
 def cells(results: Results) -> Outputs:
     """Yield every measured cell, named by the columns in which cells differ."""
-    always = [*SAVERS, "strategy_options"]
+    always = [*STRONG, "savers", "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     data = summarise(results.trials, [*always, *others])[0].astype({"savers": "Int64"})
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
@@ -53,30 +48,3 @@ def profile_table(path: Path) -> Table:
     note = f"{stats.total_tt:.2f} s in all. The table has the {MAX_FUNCTIONS} functions with most own time."
     title = f"cProfile of the {path.stem}, {path.parent.name}"
     return plain_table(title, data, [note], data.head(MAX_FUNCTIONS))
-
-
-@section("saver_tuning")
-def savers(results: Results) -> Outputs:
-    """Yield the cells of P_Q, and their time against the number of savers."""
-    yield from cells(results)
-    trials, _ = select(results.trials, SAVERS)
-    points = summarise(trials, SAVERS)[0].dropna(subset="savers")
-    if (points["status"] == OK).any():
-        yield "time", charts.Chart(savers_figure(points), points)
-
-
-@charts.styled
-def savers_figure(points: pd.DataFrame) -> Figure:
-    """Draw time against savers, with a curve per worker count."""
-    figure, panels = charts.saving_panels(points, "Tuning of the number of savers")
-    counts = sorted(points["workers"].unique())
-    shades = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(counts)))
-    for axes, block in panels:
-        for workers, shade in zip(counts, shades, strict=True):
-            curve = block[block["workers"] == workers]
-            charts.curve(axes, curve, "wall_s", f"{workers} workers", x="savers", color=shade, marker="o")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("savers")
-    charts.measure_axis(figure, "wall_s")
-    charts.legend(figure)
-    return figure

@@ -25,7 +25,6 @@ from experiments.report.texts import percent_interval, with_interval
 from experiments.store.files import PUBLISHED
 
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
-SLIP = "slip: {quantity} of {strategy} at {workers} workers, printed {printed:.2f}; right is {right:.2f}."
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 REASONS = {
     NOT_MEASURED: "not measured; `make {target}` measures it",
@@ -102,17 +101,11 @@ CLAIM_NOTE = (
 
 @section("published", chapter="The study's tables, recomputed from its seconds", order=105, source=PUBLISHED)
 def study(results: Results) -> Outputs:
-    """Yield the study's strong and weak scaling, with printed figures that contradict its seconds."""
-    slips = published.slips()
+    """Yield the study's strong and weak scaling, and the laws fitted to it."""
     for experiment in published.POINTS:
         points = published.points(experiment)
         title = f"Published {experiment.replace('_', ' ')}"
-        tables = scaling_tables(points, f"{title} ({SOURCE})", [RECOMPUTED])
-        for table in tables:
-            rows = slips[slips["experiment"] == experiment]
-            rows = rows[rows["saving"] == table.data["saving"].iloc[0]]
-            table.notes.extend(SLIP.format(**row) for row in rows.to_dict("records"))
-        yield experiment, tables
+        yield experiment, scaling_tables(points, f"{title} ({SOURCE})", [RECOMPUTED])
         if "speedup" in points:
             yield from laws_of(fit_laws(points, published.models(experiment)), title, f"{experiment}_laws")
 
