@@ -7,7 +7,6 @@ import signal
 from dataclasses import dataclass
 from enum import StrEnum
 from errno import ENOTSUP
-from itertools import groupby
 from multiprocessing.context import ForkContext
 from pathlib import Path
 from typing import cast
@@ -39,14 +38,6 @@ class Allocator(StrEnum):
     retain = "retain"
 
 
-class Pin(StrEnum):
-    """An order of the CPUs to which workers are bound, one each."""
-
-    none = "none"
-    compact = "compact"
-    scatter = "scatter"
-
-
 @dataclass
 class Runtime:
     """One policy for every process of a trial, master included."""
@@ -58,9 +49,6 @@ class Runtime:
     allocator: Allocator = option(
         "glibc's malloc: default, or retain (large arrays are kept, not unmapped each time)",
         Allocator.default,
-    )
-    pin: Pin = option(
-        "workers bound to one CPU each: compact (neighbours first) or scatter (spread out)", Pin.none
     )
     reuse_pipeline: bool = option(
         "build the random transform once in a process and seed it anew for each task; the same bytes", False
@@ -90,31 +78,6 @@ def retain_memory() -> None:
         if mallopt(M_MMAP_THRESHOLD, threshold) == mallopt(M_TRIM_THRESHOLD, threshold) == 1:
             return
     raise OSError(ENOTSUP, "runtime.allocator=retain: this C library's mallopt refuses it")
-
-
-def bind(pin: Pin, number: int) -> None:
-    """Bind this process, the job's worker `number`, to one of the CPUs that it may use.
-
-    `compact` fills the threads of a core and the cores of a socket first, `scatter` the sockets and cores.
-    """
-    cores = groupby(sorted(os.sched_getaffinity(0), key=_core), key=_core)
-    places = [
-        (thread, core, package, cpu)
-        for (package, core), threads in cores
-        for thread, cpu in enumerate(threads)
-    ]
-    if pin is Pin.scatter:
-        places.sort()
-    os.sched_setaffinity(0, {places[number % len(places)][-1]})
-
-
-def _core(cpu: int) -> tuple[int, ...]:
-    """Return package and core of a CPU; the same for all CPUs if a container hides them."""
-    topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-    try:
-        return tuple(int((topology / name).read_text()) for name in ("physical_package_id", "core_id"))
-    except (OSError, ValueError):
-        return 0, 0
 
 
 def die_with_parent() -> None:

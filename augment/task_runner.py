@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from cProfile import Profile
+from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from multiprocessing.util import Finalize
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augment.images import ImageError, check_pixels, decode, encode, error_line, write
 from augment.pipeline import task_seed, transformer
-from augment.runtime import Pin, bind, die_with_parent, os_threads
+from augment.runtime import die_with_parent, os_threads
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
@@ -33,16 +30,10 @@ READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
 class TaskRunner:
     """The stages of the tasks that one process or thread carries out, with its log kept."""
 
-    def __init__(self, job: Job, role: Role, numbers: Path | None = None) -> None:
-        """Begin a log and apply the runtime policy.
-
-        The workers of a machine number themselves in the folder `numbers`, by default that of the logs.
-        """
+    def __init__(self, job: Job, role: Role) -> None:
+        """Begin a log and apply the runtime policy."""
         import cv2
 
-        if job.runtime.pin is not Pin.none and role in (Role.WORKER, Role.SAVER):
-            numbers = numbers or job.logs
-            bind(job.runtime.pin, next(number for number in count() if _claim(numbers / f"{number}.number")))
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
         self.job = job
@@ -151,10 +142,6 @@ def open_task_runner(job: Job, role: Role) -> None:
         faults.report(job.logs, f"{error_line(error)}; {role.name.lower()} {os.getpid()} at its start")
         raise
     Finalize(None, _runner.log.complete, exitpriority=10)
-    if job.profiles and role is Role.WORKER and _claim(path := job.profiles / "worker.pstats"):
-        profile = Profile()
-        Finalize(None, profile.dump_stats, (path,), exitpriority=20)
-        profile.enable()
 
 
 def task_runner() -> TaskRunner:
@@ -162,11 +149,3 @@ def task_runner() -> TaskRunner:
     if _runner is None:
         raise RuntimeError("no runner in this process: start it with open_task_runner as its initializer")
     return _runner
-
-
-def _claim(path: Path) -> bool:
-    """Create an empty file; return False if another process has created it."""
-    with suppress(FileExistsError):
-        path.touch(exist_ok=False)
-        return True
-    return False

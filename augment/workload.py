@@ -45,4 +45,3 @@ class Job:
     runtime: Runtime
     logs: Path  # folder in which each process keeps a log
     trace: bool = True  # False: the logs contain no tasks
-    profiles: Path | None = None  # folder for the cProfile of the master and of one worker

@@ -72,10 +72,10 @@ def test_a_baseline_of_another_workload_is_no_reference() -> None:
 
 def test_the_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() -> None:
     measured = [cell("sequential", 1), cell("p2", 2, Cost(faults=100))]
-    changed = [cell("p2", 2, Cost(faults=10), ablation="allocator"), cell("p2", 2, ablation="pin_compact")]
+    changed = [cell("p2", 2, Cost(faults=10), ablation="allocator"), cell("p2", 2, ablation="spawn")]
     rows = gains(*frames(*measured, *changed)).set_index("ablation")
     assert list(rows.loc["allocator", ["counter", "before", "after"]]) == ["faults", 12 * 100, 12 * 10]
-    assert rows.loc["pin_compact", ["counter", "before", "after"]].isna().all()
+    assert rows.loc["spawn", ["counter", "before", "after"]].isna().all()
 
 
 @pytest.mark.parametrize(

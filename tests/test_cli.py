@@ -190,7 +190,7 @@ def test_weak_scaling_sizes_are_the_studys_and_between_them_in_proportion(worker
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("former", "told"),
     [
         ("baseline=true", "baseline: is now called with_baseline"),
         ("ceilings=true", "ceilings: is now called with_ceiling"),
@@ -200,8 +200,11 @@ def test_weak_scaling_sizes_are_the_studys_and_between_them_in_proportion(worker
         ("experiment=engines", "experiment=engines: is now called experiment=bench"),
         ("experiment=diagnosis", "experiment=diagnosis: is now called experiment=diagnose"),
         ("ablation=chunk_1", "ablation=chunk_1: is now called ablation=chunksize_1"),
+        ("profile=true", "profile: is gone; the stages of each task are recorded"),
+        ("runtime.pin=compact", "runtime.pin: is gone; binding workers to CPUs saved no time"),
+        ("experiment=profile", "experiment=profile: is gone; the stages of each task are recorded"),
     ],
 )
-def test_option_under_its_old_name_is_refused_by_its_new_name(run_py: RunPy, old: str, new: str) -> None:
-    ended = run_py("strategy=p2", old)
-    assert (ended.status, ended.stderr) == (2, f"error: {new}\n")
+def test_former_option_is_refused_with_what_became_of_it(run_py: RunPy, former: str, told: str) -> None:
+    ended = run_py("strategy=p2", former)
+    assert (ended.status, ended.stderr) == (2, f"error: {told}\n")

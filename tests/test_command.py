@@ -22,7 +22,7 @@ NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
         ("strategy=p2", "workers=4", "saving=false"),
         ("strategy=pq", "strategy.savers=2", "workers=8"),
         ("strategy=dynamic", "runtime=fast", "pipeline=light", "n_images=3"),
-        ("strategy=p1", "runtime=fast", "runtime.pin=compact", "runtime.opencv_threads=null"),
+        ("strategy=p1", "runtime=fast", "runtime.start_method=spawn", "runtime.opencv_threads=null"),
         ("strategy=p2", "ablation=chunksize_1"),
         ("strategy=p2", "ablation=tmpfs"),
         ("dataset=photos", "image_size=null", "n_images=null"),

@@ -2,7 +2,6 @@
 
 import io
 import json
-import pstats
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from experiments.analysis.scaling import strong, weak
 from experiments.report.output import FORMATS
-from experiments.report.sections.cells import profile_table
 from experiments.report.sections.scaling import CEILING, scaling_tables
 from experiments.report.sections.validation import NO_REFERENCE
 from experiments.report.tables import INTERVALS, NO_BASELINE, NO_SHARED_ROUND, ONE_ROUND, Table, plain_table
@@ -158,19 +156,6 @@ def test_table_of_a_user_experiment_shows_the_options_that_differ(tmp_path: Path
     table = section_table(tmp_path, "cells", rows)
     assert table.columns[-3:] == ["seed", "time (s)", "images/s"]
     assert [line[-3:-1] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
-
-
-def test_table_of_a_profile_keeps_functions_of_one_name_apart(tmp_path: Path) -> None:
-    path = tmp_path / "master.pstats"
-    stats = pstats.Stats()
-    stats.stats = {  # type: ignore[attr-defined]
-        ("a/one.py", 3, "run"): (1, 1, 0.25, 0.5, {}),
-        ("b/two.py", 4, "run"): (2, 2, 0.75, 0.75, {}),
-    }
-    stats.total_tt = 1.0  # type: ignore[attr-defined]
-    stats.dump_stats(path)
-    table = profile_table(path)
-    assert table.rows == [["2", "0.75", "0.75", "run", "two.py:4"], ["1", "0.25", "0.50", "run", "one.py:3"]]
 
 
 @pytest.mark.parametrize(

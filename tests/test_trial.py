@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-from augment.runtime import Pin, Runtime, StartMethod
+from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from experiments.trial import supervisor
 from tests.helpers.faulty_transforms import Planted, Sleeps
-from tests.helpers.small_jobs import FLIP, INSTALLED, images, run, small_job
+from tests.helpers.small_jobs import FLIP, images, run, small_job
 
 SPUN_S = 0.05
 
@@ -26,13 +26,6 @@ class Spins(Planted):
         end = time.process_time() + SPUN_S
         while time.process_time() < end:
             sum(range(1000))
-        return img
-
-
-class NeedsItsCpu(Planted):
-    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
-        if len(os.sched_getaffinity(0)) > 1:
-            raise RuntimeError("not bound to one CPU")
         return img
 
 
@@ -92,14 +85,6 @@ def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:
         spinning.kill()
     assert result
     assert result.load_columns["others_cpu_s"] > 0.1
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=marks) for name, marks in INSTALLED])
-def test_pinned_workers_are_bound_to_one_cpu(name: str, tmp_path: Path) -> None:
-    strategy = STRATEGIES[name]()
-    workers = 1 if strategy.not_applicable(2, saving=True) else 2
-    job = small_job(tmp_path, workers, pipeline=pipeline(NeedsItsCpu), runtime=Runtime(pin=Pin.compact))
-    assert run(strategy, job).error is None
 
 
 def test_unreaped_process_counts_as_ended() -> None:

@@ -126,8 +126,8 @@ def explain(error: Exception) -> str:
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
     if match := re.search(r"Could not find '([\w/]+)/([^/']*)'", text):
-        if (choice := f"{match[1]}={match[2]}") in RENAMED:
-            return f"{choice}: is now called {RENAMED[choice]}"
+        if (choice := f"{match[1]}={match[2]}") in FORMER:
+            return f"{choice}: {FORMER[choice]}"
         listed = re.search(r"Available options in .*\n((?:\t.*\n?)*)", text)
         names = [name for name in listed[1].split() if not name.startswith("base_")] if listed else []
         advice = f"choose one of {', '.join(names)}" if names else "--help lists the choices"
@@ -150,21 +150,24 @@ def explain(error: Exception) -> str:
     return " ".join(text.split())
 
 
-RENAMED = {  # options and choices of earlier versions
-    "experiment=engines": "experiment=bench",
-    "experiment=diagnosis": "experiment=diagnose",
-    "ablation=chunk_1": "ablation=chunksize_1",
-    "baseline": "with_baseline",
-    "ceilings": "with_ceiling",
-    "interference": "with_interference",
-    "strategy.chunk": "strategy.chunksize",
-    "runtime.pipeline": "runtime.reuse_pipeline",
+FORMER = {  # options and choices of earlier versions, and what became of them
+    "experiment=engines": "is now called experiment=bench",
+    "experiment=diagnosis": "is now called experiment=diagnose",
+    "experiment=profile": "is gone; the stages of each task are recorded",
+    "ablation=chunk_1": "is now called ablation=chunksize_1",
+    "baseline": "is now called with_baseline",
+    "ceilings": "is now called with_ceiling",
+    "interference": "is now called with_interference",
+    "profile": "is gone; the stages of each task are recorded",
+    "strategy.chunk": "is now called strategy.chunksize",
+    "runtime.pipeline": "is now called runtime.reuse_pipeline",
+    "runtime.pin": "is gone; binding workers to CPUs saved no time",
 }
 
 
 def _unknown(name: str) -> str:
-    if name in RENAMED:
-        return f"{name}: is now called {RENAMED[name]}"
+    if name in FORMER:
+        return f"{name}: {FORMER[name]}"
     known = [*option_types(), "protocol", "ablation", "experiment"]
     if name in known:
         return f"{name}: not an option of the chosen {name.split('.')[0]}; --help lists its options"

@@ -52,7 +52,6 @@ class Config:
     n_augmentations: int = option("number of augmentations of each image", 10, minimum=1)
     seed: int = option("seed of every random transform and synthetic image", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
-    profile: bool = option("run the master and one worker under cProfile, which distorts the times", False)
     max_image_pixels: int = option(
         "largest image; a larger one counts as a decompression bomb",
         100_000_000,

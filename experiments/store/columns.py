@@ -95,7 +95,6 @@ class Trial:
     n_augmentations: int = column("number of augmentations of each image", WORK)
     seed: int = column("seed of every random transform and synthetic image", WORK)
     trace: bool = column("whether every task was recorded, stage by stage", WORK)
-    profile: bool = column("whether the master and one worker ran under cProfile", WORK)
     max_image_pixels: int = column("pixels above which an image counts as a decompression bomb", WORK)
 
     protocol: str = column("`paper`, `quick` or `smoke`: size of the workload and number of repetitions")

@@ -12,7 +12,6 @@ import resource
 import sys
 import threading
 import time
-from cProfile import Profile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -72,18 +71,12 @@ def main(folder: Path, parent_pid: int) -> None:
 
 def timed(strategy: Strategy, job: Job) -> Result:
     """Run the strategy in the timed region, the only one of the suite, and return its result."""
-    profile = Profile() if job.profiles else None
-    cpus = os.sched_getaffinity(0)  # before a strategy binds this process to one of them
+    cpus = os.sched_getaffinity(0)
     before, machine_before = _Counters.now(), disturbance.cpu_counters(cpus)
     begin = time.perf_counter()
-    if profile:
-        profile.runcall(strategy.run, job)
-    else:
-        strategy.run(job)
+    strategy.run(job)
     wall_s = time.perf_counter() - begin
     after, machine_after = _Counters.now(), disturbance.cpu_counters(cpus)
-    if profile and job.profiles:
-        profile.dump_stats(job.profiles / "master.pstats")
     user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
     master = b"", os.getpid()

@@ -1,9 +1,8 @@
-"""One trial of a cell, run in scratch folders; only outputs and profiles that are kept remain."""
+"""One trial of a cell, run in scratch folders; only outputs that are kept remain."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,9 +47,6 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
         if config.output_dir and complete and columns["status"] == OK and output != place:
             for name in job.workload.output_names():
                 os.replace(output / name, place / name)
-        if outcome.result and job.profiles:
-            kept = config.results_folder / "profiles" / cell.label
-            shutil.copytree(job.profiles, kept, dirs_exist_ok=True)
     findings = disturbance.drift_findings(before_s, after_s)
     return Measurement(columns, detail_tables(outcome, trial_id, config.saving, complete), findings)
 
@@ -73,8 +69,6 @@ def _output_folder(place: Path) -> Iterator[Path]:
 
 def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:
     config = cell.config
-    for name in ("logs", "profiles"):
-        (folder / name).mkdir()
-    profiles = folder / "profiles" if config.profile else None
+    (folder / "logs").mkdir()
     work = workload(cell, images, output if config.saving else None)
-    return Job(work, config.workers, config.runtime, folder / "logs", config.trace, profiles)
+    return Job(work, config.workers, config.runtime, folder / "logs", config.trace)

@@ -118,7 +118,7 @@ def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
     import ray
 
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_batch)
-    shared = ray.put(replace(job, profiles=None))
+    shared = ray.put(job)
     waiting = batches(job.workload, job.workers)
     running = {remote.remote([shared], batch): batch for batch in islice(waiting, at_once)}
     while running:
@@ -160,8 +160,7 @@ def _runner(shared: Any) -> tuple[TaskRunner, list[str]]:
         fault_lines: list[str] = []
         job = ray.get(shared)
         with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
-            numbers = job.logs if job.logs.is_dir() else Path(logs)
-            runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER, numbers)
+            runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER)
         runner.report = fault_lines.append
         _runners[shared] = runner, fault_lines
     return _runners[shared]
