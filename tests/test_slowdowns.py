@@ -61,28 +61,24 @@ def test_copies_within_the_noise_are_no_contention() -> None:
     assert not contended_resources(noisy, workers=2, saving=False)
 
 
-def test_slowdowns_of_transforms_are_sorted_by_their_seconds() -> None:
-    blur = interference({"copies": 1.5}, transform="Blur")
-    flip = interference({"copies": 1.0}, rounds=2, transform="Flip")
-    table = slowdowns(*frames(flip, blur)).dropna(subset="transform")
-    assert list(table["transform"]) == ["Blur", "Flip"]
-    blur_s, flip_s = table["alone_s"]
-    assert blur_s / flip_s == pytest.approx(2, abs=0.05)
-    assert table["slowdown"].to_numpy() == pytest.approx([1.5, 1.0], rel=0.01)
+def test_rows_by_transform_of_an_earlier_version_do_not_count() -> None:
+    cell = interference(SLOWER)
+    expected = slowdowns(*frames(cell))
+    cell.turns.extend([turn | {"wall_s": 9.0, "cpu_user_s": None} for turn in cell.turns])
+    pd.testing.assert_frame_equal(slowdowns(*frames(cell)), expected)
 
 
 def test_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
-    cells = [interference(SLOWER, workers, transform="Blur", experiment="interference") for workers in (2, 4)]
+    cells = [interference(SLOWER, workers, experiment="interference") for workers in (2, 4)]
     results = stored(tmp_path, *cells)
     tables, figures = shown(results, "interference")
-    [table], [transforms] = tables["table"], tables["transforms"]
+    [table] = tables["table"]
     assert table.columns == ["saving", "workers", "quantity", *SLOWER]
     assert [row[:3] for row in table.rows] == [
         ["no", workers, quantity] for workers in "24" for quantity in ("wall", "user CPU")
     ]
     assert table.rows[0][3].startswith("1.50 (1.")
     assert table.notes[0].startswith("2 workers, no saving: the workload contends for memory")
-    assert transforms.rows[0][:4] == ["no", "2", "Blur", "100.0 %"]
     assert list(figures) == ["interference"]
     assert report(results) == 0
     written = pd.read_csv(tmp_path / "tables" / "interference" / "table.csv")

@@ -61,9 +61,8 @@ def test_instruments_are_measured_beside_a_cell(run_py: RunPy, tmp_path: Path) -
     assert tasks.groupby("trial_id").size().to_dict() == count
     turns = pd.read_parquet(tmp_path / "results" / "turns" / "adhoc")
     assert set(turns["trial_id"]) == {rows["trial_id"]["interference"]}
-    whole = turns[turns["transform"].isna()]
-    assert whole.groupby("round").size().to_dict() == {0: 7, 1: 7, 2: 7}
-    assert sorted(whole["neighbour"].unique()) == sorted(NEIGHBOURS)
+    assert turns.groupby("round").size().to_dict() == {0: 7, 1: 7, 2: 7}
+    assert sorted(turns["neighbour"].unique()) == sorted(NEIGHBOURS)
     assert (turns["wall_s"] > 0).all()
 
 

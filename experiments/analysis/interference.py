@@ -23,7 +23,7 @@ from experiments.store.files import DetailReader
 
 IDLE, COPIES = "idle", "copies"
 QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
-COLUMNS = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving", "transform", "alone_s"]
+COLUMNS = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving"]
 MIN_SLOWDOWN = 1.05  # a smaller one is none
 PAGES = "the kernel's page path"
 # Spinners first: streamers slow down what spinners do, too.
@@ -31,32 +31,23 @@ RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 
 def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """Return COLUMNS for each saving flag, worker count, transform, quantity and neighbour.
-
-    The transform is null for whole tasks; transforms have no user CPU. `alone_s` is the sum of the quantity
-    beside idle neighbours.
-    """
+    """Return COLUMNS for each saving flag, worker count, quantity and neighbour."""
     measured = ok_trials(trials[trials["strategy"] == Interference.name])
     if measured.empty:
         return pd.DataFrame(columns=COLUMNS)
-    key, rows = ["saving", "workers", "transform"], []
+    key, rows = ["saving", "workers"], []
     turns = pd.concat(parts.of("turns", trial_id) for trial_id in measured["trial_id"])
-    groups: Any = turns.merge(measured[["trial_id", *key[:2]]], on="trial_id").groupby(key, dropna=False)
-    for (saving, workers, transform), block in groups:
+    turns = turns.dropna(subset="cpu_user_s")  # version 2.0 also had a row for each transform
+    groups: Any = turns.merge(measured[["trial_id", *key]], on="trial_id").groupby(key)
+    for (saving, workers), block in groups:
         for quantity, column in QUANTITIES.items():
             timed = block[block[column] > 0]
-            alone_s = timed.loc[timed["neighbour"] == IDLE, column].sum()
             rounds = list(zip(timed["trial_id"], timed["round"], strict=True))
             model = BlockModel(list(timed["neighbour"]), rounds, timed[column].to_numpy(float))
             for neighbour in (name for name in NEIGHBOURS if name != IDLE and name in model.cells):
                 slowdown = model.log_ratio(neighbour, IDLE).exp()
-                rows.append([workers, neighbour, quantity, *slowdown, saving, transform, alone_s])
+                rows.append([workers, neighbour, quantity, *slowdown, saving])
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def whole_tasks(slowdowns: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of whole tasks."""
-    return slowdowns[slowdowns["transform"].isna()]
 
 
 def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> dict[str, float]:
@@ -65,9 +56,8 @@ def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> 
     The share is `1 - 1 / slowdown` beside copies. The result is empty if copies slow tasks down by less than
     MIN_SLOWDOWN, if no single resource does by half of that, or if nothing was measured.
     """
-    tasks = whole_tasks(slowdowns)
-    is_wanted = tasks[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
-    wall: Any = tasks[is_wanted.all(axis=1)].set_index("neighbour")
+    is_wanted = slowdowns[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
+    wall: Any = slowdowns[is_wanted.all(axis=1)].set_index("neighbour")
     if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1:
         return {}
     slowdown = float(wall.at[COPIES, "slowdown"])

@@ -15,7 +15,7 @@ from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import MEMORY
 from experiments.analysis.costs import STAGE_COLUMNS
-from experiments.analysis.interference import COPIES, contended_resources, slowdowns, whole_tasks
+from experiments.analysis.interference import COPIES, contended_resources, slowdowns
 from experiments.analysis.scaling import Key, keys, weak
 from experiments.analysis.select import STRONG, WEAK, comparable, newest_pipeline, ok_trials, recorded, select
 from experiments.analysis.statistics import BlockModel, Estimate, Interval, interval_columns
@@ -131,7 +131,7 @@ def _contention(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailRe
     for experiment in ("interference", "diagnose"):
         if len(trials.get(experiment, ())):
             kept, _ = newest_pipeline(*comparable(trials[experiment]))
-            table = whole_tasks(slowdowns(kept, parts[experiment]))
+            table = slowdowns(kept, parts[experiment])
             beside = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
             rows += [(row, table) for row in beside.to_dict("records")]
     if not rows:

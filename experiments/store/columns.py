@@ -202,15 +202,16 @@ class Transform:
 
 
 class Turn:
-    """The tasks of one turn of an interference trial, all together and by timed transform."""
+    """The tasks of one turn of an interference trial, all together."""
 
     trial_id: str = column("as in trials")
     round: int = column("0, 1, … in the trial; the turns of a round do the same tasks")
     neighbour: str = column("activity of all neighbours: idle, copies, or a load of one resource")
-    transform: str | None = column("name of the transform's class; null for all tasks of the turn")
-    wall_s: float = column("seconds in all stages; for a transform, seconds × weight of its calls")
-    cpu_user_s: float | None = column("user CPU seconds of the tasks; null for a transform")
-    cpu_system_s: float | None = column("system CPU seconds of the tasks; null for a transform")
+    wall_s: float = column("seconds in all stages")
+    cpu_user_s: float | None = column(
+        "user CPU seconds of the tasks; null in rows that version 2.0 had besides"
+    )
+    cpu_system_s: float | None = column("system CPU seconds of the tasks, likewise")
 
 
 class Plan:

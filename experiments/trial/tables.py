@@ -75,7 +75,7 @@ def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
 
 
 def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
-    """Return a row for each turn of the subject, and one for each transform timed in it."""
+    """Return a row for each turn of the subject."""
     import numpy as np
     import pandas as pd
 
@@ -84,26 +84,9 @@ def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
     # The turn of each task; -1 before the first turn.
     turn = np.searchsorted(turns["first_task"], np.arange(len(log.tasks)), "right") - 1
     stages_s = sum(log.tasks[stage] for stage in STAGES)
-    whole = pd.DataFrame(
-        {"turn": turn, "wall_s": stages_s} | {name: log.tasks[name] for name in COUNTERS[:2]}
-    )
-    samples = log.samples
-    timed = pd.DataFrame({"turn": turn[samples["task"]], "name": samples["name"]})
-    timed["wall_s"] = samples["seconds"] * samples["weight"]
-    sums = [
-        whole.groupby("turn", as_index=False).sum(),
-        timed.groupby(["turn", "name"], as_index=False).sum(),
-    ]
-    rows = pd.concat(sums).query("turn >= 0").join(turns, on="turn")
-    columns = {
-        "round": rows["round"],
-        "neighbour": rows["neighbour"],
-        "transform": rows["name"].map(dict(enumerate(log.names))),
-        "wall_s": rows["wall_s"],
-        "cpu_user_s": rows["cpu_user_s"],
-        "cpu_system_s": rows["cpu_system_s"],
-    }
-    return _table("turns", columns, trial_id)
+    tasks = pd.DataFrame({"wall_s": stages_s} | {name: log.tasks[name] for name in COUNTERS[:2]})
+    rows = turns.join(tasks.groupby(turn).sum(), how="inner")
+    return _table("turns", {name: rows[name] for name in schema("turns").names[1:]}, trial_id)
 
 
 def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:

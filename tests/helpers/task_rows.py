@@ -149,13 +149,7 @@ def copies(workers: int, cost: Cost | None = None, **changes: Any) -> Cells:
     return result
 
 
-def interference(
-    slower: Mapping[str, float],
-    workers: int = 2,
-    rounds: int = 4,
-    transform: str | None = None,
-    **changes: Any,
-) -> Cells:
+def interference(slower: Mapping[str, float], workers: int = 2, rounds: int = 4, **changes: Any) -> Cells:
     """Return a cell whose turns take `slower` times as long beside each neighbour.
 
     A turn takes 0.2 s beside idle neighbours, twice a round; the machine's speed differs between rounds.
@@ -167,7 +161,5 @@ def interference(
             seconds = 0.2 * times * (1 + 0.3 * (number % 2)) * (1 + 0.004 * (number * place % 3))
             turn = {"trial_id": trial["trial_id"], "round": number, "neighbour": neighbour}
             cpu = {"cpu_user_s": 0.9 * seconds, "cpu_system_s": 0.0}
-            result.turns.append(turn | {"transform": None, "wall_s": seconds, **cpu})
-            if transform:
-                result.turns.append(turn | {"transform": transform, "wall_s": seconds / 2})
+            result.turns.append(turn | {"wall_s": seconds, **cpu})
     return result

@@ -7,13 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.analysis.interference import (
-    MIN_SLOWDOWN,
-    QUANTITIES,
-    contended_resources,
-    slowdowns,
-    whole_tasks,
-)
+from experiments.analysis.interference import MIN_SLOWDOWN, QUANTITIES, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import GREY, Chart, errorbars, legend, panels, styled
 from experiments.report.results import Results
@@ -41,10 +35,9 @@ COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
     order=60,
 )
 def interference(results: Results) -> Outputs:
-    """Yield the slowdowns of whole tasks and of each transform."""
+    """Yield the slowdowns of a task, as a table and a chart."""
     trials, notes = results.one_workload
-    every = slowdowns(trials, results.parts)
-    tasks, transforms = whole_tasks(every), every.dropna(subset="transform")
+    tasks = slowdowns(trials, results.parts)
     if tasks.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
@@ -52,14 +45,12 @@ def interference(results: Results) -> Outputs:
     table = slowdown_table(tasks, title, [*PLACE, "quantity"], notes)
     yield "table" if results.experiment == stem else stem, [table]
     yield stem, Chart(slowdown_figure(tasks, "Slowdown of a task beside neighbours"), tasks)
-    if len(transforms):
-        yield "transforms", [transform_table(transforms)]
 
 
 def answers(table: pd.DataFrame) -> list[str]:
     """Return a sentence per worker count on the resources for which the workload contends."""
-    sentences, tasks = [], whole_tasks(table)
-    blocks: Any = tasks[tasks["quantity"] == "wall"].groupby(PLACE)
+    sentences = []
+    blocks: Any = table[table["quantity"] == "wall"].groupby(PLACE)
     for (saving, workers), block in blocks:
         rows = block[["neighbour", *INTERVAL]].itertuples(index=False)
         factors = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
@@ -78,16 +69,6 @@ def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list
         shown = rows.setdefault(tuple(key.values()), key)
         shown[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
     return plain_table(title, table, notes, pd.DataFrame(rows.values()))
-
-
-def transform_table(transforms: pd.DataFrame) -> Table:
-    """Return the slowdown of each transform, and its share of the time, most expensive first."""
-    totals_s = transforms.drop_duplicates([*PLACE, "transform"]).groupby(PLACE)["alone_s"].sum()
-    shares = transforms["alone_s"] / transforms.join(totals_s.rename("total_s"), on=PLACE)["total_s"]
-    rows = transforms.assign(share=[percent(share, 1) for share in shares])
-    rows = rows.sort_values([*PLACE, "alone_s"], ascending=[True, True, False], kind="stable")
-    title = "Slowdown of each transform, by the clock"
-    return slowdown_table(rows, title, [*PLACE, "transform", "share"], [NOTE])
 
 
 @styled
