@@ -44,7 +44,7 @@ def test_too_few_rounds_are_an_error_of_one_line(rows: list[Row]) -> None:
 
 def test_the_report_counts_the_claims_and_names_them(tmp_path: Path) -> None:
     results = stored(tmp_path, trials=twice(1.0, 1.3, 1.0, 1.0, experiment="aa"))
-    (table,) = shown(results, "aa")[0]["table"]
+    table = shown(results, "aa")[0]["table"]
     assert table.rows == [["4", "1", "25 % (1–81)"]]  # Clopper-Pearson: 0.0063 to 0.8059
     assert [note for note in table.notes if note.startswith("Claimed for P_2: -30 %")]
     assert len(table.data) == 4

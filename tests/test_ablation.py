@@ -132,8 +132,7 @@ def test_no_trials_are_an_error_of_one_line() -> None:
 
 
 def table_of(folder: Path, *cells: Cells, trials: list[Row] | None = None) -> Table:
-    (table,) = shown(stored(folder, *cells, trials=trials or []), "ablation")[0]["table"]
-    return table
+    return shown(stored(folder, *cells, trials=trials or []), "ablation").tables["table"]
 
 
 def test_table_has_a_row_per_ablation_with_its_interval(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_section_names_what_does_not_apply(tmp_path: Path) -> None:
     changes = {"experiment": "bench"} | FAST
     cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
     tables, figures = shown(stored(tmp_path, *cells, trials=[absent]), "bench")
-    [table] = tables["table"]
+    table = tables["table"]
     assert "Ray: ray needs ray: pip install ray." in table.notes
     assert {row[3]: row[7] for row in table.rows if row[5] == "fast"}["dynamic"].startswith("100 %")
     assert set(figures) == {"ceiling_share"}

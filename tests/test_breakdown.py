@@ -194,7 +194,7 @@ def section(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 
 def test_table_has_the_parts_as_shares_of_all_worker_seconds(section: Shown) -> None:
-    [table] = section.tables["breakdown"]
+    table = section.tables["breakdown"]
     row = dict(zip(table.columns, next(row for row in table.rows if row[1] == "P_1"), strict=True))
     assert {head.replace("\n", " "): text for head, text in row.items()} == {
         **{"saving": "no", "strategy": "P_1", "workers": "2", "P x T (s)": "4.00"},

@@ -19,7 +19,7 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look, save
+from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look
 from experiments.report.sections.scaling import scaling_figure
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
@@ -144,7 +144,7 @@ def test_chart_without_points_is_an_error() -> None:
 
 
 def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
-    first, second = (save(Chart(chart(), pd.DataFrame()), tmp_path / name) for name in ("a", "b"))
+    first, second = (Chart(chart(), pd.DataFrame()).save(tmp_path / name) for name in ("a", "b"))
     assert [path.suffix for path in first] == [".png", ".svg"]
     assert first[1].read_bytes() == second[1].read_bytes()
     with Image.open(first[0]) as png:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.report.output import FORMATS
 from experiments.report.pack import main
 from experiments.report.results import Results
 from experiments.store.files import DetailReader, StoreError
@@ -53,8 +52,8 @@ def test_a_packed_table_has_only_the_columns_that_a_report_reads(packed: Results
 def test_packed_results_make_the_same_tables(section: str, results: Results, packed: Results) -> None:
     tables, again = (shown(each, section)[0] for each in (results, packed))
     assert tables
-    assert {stem: FORMATS["md"](each) for stem, each in tables.items()} == {
-        stem: FORMATS["md"](each) for stem, each in again.items()
+    assert {stem: each.markdown() for stem, each in tables.items()} == {
+        stem: each.markdown() for stem, each in again.items()
     }
 
 

@@ -199,7 +199,7 @@ def test_candidates_that_were_not_measured_or_failed_are_named_with_the_reason()
 
 def test_row_of_a_refusal_has_the_columns_that_others_read(tmp_path: Path) -> None:
     tables, _ = shown(stored(tmp_path, *USUAL), "recommendation")
-    [table] = tables["recommendation"]
+    table = tables["recommendation"]
     assert list(table.data) == ROW
     assert table.data["refused"].iloc[0].startswith("no search is recorded")
 

@@ -9,7 +9,6 @@ from experiments import ROOT
 from experiments.analysis.select import NoTrialsError
 from experiments.calibration.__main__ import read_cases
 from experiments.calibration.confusion import confusion_table
-from experiments.report.output import FORMATS
 from experiments.report.results import Results
 from experiments.report.sections import sections_of
 from tests.helpers.stored_results import shown
@@ -26,14 +25,14 @@ def test_committed_tables_are_those_of_the_committed_rows(experiment: str) -> No
     for section in sections_of(experiment):
         with suppress(NoTrialsError):
             tables, _ = shown(results, section.name)
-            texts |= {f"{stem}.md": FORMATS["md"](content) for stem, content in tables.items()}
+            texts |= {f"{stem}.md": content.markdown() for stem, content in tables.items()}
     committed = (REFERENCE / "tables" / experiment).glob("*.md")
     assert texts == {path.name: path.read_text(encoding="utf-8") for path in committed}, "make reference"
 
 
 def test_the_committed_calibration_is_that_of_the_committed_cases() -> None:
     table = confusion_table(read_cases(REFERENCE / "calibration" / "cases.csv"))
-    assert FORMATS["md"]([table]) == (REFERENCE / "calibration" / "table.md").read_text(encoding="utf-8")
+    assert table.markdown() == (REFERENCE / "calibration" / "table.md").read_text(encoding="utf-8")
 
 
 def test_the_folder_of_figures_holds_what_pages_show_and_nothing_else() -> None:

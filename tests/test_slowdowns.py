@@ -72,7 +72,7 @@ def test_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
     cells = [interference(SLOWER, workers, experiment="interference") for workers in (2, 4)]
     results = stored(tmp_path, *cells)
     tables, figures = shown(results, "interference")
-    [table] = tables["table"]
+    table = tables["table"]
     assert table.columns == ["saving", "workers", "quantity", *SLOWER]
     assert [row[:3] for row in table.rows] == [
         ["no", workers, quantity] for workers in "24" for quantity in ("wall", "user CPU")

@@ -1,6 +1,5 @@
 """Tables: what a reader sees of each kind of cell."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,17 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.scaling import strong, weak
-from experiments.report.output import FORMATS
-from experiments.report.sections.scaling import CEILING, scaling_tables
+from experiments.report.sections.scaling import CEILING, scaling_table
 from experiments.report.sections.validation import NO_REFERENCE
-from experiments.report.tables import INTERVALS, NO_BASELINE, NO_SHARED_ROUND, ONE_ROUND, Table, plain_table
+from experiments.report.tables import (
+    INTERVALS,
+    NO_BASELINE,
+    NO_SHARED_ROUND,
+    ONE_ROUND,
+    Table,
+    by_place,
+    plain_table,
+)
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
@@ -22,7 +28,7 @@ BASE = repeated("sequential", 1, 10.0, 20.0)
 
 def section_table(folder: Path, section: str, rows: list[Row]) -> Table:
     """Return the table of a section of these trials."""
-    return shown(stored(folder, trials=rows), section).tables["table"][0]
+    return shown(stored(folder, trials=rows), section).tables["table"]
 
 
 def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
@@ -32,11 +38,10 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         *(trial("p2", 2, None, status=FAILED), trial("pq", 2, None, status=NOT_APPLICABLE)),
         trial("p1", 2, 5.0, saving=False),
     ]
-    saving, unsaved = scaling_tables(strong(frame(rows)), "Strong scaling", ["1 trial left out"])
-    assert (saving.title, unsaved.title) == ("Strong scaling, saving", "Strong scaling, no saving")
+    table = scaling_table(strong(frame(rows)), "Strong scaling", ["1 trial left out"])
     names = ["ideal (s)", "time (s)", "images/s", "speedup", "efficiency", "of the ceiling"]
-    assert saving.columns == ["saving", "strategy", "workers", *names]
-    assert saving.rows == [
+    assert table.columns == ["saving", "strategy", "workers", *names]
+    assert table.rows == [
         [
             *("yes", "sequential", "1", "14.14", "14.14 (14.14–14.14)", "70.7 (70.7–70.7)"),
             *("1.00 (1.00–1.00)", "100 % (100–100)", "-"),
@@ -59,16 +64,15 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
             *("yes", "claim", "2", "7.07", "7.07 (no interval)", "141 (no interval)"),
             *("2.00 (no interval)", "100 % (no interval)", "100 % (no interval)"),
         ],
+        ["no", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-", "-"],
     ]
     failed = "P_1 at 2 workers: 1 failed trial left out of its mean."
-    assert saving.notes == [INTERVALS, ONE_ROUND, failed, "1 trial left out", CEILING]
-    assert unsaved.rows == [["no", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-"]]
-    assert unsaved.notes == [ONE_ROUND, NO_BASELINE, "1 trial left out"]
+    assert table.notes == [INTERVALS, ONE_ROUND, NO_BASELINE, failed, "1 trial left out", CEILING]
 
 
 def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
-    [table] = scaling_tables(strong(frame(rows)), "Strong scaling")
+    table = scaling_table(strong(frame(rows)), "Strong scaling")
     assert [line[4] for line in table.rows] == ["14.14 (no interval)", "5.48 (no interval)"]
     assert table.notes == [NO_SHARED_ROUND]
 
@@ -78,7 +82,7 @@ def test_table_of_weak_scaling_shows_sizes_and_sequential_references() -> None:
     trials = [trial("sequential", 1, wall_s, width=width, height=100) for width, wall_s in sizes]
     points = weak(frame([*trials, trial("p1", 2, 5.0, width=200, height=100)]))
 
-    [table] = scaling_tables(points, "Weak scaling")
+    table = scaling_table(points, "Weak scaling")
     [row] = [dict(zip(table.columns, texts, strict=True)) for texts in table.rows if texts[1] == "P_1"]
     assert row == {
         "saving": "yes",
@@ -110,10 +114,11 @@ def test_markdown_keeps_a_bar_in_its_cell_and_a_head_in_its_line() -> None:
     assert lines[-1] == "- note"
 
 
-def test_csv_is_long_and_unrounded() -> None:
+def test_csv_is_long_and_unrounded(tmp_path: Path) -> None:
     points = strong(frame([*BASE, trial("p1", 3, 7.123456789012345)]))
-    read = pd.read_csv(io.StringIO(FORMATS["csv"](scaling_tables(points, "T"))))
-    pd.testing.assert_frame_equal(read, points, check_dtype=False, check_exact=True)
+    _, csv = scaling_table(points, "T").save(tmp_path / "table")
+    shown = by_place(points).reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.read_csv(csv), shown, check_dtype=False, check_exact=True)
 
 
 def test_table_of_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:
@@ -172,5 +177,5 @@ def test_table_of_the_environment_is_the_newest(tmp_path: Path) -> None:
         trial("p1", 2, 1.0, experiment="mine", started_at=later, environment='{"CPU": "new"}'),
         trial("p1", 2, 1.0, experiment="mine", environment='{"CPU": "old"}'),
     ]
-    [table] = shown(stored(tmp_path, trials=rows), "environment").tables["environment"]
+    table = shown(stored(tmp_path, trials=rows), "environment").tables["environment"]
     assert table.rows == [["CPU", "new"]]

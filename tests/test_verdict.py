@@ -205,7 +205,7 @@ def test_table_has_a_row_per_cell_and_notes_with_the_sentences(tmp_path: Path) -
     )
     ceilings = [task_rows.copies(2), task_rows.copies(4)]
     cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2), cell("p1", 2), *ceilings, beside]
-    [table] = shown(stored(tmp_path, *cells), "verdict")[0]["verdicts"]
+    table = shown(stored(tmp_path, *cells), "verdict")[0]["verdicts"]
     assert [[*row[:3], row[4], *row[6:]] for row in table.rows] == [
         ["no", "P_1", "2", "nothing to gain", "memory", "-"],
         ["no", "P_2", "2", "nothing to gain", "memory", "-"],

@@ -23,7 +23,6 @@ from experiments.calibration.cases import CAUSES, Case, missing_cases, plan_case
 from experiments.calibration.confusion import confusion_table, judge, requirements
 from experiments.calibration.cpu_shortage import cpu_shortage
 from experiments.calibration.dosing import WORKERS, CaseFailedError, dosed_cells
-from experiments.report.output import FORMATS
 from experiments.store import files as store
 from experiments.store.columns import OK
 from experiments.sweep.sweep import Sweep
@@ -108,8 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure_cases(missing_cases(wanted, done), options.rounds, path)
     cases = read_cases(path)
     table = confusion_table(cases)
-    for extension, render in FORMATS.items():
-        (folder / f"table.{extension}").write_text(render([table]), encoding="utf-8")
+    table.save(folder / "table")
     print(table.text())
     return int(not all(requirements(judge(cases)).values()))
 

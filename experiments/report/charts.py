@@ -35,7 +35,6 @@ STYLE: Any = {
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
 BAND_ALPHA = 0.15
-CHART_FORMATS = ("png", "svg")
 IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 BEYOND_CEILING = "beyond the ceiling"
@@ -182,6 +181,15 @@ class Chart:
     figure: Figure
     data: pd.DataFrame
 
+    @styled
+    def save(self, path: Path) -> list[Path]:
+        """Write the chart as PNG and SVG; return both files. Equal points give equal bytes."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files = [path.with_name(f"{path.name}.{kind}") for kind in ("png", "svg")]
+        for file in files:
+            self.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+        return files
+
     @property
     def description(self) -> str:
         """Return the title, axes, panels and legend as text, for readers who cannot see the figure."""
@@ -196,13 +204,3 @@ class Chart:
         panels = "; ".join(dict.fromkeys(filter(None, titles)))
         parts = [self.figure.get_suptitle(), *dict.fromkeys(scales), panels, ", ".join(names)]
         return " ".join(". ".join(filter(None, parts)).split())
-
-
-@styled
-def save(chart: Chart, path: Path) -> list[Path]:
-    """Write a chart as PNG and SVG; return both files. Equal points give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files = [path.with_name(f"{path.name}.{kind}") for kind in CHART_FORMATS]
-    for file in files:
-        chart.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-    return files

@@ -6,7 +6,7 @@ python -m experiments.report.page [--results results]
 import argparse
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,42 +20,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
-from experiments.report.sections import SHOW_ERRORS, Content, sections_below
+from experiments.report.sections import SHOW_ERRORS, reportable, sections_below
 from experiments.report.tables import Table
 from experiments.store.columns import OK
 
 TEMPLATES = Path(__file__).parent / "templates"
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
-ANSWER = "advise-recommendation-table"  # the table that the page begins with
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """A table or a chart on the page."""
-
-    name: str  # of the file that holds its data
-    content: Table | Chart
-
-    @property
-    def is_chart(self) -> bool:
-        """Return whether the exhibit is a chart."""
-        return isinstance(self.content, Chart)
-
-    @property
-    def key(self) -> str:
-        """Return the name of a chart or the text of a table, unique in its chapter."""
-        return self.name if isinstance(self.content, Chart) else self.content.text()
-
-    @property
-    def csv(self) -> str:
-        """Return the numbers as an address that needs no request."""
-        return "data:text/csv;charset=utf-8," + quote(self.content.data.to_csv(index=False))
-
-    @property
-    def picture(self) -> str:
-        """Return the chart as an element of the page."""
-        assert isinstance(self.content, Chart)
-        return svg(self.content)
+ANSWER = "advise-recommendation"  # the table that the page begins with
 
 
 @dataclass
@@ -64,7 +35,7 @@ class Chapter:
 
     heading: str
     words: str
-    exhibits: dict[str, Exhibit] = field(default_factory=dict)  # by key
+    exhibits: dict[str, tuple[str, Table | Chart]] = field(default_factory=dict)  # names and contents
 
 
 def chapters(results: Results) -> tuple[list[Chapter], list[str]]:
@@ -78,31 +49,24 @@ def chapters(results: Results) -> tuple[list[Chapter], list[str]]:
         chapter = by_heading.setdefault(section.chapter, Chapter(section.chapter, section.words))
         try:
             for stem, content in section.show(one):
-                for exhibit in _exhibits(f"{one.experiment}-{stem}", content):
-                    chapter.exhibits.setdefault(exhibit.key, exhibit)
+                name = f"{one.experiment}-{stem}"
+                key = content.text() if isinstance(content, Table) else name
+                chapter.exhibits.setdefault(key, (name, content))
         except SHOW_ERRORS as error:
             reasons.append(f"{one.experiment}: no {section.name}: {error}")
     return [chapter for chapter in by_heading.values() if chapter.exhibits], reasons
 
 
-def _exhibits(name: str, content: Content) -> Iterator[Exhibit]:
-    if isinstance(content, Chart):
-        yield Exhibit(name, content)
-    elif not isinstance(content, pd.DataFrame):
-        for number, table in enumerate(content):
-            yield Exhibit(f"{name}{f'-{number + 1}' if number else ''}-table", table)
-
-
 def answer(chapters: Sequence[Chapter]) -> dict[Any, Any] | None:
     """Return the row of the recommendation, or None if no search was run."""
     exhibits = (exhibit for chapter in chapters for exhibit in chapter.exhibits.values())
-    rows = (exhibit.content.data.iloc[0].to_dict() for exhibit in exhibits if exhibit.name == ANSWER)
+    rows = (content.data.iloc[0].to_dict() for name, content in exhibits if name == ANSWER)
     return next(rows, None)
 
 
 def missing(results: Results) -> list[dict[Any, Any]]:
     """Return the cells of each newest sweep that lack trials."""
-    names = _experiments(results, "plans")
+    names = sorted(path.name for path in results.folder.glob("plans/*"))
     return [row for name in names for row in results.beside(name).missing.to_dict("records")]
 
 
@@ -119,8 +83,9 @@ def commands(trials: pd.DataFrame) -> list[dict[Any, Any]]:
     return rows.reset_index().to_dict("records")
 
 
-def _experiments(results: Results, table: str) -> list[str]:
-    return [path.name for path in sorted(results.folder.glob(f"{table}/*")) if path.is_dir()]
+def csv(data: pd.DataFrame) -> str:
+    """Return numbers as an address that needs no request."""
+    return "data:text/csv;charset=utf-8," + quote(data.to_csv(index=False))
 
 
 def svg(chart: Chart) -> str:
@@ -143,7 +108,7 @@ def svg(chart: Chart) -> str:
 def page(folder: Path) -> str:
     """Return the page of a folder of results. Raises NoTrialsError if nothing was measured."""
     results = Results(folder, "")
-    rows = [results.beside(name).trials for name in _experiments(results, "trials")]
+    rows = [results.beside(name).trials for name in reportable(folder)]
     trials = pd.concat(rows).sort_values("started_at") if rows else pd.DataFrame()
     if trials.empty:
         reason = f"{folder}/trials: no results yet"
@@ -157,6 +122,8 @@ def page(folder: Path) -> str:
         reasons=reasons,
         missing=missing(results),
         commands=commands(trials),
+        csv=csv,
+        svg=svg,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from experiments.analysis.scaling import strategies
-from experiments.analysis.select import STRONG, ok_trials
+from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import interval_columns
 from experiments.report.texts import (
     DASH,
@@ -62,6 +63,15 @@ class Table:
         body = tabulate(lines, heads, tablefmt="github", disable_numparse=True)
         return "\n".join([f"### {self.title}", "", body, "", *(f"- {note}" for note in self.notes), ""])
 
+    def save(self, path: Path) -> list[Path]:
+        """Write the table as Markdown and its data as CSV; return both files."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        texts = {"md": self.markdown(), "csv": self.data.to_csv(index=False)}
+        files = [path.with_name(f"{path.name}.{kind}") for kind in texts]
+        for file, text in zip(files, texts.values(), strict=True):
+            file.write_text(text, encoding="utf-8")
+        return files
+
 
 def plain_table(
     title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
@@ -82,32 +92,19 @@ def with_short_digests(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def text_table(
-    title: str,
-    rows: pd.DataFrame,
-    columns: Sequence[str],
-    texts: Texts,
-    notes: Sequence[str],
-    data: pd.DataFrame | None = None,
+    title: str, rows: pd.DataFrame, columns: Sequence[str], texts: Texts, notes: Sequence[str] = ()
 ) -> Table:
-    """Return a table of `columns` and `texts` of each row; its data is `data`, or the rows."""
+    """Return a table of these columns, and of `texts` of each row."""
     shown = rows[list(columns)].copy()
     for head, text in texts.items():
         shown[head] = [text(row) for row in rows.to_dict("records")]
-    return plain_table(title, rows if data is None else data, notes, shown)
-
-
-def point_table(
-    title: str, points: pd.DataFrame, texts: Texts, notes: Sequence[str], data: pd.DataFrame | None = None
-) -> Table:
-    """Return a table of points with their key and `texts`, by saving, strategy and workers."""
-    ordered = by_place(points).sort_values("saving", ascending=False, kind="stable")
-    return text_table(title, ordered, STRONG, texts, notes, points if data is None else data)
+    return plain_table(title, rows, notes, shown)
 
 
 def by_place(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the points sorted by strategy, in the order of `strategies`, and by workers."""
+    """Return the points with saving before those without, in the order of `strategies`, by workers."""
     places = points["strategy"].map(strategies(points).index)
-    return points.assign(place=places).sort_values(["place", "workers"], kind="stable")
+    return points.iloc[np.lexsort([points["workers"], places, ~points["saving"].astype(bool)])]
 
 
 def value_text(value: Any) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
@@ -39,7 +38,7 @@ def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
 class Shown(NamedTuple):
     """The tables and figures of a section, by the name of their file."""
 
-    tables: dict[str, list[Table]]
+    tables: dict[str, Table]
     figures: dict[str, Figure]
 
 
@@ -48,7 +47,7 @@ def shown(results: Results, section: str) -> Shown:
     [chosen] = [each for each in sections_of(results.experiment) if each.name == section]
     outputs = list(chosen.show(results))
     return Shown(
-        {stem: list(content) for stem, content in outputs if not isinstance(content, Chart | pd.DataFrame)},
+        {stem: content for stem, content in outputs if isinstance(content, Table)},
         {stem: content.figure for stem, content in outputs if isinstance(content, Chart)},
     )
 

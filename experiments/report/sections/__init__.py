@@ -5,12 +5,10 @@ results have nothing to show.
 """
 
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
-
-from pandas import DataFrame
 
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.select import NoTrialsError
@@ -18,8 +16,7 @@ from experiments.report.charts import Chart
 from experiments.report.results import Results
 from experiments.report.tables import Table
 
-Content = Sequence[Table] | Chart | DataFrame  # a frame is data without text, written as parquet
-Outputs = Iterator[tuple[str, Content]]
+Outputs = Iterator[tuple[str, Table | Chart]]
 Show = Callable[[Results], Outputs]
 SHOW_ERRORS = (NoTrialsError, BreakdownError, OSError)  # errors of one section that leave the others whole
 ANY, OTHERS = "any", "others"  # in place of experiments: all; those that no section names
@@ -29,8 +26,7 @@ class Section(NamedTuple):
     """A function that shows results of some experiments, and its place in the report.
 
     The page has the section under the heading `chapter`, in the `order` of all sections. `words` introduce
-    the chapter. The terminal gets the table `prints`. A section with a `source` is about that file or
-    folder, relative to the results, and not about trials.
+    the chapter. The terminal gets the table `prints`.
     """
 
     name: str
@@ -40,7 +36,6 @@ class Section(NamedTuple):
     words: str
     order: int
     prints: str
-    source: Path | None
 
 
 _SECTIONS: list[Section] = []
@@ -52,13 +47,12 @@ def section(
     words: str = "",
     order: int = 1000,
     prints: str = "table",
-    source: Path | None = None,
 ) -> Callable[[Show], Show]:
     """Register a function as a section of these experiments, or of ANY or OTHERS."""
 
     def register(show: Show) -> Show:
         name = show.__name__.replace("_", " ")
-        _SECTIONS.append(Section(name, show, experiments, chapter, words, order, prints, source))
+        _SECTIONS.append(Section(name, show, experiments, chapter, words, order, prints))
         return show
 
     return register
@@ -74,17 +68,13 @@ def sections() -> list[Section]:
 def sections_of(experiment: str) -> list[Section]:
     """Return the sections that show an experiment."""
     named = [section for section in sections() if experiment in section.experiments]
-    if any(section.source for section in named):
-        return named
     general = {ANY} if named else {ANY, OTHERS}
     return [section for section in sections() if section in named or general & {*section.experiments}]
 
 
 def reportable(results: Path) -> list[str]:
     """Return the experiments that a folder of results can report."""
-    measured = sorted(path.name for path in results.glob("trials/*") if path.is_dir())
-    sourced = [section for section in sections() if section.source and (results / section.source).exists()]
-    return [*(name for section in sourced for name in section.experiments), *measured]
+    return sorted(path.name for path in results.glob("trials/*") if path.is_dir())
 
 
 def sections_below(results: Results) -> list[tuple[Section, Results]]:

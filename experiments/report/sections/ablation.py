@@ -44,7 +44,7 @@ def ablation(results: Results) -> Outputs:
     trials, notes = results.comparable
     saved = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
-    yield stem, [ablation_table(saved, [*_failures(trials), *NOTES, *notes])]
+    yield stem, ablation_table(saved, [*_failures(trials), *NOTES, *notes])
     yield "time_saved", Chart(ablation_figure(saved, TITLE), saved)
 
 
@@ -58,7 +58,7 @@ def aa(results: Results) -> Outputs:
     share = percent_interval(len(claims) / len(data), float(limits.low), float(limits.high))
     counts = pd.DataFrame({"comparisons": [len(data)], "claims": [len(claims)], "share": [share]})
     lines = [f"Claimed for {label(row['strategy'])}: {_gain(row)}" for row in claims.to_dict("records")]
-    yield "table", [plain_table("Identical code against itself", data, [AA_NOTE, *lines, *notes], counts)]
+    yield "table", plain_table("Identical code against itself", data, [AA_NOTE, *lines, *notes], counts)
 
 
 def _failures(trials: pd.DataFrame) -> list[str]:

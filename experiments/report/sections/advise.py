@@ -52,7 +52,7 @@ def recommendation(results: Results) -> Outputs:
         yield from _written(row, [["None", fill(row["refused"], SCREEN)]])
         return
     yield from _written(_row(advice), lines(advice))
-    yield "candidates", [candidate_table(advice)]
+    yield "candidates", candidate_table(advice)
 
 
 def refusal(error: RefusedError) -> str:
@@ -64,9 +64,7 @@ def refusal(error: RefusedError) -> str:
 
 
 def _written(row: dict[str, Any], shown: list[list[str]]) -> Outputs:
-    data = pd.DataFrame([row], columns=ROW)
-    yield "recommendation", [Table("Recommendation", ["", ""], shown, data)]
-    yield "recommendation", data
+    yield "recommendation", Table("Recommendation", ["", ""], shown, pd.DataFrame([row], columns=ROW))
 
 
 def _row(advice: Recommendation) -> dict[str, Any]:

@@ -39,7 +39,7 @@ MARKERS = "osD^v"  # of image sizes
 def bench(results: Results) -> Outputs:
     """Yield the share of the ceiling that every strategy reaches on every workload."""
     points, left_out = bench_points(results.trials, results.parts)
-    yield "table", [engine_table(points, [NOTE, *map(left_out_note, left_out)])]
+    yield "table", engine_table(points, [NOTE, *map(left_out_note, left_out)])
     measured = points.dropna(subset="ceiling_share")
     if measured.empty:
         raise NoTrialsError("no share of the ceiling: copies were not measured; run `make bench`")
@@ -59,7 +59,7 @@ def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
     lines = [f"{label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]
     columns = ["pipeline", "size", "saving", "strategy", "workers", "runtime"]
-    return text_table("Every strategy on every workload", ordered, columns, texts, [*lines, *notes], points)
+    return text_table("Every strategy on every workload", ordered, columns, texts, [*lines, *notes])
 
 
 def _rate(row: Any) -> str:

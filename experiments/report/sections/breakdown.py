@@ -11,7 +11,7 @@ from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, Texts, by_place, by_saving, point_table
+from experiments.report.tables import Table, Texts, by_place, by_saving, text_table
 from experiments.report.texts import label, percent
 from experiments.store.columns import UNTOUCHED
 
@@ -48,24 +48,23 @@ def breakdown(results: Results) -> Outputs:
     split = breakdowns(trials[trials["ablation"] == UNTOUCHED], results.parts)
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
-    yield "breakdown", [breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])]
+    yield "breakdown", breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])
     yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
 
 
 def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """Return the parts of P x T in per cent."""
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
-    means[list(PARTS)] = means[list(PARTS)].div(means["total_s"], axis=0)
     columns: Texts = {
         "P x T (s)": lambda row: f"{row['total_s']:.2f}",
         **{LOOKS[part][0]: _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
-    return point_table(title, means, columns, notes, split)
+    return text_table(title, by_place(means), STRONG, columns, notes)
 
 
 def _share(name: str) -> Any:
-    return lambda row: percent(row[name], 1)
+    return lambda row: percent(row[name] / row["total_s"], 1)
 
 
 @styled
@@ -80,7 +79,7 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     figure, column = panels(title, size, len(blocks), 1)
     colors: Any = [LOOKS[part][2] for part in PARTS]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
-        means = by_place(block.groupby(["strategy", "workers"], as_index=False)[["total_s", *PARTS]].mean())
+        means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
         shares = 100 * means[list(PARTS)].div(means["total_s"], axis=0)
         shares.index = pd.Index(means["strategy"].map(label) + ", " + means["workers"].astype(str))
         shares.plot.bar(stacked=True, ax=axes, color=colors, width=0.8, legend=False)

@@ -17,4 +17,4 @@ def cells(results: Results) -> Outputs:
     shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
     for name in ("wall_s", "images_per_s"):
         shown[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]
-    yield "table", [plain_table(results.title, data, repetition_notes(data), shown)]
+    yield "table", plain_table(results.title, data, repetition_notes(data), shown)

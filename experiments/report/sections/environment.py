@@ -16,7 +16,7 @@ def environment(results: Results) -> Outputs:
     require(results.trials)
     newest = results.trials.sort_values("started_at").iloc[-1]
     data = pd.DataFrame(json.loads(newest["environment"]).items(), columns=["item", "value"])
-    yield "environment", [plain_table("Experimental environment", data)]
+    yield "environment", plain_table("Experimental environment", data)
 
 
 @section(ANY, chapter="Warnings", order=110)
@@ -26,4 +26,4 @@ def warnings(results: Results) -> Outputs:
     if len(lines):
         counts = lines.str.replace(r"\d+(\.\d+)?( %)", r"…\2", regex=True).value_counts()
         data = counts.rename_axis("warning").reset_index(name="trials")
-        yield "warnings", [plain_table(f"Warnings of the trials of {results.experiment}", data)]
+        yield "warnings", plain_table(f"Warnings of the trials of {results.experiment}", data)

@@ -43,7 +43,7 @@ def interference(results: Results) -> Outputs:
     title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
     notes = [*answers(tasks), NOTE, *notes]
     table = slowdown_table(tasks, title, [*PLACE, "quantity"], notes)
-    yield "table" if results.experiment == stem else stem, [table]
+    yield "table" if results.experiment == stem else stem, table
     yield stem, Chart(slowdown_figure(tasks, "Slowdown of a task beside neighbours"), tasks)
 
 

@@ -43,7 +43,7 @@ def laws(results: Results) -> Outputs:
 def laws_of(fitted: Sequence[FittedLaws], title: str, stem: str = "laws") -> Outputs:
     """Yield the fitted laws as a table and as a chart."""
     table = laws_table(fitted, f"{title}, laws")
-    yield stem, [table]
+    yield stem, table
     yield stem, charts.Chart(laws_figure(fitted, f"{title}: laws"), table.data)
 
 

@@ -1,7 +1,6 @@
 """The published study: its tables recomputed from its seconds, and its claims tested on the results."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,10 +18,9 @@ from experiments.analysis.scorecard import (
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.laws import laws_of
-from experiments.report.sections.scaling import scaling_tables
+from experiments.report.sections.scaling import scaling_table
 from experiments.report.tables import plain_table
 from experiments.report.texts import percent_interval, with_interval
-from experiments.store.files import PUBLISHED
 
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
@@ -99,23 +97,21 @@ CLAIM_NOTE = (
 )
 
 
-@section("published", chapter="The study's tables, recomputed from its seconds", order=105, source=PUBLISHED)
+@section(*published.POINTS, chapter="The study's tables, recomputed from its seconds", order=105)
 def study(results: Results) -> Outputs:
-    """Yield the study's strong and weak scaling, and the laws fitted to it."""
-    for experiment in published.POINTS:
-        points = published.points(experiment)
-        title = f"Published {experiment.replace('_', ' ')}"
-        yield experiment, scaling_tables(points, f"{title} ({SOURCE})", [RECOMPUTED])
-        if "speedup" in points:
-            yield from laws_of(fit_laws(points, published.models(experiment)), title, f"{experiment}_laws")
+    """Yield the study's points of the same experiment, and the laws fitted to its strong scaling."""
+    points = published.points(results.experiment)
+    title = f"Published {results.title.lower()}"
+    yield "published", scaling_table(points, f"{title} ({SOURCE})", [RECOMPUTED])
+    if "speedup" in points:
+        yield from laws_of(fit_laws(points, published.models(results.experiment)), title, "published_laws")
 
 
 @section(
-    "scorecard",
+    "strong_scaling",
     chapter="The study's claims, tested",
     words="Each claim of the published study, tested on these results.",
     order=100,
-    source=Path("trials/strong_scaling"),
 )
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
@@ -123,7 +119,7 @@ def claims(results: Results) -> Outputs:
     trials = {name: one.trials for name, one in tested.items()}
     findings = scorecard(trials, {name: one.parts for name, one in tested.items()})
     data = pd.DataFrame([_row(finding) for finding in findings])
-    yield "scorecard", [plain_table("The study's claims", data, [CLAIM_NOTE])]
+    yield "scorecard", plain_table("The study's claims", data, [CLAIM_NOTE])
 
 
 def _row(finding: Finding) -> dict[str, str]:

@@ -12,16 +12,17 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.scaling import strategies
+from experiments.analysis.select import STRONG
 from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import (
     MEASURES,
     Table,
-    by_saving,
+    by_place,
     measure_text,
-    point_table,
     repetition_notes,
+    text_table,
     value_text,
 )
 from experiments.store.columns import OK
@@ -54,7 +55,7 @@ def scaling(results: Results) -> Outputs:
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             figure = scaling_figure(measure, points, results.title, study, cpus)
             yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
-    yield "table", scaling_tables(points, results.title, notes)
+    yield "table", scaling_table(points, results.title, notes)
 
 
 @lru_cache(maxsize=4)  # two sections of a report need the same points
@@ -65,12 +66,8 @@ def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     return points(trials), trials, notes
 
 
-def scaling_tables(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> list[Table]:
-    """Return a table of the points with saving and one of those without."""
-    return [_table(block, f"{title}, {flag}", notes) for flag, block in by_saving(points)]
-
-
-def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
+def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> Table:
+    """Return a row per point with all that is known of its time."""
     is_weak, has_ceiling = "sequential_s" in points, points["ceiling_share"].notna().any()
     texts: dict[str, Callable[[Any], str]] = {}
     if is_weak:
@@ -81,7 +78,7 @@ def _table(points: pd.DataFrame, title: str, notes: Sequence[str]) -> Table:
     texts |= {MEASURES[name].head: partial(measure_text, name=name) for name in names}
     every_note = [*repetition_notes(points), *([NORMALISED] if is_weak else []), *notes]
     every_note += [CEILING] if has_ceiling else []
-    return point_table(title, points, texts, every_note)
+    return text_table(title, by_place(points), STRONG, texts, every_note)
 
 
 @charts.styled

@@ -21,7 +21,7 @@ NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or different
 )
 def validation(results: Results) -> Outputs:
     """Yield the comparison."""
-    yield "table", [validation_table(*results.selected())]
+    yield "table", validation_table(*results.selected())
 
 
 def validation_table(trials: pd.DataFrame, notes: Sequence[str]) -> Table:

@@ -6,11 +6,12 @@ import pandas as pd
 
 from experiments.analysis.causes import BY_ABLATION
 from experiments.analysis.interference import slowdowns
+from experiments.analysis.select import STRONG
 from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
-from experiments.report.tables import Table, point_table
+from experiments.report.tables import Table, by_place, text_table
 from experiments.report.texts import (
     DASH,
     label,
@@ -38,7 +39,7 @@ def verdict(results: Results) -> Outputs:
     judged = verdicts(trials, results.parts)
     sentences = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
     sentences += answers(slowdowns(trials, results.parts))
-    yield "verdicts", [verdict_table(judged, f"{results.title}: what stops it", [*sentences, *NOTES, *notes])]
+    yield "verdicts", verdict_table(judged, f"{results.title}: what stops it", [*sentences, *NOTES, *notes])
 
 
 def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
@@ -50,7 +51,7 @@ def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
         "suspected": lambda row: row["suspected"] or DASH,
         "proved": lambda row: row["proved"] or DASH,
     }
-    return point_table(title, judged, texts, notes, judged.drop(columns=["ranking", "gains"]))
+    return text_table(title, by_place(judged.drop(columns=["ranking", "gains"])), STRONG, texts, notes)
 
 
 def sentence(row: Any) -> str:
