@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from errno import EIO, ENOENT
 from itertools import accumulate
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from augment.options import OptionError
@@ -72,18 +71,6 @@ def remove_folder(folder: Path) -> None:
     else:
         with suppress(FileNotFoundError), _remote(folder) as (filesystem, path):
             filesystem.rm(path, recursive=True)
-
-
-@contextmanager
-def as_local(file: Path) -> Iterator[Path]:
-    """Yield a local file itself, or a copy of the same name that lasts as long as the context."""
-    if is_local(file):
-        yield file
-        return
-    with TemporaryDirectory() as folder:
-        copy = Path(folder, file.name)
-        copy.write_bytes(read_bytes(file))
-        yield copy
 
 
 @contextmanager

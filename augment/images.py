@@ -40,10 +40,15 @@ def error_line(error: BaseException) -> str:
 
 def decode(path: Path) -> Pixels:
     """Return the image in a file. Raises ImageError, OSError."""
+    return decode_bytes(read_bytes(path), path)  # cv2.imread cannot open every name, and no address
+
+
+def decode_bytes(content: bytes, path: Path) -> Pixels:
+    """Return the image in the content of a file. Raises ImageError, which names the file."""
     import cv2
     import numpy as np
 
-    data = np.frombuffer(read_bytes(path), np.uint8)  # cv2.imread cannot open every name, and no address
+    data = np.frombuffer(content, np.uint8)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is not None:

@@ -45,7 +45,7 @@ class Sweeps:
     folders: list[Path] = field(default_factory=list)
 
     def measure(self, sweep: Sweep) -> list[Measured]:
-        self.cells.append([cells[0].cell for cells in sweep.requested])
+        self.cells.append([cell.cell for cell in sweep.requested])
         self.folders.append(Path.cwd())
         return [Measured(cell) for cell in self.cells[-1]]
 

@@ -13,7 +13,8 @@ from experiments.config.cell import Cell, CellFailedError
 from experiments.config.options import Config
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.sweep import preflight
-from experiments.sweep.sweep import Result, Sweep
+from experiments.sweep.cells import SweepCell
+from experiments.sweep.sweep import Sweep
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
 
@@ -42,8 +43,8 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Trial], N
 
 
 @pytest.fixture
-def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[Result]]:
-    def measure(*names: str, workers: int = 2, **options: Any) -> list[Result]:
+def run(fake: Callable[[Trial], None], tmp_path: Path) -> Callable[..., list[SweepCell]]:
+    def measure(*names: str, workers: int = 2, **options: Any) -> list[SweepCell]:
         known: dict[str, Any] = {
             "dataset": Synthetic(),
             "pipeline": {"transforms": [{"_target_": "albumentations.HorizontalFlip"}]},

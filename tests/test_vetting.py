@@ -301,7 +301,7 @@ def test_damage_gives_a_reason_or_an_image(
 def test_an_image_too_small_for_the_pipeline_is_listed(tmp_path: Path) -> None:
     for name, size in (("tiny.png", (4, 4)), ("enough.png", (5, 5))):
         Image.new("RGB", size).save(tmp_path / name)
-    pipeline = '{"transforms": [{"_target_": "albumentations.GridDistortion", "p": 0.1}]}'
+    pipeline = {"transforms": [{"_target_": "albumentations.GridDistortion", "p": 0.1}]}
     files = usable([tmp_path / "tiny.png", tmp_path / "enough.png"], MOST, pipeline=pipeline)
     assert files.good == (tmp_path / "enough.png",)
     assert files.bad["tiny.png"].startswith("4x4 pixels are too small for GridDistortion: ")

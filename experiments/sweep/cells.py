@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -12,19 +14,20 @@ from typing import Any
 from augment.filesystem import file_sizes
 from augment.images import error_line
 from augment.options import OptionError
-from experiments.config.cell import Cell
+from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
-from experiments.sweep.planned_row import cell_command, planned_columns
+from experiments.sweep.planned_row import planned_columns
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
 UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
+PLANNED = ("experiment", "pipeline", "runtime_name", "command", "cell")  # columns of a sweep's plan
 
 
 class SweepCell:
@@ -33,17 +36,19 @@ class SweepCell:
     def __init__(self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool) -> None:
         """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = per_round
+        self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
         self._inventory = inventory
-        self.inputs: Inputs | Exception = _inputs(cell, inventory)
-        planned = planned_columns(cell)
-        planned |= UNKNOWN_INPUTS if isinstance(self.inputs, Exception) else self.inputs.columns
+        self._inputs: Inputs | None = None
+        with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
+            self._inputs = inventory.inputs(cell.config)
+        planned = planned_columns(cell) | (self._inputs.columns if self._inputs else UNKNOWN_INPUTS)
         self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
             folder = f"{cell.config.output_dir}/{cell.label}-{self.identity[:8]}"
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
             planned["output_dir"] = str(cell.config.output_place)
-        self.cell, self._planned = cell, planned
+        self.cell, self._planned = cell, planned | {"cell": self.identity}
 
     @property
     def stored_rows(self) -> list[Row]:
@@ -63,8 +68,8 @@ class SweepCell:
         return [f"{self.cell.label} failed: {error}" for error in errors]
 
     @property
-    def numbers(self) -> str:
-        """A line like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
+    def line(self) -> str:
+        """Its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
         rows = self.stored_rows
         ok = ok_rows(rows)
         if not ok:
@@ -76,6 +81,16 @@ class SweepCell:
         rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
         return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
+    def seconds_per_task(self) -> float:
+        """Return the mean of all ok trials, infinity if there are none.
+
+        Raises CellFailedError if a trial of it or of a companion failed in this sweep.
+        """
+        if failures := [line for cell in (self, *self.companions) for line in cell.failures]:
+            raise CellFailedError("; ".join(failures))
+        ok = ok_rows(self.stored_rows)
+        return sum(row["wall_s"] / row["tasks"] for row in ok) / len(ok) if ok else math.inf
+
     def missing(self) -> int:
         """Return how many trials this sweep has to add; one if kept outputs are gone."""
         rows, config = self.stored_rows, self.cell.config
@@ -84,7 +99,9 @@ class SweepCell:
         wanted = self.per_round * config.repetitions
         if config.rerun:
             return wanted
-        return max(wanted - len(ok_rows(rows)), int(not self._outputs_kept(rows)))
+        names, present = self._outputs()
+        written = max((row["outputs"] for row in ok_rows(rows)), default=0)
+        return max(wanted - len(ok_rows(rows)), int(bool(names) and len(present) < written))
 
     def is_complete(self, rows: Sequence[Row], target: int) -> bool:
         """Return whether these rows hold `target` ok trials, or say that the cell does not apply."""
@@ -94,10 +111,8 @@ class SweepCell:
 
     def plan(self, target: int) -> Row:
         """Return its row in the plan of a sweep after which it has `target` ok trials."""
-        cell = self.cell
-        names = {"experiment": cell.experiment, "pipeline": cell.pipeline, "runtime_name": cell.runtime}
-        work = {"cell": self.identity, "label": cell.label, "command": cell_command(cell), "trials": target}
-        return names | work
+        planned = {name: self._planned[name] for name in PLANNED}
+        return planned | {"label": self.cell.label, "trials": target}
 
     def measure(self, sweep: str, number: int, target: int) -> Row | None:
         """Measure and store one trial in round `number` of a sweep, and return its row.
@@ -123,7 +138,6 @@ class SweepCell:
             "trial_id": token_hex(8),
             "sweep": sweep,
             "round": number,
-            "cell": self.identity,
             "earlier_ok": len(earlier_ok),
             "started_at": datetime.now(UTC),
         }
@@ -149,15 +163,8 @@ class SweepCell:
         """Raise OptionError if outputs would fall among the inputs or replace other files."""
         config, place = self.cell.config, self.cell.config.output_place
         option = f"output_dir={config.output_dir}"
-        try:
-            names, present = self._outputs()
-        except NotADirectoryError:
-            raise OptionError(f"{option}: not a folder; give a folder") from None
-        except (OptionError, OSError):  # becomes a failed row when the trial is tried
-            return
-        if not names or isinstance(self.inputs, Exception):
-            return
-        if place.resolve() in self.inputs.folders:
+        names, present = self._outputs()
+        if names and self._inputs and place.resolve() in self._inputs.folders:
             raise OptionError(f"{option}: holds the inputs; give another folder")
         written_before = any(row["output_dir"] == str(place) for row in ok_rows(self.stored_rows))
         if present and not written_before and not config.overwrite:
@@ -166,35 +173,25 @@ class SweepCell:
                 "give another folder or overwrite=true"
             )
 
-    def _outputs_kept(self, rows: Sequence[Row]) -> bool:
-        """Return whether all outputs that a trial wrote still exist; true if none is to be kept."""
-        try:
-            names, present = self._outputs()
-        except (OptionError, OSError):  # becomes a failed row when the trial is tried
-            return True
-        written = max((row["outputs"] for row in ok_rows(rows)), default=0)
-        return not names or len(present) >= written
-
     def _outputs(self) -> tuple[list[str], list[str]]:
-        """Return the names of outputs to keep and of those that exist. Raises OptionError, OSError."""
+        """Return the names of outputs to keep and of those that exist. Raises OptionError for no folder.
+
+        There are none if inputs or folder cannot be read: that becomes a failed row when the trial is tried.
+        """
         config = self.cell.config
-        if not (config.output_dir and config.strategy.complete) or self.cell.not_applicable:
+        is_kept = config.output_dir and config.strategy.complete and not self.cell.not_applicable
+        if not is_kept or not self._inputs:
             return [], []
-        if isinstance(self.inputs, Exception):
-            raise self.inputs
-        names = measure.workload(self.cell, self.inputs.files, None).output_names()
+        names = measure.workload(self.cell, self._inputs.files, None).output_names()
         try:
             sizes = file_sizes(config.output_place)
+        except NotADirectoryError:
+            raise OptionError(f"output_dir={config.output_dir}: not a folder; give a folder") from None
         except FileNotFoundError:
             return names, []
+        except OSError:
+            return [], []
         return names, [name for name in names if name in sizes]
-
-
-def _inputs(cell: Cell, inventory: Inventory) -> Inputs | Exception:
-    try:
-        return inventory.inputs(cell.config)
-    except (OptionError, OSError) as error:
-        return error
 
 
 def ok_rows(rows: Sequence[Row]) -> list[Row]:

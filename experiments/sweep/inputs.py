@@ -11,10 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from augment.filesystem import is_local, read_bytes
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
-from experiments.sweep.vetting import NotRegularError, Vetted, open_regular, pixel_count, usable
+from experiments.sweep.vetting import NotRegularError, Vetted, open_input, pixel_count, usable
 
 BATCH = 1024  # files at a time, because a future for each of 100,000 would take 200 MB
 T = TypeVar("T")
@@ -60,7 +59,7 @@ class Inventory:
         output = config.output_place if config.saving else None
         if output:
             output.mkdir(parents=True, exist_ok=True)
-        demands = (config.max_image_pixels, output, config.n_augmentations, json.dumps(config.pipeline))
+        demands = config.max_image_pixels, output, config.n_augmentations, config.pipeline
         key = f"{_images_key(config)} {demands}"
         vetted = self._once(key, lambda: usable(inputs.files, *demands))
         _refuse_bad_images(vetted, len(inputs.files), config.on_bad_image)
@@ -132,13 +131,9 @@ def inputs_digest(files: Sequence[Path]) -> str:
 
 def _digest_line(path: Path) -> bytes:
     try:
-        if not is_local(path):
-            whole = read_bytes(path)
-            content = f"{len(whole)} {hashlib.sha256(whole).hexdigest()}"
-        else:
-            with open_regular(path) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                content = f"{os.fstat(file.fileno()).st_size} {digest}"
+        with open_input(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            content = f"{file.seek(0, os.SEEK_END)} {digest}"
     except (OSError, NotRegularError) as error:
         content = f"- {type(error).__name__}"
     return f"{path.name} {content}\n".encode(errors="surrogateescape")

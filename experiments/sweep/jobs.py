@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -39,26 +40,28 @@ def measure(configuration: DictConfig) -> float:
     with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
         in_sweep = hydra.mode == RunMode.MULTIRUN
         sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], in_sweep)
-        [result] = sweep.measure()
-    log.info(result.line)
-    return result.seconds_per_task()
+        [cell] = sweep.measure()
+    log.info(cell.line)
+    return cell.seconds_per_task()
 
 
-# Hydra turns an Exception of a callback into a warning; plain_errors raises SystemExit instead.
-@plain_errors()
-def check_plain_command(job: DictConfig) -> None:
-    """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
-    _checked[:] = [Sweep([cell_of(job)], in_sweep=False)]
+class Guard(Callback):
+    """A callback that refuses a command that cannot work before anything is written or started."""
 
+    # Hydra turns an Exception of a callback into a warning; plain_errors raises SystemExit instead.
+    @plain_errors()
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
+        _checked[:] = [Sweep([cell_of(config)], in_sweep=False)]
 
-@plain_errors()
-def check_multirun(config: DictConfig) -> None:
-    """Check launcher, sweeper and results folder of a sweep. Raises SystemExit."""
-    HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
-    check_launcher(config)
-    check_sweeper(config)
-    if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
-        prepare(Path(config.results_dir).expanduser())
+    @plain_errors()
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Check launcher, sweeper and results folder of a sweep. Raises SystemExit."""
+        HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
+        check_launcher(config)
+        check_sweeper(config)
+        if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
+            prepare(Path(config.results_dir).expanduser())
 
 
 def cell_of(job: DictConfig) -> Cell:

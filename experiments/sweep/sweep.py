@@ -1,18 +1,15 @@
 """The cells of one command: checked, identified and measured in rounds."""
 
-import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
 
 from tqdm import tqdm
 
 from augment import pipeline
-from augment.pipeline import check_reuse
-from experiments.config.cell import Cell, CellFailedError
+from experiments.config.cell import Cell
 from experiments.store import files as store
 from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
@@ -24,26 +21,6 @@ LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
 BAR = "{desc} |{bar}| {elapsed} gone, about {remaining} to go{postfix}"
 
 
-@dataclass(frozen=True)
-class Result:
-    """A requested cell after its sweep."""
-
-    cell: SweepCell
-    failures: list[str]  # of this sweep, its companions' among them
-
-    @property
-    def line(self) -> str:
-        """The cell's numbers in one line."""
-        return self.cell.numbers
-
-    def seconds_per_task(self) -> float:
-        """Return the mean of all ok trials, or infinity if there are none. Raises CellFailedError."""
-        if self.failures:
-            raise CellFailedError("; ".join(self.failures))
-        ok = ok_rows(self.cell.stored_rows)
-        return sum(row["wall_s"] / row["tasks"] for row in ok) / len(ok) if ok else math.inf
-
-
 class Sweep:
     """The requested cells of one command with their companions, each identity once."""
 
@@ -52,11 +29,12 @@ class Sweep:
         inventory = inventory or Inventory()
         check_options(requested)
         self._by_identity: dict[str, SweepCell] = {}
-        self.requested: list[list[SweepCell]] = []  # each requested cell, followed by its companions
+        self.requested: list[SweepCell] = []
         for cell in requested:
-            planned = reversed(({cell: 1} | companions(cell)).items())
-            added = [self._add(SweepCell(new, per_round, inventory, in_sweep)) for new, per_round in planned]
-            self.requested.append(added[::-1])
+            beside = [self._add(SweepCell(*each, inventory, in_sweep)) for each in companions(cell).items()]
+            added = self._add(SweepCell(cell, 1, inventory, in_sweep))
+            added.companions = beside
+            self.requested.append(added)
         for sweep_cell in self.cells:
             sweep_cell.check_outputs()
         prepare(requested[0].config.results_folder)
@@ -73,8 +51,8 @@ class Sweep:
         """All cells, companions among them."""
         return list(self._by_identity.values())
 
-    def measure(self) -> list[Result]:
-        """Measure the missing trials in rounds, print a summary, and return the requested cells' results."""
+    def measure(self) -> list[SweepCell]:
+        """Measure the missing trials in rounds, print a summary, and return the requested cells."""
         for finding in preflight.first_machine_findings():
             print(f"warning: {finding}", file=sys.stderr)
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
@@ -82,9 +60,7 @@ class Sweep:
         if missing:
             self._measure_rounds(missing, targets)
         print(self._summary())
-        return [
-            Result(cells[0], [line for cell in cells for line in cell.failures]) for cells in self.requested
-        ]
+        return self.requested
 
     def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
@@ -123,13 +99,9 @@ def check_options(cells: Sequence[Cell]) -> None:
     """Raise OptionError for the first cell whose options or pipeline cannot work."""
     for cell in cells:
         cell.config.check()
-    for cell in {_pipeline_key(cell): cell for cell in cells}.values():
+    pipelines = {str((cell.config.pipeline, cell.config.runtime, cell.config.size())): cell for cell in cells}
+    for cell in pipelines.values():
         config = cell.config
         pipeline.check(config.pipeline)
         if config.runtime.reuse_pipeline and not cell.not_applicable:
-            check_reuse(config.pipeline, config.size() or LARGE_SIZE)
-
-
-def _pipeline_key(cell: Cell) -> str:
-    config = cell.config
-    return str((config.pipeline, config.runtime, config.size()))
+            pipeline.check_reuse(config.pipeline, config.size() or LARGE_SIZE)

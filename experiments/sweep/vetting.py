@@ -3,19 +3,19 @@
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from io import BufferedReader
+from io import BytesIO
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 
 from augment.datasets.base import Size
-from augment.filesystem import as_local, is_local
-from augment.images import ImageError, decode
+from augment.filesystem import is_local, read_bytes
+from augment.images import ImageError, decode_bytes
 from augment.pipeline import construct, leaves
 from augment.workload import Workload
 from experiments.machine.environment import usable_cpus
@@ -57,17 +57,19 @@ def usable(
     max_pixels: int,
     output: Path | None = None,
     n_augmentations: int = 1,
-    pipeline: str = '{"transforms": []}',
+    pipeline: Mapping[str, Any] | None = None,
 ) -> Vetted:
     """Decode the files of a folder as tasks do, and return which of them can be augmented.
 
     A file is bad if it is empty or not a regular file, if OpenCV cannot decode it, if it has more than
-    `max_pixels` pixels or too few for the `pipeline` (as JSON), or if the names of its outputs are too long
-    for the folder `output` (None: not saved).
+    `max_pixels` pixels or too few for the `pipeline`, or if the names of its outputs are too long for the
+    folder `output` (None: not saved).
     """
 
     def vet(file: Path) -> Size | str:
-        return name_problem(file, output, n_augmentations) or _size_or_reason(file, max_pixels, pipeline)
+        return name_problem(file, output, n_augmentations) or _size_or_reason(
+            file, max_pixels, pipeline or {}
+        )
 
     with ThreadPool(usable_cpus()) as pool:  # OpenCV decodes without the GIL
         outcomes = dict(zip(files, pool.map(vet, files), strict=True))
@@ -85,33 +87,33 @@ def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str |
     return None if fits else "name too long for its augmentations"
 
 
-def _size_or_reason(file: Path, max_pixels: int, pipeline: str) -> Size | str:
+def _size_or_reason(file: Path, max_pixels: int, pipeline: Mapping[str, Any]) -> Size | str:
     """Return width and height of a good file, or why it is bad."""
     try:
-        with as_local(file) as local, open_regular(local) as opened:
-            if not os.fstat(opened.fileno()).st_size:
+        with open_input(file) as opened:
+            if not opened.read(1):
                 return "empty"
-            width, height = dimensions(local) or (0, 0)
+            width, height = _header_size(opened)
             if not width:
                 return "no whole header of a known image format"
             if width * height > max_pixels:
                 return f"{width}x{height} pixels are more than max_image_pixels={max_pixels}"
-            height, width, _ = decode(local).shape
+            opened.seek(0)
+            height, width, _ = decode_bytes(opened.read(), file).shape
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except ImageError as error:
-        return str(error).removeprefix(f"{local}: ")
-    return misfit(pipeline, width, height) or (width, height)
+        return str(error).removeprefix(f"{file}: ")
+    return _misfit(pipeline, width, height) or (width, height)
 
 
-@cache
-def misfit(pipeline: str, width: int, height: int) -> str | None:
-    """Return why an image is too small for one of the pipeline's transforms (JSON); None if it is not."""
+def _misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
+    """Return why an image is too small for one of the pipeline's transforms; None if it is not."""
     if min(width, height) >= SMALLEST_SAFE_SIDE:
         return None
     import numpy as np
 
-    for declaration in leaves(json.loads(pipeline)):
+    for declaration in leaves(pipeline):
         transform = construct(declaration)
         try:
             transform(image=np.zeros((height, width, 3), np.uint8))
@@ -120,27 +122,31 @@ def misfit(pipeline: str, width: int, height: int) -> str | None:
     return None
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file for reading. Raises OSError, and NotRegularError before anything is opened."""
-    kind = stat.filemode(path.stat().st_mode)[0]
+def open_input(file: Path) -> BinaryIO:
+    """Open a regular file, or read one at an address. Raises OSError, and NotRegularError before it opens."""
+    if not is_local(file):
+        return BytesIO(read_bytes(file))
+    kind = stat.filemode(file.stat().st_mode)[0]
     if kind != "-":
         raise NotRegularError(f"not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}")
     # Non-blocking: if a FIFO has replaced the file since, opening it would wait for a writer.
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    return open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
-def dimensions(file: Path) -> Size | None:
-    """Return width and height from the header of a regular file; None if it is no image."""
+def _header_size(opened: BinaryIO) -> Size:
+    """Return width and height from the header of an image, 0 and 0 for another file."""
     try:
-        with open_regular(file) as opened, Image.open(opened, formats=FORMATS) as image:
+        with Image.open(opened, formats=FORMATS) as image:
             return image.size
     except Exception:  # parsers of broken headers raise anything
-        return None
+        return 0, 0
 
 
 def pixel_count(file: Path) -> int:
     """Return the pixels in an image's header, 0 for another file, or the bytes of a file at an address."""
     if not is_local(file):  # where reading the header would take as long as reading the whole file
         return int(file.stat().st_size)
-    width, height = dimensions(file) or (0, 0)
-    return width * height
+    with suppress(OSError, NotRegularError), open_input(file) as opened:
+        width, height = _header_size(opened)
+        return width * height
+    return 0
