@@ -1,35 +1,23 @@
-"""The random transform of a task: declared as data, seeded by the task, and applied to its image.
-
-A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …]}` of albumentations'
-transforms, or `{"library": "callable", "_target_": path of a factory, argument: value, …}`. A factory gets
-the task's seed and the arguments. It returns a function from image to image, of any library.
-"""
+"""The random transform of a task: declared as data, seeded by the task, and applied to its image."""
 
 from __future__ import annotations
 
-import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
-from hashlib import sha256
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from augment.declaration import CLASS, PipelineError, construct, instance, is_factory, leaves
 from augment.images import error_line
-from augment.options import OptionError
 
 if TYPE_CHECKING:
     from augment.images import Pixels
+    from augment.seeded_compose import Transformer
     from augment.task_log.writer import Log
 
-Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
-CLASS = "_target_"
 NO_ARGUMENTS = (CLASS, "library")  # keys of a factory's declaration
 LIBRARIES = ("albumentations", "callable")
 CHECKED_SEEDS = 4
 CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
-
-
-class PipelineError(OptionError):
-    """A declaration that makes no pipeline."""
 
 
 def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
@@ -41,11 +29,6 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
     sequence = SeedSequence(seed, spawn_key=(image_index, augmentation_index))
     return int(sequence.generate_state(1)[0])
-
-
-def is_factory(pipeline: Mapping[str, Any]) -> bool:
-    """Return whether a pipeline is made by a factory, not of albumentations' transforms."""
-    return pipeline.get("library") == "callable"
 
 
 def check(pipeline: Mapping[str, Any]) -> None:
@@ -84,17 +67,16 @@ def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = 
 
 
 def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: int, pixels: Pixels) -> Pixels:
-    if log is None or not log.timing:
-        return _call_factory(pipeline, seed)(pixels)
-    begin = log.clock()
+    begin = log.clock() if log and log.timing else None
     augmented = _call_factory(pipeline, seed)(pixels)
-    log.add_transform(str(pipeline[CLASS]).rpartition(".")[2], begin)
+    if log and begin is not None:
+        log.add_transform(str(pipeline[CLASS]).rpartition(".")[2], begin)
     return augmented
 
 
 def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
     arguments = {key: construct(value) for key, value in pipeline.items() if key not in NO_ARGUMENTS}
-    function: Callable[[Pixels], Pixels] = _instance(pipeline[CLASS], {"seed": seed, **arguments})
+    function: Callable[[Pixels], Pixels] = instance(pipeline[CLASS], {"seed": seed, **arguments})
     return function
 
 
@@ -105,8 +87,7 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     """
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
-        rebuilt, reused = (_digest(transformer(part, is_reused), size) for is_reused in (False, True))
-        if rebuilt != reused:
+        if _changes_if_reused(part, size):
             raise PipelineError(
                 f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it "
                 "keeps something from call to call, or draws from elsewhere than its seed); give "
@@ -114,61 +95,19 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
             )
 
 
-def _digest(transform: Transformer, size: tuple[int, int]) -> str:
-    """Return the digest of a few augmented images of alternating sizes. Raises PipelineError."""
-    from numpy.random import default_rng
+def _changes_if_reused(pipeline: Mapping[str, Any], size: tuple[int, int]) -> bool:
+    """Return whether a reused pipeline augments a few images of alternating sizes otherwise."""
+    import numpy as np
 
     for width, height in (CHECKED_SIZE, size):
-        images = [default_rng(0).integers(0, 256, (height + k, width + 2 * k, 3), "uint8") for k in (0, 8)]
-        tasks = [(seed, image.copy()) for seed in range(CHECKED_SEEDS) for image in images]
+        noise = np.random.default_rng(0).integers(0, 256, (height + 8, width + 16, 3), np.uint8)
+        tasks = [(seed, image) for seed in range(CHECKED_SEEDS) for image in (noise[:height, :width], noise)]
+        rebuilt, reused = (transformer(pipeline, is_reused) for is_reused in (False, True))
         try:
-            return sha256(b"".join(transform(*task).tobytes() for task in tasks)).hexdigest()
+            return not all(
+                np.array_equal(rebuilt(seed, image.copy()), reused(seed, image.copy()))
+                for seed, image in tasks
+            )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
     raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")
-
-
-def leaves(pipeline: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the declarations of all albumentations transforms of a pipeline, with p=1."""
-    for part in pipeline.get("transforms", ()):
-        if "transforms" in part:
-            yield from leaves(part)
-        else:
-            yield {**part, "p": 1}
-
-
-def class_paths(declaration: Any) -> Iterator[str]:
-    """Yield every class path that a declaration names."""
-    if isinstance(declaration, Mapping):
-        if CLASS in declaration:
-            yield str(declaration[CLASS])
-        declaration = list(declaration.values())
-    if isinstance(declaration, list | tuple):
-        for part in declaration:
-            yield from class_paths(part)
-
-
-def construct(declaration: Any) -> Any:
-    """Return the object that a declaration stands for: an instance for each mapping with a class path.
-
-    A list without mappings becomes a tuple, as albumentations takes ranges. `hydra.utils.instantiate` would
-    take four times as long, in every task.
-    """
-    if isinstance(declaration, Mapping):
-        arguments = {key: construct(value) for key, value in declaration.items() if key != CLASS}
-        return _instance(declaration[CLASS], arguments) if CLASS in declaration else arguments
-    if isinstance(declaration, list | tuple):
-        parts = [construct(part) for part in declaration]
-        return parts if any(isinstance(part, Mapping) for part in declaration) else tuple(parts)
-    return declaration
-
-
-def _instance(path: str, arguments: dict[str, Any]) -> Any:
-    try:
-        return _locate(path)(**arguments)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise PipelineError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
-
-
-_locate = cache(pkgutil.resolve_name)

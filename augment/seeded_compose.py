@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from albumentations import BasicTransform, Compose
 from albumentations.core.composition import BaseCompose
 
-from augment.pipeline import construct
+from augment.declaration import construct
 
 if TYPE_CHECKING:
     from augment.images import Pixels
-    from augment.pipeline import Transformer
     from augment.task_log.writer import Log
+
+Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
 
 
 def stream_seed(seed: int, place: int) -> int:
@@ -92,14 +93,14 @@ class LazyTransform:
 
 def make_lazy(group: BaseCompose, log: Log | None) -> None:
     """Wrap each transform below a group. An object that is listed twice keeps its one stream."""
-    _wrap_transforms(group, cache(partial(LazyTransform, log=log)))
-
-
-def _wrap_transforms(group: BaseCompose, wrap: Callable[[BasicTransform], LazyTransform]) -> None:
-    group.transforms = [wrap(part) if isinstance(part, BasicTransform) else part for part in group.transforms]
-    for part in group.transforms:
-        if isinstance(part, BaseCompose):
-            _wrap_transforms(part, wrap)
+    wrap = cache(partial(LazyTransform, log=log))
+    groups = [group]
+    while groups:
+        group = groups.pop()
+        group.transforms = [
+            wrap(part) if isinstance(part, BasicTransform) else part for part in group.transforms
+        ]
+        groups += [part for part in group.transforms if isinstance(part, BaseCompose)]
 
 
 def compose_transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None) -> Transformer:
@@ -109,13 +110,11 @@ def compose_transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log |
         make_lazy(reused, log)
 
     def transform(seed: int, pixels: Pixels) -> Pixels:
+        compose = build(pipeline, seed) if reused is None else reused
         if reused is not None:
-            compose = reused
-            compose.set_random_seed(seed)
-        else:
-            compose = build(pipeline, seed)
-            if log is not None and log.timing:
-                make_lazy(compose, log)
+            reused.set_random_seed(seed)
+        elif log is not None and log.timing:
+            make_lazy(compose, log)
         return cast("Pixels", compose(image=pixels)["image"])
 
     return transform

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
-from augment.pipeline import PipelineError, check, construct, task_seed
+from augment.declaration import PipelineError, construct
+from augment.pipeline import check, task_seed
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
 INDEX = some.integers(0, 10_000)

@@ -7,7 +7,8 @@ import albumentations
 import numpy as np
 from omegaconf import OmegaConf
 
-from augment.pipeline import CLASS, task_seed, transformer
+from augment.declaration import CLASS
+from augment.pipeline import task_seed, transformer
 from augment.seeded_compose import build, stream_seed
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from augment.declaration import CLASS, PipelineError, leaves
 from augment.images import ImageError
-from augment.pipeline import CLASS, PipelineError, check, check_reuse, leaves, transformer
+from augment.pipeline import check, check_reuse, transformer
 from augment.runtime import Runtime
 from augment.seeded_compose import LazyTransform
 from augment.strategies import STRATEGIES

@@ -11,8 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from augment.declaration import is_factory
 from augment.options import OptionError, determining
-from augment.pipeline import is_factory
 from augment.strategies import Strategy
 from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus

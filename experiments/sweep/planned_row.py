@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from augment.declaration import class_paths
 from augment.options import determining
-from augment.pipeline import class_paths
 from experiments.config.cell import Cell, command
 from experiments.machine import environment
 from experiments.machine.limits import file_system

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from augment.datasets.base import Size
+from augment.declaration import construct, leaves
 from augment.filesystem import is_local, read_bytes
 from augment.images import ImageError, decode_bytes
-from augment.pipeline import construct, leaves
 from augment.workload import Workload
 from experiments.machine.environment import usable_cpus
 
