@@ -23,21 +23,27 @@ def test_deltas_make_the_log_that_their_process_has(tmp_path: Path) -> None:
     assert copy.header == original.header._replace(node=b"node/1")
 
 
-def test_two_machines_are_compared_by_the_time_of_day(tmp_path: Path) -> None:
-    here, there = Clock("a", 100.0, 5000.0), Clock("b", 7.0, 5001.0)
-    assert here.ahead_of(there) == pytest.approx(94.0), "7 there is 101 here, a second later"
-    assert here.ahead_of(here._replace(counter_s=1.0)) == 0.0, "of one boot"
-
-
 def test_times_of_another_machine_are_shifted(tmp_path: Path) -> None:
     for name in ("there", "here"):
         (tmp_path / name).mkdir()
     log = FakeLog(tmp_path / "there")
     log.do_task((0, 0), read=1)
     delta = LogDelta.of(log, "node/1")
-    now = Clock.now()
-    delta._replace(clock=Clock("another", now.counter_s - 50, now.time_s)).append_to(tmp_path / "here")
+    now = Clock.here()
+    delta._replace(clock=Clock("another", now.ahead_s - 50)).append_to(tmp_path / "here")
     [process] = read(tmp_path / "here")
     assert process.tasks[["start", "end", "read"]].tolist() == [
         (pytest.approx(150, abs=0.1), pytest.approx(151, abs=0.1), 1)
     ]
+
+
+def test_times_of_this_machine_are_kept_if_its_time_of_day_is_set(tmp_path: Path) -> None:
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+    log = FakeLog(tmp_path / "there")
+    log.do_task((0, 0), read=1)
+    now = Clock.here()
+    delta = LogDelta.of(log, "node/1")._replace(clock=now._replace(ahead_s=now.ahead_s - 50))
+    delta.append_to(tmp_path / "here")
+    [process] = read(tmp_path / "here")
+    assert process.header.shift_s == 0

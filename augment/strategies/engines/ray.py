@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
 QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# The processes of a local cluster die with the one that started it, by PR_SET_PDEATHSIG. Its two agents
+# first try for this long to tell the server: they end 12 s after a kill, and by default 70 s.
+LOCAL_ENVIRONMENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
 RETRIES = 3
 # A socket's path has at most 107 bytes (unix(7)), of which Ray adds 68 to its folder's.
@@ -63,13 +65,13 @@ class Ray(Engine):
         return self.address == LOCAL
 
     def load(self) -> None:
-        os.environ |= QUIET_ENVIRONMENT
+        os.environ |= QUIET_ENVIRONMENT | (LOCAL_ENVIRONMENT if self.on_this_machine else {})
         import ray  # noqa: F401
 
     def run(self, job: Job) -> None:
         import ray
 
-        with master(job), _session_folder(job.logs.parent) as folder, _guarded(folder):
+        with master(job), _session_folder(job.logs.parent) as folder:
             of_local_cluster: dict[str, Any] = {
                 "num_cpus": job.workers,
                 "include_dashboard": False,
@@ -93,24 +95,6 @@ def _session_folder(trial: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
-
-
-@contextmanager
-def _guarded(folder: Path) -> Iterator[None]:
-    """End this process's session and remove `folder` if this process is killed meanwhile.
-
-    Ray's processes and sockets would outlive it. A session that another process began is left alone.
-    """
-    if os.getsid(0) != os.getpid():
-        yield
-        return
-    script = Path(__file__).with_name("ray_guard.py")
-    command = [sys.executable, str(script), str(os.getsid(0)), str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as guard:
-        try:
-            yield
-        finally:
-            guard.communicate("x")
 
 
 def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
@@ -146,64 +130,50 @@ def _run_batch(shared: list[Any], batch: Batch) -> LogDelta:
     return LogDelta.of(runner.log, f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}")
 
 
-_runners: dict[Any, tuple[TaskRunner, list[str]]] = {}
-
-
+@cache  # for later batches, because a job may name many files
 def _runner(shared: Any) -> tuple[TaskRunner, list[str]]:
-    """Return this process's runner of a job that the master has put, and the fault lines it reports.
-
-    The runner stays for later batches, because a job may name many files.
-    """
+    """Return this process's runner of a job that the master has put, and the fault lines it reports."""
     import ray
 
-    if shared not in _runners:
-        fault_lines: list[str] = []
-        job = ray.get(shared)
-        with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
-            runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER)
-        runner.report = fault_lines.append
-        _runners[shared] = runner, fault_lines
-    return _runners[shared]
+    fault_lines: list[str] = []
+    with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
+        runner = TaskRunner(replace(ray.get(shared), logs=Path(logs)), Role.WORKER)
+    runner.report = fault_lines.append
+    return runner, fault_lines
 
 
 class Clock(NamedTuple):
-    """A reading of a machine's clocks, by which the logs of two machines can be compared."""
+    """The clock of a machine's logs, compared with its time of day."""
 
-    boot: str  # equal for processes of one machine, whose counters are then one
-    counter_s: float
-    time_s: float  # since the epoch
+    boot: str  # equal for processes of one machine, whose clock is one
+    ahead_s: float
 
     @classmethod
-    def now(cls) -> Clock:
+    def here(cls) -> Clock:
+        """Read the clocks of this machine."""
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        return cls(boot, time.perf_counter(), time.time())
-
-    def ahead_of(self, other: Clock) -> float:
-        """Return the seconds by which this counter is ahead; as exact as both machines' time of day."""
-        if self.boot == other.boot:
-            return 0.0
-        return (self.counter_s - self.time_s) - (other.counter_s - other.time_s)
+        return cls(boot, time.perf_counter() - time.time())
 
 
 class LogDelta(NamedTuple):
     """The header of a process's log, and the blocks that the log gained since the last delta."""
 
     node: str
+    clock: Clock
     header: bytes
     blocks: bytes
-    clock: Clock
 
     @classmethod
     def of(cls, log: Log, node: str) -> LogDelta:
         """Drain a log of this process."""
-        return cls(node, *log.drain(), Clock.now())
+        return cls(node, Clock.here(), *log.drain())
 
     def append_to(self, logs: Path) -> None:
-        """Append it to the log of its process in the folder of a trial's logs."""
-        header = Header._make(HEADER.unpack(self.header))
-        shift_s, node = Clock.now().ahead_of(self.clock), self.node.encode()[:64]
+        """Append it to the log of its process; times of another machine are as right as its time of day."""
+        here, header = Clock.here(), Header._make(HEADER.unpack(self.header))
+        shift_s = 0.0 if here.boot == self.clock.boot else here.ahead_s - self.clock.ahead_s
         path = logs / f"{self.node.replace('/', '-')}-{header.thread}.log"
         with open(path, "r+b" if path.exists() else "xb") as file:
-            file.write(HEADER.pack(*header._replace(shift_s=shift_s, node=node)))
-            file.seek(0, 2)
+            file.write(HEADER.pack(*header._replace(shift_s=shift_s, node=self.node.encode()[:64])))
+            file.seek(0, os.SEEK_END)
             file.write(self.blocks)
