@@ -17,12 +17,13 @@ from experiments import ROOT
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment
-from experiments.store.columns import DETERMINING, TRIALS, Determines, identity
+from experiments.store import columns
+from experiments.store.columns import DETERMINING, TRIALS, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.planned_row import pipeline_digest
 
-ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is Determines.ENVIRONMENT}
+ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is columns.ENVIRONMENT}
 
 
 def cell(strategy: Strategy | None = None, **options: Any) -> Cell:
@@ -142,8 +143,8 @@ def test_identity_changes_with_machine_code_and_versions() -> None:
 def test_determining_option_is_a_column_of_its_type() -> None:
     hints = get_type_hints(Config)
     options = {each.name: hints[each.name] for each in fields(Config) if each.metadata.get("determines")}
-    columns = {each.name: each.kind for each in TRIALS if each.determines is Determines.WORK}
-    assert options.items() <= columns.items()
+    known = {each.name: each.kind for each in TRIALS if each.determines is columns.WORK}
+    assert options.items() <= known.items()
 
 
 def test_reading_results_imports_neither_hydra_nor_options() -> None:

@@ -136,7 +136,7 @@ def write_logs(folder: Path, n_tasks: int) -> None:
 
 def peak_bytes_of_storing(folder: Path) -> int:
     """Store a trial from its logs, as a sweep does; return the peak memory of this process."""
-    row, result = trial("p2", 2, 1.0), Result(100, 1.0, 1.0, 0.0, 0.0, 0, "fork", {})
+    row, result = trial("p2", 2, 1.0), Result(100, {"wall_s": 1.0})
     outcome = Outcome(result, None, read(folder))
     store.write(
         folder / "results", "p2", row, detail_tables(outcome, row["trial_id"], saving=True, complete=True)

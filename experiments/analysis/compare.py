@@ -7,10 +7,11 @@ import pandas as pd
 from augment.strategies.instruments.interference import Interference
 from experiments.analysis.select import NoTrialsError, ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
-from experiments.store.columns import DETERMINING, OK, Determines
+from experiments.store import columns
+from experiments.store.columns import DETERMINING, OK
 
-WORK = [column.name for column in DETERMINING if column.determines is Determines.WORK]
-ENVIRONMENT = [column.name for column in DETERMINING if column.determines is Determines.ENVIRONMENT]
+WORK = [column.name for column in DETERMINING if column.determines is columns.WORK]
+ENVIRONMENT = [column.name for column in DETERMINING if column.determines is columns.ENVIRONMENT]
 NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
 SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"

@@ -91,7 +91,6 @@ class SimulatedMachine:
     def _known(self, order: Order) -> dict[str, Any]:
         """Return what is known of a trial before it."""
         strategy, workers, runtime = order.candidate
-        pixels = {str(place): each for place, each in enumerate(self.model.sample(order.images))}
         return {
             "trial_id": str(len(self._trials)),
             "experiment": "advise",
@@ -107,7 +106,6 @@ class SimulatedMachine:
             "n_images": order.images,
             "n_augmentations": order.augmentations,
             "tasks": order.images * order.augmentations,
-            "sampled_images": json.dumps(pixels),
             "machine": "simulated",
             "usable_cpus": self.model.cpus,
             "saving": True,

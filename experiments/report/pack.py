@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from experiments.analysis.breakdown import BreakdownError
@@ -32,11 +33,11 @@ class RecordingReader(store.DetailReader):
         super().__init__(results, experiment)
         self.columns_read: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
-    def rows(self, table: str, trial_id: str, columns: list[str] | None = None) -> pa.Table:
+    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the rows of a table of one trial, and keep the names of their columns."""
-        rows = super().rows(table, trial_id, columns)
+        rows = super().of(table, trial_id, columns)
         if len(rows):
-            self.columns_read[table][trial_id].update(rows.column_names)
+            self.columns_read[table][trial_id].update(map(str, rows))
         return rows
 
 
@@ -45,13 +46,18 @@ def pack(source: Path, target: Path) -> None:
     for table in WHOLE_TABLES:
         for folder in sorted((source / table).glob("*/")):
             path = target / table / folder.name / f"{table}.parquet"
-            store.write_table(path, store.read_arrow(folder, table), **ZSTD)
+            store.write_table(path, _arrow(store.read(folder, table), table), **ZSTD)
     for experiment, reader in _readers_of_reports(source).items():
         for table, read in reader.columns_read.items():
             columns = {"trial_id"}.union(*read.values())
             names = [name for name in schema(table).names if name in columns]
-            rows = pa.concat_tables(reader.rows(table, trial_id, names) for trial_id in sorted(read))
-            _write_details(target / table / experiment / f"{table}.parquet", rows, table)
+            rows = pd.concat(reader.of(table, trial_id, names) for trial_id in sorted(read))
+            _write_details(target / table / experiment / f"{table}.parquet", _arrow(rows, table), table)
+
+
+def _arrow(rows: pd.DataFrame, table: str) -> pa.Table:
+    fields = [field for field in schema(table) if field.name in rows]
+    return pa.Table.from_pandas(rows, pa.schema(fields), preserve_index=False)
 
 
 def _readers_of_reports(source: Path) -> dict[str, RecordingReader]:

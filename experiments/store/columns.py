@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
 from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -20,11 +19,8 @@ UNTOUCHED = "none"  # the ablation that changes no policy
 ADHOC = "adhoc"  # the experiment of a plain command
 
 
-class Determines(Enum):
-    """The subjects of columns that can change the measured times."""
-
-    WORK = auto()  # the work and how it is carried out; `compare` pairs cells with equal work
-    ENVIRONMENT = auto()  # the machine and the code
+WORK = "work"  # determines it; `compare` pairs cells with equal work
+ENVIRONMENT = "environment"  # determines how long it takes: the machine and the code
 
 
 @dataclass(frozen=True)
@@ -35,25 +31,20 @@ class Column:
     kind: type
     nullable: bool
     doc: str
-    determines: Determines | None = None
+    determines: str | None = None  # WORK or ENVIRONMENT, if it can change the measured times
     within: tuple[str, ...] = ()
 
 
-def column(doc: str, determines: Determines | None = None, within: tuple[str, ...] = ()) -> Any:
+def column(doc: str, determines: str | None = None, within: tuple[str, ...] = ()) -> Any:
     """Declare a column in the body of a table; its annotation is its type."""
     return doc, determines, within
 
 
 def _columns(table: type) -> tuple[Column, ...]:
-    return tuple(_column(name, hint, *vars(table)[name]) for name, hint in get_type_hints(table).items())
-
-
-def _column(name: str, hint: Any, *declared: Any) -> Column:
-    kinds = get_args(hint) or (hint,)
-    return Column(name, kinds[0], NoneType in kinds, *declared)
-
-
-WORK, ENVIRONMENT = Determines.WORK, Determines.ENVIRONMENT
+    hints = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(table).items()}
+    return tuple(
+        Column(name, kinds[0], NoneType in kinds, *vars(table)[name]) for name, kinds in hints.items()
+    )
 
 
 class Trial:
@@ -78,16 +69,14 @@ class Trial:
     ablation: str = column("the one changed policy in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
     pipeline_digest: str = column(
-        "SHA-256 of the pipeline's declaration and of its classes of the user", WORK
+        "SHA-256 of the pipeline's declaration and of the user's classes in it", WORK
     )
     files: int | None = column("number of input files, bad ones too; null if they cannot be listed", WORK)
     inputs_digest: str | None = column(
         "SHA-256 of names, sizes and contents of the input files", WORK, within=("width", "height")
     )
     output_file_system: str | None = column(
-        "type and mount point of the outputs' file system; null if not saving",
-        WORK,
-        within=("saving",),
+        "type and mount point of the outputs' file system; null if not saving", WORK, within=("saving",)
     )
 
     workers: int = column("number of working processes, P_Q's savers among them", WORK)
@@ -108,7 +97,6 @@ class Trial:
     inputs: str | None = column("folder of the input images")
     n_images: int | None = column("number of augmented images")
     tasks: int | None = column("n_images × n_augmentations")
-    sampled_images: str | None = column("pixels (at an address bytes) of a sample's images by name, as JSON")
     skipped_images: str | None = column("reasons why files were left out, by name, as JSON")
     output_dir: str | None = column("folder of the kept outputs; null if they are removed")
     scratch_dir: str | None = column("folder of outputs that are not kept; null: the system's")
@@ -118,18 +106,15 @@ class Trial:
     cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
     cpu_system_s: float | None = column("system CPU seconds, likewise")
     peak_rss_bytes: int | None = column(
-        "sum of the peak resident memory of the trial's processes, an upper bound: peaks need not "
-        "coincide, and shared pages count once per process"
+        "sum of all processes' peak resident memory, an upper bound: shared pages count once per process"
     )
     processes: int | None = column("number of the trial's processes: master, workers, queue manager")
     master_read_s: float | None = column("seconds in which the master read images to send them")
     master_threads_cpu_s: float | None = column("CPU seconds of the master's other threads, such as Pool's")
-    master_sent_bytes: int | None = column("bytes the master wrote to pipes and sockets")
     kernel_before_s: float | None = column("seconds of a fixed piece of work just before the trial")
     kernel_after_s: float | None = column("seconds of the same work just after the trial")
     steal_s: float | None = column(
-        "seconds in the timed region for which the hypervisor gave the trial's CPUs to others; this and the "
-        "next two are from /proc/stat, in ticks of 10 ms, null if it does not show these CPUs"
+        "seconds for which a hypervisor gave the trial's CPUs to others; like the next two in ticks of 10 ms"
     )
     iowait_s: float | None = column("seconds in which these CPUs idled while a process waited for a disk")
     others_cpu_s: float | None = column("CPU seconds of other programs on these CPUs")
@@ -177,8 +162,7 @@ class Task:
     file_wait_s: float | None = column("part of read_s and write_s without a CPU; null before version 1.1")
     end_s: float = column("end of the task, counted like start_s")
     cpu_user_s: float = column(
-        "user CPU seconds in the task, saver included; of tasks less than 5 ms apart this and the next three "
-        "are shares of their sum, by their seconds"
+        "user CPU seconds, saver included; short tasks share this and the next three by their seconds"
     )
     cpu_system_s: float = column("system CPU seconds in the task, saver included")
     minor_faults: int = column("number of page faults without a disk access, saver included")

@@ -3,14 +3,14 @@
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import ROOT
-from experiments.store.columns import DETAIL_TABLES, TABLES, schema
+from experiments.store.columns import DETAIL_TABLES, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,31 +31,35 @@ def write(
 
     An empty table is left out. The trial counts once its row is written.
     """
-    import pyarrow as pa
-
-    printable = {key: _printable(value) for key, value in row.items()}
-    trial = pa.Table.from_pylist([printable], schema("trials"))
-    name = f"{label}-{row['cell']}-{row['trial_id']}.parquet"
+    trial = _arrow("trials", [row])
+    name = Path(row["experiment"], f"{label}-{row['cell']}-{row['trial_id']}.parquet")
     for table, content in details:
         if content.num_rows:
-            write_table(results / table / str(row["experiment"]) / name, content)
+            write_table(results / table / name, content)
         del content  # frees the table before the next is built: a million tasks take gigabytes
-    path = results / "trials" / str(row["experiment"]) / name
-    write_table(path, trial)
-    return path
+    write_table(results / "trials" / name, trial)
+    return results / "trials" / name
 
 
-def write_before(results: Path, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_before(results: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a sweep's `plans` or `candidates`, one file for each experiment. Raises StoreError."""
+    for experiment in dict.fromkeys(row["experiment"] for row in rows):
+        planned = [row for row in rows if row["experiment"] == experiment]
+        write_table(results / table / experiment / f"{planned[0]['sweep']}.parquet", _arrow(table, planned))
+
+
+def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
+    """Return rows as one of TABLES, text as valid UTF-8; file names in it may hold any bytes."""
     import pyarrow as pa
 
-    of_experiments: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        printable = {key: _printable(value) for key, value in row.items()}
-        of_experiments.setdefault(row["experiment"], []).append(printable)
-    for experiment, planned in of_experiments.items():
-        path = results / table / experiment / f"{planned[0]['sweep']}.parquet"
-        write_table(path, pa.Table.from_pylist(planned, schema(table)))
+    printable = [
+        {
+            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(printable, schema(table))
 
 
 def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
@@ -80,11 +84,6 @@ def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
         ) from error
 
 
-def _printable(value: Any) -> Any:
-    """Return text as valid UTF-8; file names in it may hold any bytes."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-
-
 def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:
     """Return the rows of one cell, oldest first. Damaged files do not count; `read` names them."""
     paths = (results / "trials" / experiment).glob(f"*-{cell}-*.parquet")
@@ -104,12 +103,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def read(folder: Path, table: str) -> "pd.DataFrame":
     """Return all rows of one of TABLES below a folder; name damaged and foreign files on stderr."""
-    frame: pd.DataFrame = read_arrow(folder, table).to_pandas()
-    return frame
-
-
-def read_arrow(folder: Path, table: str) -> "pa.Table":
-    """Return the same as an Arrow table."""
     import pyarrow as pa
 
     tables = [schema(table).empty_table()]
@@ -119,7 +112,8 @@ def read_arrow(folder: Path, table: str) -> "pa.Table":
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             print(f"warning: {path} is left out: {reason}; remove or restore it", file=sys.stderr)
-    return pa.concat_tables(tables)
+    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return frame
 
 
 def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
@@ -137,17 +131,17 @@ def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) 
     """
     import pyarrow as pa
 
-    wanted, have = schema(table), {*content.column_names}
+    wanted = schema(table)
     if names:
         wanted = pa.schema([wanted.field(name) for name in names])
     if content.schema == wanted:
         return content
-    lacking = [column for column in TABLES[table] if column.name in {*wanted.names} - have]
-    if foreign := [column.name for column in lacking if not column.nullable]:
+    lacking = [field for field in wanted if field.name not in content.column_names]
+    if foreign := [field.name for field in lacking if not field.nullable]:
         raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
-    nulls = {column.name: pa.nulls(len(content), wanted.field(column.name).type) for column in lacking}
-    columns = [nulls[name] if name in nulls else content[name] for name in wanted.names]
-    return pa.table(columns, wanted.names).cast(wanted)
+    for field in lacking:
+        content = content.append_column(field, pa.nulls(len(content), field.type))
+    return content.select(wanted.names).cast(wanted)
 
 
 class DetailReader:
@@ -169,22 +163,15 @@ class DetailReader:
 
     def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
         """Return the rows of a detail table of one trial, none if not recorded. Raises StoreError."""
-        frame: pd.DataFrame = self.rows(table, trial_id, columns).to_pandas()
-        return frame
-
-    def rows(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pa.Table":
-        """Return the same as an Arrow table."""
         import pyarrow as pa
 
-        names = columns or schema(table).names
-        source = self._sources.get((table, trial_id))
+        source = self._sources.get((table, trial_id), schema(table).empty_table())
         try:
-            if source is None:
-                return schema(table).empty_table().select(names)
-            content = _content(source, names) if isinstance(source, Path) else source
-            return _in_schema(content, table, names)
+            content = _content(source, columns) if isinstance(source, Path) else source
+            frame: pd.DataFrame = _in_schema(content, table, columns).to_pandas()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise StoreError(f"{table} of trial {trial_id} cannot be read: {error}") from error
+        return frame
 
 
 def _by_trial(path: Path) -> Iterator[tuple[str, "pa.Table"]]:

@@ -1,7 +1,6 @@
 """The input files of a sweep's cells: listed, sampled, identified and checked once for all cells."""
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +23,11 @@ class Inputs:
     """The image files of a cell, bad ones among them."""
 
     files: tuple[Path, ...]
-    sampled_pixels: dict[str, int] | None  # by file name, if the files are a sample
 
     @cached_property
     def columns(self) -> dict[str, Any]:
         """The columns of a trial that identify the inputs; computed on first use: it reads every byte."""
-        sample = {"sampled_images": json.dumps(self.sampled_pixels)} if self.sampled_pixels else {}
-        return sample | {"files": len(self.files), "inputs_digest": inputs_digest(self.files)}
+        return {"files": len(self.files), "inputs_digest": inputs_digest(self.files)}
 
     @property
     def folders(self) -> set[Path]:
@@ -86,9 +83,7 @@ def _images_key(config: Config) -> str:
 def _inputs(config: Config) -> Inputs:
     cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
     listed = config.dataset.files(config.n_images, config.size(), config.seed, cache.expanduser())
-    files = tuple(stratified_sample([path.absolute() for path in listed], config.sample, config.seed))
-    sampled_pixels = {path.name: pixel_count(path) for path in files} if config.sample else None
-    return Inputs(files, sampled_pixels)
+    return Inputs(tuple(stratified_sample([path.absolute() for path in listed], config.sample, config.seed)))
 
 
 def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -> None:

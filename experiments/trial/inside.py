@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any
 
 from augment.images import error_line
 from augment.pipeline import check
@@ -36,16 +36,10 @@ JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
 
 @dataclass(frozen=True)
 class Result:
-    """A strategy's times and counts, as the process that ran it knows them."""
+    """The times and counts of a strategy, as the process that ran it knows them."""
 
     begin: float  # of the timed region, on the clock of the logs
-    wall_s: float
-    cpu_user_s: float  # of this process in the timed region, and of the others from begin to end
-    cpu_system_s: float
-    threads_cpu_s: float  # of this process's other threads, except those that work
-    sent_bytes: int  # written by this process, mostly to pipes and sockets
-    start_method: str | None
-    load_columns: dict[str, float]  # of the trial: what else the machine did in the timed region
+    columns: dict[str, Any]  # of the trial
 
 
 def main(folder: Path, parent_pid: int) -> None:
@@ -72,39 +66,35 @@ def main(folder: Path, parent_pid: int) -> None:
 def timed(strategy: Strategy, job: Job) -> Result:
     """Run the strategy in the timed region, the only one of the suite, and return its result."""
     cpus = os.sched_getaffinity(0)
-    before, machine_before = _Counters.now(), disturbance.cpu_counters(cpus)
+    before, machine_before = _cpu_s(), disturbance.cpu_counters(cpus)
     begin = time.perf_counter()
     strategy.run(job)
     wall_s = time.perf_counter() - begin
-    after, machine_after = _Counters.now(), disturbance.cpu_counters(cpus)
-    user_s, system_s, threads_s, sent = (late - early for late, early in zip(after, before, strict=True))
+    after, machine_after = _cpu_s(), disturbance.cpu_counters(cpus)
+    user_s, system_s, threads_s = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
     master = b"", os.getpid()
     others = [header for header in headers if header.process != master]
-    threads = [header for header in headers if header.process == master and header.thread != header.pid]
-    threads_s -= sum(header.cpu_user_s + header.cpu_system_s for header in threads)
-    user_s += sum(header.cpu_user_s for header in others)
+    working = [header for header in headers if header.process == master and header.thread != header.pid]
+    user_s += sum(header.cpu_user_s for header in others)  # from their begin to their end
     system_s += sum(header.cpu_system_s for header in others)
-    columns = disturbance.load_columns(machine_before, machine_after, user_s + system_s)
     methods = {str(process._start_method) for process in PROCESSES}  # type: ignore[attr-defined]
-    method = ",".join(sorted(methods)) or None
-    return Result(begin, wall_s, user_s, system_s, threads_s, int(sent), method, columns)
+    columns = {
+        "wall_s": wall_s,
+        "cpu_user_s": user_s,
+        "cpu_system_s": system_s,
+        "master_threads_cpu_s": threads_s - sum(each.cpu_user_s + each.cpu_system_s for each in working),
+        "start_method": ",".join(sorted(methods)) or None,
+        **disturbance.load_columns(machine_before, machine_after, user_s + system_s),
+    }
+    return Result(begin, columns)
 
 
-class _Counters(NamedTuple):
-    """The CPU time and output of this process so far."""
-
-    user_s: float
-    system_s: float
-    threads_s: float  # CPU seconds of all threads but the calling one
-    written_bytes: float
-
-    @classmethod
-    def now(cls) -> Self:
-        process, thread = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_THREAD)
-        threads_s = process.ru_utime + process.ru_stime - thread.ru_utime - thread.ru_stime
-        written = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())["wchar"]
-        return cls(process.ru_utime, process.ru_stime, threads_s, int(written))
+def _cpu_s() -> tuple[float, float, float]:
+    """Return this process's user and system CPU seconds, and those of all threads but the calling one."""
+    process, thread = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_THREAD)
+    threads_s = process.ru_utime + process.ru_stime - thread.ru_utime - thread.ru_stime
+    return process.ru_utime, process.ru_stime, threads_s
 
 
 if __name__ == "__main__":

@@ -21,19 +21,13 @@ def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool) -> d
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
     columns = {
-        "wall_s": result.wall_s,
-        "cpu_user_s": result.cpu_user_s,
-        "cpu_system_s": result.cpu_system_s,
+        **result.columns,
         "peak_rss_bytes": sum({header.process: header.peak_rss_bytes for header in headers}.values()),
         "processes": len({header.process for header in headers}),
         "savers": sum(header.role is Role.SAVER for header in headers) or None,
         "opencv_threads": max(header.opencv_threads for header in workers),
         "worker_threads": max(header.os_threads for header in workers),
-        "start_method": result.start_method,
-        "master_threads_cpu_s": result.threads_cpu_s,
-        "master_sent_bytes": result.sent_bytes,
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
-        **result.load_columns,
     }
     return columns | _output_columns(job.workload, complete)
 
