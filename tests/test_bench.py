@@ -59,7 +59,7 @@ def test_the_section_names_what_does_not_apply(tmp_path: Path) -> None:
     table = tables["table"]
     assert "Ray: ray needs ray: pip install ray." in table.notes
     assert {row[3]: row[7] for row in table.rows if row[5] == "fast"}["dynamic"].startswith("100 %")
-    assert set(figures) == {"ceiling_share"}
+    assert set(figures) == {"ceiling_share_study"}
 
 
 def test_augmentations_make_trials_of_as_many_pixels() -> None:

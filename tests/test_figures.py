@@ -19,7 +19,7 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import BEYOND_CEILING, GREY, PUBLISHED, Chart, look
+from experiments.report.charts import CEILING, GREY, PUBLISHED, Chart, ceiling_figure, look
 from experiments.report.sections.scaling import scaling_figure
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
@@ -87,7 +87,8 @@ def test_chart_of_scaling_shows_points_ideal_and_legend(
         ):
             assert to_hex(line(axes, name).get_color()) == look(strategy)["color"].lower()
     names = [entry.get_text() for entry in figure.legends[0].get_texts()]
-    assert names[-6:] == ["ideal", BEYOND_CEILING, "CPUs", "no interval", "failed", PUBLISHED]
+    others = [] if measure == "efficiency" else [CEILING]
+    assert names[4:] == ["ideal", *others, "CPUs", "no interval", "failed", PUBLISHED]
 
 
 def test_workers_are_integers_on_a_binary_axis() -> None:
@@ -116,10 +117,19 @@ def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
     assert hollow == pytest.approx([3.0])
 
 
-def test_chart_of_the_ceiling_is_in_per_cent_of_the_copies() -> None:
-    axes = chart("ceiling_share").axes[0]
-    assert heights(axes, "P_1") == pytest.approx([75.0, 80.0])
-    assert axes.get_ylabel() == "share of the ceiling (%)"
+def test_ceiling_is_a_level_line_from_the_most_copies_on() -> None:
+    assert heights(chart("speedup").axes[0], CEILING) == pytest.approx([10 / 2.4, 10 / 2.4])
+
+
+def test_chart_of_the_ceiling_has_a_row_per_strategy_and_three_marks_at_most() -> None:
+    counts = [1, 2, 4, 8, 16]
+    shares = POINTS[(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2)].merge(
+        pd.DataFrame({"mark": [f"{count} workers" for count in counts]}), how="cross"
+    )
+    first, _ = ceiling_figure(shares.assign(panel=shares["saving"].map(str)), "Ceiling").axes
+    assert [tick.get_text() for tick in first.get_yticklabels()] == ["P_1"]
+    assert [each.get_label() for each in first.containers] == ["1 workers", "4 workers", "16 workers"]
+    assert np.asarray(line(first, "4 workers").get_xdata()) == pytest.approx([75.0])
 
 
 @pytest.mark.parametrize("flags", [(True,), (True, False)])

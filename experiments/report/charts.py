@@ -34,11 +34,11 @@ STYLE: Any = {
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
-BAND_ALPHA = 0.15
-IDEAL, CPUS, SINGLE = "ideal", "CPUs", "no interval"
+MARK_COLORS = ("#0072B2", "#D55E00", "#009E73")
+CEILING_AXIS = "share of the ceiling (%), 95 % interval"
+IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-BEYOND_CEILING = "beyond the ceiling"
-LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, BEYOND_CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
+LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -92,37 +92,59 @@ def errorbars(
 
 
 def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
-    """Draw a `curve` for each strategy, in the look of the strategy."""
-    for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
-        curve(axes, points[points["strategy"] == name], measure, label(name), **look(name), **style)
-
-
-def curve(
-    axes: Axes, points: pd.DataFrame, measure: str, name: str, *, x: str = "workers", **style: Any
-) -> None:
-    """Draw means with their 95 % intervals, as a band if several points have one.
+    """Draw means with their 95 % intervals against workers, in the look of each strategy.
 
     A point without interval is hollow; a cross at the foot marks a failed cell.
     """
-    points = points.sort_values(x)
-    at = points[x].astype(float)
-    intervals = scale_factor(measure) * points[interval_columns(measure)].astype(float)
-    middle, low, high = (intervals[column] for column in intervals)
-    style = {"linewidth": 1.6, "markersize": 5} | style
-    bars: Any = {"label": name}
-    if low.notna().sum() > 1 and style.get("linestyle") != "none":
-        axes.fill_between(at, low, high, color=style["color"], alpha=BAND_ALPHA, linewidth=0)
-        bars |= {"capsize": 0, "elinewidth": 0}
-    errorbars(axes, at, intervals.T, **style | bars)
-    single = low.isna() & middle.notna()
-    if single.any():
-        hollow: Any = style | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
-        axes.plot(at[single], middle[single], **hollow)
-        axes.plot([], [], **{**hollow, "marker": "o", "color": GREY}, label=SINGLE)
-    if (failed := at[points["status"] == FAILED]).size:
-        foot = axes.get_xaxis_transform()
-        axes.plot(failed, [0.03] * len(failed), "x", color=style["color"], transform=foot)
-        axes.plot([], [], "x", color=GREY, label=FAILED)
+    for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
+        own = points[points["strategy"] == name].sort_values("workers")
+        line: Any = {"linewidth": 1.6, "markersize": 5, **look(name), **style}
+        intervals = scale_factor(measure) * own[interval_columns(measure)].astype(float)
+        errorbars(axes, own["workers"], intervals.T, label=label(name), **line)
+        single, failed = own[own[f"{measure}_low"].isna()], own.loc[own["status"] == FAILED, "workers"]
+        if single[measure].notna().any():
+            line |= {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
+            axes.plot(single["workers"], scale_factor(measure) * single[measure].astype(float), **line)
+            axes.plot([], [], **{**line, "marker": "o", "color": GREY}, label=SINGLE)
+        if len(failed):
+            foot = axes.get_xaxis_transform()
+            axes.plot(failed, [0.03] * len(failed), "x", color=line["color"], transform=foot)
+            axes.plot([], [], "x", color=GREY, label=FAILED)
+
+
+@styled
+def ceiling_figure(points: pd.DataFrame, title: str) -> Figure:
+    """Draw shares of the ceiling: a panel per `panel`, a row per strategy and a mark per `mark`.
+
+    Of more than three marks, such as image sizes, the first, the middle and the last one are drawn.
+    """
+    every, names, blocks = (
+        [*points["mark"].unique()],
+        strategies(points),
+        [*points.groupby("panel", sort=False)],
+    )
+    marks = [*dict.fromkeys([every[0], every[len(every) // 2], every[-1]])]
+    columns = min(2, len(blocks))
+    rows = -(-len(blocks) // columns)
+    size = 1.4 + 3.0 * columns, 1.2 + rows * (0.6 + 0.3 * len(names))
+    figure, grid = panels(title, size, rows, columns, sharex=True, sharey=True)
+    for axes, (panel, block) in zip(grid, blocks, strict=False):
+        for rank, mark in enumerate(marks):
+            shown = block[block["mark"] == mark]
+            at = shown["strategy"].map(names.index) + 0.22 * (rank - (len(marks) - 1) / 2)
+            style: Any = {"marker": "osD"[rank], "color": MARK_COLORS[rank], "markersize": 5, "capsize": 2}
+            shares = 100 * shown[interval_columns("ceiling_share")].T
+            errorbars(axes, at, shares, is_horizontal=True, linestyle="none", label=mark, **style)
+        axes.axvline(100, color="black", linewidth=0.8)
+        axes.set(yticks=range(len(names)), ylim=(len(names) - 0.4, -0.6), xlabel=CEILING_AXIS)
+        axes.set_yticklabels(map(label, names))
+        axes.set_title(str(panel), fontsize=10)
+        axes.label_outer()
+    for axes in grid[len(blocks) :]:
+        axes.set_visible(False)
+    grid[0].set_xlim(left=0)
+    legend(figure)
+    return figure
 
 
 def ideal_line(axes: Axes, workers: ArrayLike, ideal: ArrayLike) -> None:
@@ -155,15 +177,6 @@ def measure_axis(figure: Figure, measure: str) -> None:
         first.yaxis.set_minor_locator(NullLocator())
 
 
-def shade_unreachable(axes: Axes, at: ArrayLike, ceiling: ArrayLike, is_above: bool) -> None:
-    """Shade the values above the ceiling, or below it if less is better, as for times."""
-    low, high = axes.get_ylim()
-    edge = high if is_above else low
-    style: Any = {"color": GREY, "alpha": BAND_ALPHA, "linewidth": 0, "zorder": 0}
-    axes.fill_between(at, ceiling, edge, label=BEYOND_CEILING, **style)
-    axes.set_ylim(low, high)
-
-
 def legend(figure: Figure) -> None:
     """Add one legend for all panels, curves first."""
     pairs = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in figure.axes]
@@ -192,15 +205,9 @@ class Chart:
 
     @property
     def description(self) -> str:
-        """Return the title, axes, panels and legend as text, for readers who cannot see the figure."""
-        axes = self.figure.axes
-        titles = [panel.get_title() or panel.get_title("left") for panel in axes]
-        scales = [
-            f"{panel.get_ylabel()} against {panel.get_xlabel()}" for panel in axes if panel.get_xlabel()
-        ]
-        texts = [text for panel in axes for text in panel.texts]
-        texts += [text for legend in self.figure.legends for text in legend.get_texts()]
-        names = dict.fromkeys(text.get_text() for text in texts)
-        panels = "; ".join(dict.fromkeys(filter(None, titles)))
-        parts = [self.figure.get_suptitle(), *dict.fromkeys(scales), panels, ", ".join(names)]
-        return " ".join(". ".join(filter(None, parts)).split())
+        """Return the title, panels, axes and legend as text, for readers who cannot see the figure."""
+        texts = [self.figure.get_suptitle()]
+        for panel in self.figure.axes:
+            texts += [panel.get_title(), panel.get_ylabel(), panel.get_xlabel()]
+        texts += [text.get_text() for legend in self.figure.legends for text in legend.get_texts()]
+        return " ".join(". ".join(dict.fromkeys(filter(None, texts))).split())

@@ -25,9 +25,10 @@ from experiments.report.tables import (
     text_table,
     value_text,
 )
+from experiments.report.texts import with_or_without
 from experiments.store.columns import OK
 
-CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s", "ceiling_share", "wall_s")
+CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s", "wall_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
 CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do at the same time / this time."
 
@@ -55,6 +56,11 @@ def scaling(results: Results) -> Outputs:
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             figure = scaling_figure(measure, points, results.title, study, cpus)
             yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
+    if len(shares := points.dropna(subset="ceiling_share")):
+        shares = shares.sort_values(["saving", "workers"], ascending=[False, True])
+        panel, mark = shares["saving"].map(with_or_without), shares["workers"].astype(str) + " workers"
+        figure = charts.ceiling_figure(shares.assign(panel=panel, mark=mark), results.title)
+        yield "ceiling_share", charts.Chart(figure, shares)
     yield "table", scaling_table(points, results.title, notes)
 
 
@@ -89,8 +95,6 @@ def scaling_figure(
 
     A line marks the CPUs of the machine. Raises NoTrialsError if no cell is applicable.
     """
-    if measure == "ceiling_share":  # copies run on at most as many workers as CPUs
-        points = points[points["workers"] <= points.loc[points[measure].notna(), "workers"].max()]
     figure, panels = charts.saving_panels(points, title)
     study = points.iloc[:0] if study is None else study.dropna(subset=measure)
     for axes, block in panels:
@@ -102,21 +106,20 @@ def scaling_figure(
             ideal[:] = ideal.index if measure == "speedup" else 100.0
         charts.ideal_line(axes, ideal.index, ideal)
         charts.curves(axes, block, measure)
+        _draw_ceiling(axes, block, measure)
         charts.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
     charts.measure_axis(figure, measure)
-    for axes, block in panels if measure != "ceiling_share" else ():
-        _shade_above_ceiling(axes, block, measure)
     charts.legend(figure)
     return figure
 
 
-def _shade_above_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
-    """Shade the values that no strategy can reach, from one process to the most copies."""
-    ceiling = block[block["strategy"].isin([Sequential.name, Copies.name])].dropna(subset=measure)
-    ceiling = ceiling.sort_values("workers")
-    if (ceiling["strategy"] == Copies.name).any() and len(ceiling) > 1:
-        values = charts.scale_factor(measure) * ceiling[measure]
-        charts.shade_unreachable(axes, ceiling["workers"], values, measure != "wall_s")
+def _draw_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
+    """Draw the rate of the most copies as a level line up to the most workers, if the work is the same."""
+    copies = block[(block["strategy"] == Copies.name) & block[measure].notna()].sort_values("workers")
+    if len(copies) and measure in ("speedup", "images_per_s", "wall_s") and "sequential_s" not in block:
+        counts, level = [copies["workers"].max(), block["workers"].max()], copies[measure].iloc[-1]
+        color = charts.look(Copies.name)["color"]
+        axes.plot(counts, [level, level], ":", color=color, linewidth=1.8, label=charts.CEILING)
 
 
 def _draw_study(axes: Axes, measure: str, study: pd.DataFrame) -> None:
