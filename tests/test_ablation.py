@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.ablation import gains
 from experiments.analysis.select import LeftOut, NoTrialsError, comparable, newest_pipeline
-from experiments.report.charts import look
-from experiments.report.sections.ablation import ablation_figure
 from experiments.report.tables import Table
 from experiments.store.columns import FAILED
 from tests.helpers.stored_results import shown, stored
@@ -164,33 +160,11 @@ def test_a_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
     assert table.notes[0] == "tmpfs with P_2 at 2 workers: failed."
 
 
-@pytest.fixture(scope="module")
-def axes() -> Axes:
-    trials = [
-        *rounds("none", [8.0, 8.0]),
-        *rounds("tmpfs", [8.0, 8.0]),
-        *rounds("allocator", [6.0, 6.0]),
-        *rounds("none", [8.0], "p1", 4),
-        *rounds("spawn", [24.0], "p1", 4),  # thrice the time
-    ]
-    (axes,) = ablation_figure(gains(*frames(Cells(trials))), "Ablations").axes
-    return axes
-
-
-def test_a_row_of_the_chart_names_a_point_and_what_saves_most_comes_first(axes: Axes) -> None:
-    names = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert names == ["P_1, 4, saving: spawn", "P_2, 2, saving: allocator", "P_2, 2, saving: tmpfs"]
-    bottom, top = axes.get_ylim()
-    assert bottom > top, "the first is the uppermost"
-
-
-def test_points_lie_at_their_per_cent_in_the_colour_of_the_strategy(axes: Axes) -> None:
-    for strategy, per_cent, bars in zip(("p1", "p2"), ([-200.0], [25.0, 0.0]), axes.containers, strict=True):
-        assert isinstance(bars, ErrorbarContainer)
-        assert np.asarray(bars.lines[0].get_xdata()) == pytest.approx(per_cent)
-        assert to_hex(bars.lines[0].get_color()) == look(strategy)["color"].lower()
-
-
-def test_what_is_off_the_scale_is_named_at_its_edge(axes: Axes) -> None:
-    assert axes.get_xlim()[0] == -100
-    assert [note.get_text() for note in axes.texts] == ["◀ -200 %"]
+def test_chart_has_a_row_per_ablation_at_the_per_cent_that_it_saves(tmp_path: Path) -> None:
+    trials = [*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [8.0, 8.0]), *rounds("allocator", [6.0, 6.0])]
+    (axes,) = shown(stored(tmp_path, trials=trials), "ablation").figures["time_saved"].axes
+    assert axes.get_title() == "P_2, 2 workers, saving"
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["allocator", "tmpfs"]
+    [bars] = axes.containers
+    assert isinstance(bars, ErrorbarContainer)
+    assert np.asarray(bars.lines[0].get_xdata()) == pytest.approx([25.0, 0.0])

@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.interference import COLUMNS, PAGES, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
-from experiments.report.sections.interference import NO_CONTENTION, answers, slowdown_figure
+from experiments.report.sections.interference import NO_CONTENTION, answers
 from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, frames, interference
 from tests.helpers.trial_rows import repeated
@@ -86,13 +86,14 @@ def test_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
     assert len(written) == 2 * 2 * len(SLOWER)
 
 
-def test_panel_shows_wall_and_user_cpu_of_a_worker_count() -> None:
-    cells = [interference(SLOWER, workers) for workers in (2, 4)]
-    first, second = slowdown_figure(slowdowns(*frames(*cells)), "t").axes
+def test_panel_shows_wall_and_user_cpu_of_a_worker_count(tmp_path: Path) -> None:
+    results = stored(tmp_path, *(interference(SLOWER, n, experiment="interference") for n in (2, 4)))
+    first, second = shown(results, "interference").figures["interference"].axes
     assert [axes.get_title() for axes in (first, second)] == ["2 workers, no saving", "4 workers, no saving"]
+    assert [tick.get_text() for tick in first.get_yticklabels()] == [*SLOWER]
     assert [each.get_label() for each in first.containers] == ["wall", "user CPU"]
     assert isinstance(wall := first.containers[0], ErrorbarContainer)
-    assert np.asarray(wall.lines[0].get_ydata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
+    assert np.asarray(wall.lines[0].get_xdata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
 
 
 def test_trial_without_turns_shows_nothing(tmp_path: Path) -> None:

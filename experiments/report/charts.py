@@ -35,7 +35,6 @@ STYLE: Any = {
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
 MARK_COLORS = ("#0072B2", "#D55E00", "#009E73")
-CEILING_AXIS = "share of the ceiling (%), 95 % interval"
 IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
@@ -79,18 +78,6 @@ def scale_factor(measure: str) -> int:
     return 100 if measure.endswith(("efficiency", "share")) else 1
 
 
-def errorbars(
-    axes: Axes, at: ArrayLike, intervals: ArrayLike, *, is_horizontal: bool = False, **style: Any
-) -> None:
-    """Draw `intervals` (rows: value, low, high) as error bars, without a bar if low and high are NaN."""
-    middle, low, high = np.asarray(intervals, float)
-    lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-    if is_horizontal:
-        axes.errorbar(middle, at, xerr=lengths, **{"capsize": 3} | style)
-    else:
-        axes.errorbar(at, middle, yerr=lengths, **{"capsize": 3} | style)
-
-
 def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
     """Draw means with their 95 % intervals against workers, in the look of each strategy.
 
@@ -100,7 +87,9 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None
         own = points[points["strategy"] == name].sort_values("workers")
         line: Any = {"linewidth": 1.6, "markersize": 5, **look(name), **style}
         intervals = scale_factor(measure) * own[interval_columns(measure)].astype(float)
-        errorbars(axes, own["workers"], intervals.T, label=label(name), **line)
+        middle, low, high = intervals.to_numpy().T
+        lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+        axes.errorbar(own["workers"], middle, yerr=lengths, capsize=3, label=label(name), **line)
         single, failed = own[own[f"{measure}_low"].isna()], own.loc[own["status"] == FAILED, "workers"]
         if single[measure].notna().any():
             line |= {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
@@ -113,37 +102,37 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None
 
 
 @styled
-def ceiling_figure(points: pd.DataFrame, title: str) -> Figure:
-    """Draw shares of the ceiling: a panel per `panel`, a row per strategy and a mark per `mark`.
+def dot_figure(
+    title: str, places: pd.DataFrame, intervals: pd.DataFrame, axis: str, reference: float
+) -> Figure:
+    """Draw intervals (value, low, high) at their `places`: a panel, a row and a mark each, in this order.
 
-    Of more than three marks, such as image sizes, the first, the middle and the last one are drawn.
+    Of more than three marks, such as image sizes, the first, the middle and the last one are drawn. A line
+    marks the `reference`.
     """
-    every, names, blocks = (
-        [*points["mark"].unique()],
-        strategies(points),
-        [*points.groupby("panel", sort=False)],
-    )
-    marks = [*dict.fromkeys([every[0], every[len(every) // 2], every[-1]])]
-    columns = min(2, len(blocks))
-    rows = -(-len(blocks) // columns)
-    size = 1.4 + 3.0 * columns, 1.2 + rows * (0.6 + 0.3 * len(names))
+    panel_names, names, every = (list(places[name].unique()) for name in ("panel", "row", "mark"))
+    marks = list(dict.fromkeys([every[0], every[len(every) // 2], every[-1]]))
+    columns = min(2, len(panel_names))
+    rows = -(-len(panel_names) // columns)
+    size = max(MIN_WIDTH_INCHES, 1.4 + 3.0 * columns), 1.2 + rows * (0.6 + 0.3 * len(names))
     figure, grid = panels(title, size, rows, columns, sharex=True, sharey=True)
-    for axes, (panel, block) in zip(grid, blocks, strict=False):
+    for axes, panel in zip(grid, panel_names, strict=False):
         for rank, mark in enumerate(marks):
-            shown = block[block["mark"] == mark]
-            at = shown["strategy"].map(names.index) + 0.22 * (rank - (len(marks) - 1) / 2)
-            style: Any = {"marker": "osD"[rank], "color": MARK_COLORS[rank], "markersize": 5, "capsize": 2}
-            shares = 100 * shown[interval_columns("ceiling_share")].T
-            errorbars(axes, at, shares, is_horizontal=True, linestyle="none", label=mark, **style)
-        axes.axvline(100, color="black", linewidth=0.8)
-        axes.set(yticks=range(len(names)), ylim=(len(names) - 0.4, -0.6), xlabel=CEILING_AXIS)
-        axes.set_yticklabels(map(label, names))
-        axes.set_title(str(panel), fontsize=10)
+            shown = (places["panel"] == panel) & (places["mark"] == mark)
+            at = places.loc[shown, "row"].map(names.index) + 0.22 * (rank - (len(marks) - 1) / 2)
+            middle, low, high = intervals[shown].to_numpy(float).T
+            lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+            style: Any = {"fmt": "osD"[rank], "color": MARK_COLORS[rank], "markersize": 5, "capsize": 2}
+            axes.errorbar(middle, at, xerr=lengths, label=mark, **style)
+        axes.axvline(reference, color="black", linewidth=0.8)
+        axes.set(ylim=(len(names) - 0.4, -0.6), xlabel=axis)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_title(panel, fontsize=10)
         axes.label_outer()
-    for axes in grid[len(blocks) :]:
+    for axes in grid[len(panel_names) :]:
         axes.set_visible(False)
-    grid[0].set_xlim(left=0)
-    legend(figure)
+    if any(marks):
+        legend(figure)
     return figure
 
 

@@ -8,7 +8,6 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +20,6 @@ from experiments.store import files as store
 from experiments.store.columns import schema
 
 WHOLE_TABLES = ("trials", "plans", "candidates")
-ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 19}
 # The times of tasks as whole microseconds: their differences take a third of the space of 32-bit floats.
 SECONDS = pa.decimal128(18, 6)
 
@@ -45,48 +43,41 @@ def pack(source: Path, target: Path) -> None:
     """Write the packed results of `source` to `target`. Raises StoreError."""
     for table in WHOLE_TABLES:
         for folder in sorted((source / table).glob("*/")):
-            path = target / table / folder.name / f"{table}.parquet"
-            store.write_table(path, _arrow(store.read(folder, table), table), **ZSTD)
+            _write(target, table, folder.name, store.read(folder, table))
     for experiment, reader in _readers_of_reports(source).items():
         for table, read in reader.columns_read.items():
             columns = {"trial_id"}.union(*read.values())
             names = [name for name in schema(table).names if name in columns]
             rows = pd.concat(reader.of(table, trial_id, names) for trial_id in sorted(read))
-            _write_details(target / table / experiment / f"{table}.parquet", _arrow(rows, table), table)
-
-
-def _arrow(rows: pd.DataFrame, table: str) -> pa.Table:
-    fields = [field for field in schema(table) if field.name in rows]
-    return pa.Table.from_pandas(rows, pa.schema(fields), preserve_index=False)
+            _write(target, table, experiment, rows)
 
 
 def _readers_of_reports(source: Path) -> dict[str, RecordingReader]:
     """Return a reader per experiment, after every section has read through it."""
-    readers: dict[str, RecordingReader] = {}
     sections = sections_below(Results(source, ""))
+    readers = {results.experiment: RecordingReader(source, results.experiment) for _, results in sections}
     for _, results in sections:
-        if results.experiment not in readers:
-            results.parts = readers[results.experiment] = RecordingReader(source, results.experiment)
+        results.parts = readers[results.experiment]
     for section, results in sections:
         with suppress(NoTrialsError, BreakdownError):
             deque(section.show(results), maxlen=0)
     return readers
 
 
-def _write_details(path: Path, rows: pa.Table, table: str) -> None:
-    """Write the rows of many trials; the seconds of tasks, which are many, as whole microseconds."""
-    fields = [
-        field.with_type(SECONDS) if table == "tasks" and pa.types.is_floating(field.type) else field
-        for field in rows.schema
-    ]
-    seconds = {field.name: "DELTA_BINARY_PACKED" for field in fields if field.type == SECONDS}
+def _write(target: Path, table: str, experiment: str, rows: pd.DataFrame) -> None:
+    """Write the rows of an experiment; the seconds of tasks, which are many, as whole microseconds."""
+    fields = [field for field in schema(table) if field.name in rows]
+    content = pa.Table.from_pandas(rows, pa.schema(fields), preserve_index=False)
+    if table == "tasks":
+        fields = [field.with_type(SECONDS) if pa.types.is_floating(field.type) else field for field in fields]
     store.write_table(
-        path,
-        rows.cast(pa.schema(fields)),
-        use_dictionary=[field.name for field in fields if field.name not in seconds],
-        column_encoding=seconds,
+        target / table / experiment / f"{table}.parquet",
+        content.cast(pa.schema(fields)),
+        use_dictionary=[field.name for field in fields if field.type != SECONDS],
+        column_encoding={field.name: "DELTA_BINARY_PACKED" for field in fields if field.type == SECONDS},
         store_decimal_as_integer=True,
-        **ZSTD,
+        compression="zstd",
+        compression_level=19,
     )
 
 

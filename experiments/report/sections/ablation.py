@@ -2,23 +2,21 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy import stats
 
 from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
 from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
-from experiments.report.charts import Chart, errorbars, look, panels, styled
+from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, by_place, plain_table, text_table
+from experiments.report.tables import Table, plain_table, text_table
 from experiments.report.texts import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.store.columns import OK
 
-LEFT_EDGE_PERCENT = -100.0  # the policy doubles the time
 TITLE = "Time that each policy saves"
+AXIS = f"time saved, {percent(LEVEL)} interval\n(% of the time with no policy changed)"
 NOTES = (
     "Time saved: share of the time with no policy changed. The intervals hold for all ablations of a point "
     f"together with {percent(LEVEL)} (Holm). `aa` changes nothing.",
@@ -45,7 +43,10 @@ def ablation(results: Results) -> Outputs:
     saved = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
     yield stem, ablation_table(saved, [*_failures(trials), *NOTES, *notes])
-    yield "time_saved", Chart(ablation_figure(saved, TITLE), saved)
+    point = saved["strategy"].map(label) + ", " + saved["workers"].astype(str) + " workers, "
+    places = pd.DataFrame({"panel": point + saved["saving"].map(with_or_without), "row": saved["ablation"]})
+    percents = 100 * saved[["gain", "low", "high"]]
+    yield "time_saved", Chart(dot_figure(TITLE, places.assign(mark=""), percents, AXIS, 0), saved)
 
 
 @section("aa")
@@ -89,26 +90,3 @@ def _counter(row: Any) -> str:
         return DASH
     write = percent if row["counter"] in RANKED else "{:,.0f}".format
     return f"{row['counter']} {write(row['before'])} → {write(row['after'])}"
-
-
-@styled
-def ablation_figure(saved: pd.DataFrame, title: str) -> Figure:
-    """Draw a row per ablation of each point, by the time that it saves.
-
-    A loss beyond LEFT_EDGE_PERCENT is a number at the edge: to scale, it would squeeze all other rows.
-    """
-    rows = by_place(saved).reset_index(drop=True)
-    figure, [axes] = panels(title, (6.4, 1.3 + 0.28 * len(rows)), 1, 1)
-    percents = 100 * rows[["gain", "low", "high"]]
-    for strategy, block in percents.groupby(rows["strategy"], sort=False):
-        style = {"linestyle": "none", **look(str(strategy))}
-        errorbars(axes, block.index, block.T, is_horizontal=True, **style)
-    for rank, gain in percents.loc[percents["gain"] < LEFT_EDGE_PERCENT, "gain"].items():
-        axes.annotate(f"◀ {written(gain, '.0f')} %", (LEFT_EDGE_PERCENT, int(str(rank))), va="center")
-    axes.axvline(0, color="black", linewidth=0.8)
-    points = rows["strategy"].map(label) + ", " + rows["workers"].astype(str)
-    axes.set_yticks(rows.index, points + ", " + rows["saving"].map(with_or_without) + ": " + rows["ablation"])
-    axes.set(ylabel="strategy, workers, saving: ablation", ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xlim(left=max(LEFT_EDGE_PERCENT, min(np.nanmin(percents[["gain", "low"]]) - 2, -2)))
-    axes.set_xlabel(f"time saved, {percent(LEVEL)} interval\n(% of the time with no policy changed)")
-    return figure

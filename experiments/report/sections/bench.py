@@ -6,7 +6,8 @@ import pandas as pd
 
 from experiments.analysis.scaling import WORKLOAD, bench_points
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import Chart, ceiling_figure
+from experiments.analysis.statistics import interval_columns
+from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, by_place, interval_of, text_table
@@ -36,16 +37,23 @@ def bench(results: Results) -> Outputs:
     """Yield the share of the ceiling that every strategy reaches on every workload."""
     points, left_out = bench_points(results.trials, results.parts)
     yield "table", engine_table(points, [NOTE, *map(left_out_note, left_out)])
-    shares = points.dropna(subset="ceiling_share")
-    if shares.empty:
+    if points["ceiling_share"].isna().all():
         raise NoTrialsError("no share of the ceiling: copies were not measured; run `make bench`")
-    places = ["runtime_name", "saving", "width", "height"]
-    shares = shares.sort_values(places, ascending=[True, False, True, True])
-    panels = "runtime=" + shares["runtime_name"] + ", " + shares["saving"].map(with_or_without)
-    shares = shares.assign(panel=panels, mark=image_size(shares))
-    for pipeline, block in shares.groupby("pipeline"):
+    for pipeline, block in points.groupby("pipeline"):
+        ordered = block.sort_values(["runtime_name", "width", "height"])
+        panels = "runtime=" + ordered["runtime_name"] + ", " + ordered["saving"].map(with_or_without)
         title = f"Share of the machine's ceiling, pipeline={pipeline}"
-        yield f"ceiling_share_{pipeline}", Chart(ceiling_figure(block, title), block)
+        yield f"ceiling_share_{pipeline}", ceiling_chart(title, ordered, panels, image_size(ordered))
+
+
+def ceiling_chart(
+    title: str, points: pd.DataFrame, panels: "pd.Series[str]", marks: "pd.Series[str]"
+) -> Chart:
+    """Return the shares of the ceiling, with a row per strategy."""
+    shares = by_place(points.assign(panel=panels, mark=marks).dropna(subset="ceiling_share"))
+    places = shares[["panel", "mark"]].assign(row=shares["strategy"].map(label))
+    percents = 100 * shares[interval_columns("ceiling_share")]
+    return Chart(dot_figure(title, places, percents, "share of the ceiling (%), 95 % interval", 100), shares)
 
 
 def engine_table(points: pd.DataFrame, notes: list[str]) -> Table:

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from experiments.analysis.interference import MIN_SLOWDOWN, QUANTITIES, contended_resources, slowdowns
+from experiments.analysis.interference import MIN_SLOWDOWN, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import GREY, Chart, errorbars, legend, panels, styled
+from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Table, plain_table
@@ -23,7 +20,7 @@ NOTE = (
 NO_CONTENTION = f"no single resource shows a contention of {percent(MIN_SLOWDOWN - 1)} or more"
 PLACE = ["saving", "workers"]
 INTERVAL = ["slowdown", "low", "high"]
-COLORS = {"wall": "#0072B2", "user CPU": "#D55E00"}
+AXIS = "time beside busy neighbours\n/ time beside idle ones"
 
 
 @section(
@@ -42,9 +39,10 @@ def interference(results: Results) -> Outputs:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
     notes = [*answers(tasks), NOTE, *notes]
-    table = slowdown_table(tasks, title, [*PLACE, "quantity"], notes)
-    yield "table" if results.experiment == stem else stem, table
-    yield stem, Chart(slowdown_figure(tasks, "Slowdown of a task beside neighbours"), tasks)
+    yield "table" if results.experiment == stem else stem, slowdown_table(tasks, title, notes)
+    panels = tasks["workers"].astype(str) + " workers, " + tasks["saving"].map(with_or_without)
+    places = pd.DataFrame({"panel": panels, "row": tasks["neighbour"], "mark": tasks["quantity"]})
+    yield stem, Chart(dot_figure(title, places, tasks[INTERVAL], AXIS, 1), tasks)
 
 
 def answers(table: pd.DataFrame) -> list[str]:
@@ -61,36 +59,11 @@ def answers(table: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def slowdown_table(table: pd.DataFrame, title: str, keys: list[str], notes: list[str]) -> Table:
-    """Return a row per value of `keys` and a column per neighbour."""
+def slowdown_table(tasks: pd.DataFrame, title: str, notes: list[str]) -> Table:
+    """Return a row per worker count and quantity, and a column per neighbour."""
     rows: dict[Any, dict[Any, Any]] = {}
-    for row in table.to_dict("records"):
-        key = {name: row[name] for name in keys}
+    for row in tasks.to_dict("records"):
+        key = {name: row[name] for name in [*PLACE, "quantity"]}
         shown = rows.setdefault(tuple(key.values()), key)
         shown[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
-    return plain_table(title, table, notes, pd.DataFrame(rows.values()))
-
-
-@styled
-def slowdown_figure(table: pd.DataFrame, title: str) -> Figure:
-    """Draw the slowdown beside each neighbour, with a panel per worker count and saving flag."""
-    blocks: list[Any] = list(table.groupby(PLACE))
-    figure, row = panels(title, (max(5.0, 0.6 + 3.4 * len(blocks)), 3.8), 1, len(blocks), sharey=True)
-    for axes, ((saving, workers), block) in zip(row, blocks, strict=True):
-        axes.set_title(f"{workers} workers, {with_or_without(bool(saving))}", fontsize=10)
-        _panel(axes, block)
-    row[0].set_ylabel("time beside busy neighbours\n/ time beside idle ones")
-    legend(figure)
-    return figure
-
-
-def _panel(axes: Axes, block: pd.DataFrame) -> None:
-    names = list(dict.fromkeys(block["neighbour"]))
-    for offset, marker, quantity in zip((-0.12, 0.12), "os", QUANTITIES, strict=True):
-        rows = block[block["quantity"] == quantity]
-        at = np.array([names.index(name) for name in rows["neighbour"]]) + offset
-        style: Any = {"fmt": marker, "color": COLORS[quantity], "label": quantity}
-        errorbars(axes, at, rows[INTERVAL].T, **style)
-    axes.axhline(1, color=GREY, linewidth=1, label="no slowdown")
-    axes.set_xticks(range(len(names)), names, rotation=20)
-    axes.grid(False, axis="x")
+    return plain_table(title, tasks, notes, pd.DataFrame(rows.values()))

@@ -16,6 +16,7 @@ from experiments.analysis.select import STRONG
 from experiments.report import charts
 from experiments.report.results import Results, cpus_of
 from experiments.report.sections import Outputs, section
+from experiments.report.sections.bench import ceiling_chart
 from experiments.report.tables import (
     MEASURES,
     Table,
@@ -56,11 +57,10 @@ def scaling(results: Results) -> Outputs:
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             figure = scaling_figure(measure, points, results.title, study, cpus)
             yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
-    if len(shares := points.dropna(subset="ceiling_share")):
-        shares = shares.sort_values(["saving", "workers"], ascending=[False, True])
-        panel, mark = shares["saving"].map(with_or_without), shares["workers"].astype(str) + " workers"
-        figure = charts.ceiling_figure(shares.assign(panel=panel, mark=mark), results.title)
-        yield "ceiling_share", charts.Chart(figure, shares)
+    if points["ceiling_share"].notna().any():
+        panels, marks = points["saving"].map(with_or_without), points["workers"].astype(str) + " workers"
+        title = f"{results.title}: share of the machine's ceiling"
+        yield "ceiling_share", ceiling_chart(title, points, panels, marks)
     yield "table", scaling_table(points, results.title, notes)
 
 
