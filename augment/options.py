@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import Field, field, fields
 from enum import Enum
+from functools import partial
 from typing import Any
 
 REQUIRED = "???"  # OmegaConf's mark of a value that the user has to give
@@ -26,6 +27,9 @@ def option(
     """
     metadata = {"doc": doc, "unit": unit, "minimum": minimum, "determines": determines}
     return field(default=default, metadata=metadata)
+
+
+setting = partial(option, determines=False)  # an option that cannot change what is measured
 
 
 def determining_fields(options: Any) -> Iterator[Field[Any]]:

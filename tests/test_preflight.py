@@ -2,12 +2,14 @@
 
 import os
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from augment.datasets.base import Size
 from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
@@ -21,11 +23,18 @@ from experiments.machine import limits as resources
 from experiments.machine.limits import Resources, available
 from experiments.sweep import preflight
 from experiments.sweep.preflight import machine_findings, needed, setting_findings, shortages
+from experiments.sweep.vetting import Vetted
 from tests.helpers.files import put
 
 GIB = 2**30
 IMAGE = 2000 * 1000 * 3
-PAPER, SUFFIXES = [(2000, 1000)] * 10, [".jpg"] * 10
+
+
+def images(suffixes: Sequence[str], *sizes: Size) -> Vetted:
+    return Vetted(tuple(Path(f"image{suffix}") for suffix in suffixes), sizes, {})
+
+
+PAPER = images([".jpg"] * 10, *[(2000, 1000)] * 10)
 
 
 def cell(strategy: str | Strategy = "p2", workers: int = 2, **options: Any) -> Cell:
@@ -54,12 +63,12 @@ def test_good_machine_has_no_findings(root: Path) -> None:
 
 
 def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+    monkeypatch.setattr(preflight, "OPENCV_BUILDS", ("opencv-python", "opencv-contrib-python"))
     for name in ("opencv_python", "opencv_contrib_python"):
         put(tmp_path, f"{name}-4.10.dist-info/METADATA", f"Name: {name.replace('_', '-')}\nVersion: 4.10")
     monkeypatch.setattr("sys.path", [str(tmp_path)])
 
-    [finding] = preflight._opencv()
+    [finding] = machine_findings()
     assert finding.startswith("opencv-python and opencv-contrib-python are both installed")
 
 
@@ -93,17 +102,17 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "workers", "processes", "images", "tasks"),
+    ("strategy", "workers", "processes", "n_images", "tasks"),
     [
         ("sequential", 1, 2, 16, 1000),
         ("p2", 64, 65, 64 * 16, 1000),
         ("threads", 64, 65, 64 * 16, 1000),
-        # All images in the master; 4 in each process and all once more on their way.
-        ("p1", 64, 65, 64 * 16 + 10 + 4 * 65 + 10, 1000),
-        # A chunk of 250 tasks, 100 an image, has at most 5 images; 3 processes have two copies of it.
+        # All images in the master. A chunk of 4 tasks has at most 3 images; each process has it twice.
+        ("p1", 64, 65, 64 * 16 + 10 + 65 * 2 * 3, 1000),
+        # A chunk of 250 tasks, 100 an image, has at most 5 images.
         (P1(chunksize=250), 2, 3, 2 * 16 + 10 + 3 * 2 * 5, 1000),
         # Also a manager, in which 1000 outputs wait.
-        ("pq", 64, 66, 64 * 16 + 10 + 4 * 66 + 10 + 1000, 1000),
+        ("pq", 64, 66, 64 * 16 + 10 + 66 * 2 * 3 + 1000, 1000),
         ("copies", 3, 4, 3 * 16, 3 * 1000),
         # Neighbours stream 192 MiB.
         ("interference", 3, 4, 3 * 16 + 3 * 192 * 2**20 / IMAGE, 3 * 1000),
@@ -113,22 +122,22 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
     ids=lambda each: each.name if isinstance(each, Strategy) else None,
 )
 def test_memory_is_that_of_processes_images_and_tables(
-    strategy: str | Strategy, workers: int, processes: int, images: float, tasks: int
+    strategy: str | Strategy, workers: int, processes: int, n_images: float, tasks: int
 ) -> None:
-    expected = processes * 75_000_000 + images * IMAGE + tasks * 2500
-    assert needed(cell(strategy, workers, n_augmentations=100), PAPER, SUFFIXES).memory_bytes == expected
+    expected = processes * 75_000_000 + n_images * IMAGE + tasks * 2500
+    assert needed(cell(strategy, workers, n_augmentations=100), PAPER).memory_bytes == expected
 
 
 def test_disk_and_open_files_by_hand() -> None:
-    need = needed(cell(workers=10, n_augmentations=2), [(100, 10), (10, 20)], [".JPG", ".png"])
+    need = needed(cell(workers=10, n_augmentations=2), images([".JPG", ".png"], (100, 10), (10, 20)))
     assert need.disk_bytes == 2 * (1250 + 4096 + 620 + 4096)
     assert need.open_files == 24 + 2 * 10
 
     kept = cell(n_augmentations=2, output_dir="out", repetitions=3)
-    assert needed(kept, [(100, 10)], [".tiff"]).disk_bytes == 2 * 2 * (4100 + 4096)
-    assert needed(cell(saving=False), [(100, 10)], [".jpg"]).disk_bytes == 0
+    assert needed(kept, images([".tiff"], (100, 10))).disk_bytes == 2 * 2 * (4100 + 4096)
+    assert needed(cell(saving=False), PAPER).disk_bytes == 0
     copies = cell("copies", workers=3, n_augmentations=2)
-    assert needed(copies, [(100, 10)], [".jpg"]).disk_bytes == 3 * 2 * (1250 + 4096)
+    assert needed(copies, images([".jpg"], (100, 10))).disk_bytes == 3 * 2 * (1250 + 4096)
 
 
 @pytest.mark.parametrize("strategy", ["p1", "p2", "pq"])
@@ -136,20 +145,20 @@ def test_protocol_of_the_study_has_room_on_a_machine_of_24_gib(
     strategy: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=20 * GIB))
-    assert shortages(cell(strategy, 64, n_augmentations=100), PAPER, SUFFIXES, root) == []
+    assert shortages(cell(strategy, 64, n_augmentations=100), PAPER) == []
 
 
 def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need, have = Resources(30 * GIB, 3 * GIB, 152), Resources(20 * GIB, GIB // 2, 64)
     monkeypatch.setattr(preflight, "needed", lambda *_: need)
     monkeypatch.setattr(preflight, "available", lambda _: have)
-    assert shortages(cell("p1", 64), PAPER, SUFFIXES, root) == [
+    assert shortages(cell("p1", 64, scratch_dir=str(root)), PAPER) == [
         "memory: p1 with 64 workers needs about 30 GiB, 20 GiB are available",
         f"disk: the outputs need up to 3 GiB, 0.5 GiB are free in {root}",
         "open files: p1 with 64 workers needs about 152, ulimit -n is 64",
     ]
     monkeypatch.setattr(preflight, "available", lambda _: need)
-    assert shortages(cell("p1", 64), PAPER, SUFFIXES, root) == []
+    assert shortages(cell("p1", 64), PAPER) == []
 
 
 def test_tighter_limit_of_a_cgroup_counts(root: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from augment.datasets.base import Dataset, DatasetError, Size, printable, size_text
 from augment.filesystem import file_sizes, is_local, location
-from augment.options import option
+from augment.options import setting
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 REASONS = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
@@ -22,7 +22,7 @@ class Folder(Dataset):
     """
 
     # Images count by their content, wherever they lie.
-    path: str = option("folder of .jpg, .jpeg and .png images, or its address (s3://…)", determines=False)
+    path: str = setting("folder of .jpg, .jpeg and .png images, or its address (s3://…)")
 
     def check(self, size: Size | None) -> None:
         if size is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from enum import Enum
+from functools import cache
 from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -27,16 +28,16 @@ from experiments.store.files import StoreError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
-KINDS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
-DECLARED: list[tuple[str, tuple[str, type]]] = [  # heading, prefix on the command line, dataclass
-    ("Options (option=value) with their defaults", ("", Config)),
+GROUPS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
+DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
+    ("Options (option=value) with their defaults", "", Config),
     *(
-        (f"Options of {group}={name}", (f"{group}.", kind))
-        for group in KINDS
-        for name, kind in KINDS[group].items()
+        (f"Options of {group}={name}", f"{group}.", GROUPS[group][name])
+        for group in GROUPS
+        for name in GROUPS[group]
     ),
-    ("Options of runtime", ("runtime.", Runtime)),
-    ("Options of experiment=advise", ("advise.", Advise)),
+    ("Options of runtime", "runtime.", Runtime),
+    ("Options of experiment=advise", "advise.", Advise),
 ]
 HEADER = """\
 How far does image augmentation scale on this machine, with which strategy, and what stops it?
@@ -49,9 +50,7 @@ FOOTER = '--cfg job prints the composed cell; eval "$$(python run.py -sc install
 
 def run(main: Callable[[], None]) -> None:
     """Run the function that `hydra.main` returned; exit with 2 for a wrong command, 1 for a failed cell."""
-    os.environ["HYDRA_FULL_ERROR"] = (
-        "1"  # Hydra passes its exceptions on to plain_errors() without printing them
-    )
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its exceptions on to plain_errors()
     sys.path.append(os.getcwd())  # a pipeline may name a user's class
     folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))  # for a launcher's jobs
@@ -73,7 +72,7 @@ def help_page() -> str:
     lists = {name: ", ".join(file.stem for file in files) for name, files in groups.items() if files}
     choices = [f"  {name:12} {names}" for name, names in lists.items()]
     sections = [[HEADER], ["Choices (group=choice)", *choices]]
-    sections += [[heading, *lines] for heading, kind in DECLARED if (lines := list(_option_lines(*kind)))]
+    sections += [[heading, *lines] for heading, *kind in DECLARED if (lines := list(_option_lines(*kind)))]
     return "\n\n".join("\n".join(lines) for lines in [*sections, [FOOTER]]) + "\n"
 
 
@@ -89,14 +88,11 @@ def _option_lines(prefix: str, kind: Any) -> Iterator[str]:
             yield f"  {f'{name}={shown}':32} {declared.metadata['doc']} ({allowed})"
 
 
+@cache
 def option_types() -> dict[str, Any]:
     """Return the type of every option by its name on the command line, like `strategy.savers`."""
-    kinds = [(prefix, kind, get_type_hints(kind)) for _, (prefix, kind) in DECLARED]
-    return {
-        prefix + declared.name: hints[declared.name]
-        for prefix, kind, hints in kinds
-        for declared in fields(kind)
-    }
+    kinds = [(prefix, get_type_hints(kind), fields(kind)) for _, prefix, kind in DECLARED]
+    return {prefix + each.name: hints[each.name] for prefix, hints, declared in kinds for each in declared}
 
 
 def values(hint: Any) -> str:
@@ -133,7 +129,7 @@ def explain(error: Exception) -> str:
         advice = f"choose one of {', '.join(names)}" if names else "--help lists the choices"
         return f"{match[1]}={match[2]}: no such {match[1]}; {advice}"
     if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
-        bases = ", ".join(f"base_{name}" for name in KINDS.get(match[2], {}))
+        bases = ", ".join(f"base_{name}" for name in GROUPS.get(match[2], {}))
         advice = f"give `defaults: [BASE]`, BASE one of {bases}" if bases else "--help lists them"
         return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):

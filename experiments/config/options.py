@@ -13,7 +13,7 @@ from omegaconf import MISSING, OmegaConf
 
 from augment.datasets import DATASETS, Dataset
 from augment.filesystem import SCHEME, location
-from augment.options import OptionError, check_minimum, option
+from augment.options import OptionError, check_minimum, option, setting
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
 from experiments.machine.environment import usable_cpus
@@ -22,25 +22,15 @@ from experiments.machine.environment import usable_cpus
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000
 
 
-class OnBadImage(StrEnum):
-    """The effect of an unusable image file on a cell."""
-
-    fail = "fail"
-    skip = "skip"
-
-
-class OnShortage(StrEnum):
-    """The effect of too little memory, disk or open files on a cell."""
-
-    refuse = "refuse"
-    warn = "warn"
+OnBadImage = StrEnum("OnBadImage", ["fail", "skip"])  # effect of an unusable image file on a cell
+OnShortage = StrEnum("OnShortage", ["refuse", "warn"])  # effect of too little memory, disk or open files
 
 
 @dataclass
 class Advise:
     """The search of `experiment=advise`."""
 
-    budget_s: float = option("time for the search", 180.0, unit="seconds", minimum=10, determines=False)
+    budget_s: float = setting("time for the search", 180.0, unit="seconds", minimum=10)
 
 
 @dataclass
@@ -53,66 +43,46 @@ class Config:
     seed: int = option("seed of every random transform and synthetic image", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     max_image_pixels: int = option(
-        "largest image; a larger one counts as a decompression bomb",
-        100_000_000,
-        unit="pixels",
-        minimum=1,
+        "largest image; a larger one counts as a decompression bomb", 100_000_000, unit="pixels", minimum=1
     )
     # Inputs count by their content, the column inputs_digest, not by the options that chose them.
-    image_size: str | None = option(
+    image_size: str | None = setting(
         "WIDTHxHEIGHT; null: the photos' original size (a folder always keeps its sizes)",
         "2000x1000",
         unit="pixels",
-        determines=False,
     )
-    n_images: int | None = option(
-        "number of images; null: all in the dataset", None, minimum=1, determines=False
-    )
-    sample: int | None = option(
+    n_images: int | None = setting("number of images; null: all in the dataset", None, minimum=1)
+    sample: int | None = setting(
         "number of images drawn from them with `seed`, small and large ones in their shares; null: all",
         None,
         minimum=1,
-        determines=False,
     )
-    on_bad_image: OnBadImage = option(
+    on_bad_image: OnBadImage = setting(
         "effect of a folder's unusable file: fail the cell before its trial, or skip the file",
         OnBadImage.fail,
-        determines=False,
     )
-    repetitions: int = option("number of trials of each cell", 2, minimum=1, determines=False)
-    with_baseline: bool = option("also measure `sequential` on every workload", False, determines=False)
-    with_ceiling: bool = option(
-        "also measure `copies`, the machine's ceiling, at worker counts from 2 to the usable CPUs",
-        False,
-        determines=False,
+    repetitions: int = setting("number of trials of each cell", 2, minimum=1)
+    with_baseline: bool = setting("also measure `sequential` on every workload", False)
+    with_ceiling: bool = setting(
+        "also measure `copies`, the machine's ceiling, at worker counts from 2 to the usable CPUs", False
     )
-    with_interference: bool = option(
-        "also measure `interference`, a task's slowdown beside neighbours, at the same counts",
-        False,
-        determines=False,
+    with_interference: bool = setting(
+        "also measure `interference`, a task's slowdown beside neighbours, at the same counts", False
     )
-    order_seed: int = option("seed of the order of the cells in each round", 0, determines=False)
-    rerun: bool = option("measure again what is in the results; keep both", False, determines=False)
-    on_shortage: OnShortage = option(
-        "effect of too little memory, disk or open files: refuse the cell, or warn",
-        OnShortage.refuse,
-        determines=False,
+    order_seed: int = setting("seed of the order of the cells in each round", 0)
+    rerun: bool = setting("measure again what is in the results; keep both", False)
+    on_shortage: OnShortage = setting(
+        "effect of too little memory, disk or open files: refuse the cell, or warn", OnShortage.refuse
     )
-    output_dir: str | None = option(
-        "folder or address (s3://…) for the augmented images; null: they are removed after each trial",
-        None,
-        determines=False,
+    output_dir: str | None = setting(
+        "folder or address (s3://…) for the augmented images; null: they are removed after each trial", None
     )
-    overwrite: bool = option("replace files of the same names in output_dir", False, determines=False)
-    results_dir: str = option("folder of the parquet files, tables and figures", "results", determines=False)
-    scratch_dir: str | None = option(
-        "folder of outputs that are not kept; null: the system's", None, determines=False
-    )
-    cache_dir: str | None = option(
-        "folder of synthetic images; null: ~/.cache/augment", None, determines=False
-    )
-    trial_timeout_s: float = option(
-        "time after which a trial is ended and fails", 3600.0, unit="seconds", minimum=0.1, determines=False
+    overwrite: bool = setting("replace files of the same names in output_dir", False)
+    results_dir: str = setting("folder of the parquet files, tables and figures", "results")
+    scratch_dir: str | None = setting("folder of outputs that are not kept; null: the system's", None)
+    cache_dir: str | None = setting("folder of synthetic images; null: ~/.cache/augment", None)
+    trial_timeout_s: float = setting(
+        "time after which a trial is ended and fails", 3600.0, unit="seconds", minimum=0.1
     )
     strategy: Strategy = MISSING
     dataset: Dataset = MISSING
