@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from augment.strategies.base import master
-from augment.strategies.engines.base import Batch, Engine, batches, run_batch
+from augment.strategies.engines.base import Engine, batches, run_batch
 from augment.task_log.layout import Role
 from augment.task_runner import open_task_runner
 from augment.workload import Job
@@ -15,7 +15,7 @@ from augment.workload import Job
 
 @dataclass
 class DataLoader(Engine):
-    """A map-style dataset whose items are batches, which the loader's workers run in any order."""
+    """A dataset whose items are batches of tasks, which the loader's workers run in any order."""
 
     name = "dataloader"
     label = "PyTorch DataLoader"
@@ -31,28 +31,15 @@ class DataLoader(Engine):
 
         with master(job):
             loader = TorchLoader(
-                Batches(list(batches(job.workload, job.workers))),
+                list(batches(job.workload, job.workers)),
                 batch_size=None,
+                collate_fn=run_batch,  # of an item, in a worker
                 num_workers=job.workers,
                 worker_init_fn=partial(_open, job),
                 multiprocessing_context=job.runtime.context,
                 in_order=False,
             )
             deque(loader, maxlen=0)
-
-
-@dataclass
-class Batches:
-    """The dataset: to ask for an item runs its batch."""
-
-    batches: list[Batch]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> int:
-        run_batch(self.batches[number])
-        return number
 
 
 def _open(job: Job, _number: int) -> None:
