@@ -7,8 +7,7 @@ from augment.strategies.base import Strategy
 from augment.strategies.dynamic import Dynamic, Threads
 from augment.strategies.engines.dask import Dask
 from augment.strategies.engines.dataloader import DataLoader
-from augment.strategies.engines.futures import Futures
-from augment.strategies.engines.loky import Loky
+from augment.strategies.engines.futures import Futures, Loky
 from augment.strategies.engines.ray import Ray
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference

@@ -1,7 +1,7 @@
-"""Python's concurrent.futures."""
+"""Executors by the interface of concurrent.futures: Python's own, and loky, the one behind joblib."""
 
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 
 from augment.strategies.base import master
@@ -22,6 +22,26 @@ class Futures(Engine):
     package = "concurrent"
 
     def run(self, job: Job) -> None:
-        context, opening = job.runtime.context, (open_task_runner, (job, Role.WORKER))
-        with master(job), ProcessPoolExecutor(job.workers, context, *opening) as executor:
+        with master(job), self._executor(job) as executor:
             deque(executor.map(run_batch, batches(job.workload, job.workers)), maxlen=0)
+
+    def _executor(self, job: Job) -> Executor:
+        return ProcessPoolExecutor(job.workers, job.runtime.context, open_task_runner, (job, Role.WORKER))
+
+
+@dataclass
+class Loky(Futures):
+    """The same with `loky.ProcessPoolExecutor`, whose processes start by loky's own method."""
+
+    name = "loky"
+    label = "loky"
+    color = "#999933"
+    marker = ">"
+    package = "loky"
+
+    def _executor(self, job: Job) -> Executor:
+        from loky import ProcessPoolExecutor
+
+        opening = {"initializer": open_task_runner, "initargs": (job, Role.WORKER)}
+        executor: Executor = ProcessPoolExecutor(job.workers, **opening)
+        return executor
