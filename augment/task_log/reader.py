@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from augment.task_log.layout import (
-    BATCH,
-    HEADER,
-    ROW_KINDS,
-    SAMPLE,
-    SHORT_TASK_S,
-    STAGES,
-    TASK,
-    Header,
-    Role,
-    Turn,
-    is_sampled,
-)
+from augment.task_log import layout
+from augment.task_log.layout import Header, Role, Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +22,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 INTEGERS = ("image_index", "augmentation_index", "minor_faults", "task", "name")
-SAMPLE_FIELDS = (*SAMPLE, "weight")
 
 
 @dataclass(frozen=True)
@@ -59,72 +48,49 @@ def headers(folder: Path) -> list[Header]:
 
 def read(folder: Path) -> list[ProcessLog]:
     """Return the logs of a trial's processes that had begun to work, in the order they began."""
-    logs = [_log(header, _turns(path), *_rows(path.read_bytes())) for path, header in _started(folder)]
+    logs = [_log(header, path.read_bytes()[layout.HEADER.size :]) for path, header in _started(folder)]
     return sorted(logs, key=lambda log: log.header.ready)
 
 
 def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
     for path in folder.glob("*.log"):
         with open(path, "rb", buffering=0) as file:
-            data = file.read(HEADER.size)
-        if len(data) == HEADER.size:  # else the process has created its log, but entered nothing yet
-            header = Header._make(HEADER.unpack(data))
+            data = file.read(layout.HEADER.size)
+        if len(data) == layout.HEADER.size:  # else the process has created its log, but entered nothing yet
+            header = Header._make(layout.HEADER.unpack(data))
             if header.ready:
                 yield path, header._replace(role=Role(header.role), node=header.node.rstrip(b"\0"))
 
 
-def _turns(log: Path) -> tuple[Turn, ...]:
-    path = log.with_suffix(".turns")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return tuple(
-        Turn(int(number), name, int(first)) for number, name, first in (line.split() for line in lines)
-    )
-
-
-def _log(
-    header: Header, turns: tuple[Turn, ...], names: list[str], samples: Floats, batches: Floats, rows: Floats
-) -> ProcessLog:
-    seconds = rows[:, 4 : 4 + len(STAGES)].sum(axis=1)
-    tasks = _columns((*TASK, *BATCH[1:]), (*rows.T, *_shares(seconds, batches)))
-    tasks["start"] += header.shift_s
-    tasks["end"] += header.shift_s
-    weights = _weights(tasks)[samples[:, 0].astype(int)]
-    return ProcessLog(header, tasks, _columns(SAMPLE_FIELDS, (*samples.T, weights)), tuple(names), turns)
-
-
-def _columns(names: tuple[str, ...], columns: tuple[Floats, ...]) -> Columns:
-    """Return a structured array of these columns, those of INTEGERS as integers."""
+def _log(header: Header, content: bytes) -> ProcessLog:
     import numpy as np
 
-    table = np.empty(len(columns[0]), [(name, "i8" if name in INTEGERS else "f8") for name in names])
-    for name, values in zip(names, columns, strict=True):
-        table[name] = values
-    return table
-
-
-def _rows(log: bytes) -> tuple[list[str], Floats, Floats, Floats]:
-    """Return the names and the rows of each of ROW_KINDS; a sample's task is counted over all blocks."""
-    import numpy as np
-
-    names: list[str] = []
-    kinds = [[np.empty((0, len(fields)))] for fields in ROW_KINDS]
-    for new_names, *blocks in _blocks(log[HEADER.size :]):
-        names += new_names
-        for arrays, numbers, fields in zip(kinds, blocks, ROW_KINDS, strict=True):
-            arrays.append(np.array(numbers).reshape(-1, len(fields)))
-    samples, batches, tasks = (np.concatenate(arrays) for arrays in kinds)
-    lengths = [len(array) for array in kinds[-1]]
-    samples[:, 0] += np.repeat(np.cumsum(lengths) - lengths, [len(array) for array in kinds[0]])
-    return names, samples, batches, tasks
-
-
-def _blocks(data: bytes) -> Iterator[Any]:
-    stream = BytesIO(data)
-    with suppress(
-        EOFError, pickle.UnpicklingError
-    ):  # at the end, or in a block that its process did not finish
+    names: tuple[str, ...] = ()
+    kinds = [array("d") for _ in layout.ROW_KINDS]
+    blocks = BytesIO(content)
+    with suppress(EOFError, pickle.UnpicklingError):  # at the end, or in a block that was not finished
         while True:
-            yield pickle.load(stream)
+            names, *block = pickle.load(blocks)
+            for numbers, new in zip(kinds, block, strict=True):
+                numbers.extend(new)
+    samples, turns, batches, rows = (
+        np.array(numbers).reshape(-1, len(fields))
+        for numbers, fields in zip(kinds, layout.ROW_KINDS, strict=True)
+    )
+    rows[:, 2:4] += header.shift_s  # start and end
+    seconds = rows[:, 4 : 4 + len(layout.STAGES)].sum(axis=1)
+    tasks = _columns((*layout.TASK, *layout.BATCH[1:]), np.column_stack([rows, *_shares(seconds, batches)]))
+    weights = _weights(tasks)[samples[:, 0].astype(int)]
+    timed = _columns((*layout.SAMPLE, "weight"), np.column_stack([samples, weights]))
+    taken = tuple(Turn(int(number), names[int(name)], int(task)) for number, name, task in turns)
+    return ProcessLog(header, tasks, timed, names, taken)
+
+
+def _columns(names: tuple[str, ...], rows: Floats) -> Columns:
+    """Return rows as a structured array of these columns, those of INTEGERS as integers."""
+    from numpy.lib.recfunctions import unstructured_to_structured
+
+    return unstructured_to_structured(rows, [(name, "i8" if name in INTEGERS else "f8") for name in names])
 
 
 def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
@@ -159,7 +125,7 @@ def _weights(tasks: Columns) -> Floats:
     """
     import numpy as np
 
-    is_short = tasks["end"] - tasks["start"] < SHORT_TASK_S
+    is_short = tasks["end"] - tasks["start"] < layout.SHORT_TASK_S
     follows_short = np.append(False, is_short)[:-1] & (tasks["augmentation_index"] >= 0)
-    timed = follows_short & is_sampled(tasks["image_index"], tasks["augmentation_index"])
+    timed = follows_short & layout.is_sampled(tasks["image_index"], tasks["augmentation_index"])
     return np.where(follows_short, follows_short.sum() / max(timed.sum(), 1), 1.0)

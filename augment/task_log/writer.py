@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import get_native_id
 
 from augment.task_log.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
-from augment.task_log.layout import HEADER, SHORT_TASK_S, Header, Role, is_sampled
+from augment.task_log.layout import HEADER, ROW_KINDS, SHORT_TASK_S, Header, Role, is_sampled
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
@@ -33,20 +33,17 @@ class Log:
     ) -> None:
         self.role, self.recording, self.clock = role, recording, clock
         path = folder / f"{get_native_id()}.log"
-        self._turns = path.with_suffix(".turns")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, HEADER.size)
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
         self._written = self._drained = HEADER.size
-        self._tasks: list[float] = []
-        self._batches: list[float] = []
-        self._samples: list[float] = []
-        self._in_block = self._in_batches = self._in_blocks_before = 0  # finished tasks
+        self._rows: tuple[list[float], ...] = tuple([] for _ in ROW_KINDS)  # of the block
+        self._samples, self._turns, self._batches, self._tasks = self._rows
+        self._n_tasks = self._n_counted = 0  # finished tasks, and those of them in batches
         self._applied: list[float] = []  # samples of the task under way
         self._names: dict[str, int] = {}
-        self._new_names: list[str] = []
         # The task under way, or the one before: at first as if that had been long.
         self._task = [0, 0, -2 * SHORT_TASK_S, -SHORT_TASK_S]
         self._counted = -SHORT_TASK_S  # end of the last task after which the counters were read
@@ -100,8 +97,7 @@ class Log:
     def begin_turn(self, number: int, neighbour: str) -> None:
         """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
         if self.recording:
-            with open(self._turns, "a", encoding="utf-8") as file:
-                file.write(f"{number} {neighbour} {self._in_blocks_before + self._in_block}\n")
+            self._turns += (number, self._name(neighbour), self._n_tasks)
 
     def lap(self, stage: int, cpu_s: float | None = None) -> None:
         """Charge the time since the last lap to a stage (an index into STAGES).
@@ -117,11 +113,10 @@ class Log:
 
     def add_transform(self, name: str, begin: float) -> None:
         """Record that a transform of this name was applied, from `begin` until now."""
-        seconds = self.clock() - begin
-        if name not in self._names:
-            self._names[name] = len(self._names)
-            self._new_names.append(name)
-        self._applied += (self._in_block, self._names[name], seconds)
+        self._applied += (self._n_tasks, self._name(name), self.clock() - begin)
+
+    def _name(self, name: str) -> int:
+        return self._names.setdefault(name, len(self._names))
 
     def end(self) -> None:
         """End the task."""
@@ -132,30 +127,27 @@ class Log:
         self._tasks += task
         if self.timing:
             self._samples += self._applied
-        self._in_block += 1
+        self._n_tasks += 1
         if self._paused or ended - self._counted >= SHORT_TASK_S:
             self._close_batch(self._counters.used())
             self._counted = ended
         self._words[0] = 0
-        if self._in_block == BLOCK_TASKS:
+        if self._n_tasks % BLOCK_TASKS == 0:
             self._write()
 
     def _close_batch(self, used: Used | None) -> None:
         """Charge what was used to the tasks since the last batch; None: it is not known."""
-        if in_batch := self._in_block - self._in_batches:
+        if in_batch := self._n_tasks - self._n_counted:
             self._batches += (in_batch, *(used or UNCOUNTED))
-            self._in_batches += in_batch
+            self._n_counted = self._n_tasks
 
     def _write(self) -> None:
-        if not self._in_block:
+        if not self._tasks:
             return
         self._close_batch(self._counters.used())
-        rows = self._samples, self._batches, self._tasks  # as ROW_KINDS has them
-        block = pickle.dumps((self._new_names, *(array("d", numbers) for numbers in rows)))
+        block = pickle.dumps(((*self._names,), *(array("d", numbers) for numbers in self._rows)))
         os.posix_fallocate(self._file, self._written, len(block))  # or a full disk may take a part of it
         os.pwrite(self._file, block, self._written)
         self._written += len(block)
-        self._in_blocks_before += self._in_block
-        for written in (*rows, self._new_names):
-            written.clear()
-        self._in_block = self._in_batches = 0
+        for numbers in self._rows:
+            numbers.clear()
