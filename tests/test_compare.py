@@ -146,8 +146,8 @@ def test_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert environment == "A and B: same machine, code and versions."
     assert names.split() == ["strategy", "workers", "saving", "seed", "A", "(s)", "B", "(s)", "verdict"]
     assert [row.split(maxsplit=6) for row in rows if row] == [
-        ["p1", "2", "yes", "0", "10.00", "5.00", "B is faster by 50 % (47–53)"],
-        ["p1", "2", "yes", "1", "5.00", "-", "only in A"],
+        ["P_1", "2", "yes", "0", "10.00", "5.00", "B is faster by 50 % (47–53)"],
+        ["P_1", "2", "yes", "1", "5.00", "-", "only in A"],
     ]
     assert note.startswith("Changes are in per cent of A's time")
 

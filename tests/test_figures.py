@@ -155,14 +155,15 @@ def test_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
 
 def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
     rows = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
-    figure = scaling_figure("normalised_efficiency", weak(frame(rows)), "Weak")
+    study = published.points("weak_scaling")
+    figure = scaling_figure("normalised_efficiency", weak(frame(rows)), "Weak", study, cpus=8)
     assert figure.axes[0].get_ylabel() == "work-normalised efficiency (%)"
 
 
 def test_chart_without_points_is_an_error() -> None:
     points = strong(frame([trial("pq", 1, None, status="not_applicable")]))
     with pytest.raises(NoTrialsError, match="nothing to draw"):
-        scaling_figure("wall_s", points, "Strong scaling")
+        scaling_figure("wall_s", points, "Strong scaling", published.points("strong_scaling"), cpus=8)
 
 
 def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:

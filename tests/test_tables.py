@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.scaling import strong, weak
+from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import CEILING, scaling_table
-from experiments.report.sections.validation import NO_REFERENCE
 from experiments.report.tables import (
     INTERVALS,
     NO_BASELINE,

@@ -9,22 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tabulate import tabulate
 
-from experiments.analysis.compare import (
-    FASTER,
-    NO_DIFFERENCE,
-    ONE_ROUND,
-    SIZE,
-    SLOWER,
-    WORK,
-    compare,
-    environment_changes,
-)
+from experiments.analysis import compare as analysis
 from experiments.analysis.select import STRONG, NoTrialsError, select
 from experiments.analysis.statistics import LEVEL
-from experiments.report.tables import value_text, with_short_digests
-from experiments.report.texts import left_out_note, percent, percent_interval
+from experiments.report.tables import Table, text_table
+from experiments.report.texts import left_out_note, percent, percent_interval, written
 from experiments.store import files as store
 
 EXPLANATION = (
@@ -33,31 +23,21 @@ EXPLANATION = (
 )
 
 
-def cell_table(cells: pd.DataFrame) -> str:
-    """Return the cells of `compare` as a table, named by the columns in which they differ."""
-    names = [name for name in [*WORK, *SIZE] if name in STRONG or cells[name].nunique(dropna=False) > 1]
-    shown = with_short_digests(cells[names].map(value_text))
-    for side in "AB":
-        shown[f"{side} (s)"] = cells[f"wall_s_{side.lower()}"].map(value_text)
-    shown["verdict"] = [verdict_text(row) for row in cells.to_dict("records")]
-    return tabulate(shown.to_dict("list"), headers="keys", disable_numparse=True)
-
-
 def verdict_text(row: Any) -> str:
     """Return the verdict on a cell, with the change of its time."""
     change, low, high = row["change"], row["low"], row["high"]
     texts = {
-        FASTER: f"B is faster by {percent_interval(-change, -high, -low)}",
-        SLOWER: f"B is slower by {percent_interval(change, low, high)}",
-        NO_DIFFERENCE: f"no difference: {percent_interval(change, low, high, sign='+')}",
-        ONE_ROUND: "not decided: one round",
+        analysis.FASTER: f"B is faster by {percent_interval(-change, -high, -low)}",
+        analysis.SLOWER: f"B is slower by {percent_interval(change, low, high)}",
+        analysis.NO_DIFFERENCE: f"no difference: {percent_interval(change, low, high, sign='+')}",
+        analysis.ONE_ROUND: "not decided: one round",
     }
     return texts.get(row["verdict"], str(row["verdict"]))
 
 
 def environment_line(a: pd.DataFrame, b: pd.DataFrame) -> str:
     """Return the differences in machine, code and versions between the newest trials of A and of B."""
-    changes = environment_changes(a, b)
+    changes = analysis.environment_changes(a, b)
     if not changes:
         return "A and B: same machine, code and versions."
     warning = "a difference may be the machine's: " if "machine" in changes else ""
@@ -65,17 +45,24 @@ def environment_line(a: pd.DataFrame, b: pd.DataFrame) -> str:
     return f"A and B differ: {warning}{values}."
 
 
-def comparison(a_folder: Path, b_folder: Path) -> str:
-    """Return the text to print. Raises NoTrialsError if no cell is in both folders."""
+def comparison(a_folder: Path, b_folder: Path) -> Table:
+    """Return a row per cell, named by the columns that differ. Raises NoTrialsError if none is in both."""
     a, b = (_trials(folder) for folder in (a_folder, b_folder))
-    cells = compare(a, b)
+    cells = analysis.compare(a, b)
+    differing = cells.columns[cells.astype(str).nunique() > 1]
+    keys = [name for name in [*analysis.WORK, *analysis.SIZE] if name in STRONG or name in differing]
     left_out = [
         f"{name}: {left_out_note(each)}."
         for name, side in (("A", a), ("B", b))
-        for each in select(side, WORK)[1]
+        for each in select(side, analysis.WORK)[1]
     ]
-    title = f"B against A: A is {a_folder}, B is {b_folder}"
-    return "\n".join([title, environment_line(a, b), "", cell_table(cells), "", *left_out, EXPLANATION])
+    columns = {
+        "A (s)": lambda row: written(row["wall_s_a"], ".2f"),
+        "B (s)": lambda row: written(row["wall_s_b"], ".2f"),
+        "verdict": verdict_text,
+    }
+    title = f"B against A: A is {a_folder}, B is {b_folder}\n{environment_line(a, b)}"
+    return text_table(title, cells, keys, columns, [*left_out, EXPLANATION])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(side, type=Path, help="a folder of results or of trials")
     chosen = parser.parse_args(arguments)
     try:
-        print(comparison(chosen.A, chosen.B))
+        print(comparison(chosen.A, chosen.B).text(), end="")
     except NoTrialsError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
 

@@ -85,8 +85,3 @@ class Results:
 
 def _with_notes(trials: pd.DataFrame, left_out: Iterable[LeftOut]) -> tuple[pd.DataFrame, list[str]]:
     return trials, [left_out_note(each) for each in left_out]
-
-
-def cpus_of(trials: pd.DataFrame) -> int:
-    """Return the usable CPUs of trials of one machine."""
-    return int(trials["usable_cpus"].iloc[0])

@@ -13,15 +13,7 @@ from tabulate import tabulate
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import interval_columns
-from experiments.report.texts import (
-    DASH,
-    label,
-    percent_interval,
-    pluralise,
-    with_interval,
-    with_or_without,
-    written,
-)
+from experiments.report import texts
 from experiments.store.columns import FAILED, OK
 
 INTERVALS = (
@@ -36,7 +28,7 @@ NO_BASELINE = (
     "Ideal, speedup and efficiency are unknown without a sequential baseline; with_baseline=true measures it."
 )
 
-Texts = Mapping[str, Callable[[Any], str]]  # by head of a column, a function from a row to its text
+Columns = Mapping[str, Callable[[Any], str]]  # by head of a column, a function from a row to its text
 
 
 @dataclass(frozen=True)
@@ -66,9 +58,9 @@ class Table:
     def save(self, path: Path) -> list[Path]:
         """Write the table as Markdown and its data as CSV; return both files."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        texts = {"md": self.markdown(), "csv": self.data.to_csv(index=False)}
-        files = [path.with_name(f"{path.name}.{kind}") for kind in texts]
-        for file, text in zip(files, texts.values(), strict=True):
+        contents = {"md": self.markdown(), "csv": self.data.to_csv(index=False)}
+        files = [path.with_name(f"{path.name}.{kind}") for kind in contents]
+        for file, text in zip(files, contents.values(), strict=True):
             file.write_text(text, encoding="utf-8")
         return files
 
@@ -77,26 +69,22 @@ def plain_table(
     title: str, data: pd.DataFrame, notes: Sequence[str] = (), shown: pd.DataFrame | None = None
 ) -> Table:
     """Return a table that shows the columns of `shown`, or those of `data`."""
-    frame = with_short_digests(data if shown is None else shown)
+    frame = data if shown is None else shown
+    digests = [str(name) for name in frame if str(name).endswith("digest")]
+    frame = frame.assign(**{name: frame[name].str[:12] for name in digests})  # enough to tell them apart
     if "strategy" in frame:
-        frame = frame.assign(strategy=frame["strategy"].map(label))
+        frame = frame.assign(strategy=frame["strategy"].map(texts.label))
     rows = [[value_text(value) for value in row] for row in frame.itertuples(index=False)]
     heads = [name.replace("_", " ") if name.isidentifier() else name for name in map(str, frame)]
     return Table(title, heads, rows, data, list(notes))
 
 
-def with_short_digests(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with digests of 12 digits, enough to tell them apart."""
-    digests = frame.columns[frame.columns.str.endswith("digest")]
-    return frame.assign(**{str(name): frame[name].str[:12] for name in digests})
-
-
 def text_table(
-    title: str, rows: pd.DataFrame, columns: Sequence[str], texts: Texts, notes: Sequence[str] = ()
+    title: str, rows: pd.DataFrame, keys: Sequence[str], columns: Columns, notes: Sequence[str] = ()
 ) -> Table:
-    """Return a table of these columns, and of `texts` of each row."""
-    shown = rows[list(columns)].copy()
-    for head, text in texts.items():
+    """Return a table of these keys of each row, and of `columns` beside them."""
+    shown = rows[list(keys)].copy()
+    for head, text in columns.items():
         shown[head] = [text(row) for row in rows.to_dict("records")]
     return plain_table(title, rows, notes, shown)
 
@@ -110,17 +98,17 @@ def by_place(points: pd.DataFrame) -> pd.DataFrame:
 def value_text(value: Any) -> str:
     """Return a value of any column as text."""
     if pd.isna(value):
-        return DASH
+        return texts.DASH
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return written(value, ".2f") if isinstance(value, float) else str(value)
+    return texts.written(value, ".2f") if isinstance(value, float) else str(value)
 
 
 def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the rows with saving and then those without, each with the name of the flag."""
     for flag in (True, False):
         if len(block := frame[frame["saving"] == flag]):
-            yield with_or_without(flag), block
+            yield texts.with_or_without(flag), block
 
 
 class Measure(NamedTuple):
@@ -132,12 +120,14 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "wall_s": Measure("time (s)", "time (s)", with_interval),
-    "images_per_s": Measure("images/s", "augmented images per second", partial(with_interval, form=".3g")),
-    "speedup": Measure("speedup", "speedup", with_interval),
-    "efficiency": Measure("efficiency", "efficiency (%)", percent_interval),
-    "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", percent_interval),
-    "ceiling_share": Measure("of the ceiling", "share of the ceiling (%)", percent_interval),
+    "wall_s": Measure("time (s)", "time (s)", texts.with_interval),
+    "images_per_s": Measure(
+        "images/s", "augmented images per second", partial(texts.with_interval, form=".3g")
+    ),
+    "speedup": Measure("speedup", "speedup", texts.with_interval),
+    "efficiency": Measure("efficiency", "efficiency (%)", texts.percent_interval),
+    "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", texts.percent_interval),
+    "ceiling_share": Measure("of the ceiling", "share of the ceiling (%)", texts.percent_interval),
 }
 
 
@@ -150,7 +140,7 @@ def interval_of(point: Any, name: str) -> tuple[float, float, float]:
 def measure_text(point: Any, name: str) -> str:
     """Return a measure of a point as text: a dash if it is unknown, `failed` for a failed cell."""
     if point["status"] != OK:
-        return FAILED if point["status"] == FAILED and name == "wall_s" else DASH
+        return FAILED if point["status"] == FAILED and name == "wall_s" else texts.DASH
     return MEASURES[name].text(*interval_of(point, name))
 
 
@@ -163,7 +153,7 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
     notes += [NO_SHARED_ROUND] if (rounds > 1).any() else []
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
     return notes + [
-        f"{label(point['strategy'])} at {point['workers']} workers: "
-        f"{pluralise(point['failures'], 'failed trial')} left out of its mean."
+        f"{texts.label(point['strategy'])} at {point['workers']} workers: "
+        f"{texts.pluralise(point['failures'], 'failed trial')} left out of its mean."
         for point in measured[measured["failures"] > 0].to_dict("records")
     ]

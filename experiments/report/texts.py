@@ -33,8 +33,11 @@ def left_out_note(left_out: LeftOut) -> str:
 
 
 def written(number: float, form: str) -> str:
-    """Return a number in a format, rounded to `steady` first, so that 37.5 is 38 on every processor."""
-    return f"{steady(number):{form}}"
+    """Return a number in a format, and NaN as a dash.
+
+    The number is rounded to `steady` first, so that 37.5 is 38 on every processor.
+    """
+    return DASH if math.isnan(number) else f"{steady(number):{form}}"
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -73,12 +73,12 @@ def _failures(trials: pd.DataFrame) -> list[str]:
 
 def ablation_table(saved: pd.DataFrame, notes: list[str]) -> Table:
     """Return the rows of `gains`, with the counter of each ablation."""
-    texts = {
+    columns = {
         "images/s": lambda row: written(row["images_per_s"], ".3g"),
         "time saved": _gain,
         "counter": _counter,
     }
-    return text_table("Ablations", saved, [*POINT, "ablation", "rounds"], texts, notes)
+    return text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
 
 
 def _gain(row: Any) -> str:

@@ -11,7 +11,7 @@ from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, Texts, by_place, by_saving, text_table
+from experiments.report.tables import Columns, Table, by_place, by_saving, text_table
 from experiments.report.texts import label, percent
 from experiments.store.columns import UNTOUCHED
 
@@ -55,7 +55,7 @@ def breakdown(results: Results) -> Outputs:
 def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """Return the parts of P x T in per cent."""
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
-    columns: Texts = {
+    columns: Columns = {
         "P x T (s)": lambda row: f"{row['total_s']:.2f}",
         **{LOOKS[part][0]: _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",

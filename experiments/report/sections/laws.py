@@ -12,7 +12,7 @@ from experiments.analysis.laws import AMDAHL, MIN_COUNTS, FittedLaws, fit_laws
 from experiments.analysis.scaling import models
 from experiments.analysis.select import NoTrialsError
 from experiments.report import charts
-from experiments.report.results import Results, cpus_of
+from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.scaling import points_of
 from experiments.report.tables import Table, plain_table
@@ -33,7 +33,7 @@ NOTES = [
 def laws(results: Results) -> Outputs:
     """Yield the fitted laws. Raises NoTrialsError if the usable CPUs hold too few worker counts."""
     points, trials, _ = points_of(results)
-    cpus = cpus_of(trials)
+    cpus = int(trials["usable_cpus"].iloc[0])
     fitted = fit_laws(points, models(trials, published.POINTS[results.experiment][1]), cpus)
     if not fitted:
         raise NoTrialsError(f"a law needs {MIN_COUNTS} worker counts from 2 to the {cpus} usable CPUs")

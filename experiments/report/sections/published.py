@@ -5,16 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.analysis import published
+from experiments.analysis import published, scorecard
 from experiments.analysis.laws import fit_laws
-from experiments.analysis.scorecard import (
-    AT_LIMIT,
-    FEW_CPUS,
-    NOT_MEASURED,
-    NOT_SHOWN,
-    Finding,
-    scorecard,
-)
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.laws import laws_of
@@ -25,10 +17,10 @@ from experiments.report.texts import percent_interval, with_interval
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 REASONS = {
-    NOT_MEASURED: "not measured; `make {target}` measures it",
-    FEW_CPUS: "this machine has too few CPUs to show it",
-    AT_LIMIT: "the interval contains the limit; more rounds may decide",
-    NOT_SHOWN: "no contention for any single resource is shown",
+    scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
+    scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
+    scorecard.AT_LIMIT: "the interval contains the limit; more rounds may decide",
+    scorecard.NOT_SHOWN: "no contention for any single resource is shown",
 }
 
 
@@ -117,12 +109,12 @@ def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
     tested = {name: results.beside(name) for name in TESTED_EXPERIMENTS}
     trials = {name: one.trials for name, one in tested.items()}
-    findings = scorecard(trials, {name: one.parts for name, one in tested.items()})
+    findings = scorecard.scorecard(trials, {name: one.parts for name, one in tested.items()})
     data = pd.DataFrame([_row(finding) for finding in findings])
     yield "scorecard", plain_table("The study's claims", data, [CLAIM_NOTE])
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(finding: scorecard.Finding) -> dict[str, str]:
     """Return a finding as a row of the table, with the claim and the study's figures in words."""
     words = CLAIMS[finding.claim]
     values = ", ".join(f"{words.write(*each)} with {n}" for n, each in finding.quantities.items())

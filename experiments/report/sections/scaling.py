@@ -13,19 +13,10 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import STRONG
-from experiments.report import charts
-from experiments.report.results import Results, cpus_of
+from experiments.report import charts, tables
+from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.bench import ceiling_chart
-from experiments.report.tables import (
-    MEASURES,
-    Table,
-    by_place,
-    measure_text,
-    repetition_notes,
-    text_table,
-    value_text,
-)
 from experiments.report.texts import with_or_without
 from experiments.store.columns import OK
 
@@ -53,7 +44,7 @@ def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
     points, trials, notes = points_of(results)
     if (points["status"] == OK).any():
-        study, cpus = published.points(results.experiment), cpus_of(trials)
+        study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             figure = scaling_figure(measure, points, results.title, study, cpus)
             yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
@@ -72,31 +63,29 @@ def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     return points(trials), trials, notes
 
 
-def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> Table:
+def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> tables.Table:
     """Return a row per point with all that is known of its time."""
     is_weak, has_ceiling = "sequential_s" in points, points["ceiling_share"].notna().any()
-    texts: dict[str, Callable[[Any], str]] = {}
+    columns: dict[str, Callable[[Any], str]] = {}
     if is_weak:
-        texts["image size"] = lambda point: f"{value_text(point['width'])}x{value_text(point['height'])}"
-        texts["sequential (s)"] = lambda point: value_text(point["sequential_s"])
-    texts["ideal (s)"] = lambda point: value_text(point["ideal_s"])
-    names = [name for name in MEASURES if name in points and (name != "ceiling_share" or has_ceiling)]
-    texts |= {MEASURES[name].head: partial(measure_text, name=name) for name in names}
-    every_note = [*repetition_notes(points), *([NORMALISED] if is_weak else []), *notes]
+        columns["image size"] = lambda point: f"{point['width']}x{point['height']}"
+        columns["sequential (s)"] = lambda point: tables.value_text(point["sequential_s"])
+    columns["ideal (s)"] = lambda point: tables.value_text(point["ideal_s"])
+    names = [name for name in tables.MEASURES if name in points and (name != "ceiling_share" or has_ceiling)]
+    columns |= {tables.MEASURES[name].head: partial(tables.measure_text, name=name) for name in names}
+    every_note = [*tables.repetition_notes(points), *([NORMALISED] if is_weak else []), *notes]
     every_note += [CEILING] if has_ceiling else []
-    return text_table(title, by_place(points), STRONG, texts, every_note)
+    return tables.text_table(title, tables.by_place(points), STRONG, columns, every_note)
 
 
 @charts.styled
-def scaling_figure(
-    measure: str, points: pd.DataFrame, title: str, study: pd.DataFrame | None = None, cpus: int | None = None
-) -> Figure:
+def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.DataFrame, cpus: int) -> Figure:
     """Draw a measure of points against workers, over the points of the study.
 
     A line marks the CPUs of the machine. Raises NoTrialsError if no cell is applicable.
     """
     figure, panels = charts.saving_panels(points, title)
-    study = points.iloc[:0] if study is None else study.dropna(subset=measure)
+    study = study.dropna(subset=measure)
     for axes, block in panels:
         _draw_study(axes, measure, study[study["saving"] == block["saving"].iloc[0]])
         ideal = block.groupby("workers")["ideal_s"].max()

@@ -8,24 +8,16 @@ from experiments.analysis.causes import BY_ABLATION
 from experiments.analysis.interference import slowdowns
 from experiments.analysis.select import STRONG
 from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
+from experiments.report import texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
 from experiments.report.tables import Table, by_place, text_table
-from experiments.report.texts import (
-    DASH,
-    label,
-    percent,
-    percent_interval,
-    pluralise,
-    with_or_without,
-    written,
-)
 
 NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
-    f"of the program (the ceiling), or an ablation that was proved. Up to {percent(NEGLIGIBLE_LOSS)} counts "
-    "as nothing. With more workers than CPUs: relative to as many workers as CPUs.",
+    f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
+    "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs.",
     "Suspected: the largest parts of the time breakdown (shares of workers x time); this is no proof.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
     "breakdown, with an interval above 0 (Holm).",
@@ -44,21 +36,21 @@ def verdict(results: Results) -> Outputs:
 
 def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
     """Return the verdict on each strategy at each worker count."""
-    texts = {
-        "images/s": lambda row: written(row["images_per_s"], ".3g"),
+    columns = {
+        "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
         "verdict": lambda row: str(row["verdict"]),
-        "lost": lambda row: percent_interval(row["loss"], row["low"], row["high"]),
-        "suspected": lambda row: row["suspected"] or DASH,
-        "proved": lambda row: row["proved"] or DASH,
+        "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
+        "suspected": lambda row: row["suspected"] or texts.DASH,
+        "proved": lambda row: row["proved"] or texts.DASH,
     }
-    return text_table(title, by_place(judged.drop(columns=["ranking", "gains"])), STRONG, texts, notes)
+    return text_table(title, by_place(judged.drop(columns=["ranking", "gains"])), STRONG, columns, notes)
 
 
 def sentence(row: Any) -> str:
     """Return a verdict in words."""
-    workers = pluralise(row["workers"], "worker")
-    cell = f"{label(row['strategy'])} with {workers}, {with_or_without(row['saving'])}: {row['verdict']}"
-    lost = percent_interval(row["loss"], row["low"], row["high"])
+    strategy, workers = texts.label(row["strategy"]), texts.pluralise(row["workers"], "worker")
+    cell = f"{strategy} with {workers}, {texts.with_or_without(row['saving'])}: {row['verdict']}"
+    lost = texts.percent_interval(row["loss"], row["low"], row["high"])
     words = f"{cell}; {lost} of its time is lost relative to what this machine can do"
     if pd.isna(row["loss"]):
         words = f"{cell}; no ceiling was measured in the same rounds (with_ceiling=true)"
@@ -70,10 +62,10 @@ def sentence(row: Any) -> str:
 
 def _proof(cause: str, row: Any) -> str:
     name = next(name for name in row["gains"] if BY_ABLATION[name].name == cause)
-    return f"Proved: {cause}; without it ({name}) it takes {percent_interval(*row['gains'][name])} less"
+    return f"Proved: {cause}; without it ({name}) it takes {texts.percent_interval(*row['gains'][name])} less"
 
 
 def _suspicion(row: Any) -> str:
     least = MIN_SUSPECT_SHARE / 2
-    shares = [f"{name} {percent(share)}" for name, share in row["ranking"].items() if share >= least]
+    shares = [f"{name} {texts.percent(share)}" for name, share in row["ranking"].items() if share >= least]
     return f"Suspects, of all worker-seconds: {', '.join(shares)}" if shares else "Nothing is suspected"
