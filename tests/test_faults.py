@@ -275,7 +275,7 @@ def test_stopped_sweep_resumes_to_the_same_rows(
         sweep.send_signal(stop)
         _, printed = sweep.communicate()
         if sweep.returncode == 128 + stop:
-            assert b"the same command goes on where it stopped" in printed
+            assert b"Run the same command again to resume" in printed
         else:  # done before, or killed before it had begun to measure
             assert sweep.returncode in (0, -stop), printed
         tried(f"{stop.name} of the sweep")
