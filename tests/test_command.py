@@ -9,7 +9,7 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
-from experiments.sweep.planned_row import cell_command, planned_columns
+from experiments.sweep.cells import planned_columns
 from tests.helpers.commands import composed, interpreter
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
@@ -42,7 +42,7 @@ NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
 )
 def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> None:
     cell = composed(*words)
-    [python, script, *again] = shlex.split(cell_command(cell))
+    [python, script, *again] = shlex.split(cell.command)
     assert (python, script) == ("python", "run.py")
     recomposed = composed(*again)
     before, after = planned_columns(cell), planned_columns(recomposed)
@@ -71,7 +71,7 @@ def test_words_of_a_command_are_replaced_by_their_option() -> None:
 def test_command_of_an_experiment_runs_one_cell() -> None:
     cell = composed("experiment=strong_scaling", "strategy=p2", "workers=4")
     expected = "python run.py experiment=strong_scaling strategy=p2 workers=4 hydra.mode=RUN"
-    assert cell_command(cell) == expected
+    assert cell.command == expected
 
 
 def test_companion_has_the_words_of_its_strategy() -> None:

@@ -19,9 +19,8 @@ from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store import columns
 from experiments.store.columns import DETERMINING, TRIALS, identity
-from experiments.sweep.cells import SweepCell
+from experiments.sweep.cells import SweepCell, pipeline_digest
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.planned_row import pipeline_digest
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is columns.ENVIRONMENT}
 

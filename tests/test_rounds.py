@@ -11,7 +11,7 @@ from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from experiments.sweep.rounds import companions, rounds
+from experiments.sweep.sweep import companions, rounds
 
 amounts = st.dictionaries(st.integers(0, 20), st.integers(1, 5), max_size=12)
 

@@ -15,7 +15,7 @@ from experiments.config.reference import REFERENCE, reference
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
 from experiments.sweep.results_lock import exclusive_use, prepare
-from experiments.trial.row import outputs_digest
+from experiments.trial.measure import outputs_digest
 from tests.helpers.trial_rows import trial
 
 

@@ -13,7 +13,7 @@ from augment.strategies.engines.futures import Futures
 from augment.strategies.queue import PQ
 from augment.task_log.layout import READING, Role
 from augment.workload import Workload
-from experiments.trial.row import outputs_digest
+from experiments.trial.measure import outputs_digest
 from tests.helpers.small_jobs import INSTALLED, contents, run, small_job
 
 CASES = [

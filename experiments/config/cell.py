@@ -78,6 +78,11 @@ class Cell:
         saving = "saving" if self.config.saving else "nosaving"
         return f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
 
+    @property
+    def command(self) -> str:
+        """The command that measures this cell again; an experiment needs `hydra.mode=RUN` not to sweep."""
+        return command([*self.words, *(["hydra.mode=RUN"] if self.experiment != ADHOC else [])])
+
     def of_strategy(self, strategy: type[Strategy], workers: int) -> Cell:
         """Return the same workload for another strategy with default options."""
         config = replace(self.config, strategy=strategy(), workers=workers)

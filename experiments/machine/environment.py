@@ -1,4 +1,4 @@
-"""The experimental environment, as the study prints it, read from /proc and /sys, and its fingerprint."""
+"""The machine, as the study prints it and by its fingerprint, and the code that runs on it."""
 
 import hashlib
 import json
@@ -6,16 +6,19 @@ import math
 import os
 import platform
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from experiments import ROOT as CHECKOUT
-from experiments.machine import provenance
-from experiments.machine.provenance import UNKNOWN, version
 
+UNKNOWN = "unknown"
 ROOT = Path("/")  # tests put a folder with the files of another machine in its place
 CPUS = "sys/devices/system/cpu"
 
@@ -50,9 +53,12 @@ def machine_columns() -> dict[str, Any]:
         "environment": json.dumps(described),
         "node": os.environ.get("SLURMD_NODENAME"),
         "usable_cpus": usable_cpus(),
-        "code_digest": provenance.code_digest(CHECKOUT / "augment"),
-        "git_commit": provenance.git_commit(),
-        **provenance.versions(),
+        "code_digest": code_digest(CHECKOUT / "augment"),
+        "git_commit": git_commit(),
+        "python_version": platform.python_version(),
+        "numpy_version": version("numpy"),
+        "opencv_version": version("opencv-python-headless"),
+        "albumentations_version": version("albumentations"),
     }
 
 
@@ -165,3 +171,41 @@ def read(path: str | Path) -> str:
         return (ROOT / path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+def code_digest(package_dir: Path) -> str:
+    """Return the SHA-256 of the sorted lines `{relative path} {SHA-256 of its bytes}` of all .py files."""
+    paths = sorted((path.relative_to(package_dir).as_posix(), path) for path in package_dir.rglob("*.py"))
+    lines = (f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for name, path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def source_digest(class_path: str) -> str | None:
+    """Return the SHA-256 of the module that a class path names; None if it has no file."""
+    names = class_path.split(".")
+    for end in range(len(names) - 1, 0, -1):
+        with suppress(ImportError, ValueError):
+            spec = find_spec(".".join(names[:end]))
+            if spec and spec.origin and Path(spec.origin).is_file():
+                return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    return None
+
+
+def git_commit() -> str | None:
+    """Return the project's commit, `+dirty` if a tracked file is changed; None without git or repository."""
+    if not (CHECKOUT / ".git").exists():  # else git would answer for a repository around the project
+        return None
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+dirty"]
+    try:
+        answer = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=2)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def version(distribution: str) -> str:
+    """Return the version of an installed package, or UNKNOWN."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return UNKNOWN

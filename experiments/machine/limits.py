@@ -10,8 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from experiments.machine.environment import cgroups, read
-from experiments.machine.provenance import UNKNOWN
+from experiments.machine.environment import UNKNOWN, cgroups, read
 
 
 @dataclass(frozen=True)

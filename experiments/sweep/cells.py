@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
+from augment.declaration import class_paths
 from augment.filesystem import file_sizes
 from augment.images import error_line
-from augment.options import OptionError
+from augment.options import OptionError, determining
 from experiments.config.cell import Cell, CellFailedError
-from experiments.machine import disturbance
+from experiments.machine import disturbance, environment
+from experiments.machine.limits import file_system
 from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, identity
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, digest_of, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
-from experiments.sweep.planned_row import planned_columns
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
 UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
+LIBRARY = "albumentations."  # its version is a column; other classes count by their source
 PLANNED = ("experiment", "pipeline", "runtime_name", "command", "cell")  # columns of a sweep's plan
 
 
@@ -197,3 +200,39 @@ class SweepCell:
 def ok_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of ok trials."""
     return [row for row in rows if row["status"] == OK]
+
+
+def planned_columns(cell: Cell) -> dict[str, Any]:
+    """Return the columns that follow from the cell's configuration and from where this process runs."""
+    config, machine = cell.config, environment.machine_columns()
+    width, height = config.size() or (None, None)
+    is_oversubscribed = config.strategy.on_this_machine and config.workers > machine["usable_cpus"]
+    return machine | {
+        **determining(config),
+        "experiment": cell.experiment,
+        "command": cell.command,
+        "protocol": cell.protocol,
+        "ablation": cell.ablation,
+        "strategy": cell.strategy,
+        "strategy_options": json.dumps(determining(config.strategy), sort_keys=True),
+        "runtime_name": cell.runtime,
+        "runtime": json.dumps(determining(config.runtime), sort_keys=True),
+        "dataset": cell.dataset,
+        "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
+        "pipeline": cell.pipeline,
+        "pipeline_digest": pipeline_digest(config.pipeline),
+        "repetitions": config.repetitions,
+        "order_seed": config.order_seed,
+        "width": width,
+        "height": height,
+        "scratch_dir": config.scratch_dir,
+        "output_dir": str(config.output_place) if config.output_dir else None,
+        "output_file_system": file_system(config.output_place) if config.saving else None,
+        "oversubscribed": is_oversubscribed,
+    }
+
+
+def pipeline_digest(pipeline: Any) -> str:
+    """Return the SHA-256 of a pipeline's declaration and of the sources of the user's classes in it."""
+    classes = sorted({path for path in class_paths(pipeline) if not path.startswith(LIBRARY)})
+    return digest_of([pipeline, [(path, environment.source_digest(path)) for path in classes]])

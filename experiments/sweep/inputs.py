@@ -3,9 +3,9 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -14,7 +14,6 @@ from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
 from experiments.sweep.vetting import NotRegularError, Vetted, open_input, pixel_count, usable
 
-BATCH = 1024  # files at a time, because a future for each of 100,000 would take 200 MB
 T = TypeVar("T")
 
 
@@ -108,8 +107,8 @@ def stratified_sample(files: Sequence[Path], count: int | None, seed: int) -> li
 
 def pixel_counts(files: Sequence[Path]) -> list[int]:
     """Return the `pixel_count` of each file."""
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(pixel_count, files))
+    with ThreadPool() as pool:
+        return pool.map(pixel_count, files)
 
 
 def inputs_digest(files: Sequence[Path]) -> str:
@@ -117,11 +116,8 @@ def inputs_digest(files: Sequence[Path]) -> str:
 
     A file that is not regular or cannot be read has the line `{file name} - {class of the error}`.
     """
-    lines: list[bytes] = []
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(files), BATCH):
-            lines += pool.map(_digest_line, files[start : start + BATCH])
-    return hashlib.sha256(b"".join(sorted(lines))).hexdigest()
+    with ThreadPool() as pool:  # an executor's futures would take 200 MB for 100,000 files
+        return hashlib.sha256(b"".join(sorted(pool.map(_digest_line, files)))).hexdigest()
 
 
 def _digest_line(path: Path) -> bytes:
