@@ -240,7 +240,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-SWEEP = ("-m", "strategy=sequential,p1,pq", "workers=1,2", "protocol=smoke")
+SWEEP = ("-m", "strategy=sequential,pq", "workers=1,2", "protocol=smoke")
 TELLING = ["strategy", "workers", "earlier_ok", "status", "outputs_digest"]
 
 
