@@ -95,7 +95,7 @@ reliability: $(READY)  ## Inject every fault twenty times into each strategy (an
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
 
 report: $(READY)  ## Write one page of all results: report/index.html
-	@$(PY) -m experiments.report.page --results $(RESULTS)
+	@$(PY) -m experiments.report --page --results $(RESULTS)
 
 docs: $(READY)  ## Build the documentation: site/index.html
 	@$(PY) -m mkdocs build --strict --quiet

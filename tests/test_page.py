@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from experiments.report.page import main
+from experiments.report.__main__ import main
 from experiments.store import files as store
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
@@ -26,7 +26,9 @@ HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
 
 
 def built(folder: Path) -> str:
-    main(["--results", str(folder)])
+    with pytest.raises(SystemExit) as end:
+        main(["--page", "--results", str(folder)])
+    assert not end.value.code
     return (folder / "report" / "index.html").read_text(encoding="utf-8")
 
 
@@ -101,7 +103,7 @@ def test_same_results_make_the_same_page(results: Path, page: str) -> None:
 
 def test_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no results yet"):
-        main(["--results", str(tmp_path)])
+        main(["--page", "--results", str(tmp_path)])
 
 
 def test_table_that_experiments_have_in_common_stands_once(tmp_path: Path) -> None:

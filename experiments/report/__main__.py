@@ -1,6 +1,6 @@
-"""The command of `make figures`: rebuild every table and figure from the parquet files.
+"""The command of `make figures` and `make report`: rebuild what people look at from the parquet files.
 
-python -m experiments.report [--results results] [--experiment strong_scaling ...]
+python -m experiments.report [--results results] [--experiment strong_scaling ... | --page]
 """
 
 import argparse
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiments.analysis.select import NoTrialsError
 from experiments.report.output import write_report
+from experiments.report.page import write_page
 from experiments.report.results import Results
 from experiments.report.sections import reportable
 
@@ -21,16 +22,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m experiments.report", description=main.__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
-    parser.add_argument("--experiment", nargs="+", metavar="NAME", help="only these experiments")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--experiment", nargs="+", metavar="NAME", help="only these experiments")
+    what.add_argument("--page", action="store_true", help="write one page of all results instead")
     options = parser.parse_args(arguments)
-    trials, is_sound = options.results / "trials", True
-    if not options.experiment and not any(trials.glob("*/")):
-        raise SystemExit(f"{trials}: no results yet; `make strong-scaling` measures some")
-    for name in options.experiment or reportable(options.results):
-        try:
-            is_sound &= write_report(Results(options.results, name))
-        except (NoTrialsError, OSError) as error:
-            raise SystemExit(str(error)) from error
+    names, is_sound = options.experiment or reportable(options.results), True
+    if not names:
+        raise SystemExit(f"{options.results}/trials: no results yet; `make strong-scaling` measures some")
+    try:
+        if options.page:
+            print(write_page(options.results))
+        else:
+            for name in names:
+                is_sound &= write_report(Results(options.results, name))
+    except (NoTrialsError, OSError) as error:
+        raise SystemExit(str(error)) from error
     sys.exit(0 if is_sound else 1)
 
 

@@ -8,6 +8,7 @@ from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, sections_of
 from experiments.report.tables import Table
 
+MAIN_TABLES = ("table", "verdicts", "recommendation")  # are printed
 SUFFIXES = (".md", ".csv", ".png", ".svg")  # of the files of reports
 
 
@@ -31,7 +32,7 @@ def write_report(results: Results, names_files: bool = True) -> bool:
                 if names_files:
                     print(*paths, sep="\n")
                 written += paths
-                if isinstance(content, Table) and stem == section.prints:
+                if isinstance(content, Table) and stem in MAIN_TABLES:
                     main_tables.append(content.text())
         except SHOW_ERRORS as error:
             print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)

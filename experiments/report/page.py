@@ -1,9 +1,5 @@
-"""The command of `make report`: write all results as one page that needs no network.
+"""All results as one page that needs no network."""
 
-python -m experiments.report.page [--results results]
-"""
-
-import argparse
 import io
 import re
 from collections.abc import Sequence
@@ -17,14 +13,12 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, reportable, sections_below
 from experiments.report.tables import Table
 from experiments.store.columns import OK
 
-TEMPLATES = Path(__file__).parent / "templates"
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
 ANSWER = "advise-recommendation"  # the table that the page begins with
 
@@ -106,41 +100,26 @@ def svg(chart: Chart) -> str:
 
 
 def page(folder: Path) -> str:
-    """Return the page of a folder of results. Raises NoTrialsError if nothing was measured."""
+    """Return the page of a folder of results."""
     results = Results(folder, "")
-    rows = [results.beside(name).trials for name in reportable(folder)]
-    trials = pd.concat(rows).sort_values("started_at") if rows else pd.DataFrame()
-    if trials.empty:
-        reason = f"{folder}/trials: no results yet"
-        raise NoTrialsError(f"{reason}; `make advise` or `make strong-scaling` measures some")
+    trials = pd.concat(results.beside(name).trials for name in reportable(folder))
     shown, reasons = chapters(results)
-    loader = FileSystemLoader(TEMPLATES)
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.get_template("page.html").render(
         answer=answer(shown),
         chapters=shown,
         reasons=reasons,
         missing=missing(results),
-        commands=commands(trials),
+        commands=commands(trials.sort_values("started_at")),
         csv=csv,
         svg=svg,
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write report/index.html into the folder of results, and print its path."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.report.page", description=main.__doc__)
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
-    folder = parser.parse_args(arguments).results
-    try:
-        text = page(folder)
-    except (NoTrialsError, OSError) as error:
-        raise SystemExit(str(error)) from error
+def write_page(folder: Path) -> Path:
+    """Write report/index.html into the folder of results, and return its path."""
     path = folder / "report" / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    print(path)
-
-
-if __name__ == "__main__":
-    main()
+    path.write_text(page(folder), encoding="utf-8", errors="backslashreplace")
+    return path

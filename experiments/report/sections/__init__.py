@@ -25,8 +25,7 @@ ANY, OTHERS = "any", "others"  # in place of experiments: all; those that no sec
 class Section(NamedTuple):
     """A function that shows results of some experiments, and its place in the report.
 
-    The page has the section under the heading `chapter`, in the `order` of all sections. `words` introduce
-    the chapter. The terminal gets the table `prints`.
+    The page has the section under the heading `chapter`, which `words` introduce, in the `order` of all.
     """
 
     name: str
@@ -35,24 +34,18 @@ class Section(NamedTuple):
     chapter: str
     words: str
     order: int
-    prints: str
 
 
 _SECTIONS: list[Section] = []
 
 
 def section(
-    *experiments: str,
-    chapter: str = "Other results",
-    words: str = "",
-    order: int = 1000,
-    prints: str = "table",
+    *experiments: str, chapter: str = "Other results", words: str = "", order: int = 1000
 ) -> Callable[[Show], Show]:
     """Register a function as a section of these experiments, or of ANY or OTHERS."""
 
     def register(show: Show) -> Show:
-        name = show.__name__.replace("_", " ")
-        _SECTIONS.append(Section(name, show, experiments, chapter, words, order, prints))
+        _SECTIONS.append(Section(show.__name__, show, experiments, chapter, words, order))
         return show
 
     return register

@@ -14,8 +14,16 @@ from experiments.analysis.statistics import interval_columns, steady
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, plain_table
-from experiments.report.texts import label, left_out_note, percent, percent_interval, pluralise, with_interval
+from experiments.report.tables import Table, interval_of, text_table
+from experiments.report.texts import (
+    label,
+    left_out_note,
+    percent,
+    percent_interval,
+    pluralise,
+    with_interval,
+    written,
+)
 from experiments.store.columns import FAILED, OK
 
 MILLION = 1e6
@@ -41,18 +49,24 @@ REFUSALS = {
     chapter="Recommendation",
     words="What to run on this machine, from the search of experiment=advise.",
     order=10,
-    prints="recommendation",
 )
 def recommendation(results: Results) -> Outputs:
     """Yield the recommendation, or why there is none, and the candidates that it was chosen from."""
     try:
         advice = recommend(results.trials, results.parts, results.candidates)
     except RefusedError as error:
-        row: dict[str, Any] = dict.fromkeys(ROW) | {"refused": refusal(error)}
-        yield from _written(row, [["None", fill(row["refused"], SCREEN)]])
+        reason = refusal(error)
+        yield "recommendation", _screen([["None", fill(reason, SCREEN)]], {"refused": reason})
         return
-    yield from _written(_row(advice), lines(advice))
+    share = advice.ceiling.share.value if advice.ceiling else math.nan
+    figures = (*advice.images_per_s, share, advice.peak_rss_bytes, 100 * advice.bound, "")
+    row = dict(zip(ROW, (advice.command, *advice.candidate, *figures), strict=True))
+    yield "recommendation", _screen(lines(advice), row)
     yield "candidates", candidate_table(advice)
+
+
+def _screen(shown: list[list[str]], row: dict[str, Any]) -> Table:
+    return Table("Recommendation", ["", ""], shown, pd.DataFrame([row], columns=ROW))
 
 
 def refusal(error: RefusedError) -> str:
@@ -61,16 +75,6 @@ def refusal(error: RefusedError) -> str:
     name = _name(figures["candidate"]) if "candidate" in figures else ""
     more = f"advise.budget_s={2 * figures.get('budget_s', 0):.0f}"
     return words.format(**figures | {"name": name, "more": more, "share": percent(figures.get("share", 0))})
-
-
-def _written(row: dict[str, Any], shown: list[list[str]]) -> Outputs:
-    yield "recommendation", Table("Recommendation", ["", ""], shown, pd.DataFrame([row], columns=ROW))
-
-
-def _row(advice: Recommendation) -> dict[str, Any]:
-    share = advice.ceiling.share.value if advice.ceiling else math.nan
-    measures = (*advice.images_per_s, share, advice.peak_rss_bytes, 100 * advice.bound)
-    return dict(zip(ROW, (advice.command, *advice.candidate, *measures, ""), strict=True))
 
 
 def lines(advice: Recommendation) -> list[list[str]]:
@@ -130,9 +134,8 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     if (verdict := ceiling.verdict) is None:
         return f"that it is one process: {machine}"
     named = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= SUSPECTED]
-    suspected = (
-        f"suspected: {' and '.join(named[:2])} of all worker-seconds" if named else "nothing is suspected"
-    )
+    first = " and ".join(named[:2])
+    suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
     lost = f"{percent_interval(verdict['loss'], verdict['low'], verdict['high'])} is lost against the ceiling"
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
     texts = {
@@ -197,20 +200,20 @@ def duration(seconds: float) -> str:
 
 def candidate_table(advice: Recommendation) -> Table:
     """Return every candidate that was measured, the fastest first; its rate is of the whole."""
-    comparison, best = advice.comparison, advice.candidate
-    model, ranked = comparison.model, fastest(comparison)
-    data = pd.DataFrame(ranked).assign(rounds=[model.rounds[each] for each in ranked])
-    rates = [model.log_seconds(each).inverse().exp().times(advice.asked["tasks"].max()) for each in ranked]
-    ratios = [model.log_ratio(each, best).exp() for each in ranked]
-    for name, intervals in (("images_per_s", rates), ("times_as_long", ratios)):
-        data[interval_columns(name)] = intervals
+    comparison, ranked = advice.comparison, fastest(advice.comparison)
+    model, tasks = comparison.model, advice.asked["tasks"].max()
+    data = pd.DataFrame(ranked).rename(columns={"runtime_name": "runtime"})
+    data["rounds"] = [model.rounds[each] for each in ranked]
+    rates = [model.log_seconds(each).inverse().exp().times(tasks) for each in ranked]
+    ratios = [model.log_ratio(each, advice.candidate).exp() for each in ranked]
+    data[interval_columns("images_per_s")], data[interval_columns("times_as_long")] = rates, ratios
     data["at_most_slower"] = [comparison.bounds.get(each, math.nan) for each in ranked]
     data["peak_rss_bytes"] = [comparison.of(each)["peak_rss_bytes"].mean() for each in ranked]
-    shown = data[["strategy", "workers", "runtime_name", "rounds"]].rename(
-        columns={"runtime_name": "runtime"}
-    )
-    shown["images/s"] = [with_interval(*each, ".3g") for each in rates]
-    shown["times as long"] = [with_interval(*each) for each in ratios]
-    shown["at most slower"] = data["at_most_slower"].map(percent)
-    shown["peak memory (MB)"] = (data["peak_rss_bytes"] / 1e6).map("{:.0f}".format)
-    return plain_table("Candidates", data, [*map(left_out_note, comparison.left_out)], shown)
+    columns = {
+        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s"), ".3g"),
+        "times as long": lambda row: with_interval(*interval_of(row, "times_as_long")),
+        "at most slower": lambda row: percent(row["at_most_slower"]),
+        "peak memory (MB)": lambda row: written(row["peak_rss_bytes"] / 1e6, ".0f"),
+    }
+    notes = [*map(left_out_note, comparison.left_out)]
+    return text_table("Candidates", data, ["strategy", "workers", "runtime", "rounds"], columns, notes)

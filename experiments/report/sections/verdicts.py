@@ -24,7 +24,7 @@ NOTES = (
 )
 
 
-@section("diagnose", "strong_scaling", chapter="Where the time goes", order=51, prints="verdicts")
+@section("diagnose", "strong_scaling", chapter="Where the time goes", order=51)
 def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.one_workload
