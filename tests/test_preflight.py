@@ -19,7 +19,6 @@ from augment.strategies.pool import P1
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment as machine
-from experiments.machine import limits as resources
 from experiments.machine.limits import Resources, available
 from experiments.sweep import preflight
 from experiments.sweep.preflight import machine_findings, needed, setting_findings, shortages
@@ -179,7 +178,7 @@ def test_tighter_limit_of_a_cgroup_counts(root: Path) -> None:
     assert available(root).memory_bytes == 100
 
 
-def test_unlimited_open_files_are_a_high_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlimited_open_files_are_a_high_limit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr("resource.getrlimit", lambda _: (unlimited, unlimited))
-    assert resources.open_files_limit() > 1_000_000
+    assert available(root).open_files > 1_000_000

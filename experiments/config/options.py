@@ -43,36 +43,25 @@ class Config:
     seed: int = option("seed of every random transform and synthetic image", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     max_image_pixels: int = option(
-        "largest image; a larger one counts as a decompression bomb", 100_000_000, unit="pixels", minimum=1
+        "pixels above which an image is a decompression bomb", 100_000_000, minimum=1
     )
     # Inputs count by their content, the column inputs_digest, not by the options that chose them.
-    image_size: str | None = setting(
-        "WIDTHxHEIGHT; null: the photos' original size (a folder always keeps its sizes)",
-        "2000x1000",
-        unit="pixels",
-    )
+    image_size: str | None = setting("WIDTHxHEIGHT in pixels; null: as in the dataset's files", "2000x1000")
     n_images: int | None = setting("number of images; null: all in the dataset", None, minimum=1)
     sample: int | None = setting(
-        "number of images drawn from them with `seed`, small and large ones in their shares; null: all",
-        None,
-        minimum=1,
+        "number of images drawn with `seed`, of all sizes; null: all", None, minimum=1
     )
     on_bad_image: OnBadImage = setting(
-        "effect of a folder's unusable file: fail the cell before its trial, or skip the file",
-        OnBadImage.fail,
+        "at a folder's unusable file: fail the cell, or skip it", OnBadImage.fail
     )
     repetitions: int = setting("number of trials of each cell", 2, minimum=1)
     with_baseline: bool = setting("also measure `sequential` on every workload", False)
-    with_ceiling: bool = setting(
-        "also measure `copies`, the machine's ceiling, at worker counts from 2 to the usable CPUs", False
-    )
-    with_interference: bool = setting(
-        "also measure `interference`, a task's slowdown beside neighbours, at the same counts", False
-    )
+    with_ceiling: bool = setting("also measure `copies`, the machine's ceiling, with 2 to all CPUs", False)
+    with_interference: bool = setting("also measure the slowdown beside neighbours, likewise", False)
     order_seed: int = setting("seed of the order of the cells in each round", 0)
     rerun: bool = setting("measure again what is in the results; keep both", False)
     on_shortage: OnShortage = setting(
-        "effect of too little memory, disk or open files: refuse the cell, or warn", OnShortage.refuse
+        "at too little memory, disk or open files: refuse the cell, or warn", OnShortage.refuse
     )
     output_dir: str | None = setting(
         "folder or address (s3://…) for the augmented images; null: they are removed after each trial", None
@@ -81,9 +70,7 @@ class Config:
     results_dir: str = setting("folder of the parquet files, tables and figures", "results")
     scratch_dir: str | None = setting("folder of outputs that are not kept; null: the system's", None)
     cache_dir: str | None = setting("folder of synthetic images; null: ~/.cache/augment", None)
-    trial_timeout_s: float = setting(
-        "time after which a trial is ended and fails", 3600.0, unit="seconds", minimum=0.1
-    )
+    trial_timeout_s: float = setting("time after which a trial fails", 3600.0, unit="seconds", minimum=0.1)
     strategy: Strategy = MISSING
     dataset: Dataset = MISSING
     pipeline: dict[str, Any] = field(default_factory=dict)

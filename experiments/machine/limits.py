@@ -25,7 +25,9 @@ class Resources:
 def available(place: Path) -> Resources:
     """Return the resources available now: the disk is that of `place`; an address has no limit."""
     memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
-    return Resources(memory_bytes, _free_bytes(place), open_files_limit())
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # the soft limit
+    is_limited = open_files != resource.RLIM_INFINITY
+    return Resources(memory_bytes, _free_bytes(place), open_files if is_limited else sys.maxsize)
 
 
 def _free_bytes(place: Path) -> int:
@@ -53,9 +55,3 @@ def file_system(place: Path) -> str:
     types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
     folders = map(str, (place.resolve(), *place.resolve().parents))
     return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
-
-
-def open_files_limit() -> int:
-    """Return how many files this process may have open (the soft limit)."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft != resource.RLIM_INFINITY else 1 << 30

@@ -68,9 +68,7 @@ class Trial:
     runtime_name: str | None = column("name of the runtime policy, a file in conf/runtime")
     ablation: str = column("the one changed policy in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
-    pipeline_digest: str = column(
-        "SHA-256 of the pipeline's declaration and of the user's classes in it", WORK
-    )
+    pipeline_digest: str = column("SHA-256 of the pipeline's declaration and the user's classes in it", WORK)
     files: int | None = column("number of input files, bad ones too; null if they cannot be listed", WORK)
     inputs_digest: str | None = column(
         "SHA-256 of names, sizes and contents of the input files", WORK, within=("width", "height")
@@ -105,22 +103,17 @@ class Trial:
     untimed_s: float | None = column("seconds of the trial outside its timed region, but for writing its row")
     cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
     cpu_system_s: float | None = column("system CPU seconds, likewise")
-    peak_rss_bytes: int | None = column(
-        "sum of all processes' peak resident memory, an upper bound: shared pages count once per process"
-    )
+    peak_rss_bytes: int | None = column("sum of the processes' peak memory; shared pages count in each")
     processes: int | None = column("number of the trial's processes: master, workers, queue manager")
     master_read_s: float | None = column("seconds in which the master read images to send them")
     master_threads_cpu_s: float | None = column("CPU seconds of the master's other threads, such as Pool's")
     kernel_before_s: float | None = column("seconds of a fixed piece of work just before the trial")
     kernel_after_s: float | None = column("seconds of the same work just after the trial")
-    steal_s: float | None = column(
-        "seconds for which a hypervisor gave the trial's CPUs to others; like the next two in ticks of 10 ms"
-    )
+    steal_s: float | None = column("seconds for which a hypervisor gave the trial's CPUs to others")
     iowait_s: float | None = column("seconds in which these CPUs idled while a process waited for a disk")
-    others_cpu_s: float | None = column("CPU seconds of other programs on these CPUs")
+    others_cpu_s: float | None = column("CPU seconds of other programs on these CPUs, in ticks of 10 ms")
     outputs: int | None = column("number of files written, copies not counted; 0 if not saving")
     distinct_outputs: int | None = column("number of different contents among those files")
-    output_bytes: int | None = column("bytes in those files")
     outputs_digest: str | None = column("SHA-256 of names and contents; null if not all are written")
     opencv_threads: int | None = column("actual number of OpenCV threads in a worker (the largest)")
     start_method: str | None = column("actual start method of multiprocessing")
@@ -161,10 +154,8 @@ class Task:
     write_s: float = column("bytes to a complete file under its name")
     file_wait_s: float | None = column("part of read_s and write_s without a CPU; null before version 1.1")
     end_s: float = column("end of the task, counted like start_s")
-    cpu_user_s: float = column(
-        "user CPU seconds, saver included; short tasks share this and the next three by their seconds"
-    )
-    cpu_system_s: float = column("system CPU seconds in the task, saver included")
+    cpu_user_s: float = column("user CPU seconds, saver included; short tasks share what several took")
+    cpu_system_s: float = column("system CPU seconds, likewise")
     minor_faults: int = column("number of page faults without a disk access, saver included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver included")
     rss_bytes: int | None = column("its process's memory when the counters were read")
@@ -192,10 +183,8 @@ class Turn:
     round: int = column("0, 1, … in the trial; the turns of a round do the same tasks")
     neighbour: str = column("activity of all neighbours: idle, copies, or a load of one resource")
     wall_s: float = column("seconds in all stages")
-    cpu_user_s: float | None = column(
-        "user CPU seconds of the tasks; null in rows that version 2.0 had besides"
-    )
-    cpu_system_s: float | None = column("system CPU seconds of the tasks, likewise")
+    cpu_user_s: float | None = column("user CPU seconds; null in version 2.0's rows of transforms")
+    cpu_system_s: float | None = column("system CPU seconds, likewise")
 
 
 class Plan:
@@ -229,17 +218,10 @@ class Candidate:
 
 
 TRIALS = _columns(Trial)
-DETAIL_TABLES: dict[str, tuple[Column, ...]] = {  # of a trial, by folder below the results
-    "tasks": _columns(Task),
-    "transforms": _columns(Transform),
-    "turns": _columns(Turn),
-}
-TABLES = {
-    "trials": TRIALS,
-    **DETAIL_TABLES,
-    "plans": _columns(Plan),
-    "candidates": _columns(Candidate),
-}
+# Of a trial, by folder below the results.
+DETAIL_TABLES = {"tasks": _columns(Task), "transforms": _columns(Transform), "turns": _columns(Turn)}
+BEFORE_TRIALS = {"plans": _columns(Plan), "candidates": _columns(Candidate)}
+TABLES = {"trials": TRIALS, **DETAIL_TABLES, **BEFORE_TRIALS}
 DETERMINING = tuple(column for column in TRIALS if column.determines)
 
 
@@ -248,16 +230,9 @@ def schema(table: str) -> pa.Schema:
     """Return the parquet schema of one of TABLES."""
     import pyarrow as pa
 
-    arrow = {
-        str: pa.string(),
-        int: pa.int64(),
-        float: pa.float64(),
-        bool: pa.bool_(),
-        datetime: pa.timestamp("us", "UTC"),
-    }
-    return pa.schema(
-        [pa.field(column.name, arrow[column.kind], nullable=column.nullable) for column in TABLES[table]]
-    )
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    types |= {datetime: pa.timestamp("us", "UTC")}
+    return pa.schema([pa.field(each.name, types[each.kind], each.nullable) for each in TABLES[table]])
 
 
 def identity(row: Mapping[str, Any]) -> str:

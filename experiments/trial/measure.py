@@ -20,7 +20,6 @@ from experiments.machine import disturbance
 from experiments.store.columns import FAILED, OK
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory, scratch
-from experiments.trial.tables import detail_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,6 +36,8 @@ class Measurement:
 
 def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
     """Run one trial of a cell on these images. Raises OSError."""
+    from experiments.trial.tables import detail_tables  # imports pandas, which --help does not need
+
     config, place = cell.config, cell.config.output_place
     complete = config.strategy.complete
     with scratch(Path(tempfile.gettempdir())) as folder, _output_folder(place) as output:
@@ -109,7 +110,6 @@ def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
         "status": OK,
         "outputs": len(present),
         "distinct_outputs": len(set(digests)),
-        "output_bytes": sum(sizes[name] for name in present),
         "outputs_digest": outputs_digest(zip(present, digests, strict=True)),
     }
     if missing := [name for name in expected if name not in sizes]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from augment.task_log.layout import STAGES, Role, Turn
 from augment.task_log.reader import ProcessLog
 from experiments.store.columns import schema
 from experiments.trial.supervisor import Outcome
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 TASK = ["image_index", "augmentation_index"]
 COUNTERS = ("cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s")
@@ -59,7 +59,6 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
 
 def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
     """Return a row for each call of a transform in the tasks whose transforms were timed."""
-    import pyarrow as pa
 
     def calls(log: ProcessLog) -> pa.Table:
         samples = log.samples
@@ -76,9 +75,6 @@ def transform_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
 
 def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
     """Return a row for each turn of the subject."""
-    import numpy as np
-    import pandas as pd
-
     log = max(logs, key=lambda log: len(log.turns))
     turns = pd.DataFrame(log.turns, columns=Turn._fields)
     # The turn of each task; -1 before the first turn.
@@ -91,8 +87,6 @@ def turn_table(logs: Sequence[ProcessLog], trial_id: str) -> pa.Table:
 
 def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:
     """Return the tasks in the logs of a role, with each process's number among workers and savers."""
-    import pandas as pd
-
     working = [log for log in logs if log.header.role in (Role.WORKER, Role.SAVER)]
     return pd.concat(
         pd.DataFrame(log.tasks if log.header.role is role else log.tasks[:0]).assign(
@@ -104,7 +98,5 @@ def _entries(logs: Sequence[ProcessLog], role: Role) -> pd.DataFrame:
 
 def _table(name: str, columns: Mapping[str, Any], trial_id: str) -> pa.Table:
     """Return a detail table of one trial in its schema."""
-    import pyarrow as pa
-
     trial_ids = pa.repeat(trial_id, len(next(iter(columns.values()))))
     return pa.table({"trial_id": trial_ids, **columns}, schema(name))
