@@ -13,7 +13,7 @@ from experiments.analysis.scaling import models, strong
 from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import look
 from experiments.report.results import Results
-from experiments.report.sections.laws import laws_figure, laws_table
+from experiments.report.sections.scaling import laws_figure, laws_table
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import frame, trial
 

@@ -18,7 +18,7 @@ from experiments.analysis.verdict import (
     named_suspects,
     verdicts,
 )
-from experiments.report.sections.verdicts import NOTES, sentence
+from experiments.report.sections.where_time_goes import VERDICT_NOTES, sentence
 from tests.helpers import task_rows
 from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
@@ -211,7 +211,7 @@ def test_table_has_a_row_per_cell_and_notes_with_the_sentences(tmp_path: Path) -
         ["no", "P_2", "2", "nothing to gain", "memory", "-"],
         ["no", "P_2", "4", "nothing to gain", "-", "-"],  # not measured with interference
     ]
-    words = table.notes[: -len(NOTES)]
+    words = table.notes[: -len(VERDICT_NOTES)]
     names = [f"{name} workers" for name in ("P_1 with 2", "P_2 with 2", "P_2 with 4")]
     assert [note.partition(",")[0] for note in words[:3]] == names
     assert words[3].startswith("2 workers, no saving: the workload contends for memory")

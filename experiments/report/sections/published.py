@@ -9,8 +9,7 @@ from experiments.analysis import published, scorecard
 from experiments.analysis.laws import fit_laws
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.laws import laws_of
-from experiments.report.sections.scaling import scaling_table
+from experiments.report.sections.scaling import laws_of, scaling_table
 from experiments.report.tables import plain_table
 from experiments.report.texts import percent_interval, with_interval
 

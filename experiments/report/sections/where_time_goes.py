@@ -1,4 +1,4 @@
-"""The time breakdown of P x T worker-seconds."""
+"""Where the time goes: the breakdown of P x T worker-seconds, and the verdict on each strategy."""
 
 from typing import Any
 
@@ -7,12 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from experiments.analysis.breakdown import PARTS, breakdowns
+from experiments.analysis.causes import BY_ABLATION
+from experiments.analysis.interference import slowdowns
 from experiments.analysis.select import STRONG, NoTrialsError
+from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
+from experiments.report import texts
 from experiments.report.charts import Chart, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
+from experiments.report.sections.interference import answers
 from experiments.report.tables import Columns, Table, by_place, by_saving, text_table
-from experiments.report.texts import label, percent
 from experiments.store.columns import UNTOUCHED
 
 LOOKS = {  # part: head of its column, name in the legend, colour
@@ -31,6 +35,14 @@ LOOKS = {  # part: head of its column, name in the legend, colour
 BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
     "Residual: time in tasks without CPU, run-queue wait or steal, such as waits for a disk or a lock."
+)
+VERDICT_NOTES = (
+    "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
+    f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
+    "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs.",
+    "Suspected: the largest parts of the time breakdown (shares of workers x time); this is no proof.",
+    "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
+    "breakdown, with an interval above 0 (Holm).",
 )
 
 
@@ -64,7 +76,7 @@ def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
 
 
 def _share(name: str) -> Any:
-    return lambda row: percent(row[name] / row["total_s"], 1)
+    return lambda row: texts.percent(row[name] / row["total_s"], 1)
 
 
 @styled
@@ -81,7 +93,7 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
         means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
         shares = 100 * means[list(PARTS)].div(means["total_s"], axis=0)
-        shares.index = pd.Index(means["strategy"].map(label) + ", " + means["workers"].astype(str))
+        shares.index = pd.Index(means["strategy"].map(texts.label) + ", " + means["workers"].astype(str))
         shares.plot.bar(stacked=True, ax=axes, color=colors, width=0.8, legend=False)
         axes.set(title=flag, ylabel="share of P x T (%)", xlabel="")
         axes.axhline(0, color="black", linewidth=0.8)
@@ -91,3 +103,51 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     handles = [Patch(color=color, label=name) for _, name, color in LOOKS.values()]
     figure.legend(handles=handles, loc="outside right center", frameon=False, reverse=True)
     return figure
+
+
+@section("diagnose", "strong_scaling", chapter="Where the time goes", order=51)
+def verdict(results: Results) -> Outputs:
+    """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
+    trials, notes = results.one_workload
+    judged = verdicts(trials, results.parts)
+    sentences = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
+    sentences += answers(slowdowns(trials, results.parts))
+    notes = [*sentences, *VERDICT_NOTES, *notes]
+    yield "verdicts", verdict_table(judged, f"{results.title}: what stops it", notes)
+
+
+def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
+    """Return the verdict on each strategy at each worker count."""
+    columns = {
+        "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
+        "verdict": lambda row: str(row["verdict"]),
+        "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
+        "suspected": lambda row: row["suspected"] or texts.DASH,
+        "proved": lambda row: row["proved"] or texts.DASH,
+    }
+    return text_table(title, by_place(judged.drop(columns=["ranking", "gains"])), STRONG, columns, notes)
+
+
+def sentence(row: Any) -> str:
+    """Return a verdict in words."""
+    strategy, workers = texts.label(row["strategy"]), texts.pluralise(row["workers"], "worker")
+    cell = f"{strategy} with {workers}, {texts.with_or_without(row['saving'])}: {row['verdict']}"
+    lost = texts.percent_interval(row["loss"], row["low"], row["high"])
+    words = f"{cell}; {lost} of its time is lost relative to what this machine can do"
+    if pd.isna(row["loss"]):
+        words = f"{cell}; no ceiling was measured in the same rounds (with_ceiling=true)"
+    elif row["rounds_to_decide"] > 0:
+        words += f"; about {row['rounds_to_decide']:.0f} rounds in all would decide"
+    proofs = (_proof(cause, row) for cause in filter(None, row["proved"].split(", ")))
+    return f"{'. '.join([words, *proofs, _suspicion(row)])}."
+
+
+def _proof(cause: str, row: Any) -> str:
+    name = next(name for name in row["gains"] if BY_ABLATION[name].name == cause)
+    return f"Proved: {cause}; without it ({name}) it takes {texts.percent_interval(*row['gains'][name])} less"
+
+
+def _suspicion(row: Any) -> str:
+    least = MIN_SUSPECT_SHARE / 2
+    shares = [f"{name} {texts.percent(share)}" for name, share in row["ranking"].items() if share >= least]
+    return f"Suspects, of all worker-seconds: {', '.join(shares)}" if shares else "Nothing is suspected"
