@@ -1,4 +1,4 @@
-"""Where the time goes: the breakdown of P x T worker-seconds, and the verdict on each strategy."""
+"""The breakdown of P x T worker-seconds, and the verdict on what stops each strategy."""
 
 from typing import Any
 
