@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EIO, ENOENT
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,27 +89,16 @@ def _remote(place: Path) -> Iterator[tuple[Any, str]]:
         raise OSError(EIO, f"{type(error).__name__}: {error}", str(place)) from error
 
 
-def compact_paths(paths: Sequence[Path]) -> Sequence[Path]:
-    """Return the same paths, in less memory if all are of one folder."""
-    return FolderFiles(paths) if len({path.parent for path in paths}) == 1 else tuple(paths)
-
-
 class FolderFiles(Sequence[Path]):
-    """Files of one folder in order, held as one string of names.
-
-    100,000 Path objects would take 50 MB in every process.
-    """
+    """Files of one folder in order, held by name: 100,000 paths would take 50 MB in every process."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        names = [os.fsencode(file.name) for file in files]
-        self._folder, self._names = files[0].parent, b"".join(names)
-        self._ends = array("Q", accumulate(map(len, names), initial=0))
+        self._folder, self._names = files[0].parent, [file.name for file in files]
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._names)
 
     def __getitem__(self, number: Any) -> Any:
-        index = range(len(self))[number]  # raises IndexError
-        if isinstance(index, range):
-            return [self[place] for place in index]
-        return self._folder / os.fsdecode(self._names[self._ends[index] : self._ends[index + 1]])
+        if isinstance(number, slice):
+            return [self._folder / name for name in self._names[number]]
+        return self._folder / self._names[number]

@@ -101,7 +101,7 @@ def test_workers_are_integers_on_a_binary_axis() -> None:
 
 def test_strategies_have_distinct_colours_and_an_unknown_one_is_grey() -> None:
     assert len({look(name)["color"] for name in STRATEGIES}) == len(STRATEGIES)
-    assert look("p1") == {"color": STRATEGIES["p1"].color, "marker": STRATEGIES["p1"].marker}
+    assert look("p1") == {"color": "#0072B2", "marker": "o"}
     assert look("claim")["color"] == GREY
 
 

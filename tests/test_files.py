@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.filesystem import FolderFiles, compact_paths
+from augment.filesystem import FolderFiles
 
 PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
 
@@ -23,9 +23,3 @@ def test_files_behave_as_the_sequence_of_their_paths() -> None:
 def test_hundred_thousand_files_pickle_in_3_mb() -> None:
     files = FolderFiles([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
     assert len(pickle.dumps(files)) < 3_000_000
-
-
-def test_compact_paths_keeps_files_of_several_folders_as_a_tuple() -> None:
-    files = [*PATHS, Path("/elsewhere/a.png")]
-    assert compact_paths(files) == tuple(files)
-    assert isinstance(compact_paths(PATHS), FolderFiles)

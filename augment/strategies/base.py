@@ -20,9 +20,7 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
-    label: ClassVar[str]  # in reports
-    color: ClassVar[str | None] = None  # the same in every chart; None: one of the spare ones
-    marker: ClassVar[str] = "v"
+    label: ClassVar[str] = ""  # in reports; empty: the name
     sends_pixels: ClassVar[bool] = False  # from the master, which reads all images, to the workers
     queues_outputs: ClassVar[bool] = False  # in a process of its own, all of them at worst
     bytes_per_worker: ClassVar[int] = 0  # held beside the images

@@ -26,9 +26,6 @@ class Dynamic(Strategy):
     """
 
     name = "dynamic"
-    label = "dynamic"
-    color = "#CC79A7"
-    marker = "*"
 
     def run(self, job: Job) -> None:
         context = job.runtime.context
@@ -49,9 +46,6 @@ class Threads(Strategy):
     """
 
     name = "threads"
-    label = "threads"
-    color = "#E69F00"
-    marker = "p"
 
     def run(self, job: Job) -> None:
         errors: list[BaseException] = []

@@ -47,8 +47,6 @@ class P1(PoolStrategy):
 
     name = "p1"
     label = "P_1"
-    color = "#0072B2"
-    marker = "o"
     sends_pixels = True
 
     def run(self, job: Job) -> None:
@@ -65,8 +63,6 @@ class P2(PoolStrategy):
 
     name = "p2"
     label = "P_2"
-    color = "#009E73"
-    marker = "^"
 
     def run(self, job: Job) -> None:
         with master(job), pool(job, job.workers) as workers:

@@ -28,8 +28,6 @@ class PQ(PoolStrategy):
 
     name = "pq"
     label = "P_Q"
-    color = "#D55E00"
-    marker = "s"
     sends_pixels = True
     queues_outputs = True
 

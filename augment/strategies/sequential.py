@@ -12,9 +12,6 @@ class Sequential(Strategy):
     """One process, which makes all augmentations of an image before it reads the next."""
 
     name = "sequential"
-    label = "sequential"
-    color = "#000000"
-    marker = "D"
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         return None if workers == 1 else f"sequential is one process: workers={workers} does not apply"

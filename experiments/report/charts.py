@@ -23,7 +23,20 @@ from experiments.report.tables import MEASURES, by_saving
 from experiments.report.texts import label
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 
-# Colours of Okabe and Ito and of Tol that no strategy has, for strategies that declare none.
+LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy without an entry gets a spare colour
+    "sequential": ("#000000", "D"),
+    "p1": ("#0072B2", "o"),
+    "pq": ("#D55E00", "s"),
+    "p2": ("#009E73", "^"),
+    "dynamic": ("#CC79A7", "*"),
+    "threads": ("#E69F00", "p"),
+    "futures": ("#762A83", "<"),
+    "loky": ("#999933", ">"),
+    "dataloader": ("#882255", "d"),
+    "dask": ("#44AA99", "H"),
+    "ray": ("#DDAA33", "X"),
+    "copies": ("#8C510A", "P"),
+}
 SPARE_COLORS = ("#661100", "#117733", "#AA4499", "#6699CC")
 GREY = "#777777"
 STYLE: Any = {
@@ -42,11 +55,10 @@ LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISH
 
 def look(strategy: str) -> dict[str, Any]:
     """Return the colour and marker of a strategy in all charts; grey for an unknown strategy."""
-    if strategy not in STRATEGIES:
-        return {"color": GREY, "marker": "v"}
-    uncoloured = [name for name, kind in STRATEGIES.items() if kind.color is None]
-    color = STRATEGIES[strategy].color or SPARE_COLORS[uncoloured.index(strategy) % len(SPARE_COLORS)]
-    return {"color": color, "marker": STRATEGIES[strategy].marker}
+    others = [name for name in STRATEGIES if name not in LOOKS]
+    spare = SPARE_COLORS[others.index(strategy) % len(SPARE_COLORS)] if strategy in others else GREY
+    color, marker = LOOKS.get(strategy, (spare, "v"))
+    return {"color": color, "marker": marker}
 
 
 def panels(

@@ -12,7 +12,7 @@ DASH = "-"
 def label(strategy: str) -> str:
     """Return the label of a strategy, or its name if this version does not know it."""
     kind = STRATEGIES.get(strategy)
-    return kind.label if kind else strategy
+    return (kind and kind.label) or strategy
 
 
 def with_or_without(saving: bool) -> str:

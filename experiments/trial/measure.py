@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augment.filesystem import compact_paths, file_sizes, is_local, read_bytes
+from augment.filesystem import FolderFiles, file_sizes, is_local, read_bytes
 from augment.task_log.layout import Role
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
@@ -57,7 +57,7 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
 def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workload:
     """Return the cell's work on these images."""
     config = cell.config
-    return Workload(compact_paths(images), config.n_augmentations, config.pipeline, config.seed, output)
+    return Workload(FolderFiles(images), config.n_augmentations, config.pipeline, config.seed, output)
 
 
 @contextmanager

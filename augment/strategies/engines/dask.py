@@ -20,8 +20,6 @@ class Dask(Engine):
 
     name = "dask"
     label = "Dask"
-    color = "#44AA99"
-    marker = "H"
     package = "distributed"
 
     def load(self) -> None:

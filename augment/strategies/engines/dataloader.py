@@ -19,8 +19,6 @@ class DataLoader(Engine):
 
     name = "dataloader"
     label = "PyTorch DataLoader"
-    color = "#882255"
-    marker = "d"
     package = "torch"
 
     def load(self) -> None:

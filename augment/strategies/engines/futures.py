@@ -17,8 +17,6 @@ class Futures(Engine):
 
     name = "futures"
     label = "concurrent.futures"
-    color = "#762A83"
-    marker = "<"
     package = "concurrent"
 
     def run(self, job: Job) -> None:
@@ -34,9 +32,6 @@ class Loky(Futures):
     """The same with `loky.ProcessPoolExecutor`, whose processes start by loky's own method."""
 
     name = "loky"
-    label = "loky"
-    color = "#999933"
-    marker = ">"
     package = "loky"
 
     def _executor(self, job: Job) -> Executor:

@@ -53,8 +53,6 @@ class Ray(Engine):
 
     name = "ray"
     label = "Ray"
-    color = "#DDAA33"
-    marker = "X"
     package = "ray"
     replaces_workers = True
 

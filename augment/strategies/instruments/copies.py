@@ -22,9 +22,6 @@ class Copies(Strategy):
     """
 
     name = "copies"
-    label = "copies"
-    color = "#8C510A"
-    marker = "P"
     instrument = True
 
     def run(self, job: Job) -> None:

@@ -33,8 +33,6 @@ class Interference(Strategy):
     """
 
     name = "interference"
-    label = "interference"
-    marker = "X"
     instrument = True
     bytes_per_worker = STREAMED_BYTES
     complete = False
