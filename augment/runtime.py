@@ -15,11 +15,7 @@ from augment.options import option
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RETAINED_BYTES = (1 << 30, 32 << 20)
-THREAD_COUNT_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-)  # of numeric libraries
+THREAD_COUNT_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"  # of numeric libraries
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -96,8 +92,3 @@ def _is_running(pid: int | None) -> bool:
     except OSError:
         return False
     return stat.rpartition(") ")[2][:1] not in "ZX"
-
-
-def os_threads() -> int:
-    """Return the number of kernel threads of this process."""
-    return len(os.listdir("/proc/self/task"))

@@ -30,10 +30,7 @@ def stream_seed(seed: int, place: int) -> int:
 
 
 def build(pipeline: Mapping[str, Any], seed: int) -> SeededCompose:
-    """Return the random transform of the task of that seed.
-
-    It is declared by `{"transforms": [{"_target_": class path, argument: value, …}, …]}`.
-    """
+    """Return the random transform of the task of that seed."""
     return SeededCompose([construct(declaration) for declaration in pipeline["transforms"]], seed=seed)
 
 

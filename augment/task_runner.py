@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from augment.images import ImageError, check_pixels, decode, encode, error_line, write
 from augment.pipeline import task_seed, transformer
-from augment.runtime import die_with_parent, os_threads
+from augment.runtime import die_with_parent
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
@@ -38,7 +38,7 @@ class TaskRunner:
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
         self.job = job
         self.log = Log(job.logs, role, recording=job.trace)
-        self.log.ready(cv2.getNumThreads(), os_threads())
+        self.log.ready(cv2.getNumThreads(), os_threads=len(os.listdir("/proc/self/task")))
         self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
         self.current: Task = (0, 0)
 

@@ -4,12 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
-from augment.strategies.instruments.interference import ROUNDS, SETTLE_S, spread
+from augment.strategies.instruments.interference import ROUNDS, SETTLE_S
 from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, make_loads
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
@@ -59,20 +57,6 @@ def test_there_are_no_turns_where_tasks_are_not_recorded(tmp_path: Path) -> None
     outcome = run(STRATEGIES["interference"](), small_job(tmp_path, 2, trace=False))
     assert outcome.error is None
     assert all(len(log.tasks) == len(log.turns) == 0 for log in outcome.logs)
-
-
-@given(some.integers(1, 12), some.integers(1, 12))
-def test_spread_tasks_are_all_of_them(n_images: int, n_augmentations: int) -> None:
-    tasks = [(image, augmentation) for image in range(n_images) for augmentation in range(n_augmentations)]
-    assert sorted(spread(tasks)) == tasks
-
-
-def test_a_few_spread_tasks_are_of_different_images_and_augmentations() -> None:
-    tasks = spread([(image, augmentation) for image in range(10) for augmentation in range(8)])
-    for begin in range(0, 80, 5):
-        images, augmentations = zip(*tasks[begin : begin + 5], strict=True)
-        assert len(set(images)) == 5
-        assert len(set(augmentations)) >= 3
 
 
 def test_neighbour_loads_leave_no_files(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
-from math import gcd
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,7 +18,6 @@ from augment.workload import Job, Task
 ROUNDS = 3
 BLOCK_S = 0.25  # target length of the tasks in a turn
 SETTLE_S = 0.1  # pause after the neighbours have begun a turn
-GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 @dataclass
@@ -55,13 +52,14 @@ def _work(runner: TaskRunner, number: int, pipes: list[tuple[Any, Any]]) -> None
 
 
 def _lead_turns(runner: TaskRunner, neighbours: Sequence[Connection[Turn | None, None]]) -> None:
-    tasks = spread(list(runner.job.workload.tasks()))
+    random_order = random.Random()  # other blocks and orders in each trial
+    tasks = [*runner.job.workload.tasks()]
+    random_order.shuffle(tasks)
     runner.run_tasks(tasks[:1])  # warms up
     _begin_turn(neighbours, (IDLE, []))  # when the neighbours have warmed up too
-    size, random_order = _block_size(runner, tasks), random.Random()  # other blocks and orders in each trial
+    size = _block_size(runner, tasks)
     for number in range(ROUNDS):
-        begin = random_order.randrange(len(tasks))
-        block = sorted(tasks[(begin + place) % len(tasks)] for place in range(size))
+        block = sorted(random_order.sample(tasks, size))
         for mode in random_order.sample([IDLE, *NEIGHBOURS], len(NEIGHBOURS) + 1):  # idle twice
             _begin_turn(neighbours, (mode, block))
             time.sleep(SETTLE_S)
@@ -69,13 +67,6 @@ def _lead_turns(runner: TaskRunner, neighbours: Sequence[Connection[Turn | None,
             runner.run_tasks(block)
     for neighbour in neighbours:
         neighbour.send(None)
-
-
-def spread(tasks: Sequence[Task]) -> Sequence[Task]:
-    """Return the tasks in an order in which any run of them covers images and augmentations evenly."""
-    n = len(tasks)
-    stride = next(size for size in count(max(1, round(GOLDEN_RATIO * n))) if gcd(size, n) == 1)
-    return [tasks[number * stride % n] for number in range(n)]
 
 
 def _block_size(runner: TaskRunner, tasks: Sequence[Task]) -> int:
