@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.strategies.engines.ray import Clock, LogDelta
+from augment.strategies.engines.ray import LogDelta
 from augment.task_log.reader import read
 from tests.helpers.fake_clock import FakeLog
 
@@ -29,8 +29,7 @@ def test_times_of_another_machine_are_shifted(tmp_path: Path) -> None:
     log = FakeLog(tmp_path / "there")
     log.do_task((0, 0), read=1)
     delta = LogDelta.of(log, "node/1")
-    now = Clock.here()
-    delta._replace(clock=Clock("another", now.ahead_s - 50)).append_to(tmp_path / "here")
+    delta._replace(boot="another", clock_ahead_s=delta.clock_ahead_s - 50).append_to(tmp_path / "here")
     [process] = read(tmp_path / "here")
     assert process.tasks[["start", "end", "read"]].tolist() == [
         (pytest.approx(150, abs=0.1), pytest.approx(151, abs=0.1), 1)
@@ -42,8 +41,7 @@ def test_times_of_this_machine_are_kept_if_its_time_of_day_is_set(tmp_path: Path
         (tmp_path / name).mkdir()
     log = FakeLog(tmp_path / "there")
     log.do_task((0, 0), read=1)
-    now = Clock.here()
-    delta = LogDelta.of(log, "node/1")._replace(clock=now._replace(ahead_s=now.ahead_s - 50))
-    delta.append_to(tmp_path / "here")
+    delta = LogDelta.of(log, "node/1")
+    delta._replace(clock_ahead_s=delta.clock_ahead_s - 50).append_to(tmp_path / "here")
     [process] = read(tmp_path / "here")
     assert process.header.shift_s == 0

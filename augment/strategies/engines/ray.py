@@ -34,8 +34,7 @@ QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE
 LOCAL_ENVIRONMENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
 RETRIES = 3
-# A socket's path has at most 107 bytes (unix(7)), of which Ray adds 68 to its folder's.
-LONGEST_FOLDER_BYTES = 107 - 68
+LONGEST_FOLDER_BYTES = 107 - 68  # to which Ray adds 68; a socket's path has at most 107 (unix(7))
 BATCHES_AHEAD = 4  # submitted batches for each worker, so that no worker waits for the master
 
 
@@ -140,38 +139,32 @@ def _runner(shared: Any) -> tuple[TaskRunner, list[str]]:
     return runner, fault_lines
 
 
-class Clock(NamedTuple):
-    """The clock of a machine's logs, compared with its time of day."""
-
-    boot: str  # equal for processes of one machine, whose clock is one
-    ahead_s: float
-
-    @classmethod
-    def here(cls) -> Clock:
-        """Read the clocks of this machine."""
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        return cls(boot, time.perf_counter() - time.time())
-
-
 class LogDelta(NamedTuple):
     """The header of a process's log, and the blocks that the log gained since the last delta."""
 
     node: str
-    clock: Clock
+    boot: str  # of its machine: processes of one boot have one clock
+    clock_ahead_s: float
     header: bytes
     blocks: bytes
 
     @classmethod
     def of(cls, log: Log, node: str) -> LogDelta:
         """Drain a log of this process."""
-        return cls(node, Clock.here(), *log.drain())
+        return cls(node, *boot_and_clock(), *log.drain())
 
     def append_to(self, logs: Path) -> None:
         """Append it to the log of its process; times of another machine are as right as its time of day."""
-        here, header = Clock.here(), Header._make(HEADER.unpack(self.header))
-        shift_s = 0.0 if here.boot == self.clock.boot else here.ahead_s - self.clock.ahead_s
+        header, (boot, ahead_s) = Header._make(HEADER.unpack(self.header)), boot_and_clock()
+        shift_s = 0.0 if boot == self.boot else ahead_s - self.clock_ahead_s
         path = logs / f"{self.node.replace('/', '-')}-{header.thread}.log"
         with open(path, "r+b" if path.exists() else "xb") as file:
             file.write(HEADER.pack(*header._replace(shift_s=shift_s, node=self.node.encode()[:64])))
             file.seek(0, os.SEEK_END)
             file.write(self.blocks)
+
+
+def boot_and_clock() -> tuple[str, float]:
+    """Return the boot of this machine, and the seconds by which its counter is ahead of its time of day."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    return boot, time.perf_counter() - time.time()
