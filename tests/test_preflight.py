@@ -19,9 +19,15 @@ from augment.strategies.pool import P1
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment as machine
-from experiments.machine.limits import Resources, available
 from experiments.sweep import preflight
-from experiments.sweep.preflight import machine_findings, needed, setting_findings, shortages
+from experiments.sweep.preflight import (
+    Resources,
+    available,
+    machine_findings,
+    needed,
+    setting_findings,
+    shortages,
+)
 from experiments.sweep.vetting import Vetted
 from tests.helpers.files import put
 
@@ -133,7 +139,7 @@ def test_disk_and_open_files_by_hand() -> None:
     assert need.open_files == 24 + 2 * 10
 
     kept = cell(n_augmentations=2, output_dir="out", repetitions=3)
-    assert needed(kept, images([".tiff"], (100, 10))).disk_bytes == 2 * 2 * (4100 + 4096)
+    assert needed(kept, images([".png"], (100, 10))).disk_bytes == 2 * 2 * (3100 + 4096)
     assert needed(cell(saving=False), PAPER).disk_bytes == 0
     copies = cell("copies", workers=3, n_augmentations=2)
     assert needed(copies, images([".jpg"], (100, 10))).disk_bytes == 3 * 2 * (1250 + 4096)

@@ -1,1 +1,1 @@
-"""The machine: its environment, limits, load and speed, and the code that runs on it."""
+"""The machine: its environment, load and speed, and the code that runs on it."""

@@ -18,7 +18,6 @@ from augment.images import error_line
 from augment.options import OptionError, determining
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance, environment
-from experiments.machine.limits import file_system
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, digest_of, identity
 from experiments.sweep import preflight
@@ -227,7 +226,7 @@ def planned_columns(cell: Cell) -> dict[str, Any]:
         "height": height,
         "scratch_dir": config.scratch_dir,
         "output_dir": str(config.output_place) if config.output_dir else None,
-        "output_file_system": file_system(config.output_place) if config.saving else None,
+        "output_file_system": environment.file_system(config.output_place) if config.saving else None,
         "oversubscribed": is_oversubscribed,
     }
 

@@ -1,10 +1,16 @@
 """The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail."""
 
 import os
+import re
+import resource
 import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from math import ceil
+from pathlib import Path
 
 import psutil
 
@@ -13,7 +19,6 @@ from augment.runtime import StartMethod
 from experiments.config.cell import Cell
 from experiments.config.options import OnShortage
 from experiments.machine import environment as machine
-from experiments.machine.limits import Resources, available
 from experiments.sweep.vetting import Vetted
 
 OPENCV_BUILDS = (
@@ -29,12 +34,20 @@ PROCESS_BYTES = 75_000_000  # without images: 75 MB in a spawned process, 20 MB 
 WORKING_COPIES = 16  # of its image in a worker: 12 on average, 28 at most (ISONoise in float32)
 TASK_BYTES = 2500  # while the sweep makes its tables of a trial's tasks
 CHANNELS = 3  # of a decoded image, a byte each
-# The most that uniform noise took, rounded up: JPEG of quality 95 1.18, PNG 3.01, TIFF 4.05.
-BYTES_PER_PIXEL, BYTES_PER_PIXEL_OTHER = {".jpg": 1.25, ".jpeg": 1.25, ".png": 3.1}, 4.1
+JPEG_BYTES_PER_PIXEL, PNG_BYTES_PER_PIXEL = 1.25, 3.1  # uniform noise took 1.18 (quality 95) and 3.01
 BLOCK_BYTES = 4096  # a file's last block is partly empty
 # Every strategy ran with 14 to 18 files and 2 for each worker, forked or spawned: a process has two pipes,
 # whose ends a forked worker inherits. The rest is for libraries that open files.
 OPEN_FILES, OPEN_FILES_PER_WORKER = 24, 2
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The resources that a cell needs, or that are available."""
+
+    memory_bytes: int
+    disk_bytes: int
+    open_files: int
 
 
 def machine_findings() -> list[str]:
@@ -121,12 +134,41 @@ def needed(cell: Cell, images: Vetted) -> Resources:
         memory_bytes += decoded_bytes + in_hand * largest_bytes
     if strategy.queues_outputs:
         memory_bytes += config.n_augmentations * decoded_bytes
-    rates = [BYTES_PER_PIXEL.get(file.suffix.lower(), BYTES_PER_PIXEL_OTHER) for file in images.good]
-    once = sum(int(count * rate) + BLOCK_BYTES for count, rate in zip(pixels, rates, strict=True))
+    once = 0
+    for file, count in zip(images.good, pixels, strict=True):
+        rate = PNG_BYTES_PER_PIXEL if file.suffix.lower() == ".png" else JPEG_BYTES_PER_PIXEL
+        once += int(count * rate) + BLOCK_BYTES
     # Kept outputs are replaced only when those of the next repetition are complete.
     sets += min(2, config.repetitions) - 1 if config.output_dir else 0
     disk_bytes = sets * config.n_augmentations * once if config.saving else 0
     return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
+
+
+def available(place: Path) -> Resources:
+    """Return the resources available now: the disk is that of `place`; an address has no limit."""
+    memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # the soft limit
+    is_limited = open_files != resource.RLIM_INFINITY
+    return Resources(memory_bytes, _free_bytes(place), open_files if is_limited else sys.maxsize)
+
+
+def _free_bytes(place: Path) -> int:
+    if not isinstance(place, Path):
+        return sys.maxsize
+    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _memory_headrooms() -> Iterator[int]:
+    """Yield the bytes that the memory limit of each cgroup around this process leaves."""
+    for folder in machine.cgroups("memory"):
+        limit = machine.read(folder / "memory.max") or machine.read(folder / "memory.limit_in_bytes")
+        used = machine.read(folder / "memory.current") or machine.read(folder / "memory.usage_in_bytes")
+        if limit.isdigit() and used.isdigit():  # `max` means no limit
+            # Cached files count as free: the kernel drops them before it kills a process.
+            counts = machine.read(folder / "memory.stat")
+            cached = re.findall(r"^(?:total_)?inactive_file (\d+)", counts, re.MULTILINE)
+            yield int(limit) - int(used) + max(map(int, cached), default=0)
 
 
 def _gib(size_bytes: int) -> str:
