@@ -59,18 +59,14 @@ class Work:
         one = self._first.of_strategy(Sequential, 1)
         self._cells = {_candidate(cell): cell for cell in (one, *cells)}
         runtimes = [cell.runtime for cell in cells]
-        config, files = self._first.config, Inventory().inputs(self._first.config).files
-        self._folders = {file.parent for file in files}
-        self.question = Question(
-            candidates=sorted(
-                (each for each in self._cells if each not in self._refused),
-                key=lambda each: (runtimes.index(each.runtime_name), abs(each.workers - cpus)),
-            ),
-            pixels=pixel_counts(files),
-            n_augmentations=config.n_augmentations,
-            cpus=cpus,
-            budget_s=config.advise.budget_s,
+        candidates = sorted(
+            (each for each in self._cells if each not in self._refused),
+            key=lambda each: (runtimes.index(each.runtime_name), abs(each.workers - cpus)),
         )
+        config = self._first.config
+        inputs = Inventory().inputs(config)
+        self._folders, pixels = inputs.folders, pixel_counts(inputs.files)
+        self.question = Question(candidates, pixels, config.n_augmentations, cpus, config.advise.budget_s)
 
     @property
     def results(self) -> Results:
@@ -83,13 +79,12 @@ class Work:
         if words is None:  # a reference, to which the options of another strategy mean nothing
             words = [word for word in self._jobs[_candidate(self._first)] if not word.startswith("strategy.")]
             words = replaced(words, **dict(zip(SEARCHED, order.candidate, strict=True)))
-        options: dict[str, Any] = {"sample": order.images, "n_augmentations": order.augmentations}
-        options |= {"repetitions": order.rounds, "output_dir": None, "rerun": True}
-        options |= {"saving": True} if order.is_pilot else {}
-        folder = Path(self._output).expanduser().resolve().parent
-        if is_local(location(self._output)) and self._first.config.scratch_dir is None:
-            options["scratch_dir"] = str(folder)
-        return replaced(words, **options)
+        options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
+        output = location(self._output)
+        if is_local(output) and self._first.config.scratch_dir is None:
+            options["scratch_dir"] = str(output.resolve().parent)
+        counts = {"sample": order.images, "n_augmentations": order.augmentations, "repetitions": order.rounds}
+        return replaced(words, **counts, output_dir=None, rerun=True, **options)
 
     @cached_property
     def _output(self) -> str:
@@ -104,17 +99,15 @@ class Work:
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
         known |= {"experiment": self._first.experiment, "budget_s": config.advise.budget_s}
         known |= {"files": usable, "tasks": usable * config.n_augmentations}
-        rows = [
-            known | each._asdict() | {"command": self._command(cell), "left_out": self._refused.get(each)}
-            for each, cell in self._cells.items()
-        ]
+        output = {"output_dir": self._output} if config.saving else {}
+        rows = []
+        for each, cell in self._cells.items():
+            words = [word for word in cell.words if not word.startswith(("experiment=", "advise."))]
+            words = replaced(words, repetitions=1, rerun=True, **output)
+            rows.append(
+                known | each._asdict() | {"command": command(words), "left_out": self._refused.get(each)}
+            )
         store.write_before(config.results_folder, "candidates", rows)
-
-    def _command(self, cell: Cell) -> str:
-        """Return the command of a candidate for the whole work, which searches no more."""
-        words = [word for word in cell.words if not word.startswith(("experiment=", "advise."))]
-        output = {"output_dir": self._output} if cell.config.saving else {}
-        return command(replaced(words, repetitions=1, rerun=True, **output))
 
 
 def _check_one_work(jobs: Sequence[Words]) -> None:

@@ -107,7 +107,7 @@ def _end(process: Process, folder: Path) -> None:
     """Kill the trial's processes and wait for their end; the resource tracker, which cleans up, ends last."""
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while (family := _family(process, folder)) and time.monotonic() < deadline:
-        trackers = [member for member in family if _is_tracker(member)]
+        trackers = [member for member, is_tracker in family.items() if is_tracker]
         others = [member for member in family if member not in trackers]
         for member in others:
             with suppress(psutil.NoSuchProcess):
@@ -120,23 +120,21 @@ def _end(process: Process, folder: Path) -> None:
     process.wait()
 
 
-def _family(process: Process, folder: Path) -> list[psutil.Process]:
-    """Return a trial's living processes: those of its session, and of others (Ray's) with its TMPDIR."""
+def _family(process: Process, folder: Path) -> dict[psutil.Process, bool]:
+    """Return a trial's living processes, those of its session or (Ray's) with its TMPDIR.
+
+    The value is true for the resource tracker of multiprocessing.
+    """
     process.poll()  # reaps the trial's own process if it has ended
     mark = f"TMPDIR={folder}\0".encode()
-    family = []
+    family = {}
     for pid in psutil.pids():
         with suppress(OSError, psutil.NoSuchProcess):
             if os.getsid(pid) == process.pid or mark in Path(f"/proc/{pid}/environ").read_bytes():
                 member = psutil.Process(pid)
-                family += [member] if member.status() != psutil.STATUS_ZOMBIE else []
+                if member.status() != psutil.STATUS_ZOMBIE:
+                    family[member] = any("resource_tracker" in word for word in member.cmdline())
     return family
-
-
-def _is_tracker(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return any("resource_tracker" in word for word in process.cmdline())
-    return False
 
 
 def _cause(process: Process, folder: Path, logs: list[reader.ProcessLog]) -> str:
