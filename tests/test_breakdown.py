@@ -209,6 +209,6 @@ def test_table_has_the_parts_as_shares_of_all_worker_seconds(section: Shown) -> 
 def test_bars_are_stacked_to_all_worker_seconds(section: Shown) -> None:
     [axes] = section.figures["breakdown"].axes
     parts: Any = axes.containers
-    heights = [[bar.get_height() for bar in part] for part in parts]
+    heights = [[bar.get_width() for bar in part] for part in parts]
     assert [sum(bar) for bar in zip(*heights, strict=True)] == pytest.approx([100.0, 100.0])
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["sequential, 1", "P_1, 2"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["sequential, 1", "P_1, 2"]

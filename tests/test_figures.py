@@ -43,7 +43,7 @@ TRIALS = frame(
 POINTS = strong(TRIALS)
 
 
-def chart(measure: str = "wall_s") -> Figure:
+def chart(measure: str = "images_per_s") -> Figure:
     """Draw TRIALS beside the study's points on a machine of 8 CPUs."""
     study = published.points("strong_scaling")
     return scaling_figure(measure, POINTS, "Strong scaling", study, cpus=8)
@@ -66,7 +66,7 @@ def heights(axes: Axes, name: str) -> list[float]:
 @pytest.mark.parametrize(
     ("measure", "label", "ideal", "p1"),
     [
-        ("wall_s", "time (s)", [10.0, 5.0, 2.5], [6.0, 3.0]),
+        ("images_per_s", "augmented images per second", [100.0, 200.0, 400.0], [1000 / 6, 1000 / 3]),
         ("speedup", "speedup", [1.0, 2.0, 4.0], [10 / 6, 10 / 3]),
         ("efficiency", "efficiency (%)", [100.0, 100.0, 100.0], [500 / 6, 250 / 3]),
     ],
@@ -94,7 +94,7 @@ def test_chart_of_scaling_shows_points_ideal_and_legend(
 
 
 def test_workers_are_integers_on_a_binary_axis() -> None:
-    axes = chart("wall_s").axes[0]
+    axes = chart().axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "4", "8", "16", "32", "64"]
 
@@ -106,17 +106,18 @@ def test_strategies_have_distinct_colours_and_an_unknown_one_is_grey() -> None:
 
 
 def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
-    axes = chart("wall_s").axes[0]
+    axes = chart().axes[0]
     (bars,) = [each for each in axes.containers if each.get_label() == "P_1"]
     assert isinstance(bars, ErrorbarContainer)
     (segments,) = bars.lines[2]
     ends: Any = segments.get_segments()
     p1 = POINTS[(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2) & POINTS["saving"]]
-    assert [float(y) for _, y in ends[0]] == pytest.approx(p1[["wall_s_low", "wall_s_high"]].to_numpy()[0])
-    assert [float(y) for _, y in ends[1]] == pytest.approx([3.0, 3.0])
+    interval = p1[["images_per_s_low", "images_per_s_high"]].to_numpy()[0]
+    assert [float(y) for _, y in ends[0]] == pytest.approx(interval)
+    assert [float(y) for _, y in ends[1]] == pytest.approx([1000 / 3, 1000 / 3])
     drawn = [each for each in axes.lines if each.get_markerfacecolor() == "white"]
     hollow = [float(y) for each in drawn for y in np.asarray(each.get_ydata())]
-    assert hollow == pytest.approx([3.0])
+    assert hollow == pytest.approx([1000 / 3])
 
 
 def test_ceiling_is_a_level_line_from_the_most_copies_on() -> None:
@@ -163,7 +164,7 @@ def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
 def test_chart_without_points_is_an_error() -> None:
     points = strong(frame([trial("pq", 1, None, status="not_applicable")]))
     with pytest.raises(NoTrialsError, match="nothing to draw"):
-        scaling_figure("wall_s", points, "Strong scaling", published.points("strong_scaling"), cpus=8)
+        scaling_figure("speedup", points, "Strong scaling", published.points("strong_scaling"), cpus=8)
 
 
 def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
         "figures/strong_scaling/published_laws.png",
     } <= written
     output = capsys.readouterr()
-    assert str(tmp_path / "figures" / "strong_scaling" / "time.png") in output.out
+    assert str(tmp_path / "figures" / "strong_scaling" / "images_per_s.png") in output.out
     assert "6.25 (" in output.out
     assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
 

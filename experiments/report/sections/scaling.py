@@ -21,7 +21,7 @@ from experiments.report.sections import Outputs, section
 from experiments.report.sections.bench import ceiling_chart
 from experiments.store.columns import OK
 
-CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s", "wall_s")
+CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
 CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do at the same time / this time."
 LAW_COLUMNS = ["saving", "strategy", "law", "quantity", "value", "low", "high"]
@@ -56,8 +56,8 @@ def scaling(results: Results) -> Outputs:
     if (points["status"] == OK).any():
         study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
-            figure = scaling_figure(measure, points, results.title, study, cpus)
-            yield "time" if measure == "wall_s" else measure, charts.Chart(figure, points)
+            title = f"{results.title}: {tables.MEASURES[measure].axis}"
+            yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
     if points["ceiling_share"].notna().any():
         flags, counts = points["saving"].map(texts.with_or_without), points["workers"].astype(str)
         title = f"{results.title}: share of the machine's ceiling"
@@ -101,7 +101,7 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
         ideal = block.groupby("workers")["ideal_s"].max()
         if measure == "images_per_s":
             ideal = block["tasks"].max() / ideal
-        elif measure != "wall_s":
+        else:
             ideal[:] = ideal.index if measure == "speedup" else 100.0
         charts.ideal_line(axes, ideal.index, ideal)
         charts.curves(axes, block, measure)
@@ -115,7 +115,7 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
 def _draw_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
     """Draw the rate of the most copies as a level line up to the most workers, if the work is the same."""
     copies = block[(block["strategy"] == Copies.name) & block[measure].notna()].sort_values("workers")
-    if len(copies) and measure in ("speedup", "images_per_s", "wall_s") and "sequential_s" not in block:
+    if len(copies) and measure in ("speedup", "images_per_s") and "sequential_s" not in block:
         counts, level = [copies["workers"].max(), block["workers"].max()], copies[measure].iloc[-1]
         color = charts.look(Copies.name)["color"]
         axes.plot(counts, [level, level], ":", color=color, linewidth=1.8, label=charts.CEILING)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.causes import BY_ABLATION
@@ -12,25 +11,32 @@ from experiments.analysis.interference import slowdowns
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
 from experiments.report import texts
-from experiments.report.charts import Chart, panels, styled
+from experiments.report.charts import Chart, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
 from experiments.report.tables import Columns, Table, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
 
-LOOKS = {  # part: head of its column, name in the legend, colour
-    "reference_s": ("reference", "reference work", "#C8C8C8"),
-    "extra_user_s": ("extra\nuser", "extra user CPU", "#D55E00"),
-    "extra_system_s": ("extra\nsystem", "extra system CPU", "#E69F00"),
-    "extra_wait_s": ("extra\nwait", "run-queue wait", "#CC79A7"),
-    "others_s": ("other\nprocesses", "other processes' CPU", "#882255"),
-    "extra_blocked_s": ("extra\nresidual", "residual in tasks", "#009E73"),
-    "steal_s": ("steal", "steal", "#117733"),
-    "imbalance_s": ("load\nimbalance", "load imbalance", "#333333"),
-    "startup_s": ("start-up", "start-up", "#004A75"),
-    "gaps_s": ("gaps", "gaps between tasks", "#0072B2"),
-    "drain_s": ("drain", "drain", "#7FC4EE"),
+HEADS = {  # of the columns of the table
+    "reference_s": "reference",
+    "extra_user_s": "extra\nuser",
+    "extra_system_s": "extra\nsystem",
+    "extra_wait_s": "extra\nwait",
+    "others_s": "other\nprocesses",
+    "extra_blocked_s": "extra\nresidual",
+    "steal_s": "steal",
+    "imbalance_s": "load\nimbalance",
+    "startup_s": "start-up",
+    "gaps_s": "gaps",
+    "drain_s": "drain",
+}
+BARS = {  # in the chart: the parts of each, and its colour
+    "reference work": (["reference_s"], "#B8B8B8"),
+    "extra CPU": (["extra_user_s", "extra_system_s"], "#D55E00"),
+    "waits in tasks": (["extra_wait_s", "others_s", "extra_blocked_s", "steal_s"], "#CC79A7"),
+    "load imbalance": (["imbalance_s"], "#009E73"),
+    "start-up, gaps, drain": (["startup_s", "gaps_s", "drain_s"], "#0072B2"),
 }
 BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
@@ -69,7 +75,7 @@ def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
     columns: Columns = {
         "P x T (s)": lambda row: f"{row['total_s']:.2f}",
-        **{LOOKS[part][0]: _share(part) for part in PARTS},
+        **{HEADS[part]: _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
     return text_table(title, by_place(means), STRONG, columns, notes)
@@ -81,27 +87,29 @@ def _share(name: str) -> Any:
 
 @styled
 def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
-    """Draw a stacked bar per strategy and worker count: mean shares of P x T in per cent.
+    """Draw a bar per strategy and worker count up to the CPUs: mean shares of P x T in per cent.
 
     A part that took less than in the reference lies below zero.
     """
-    blocks = dict(by_saving(split))
+    blocks = dict(by_saving(split[split["workers"] <= split["usable_cpus"]]))
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
-    size = max(6.4, 2.2 + 0.42 * bars), 1.1 + 3.0 * len(blocks)
-    figure, column = panels(title, size, len(blocks), 1)
-    colors: Any = [LOOKS[part][2] for part in PARTS]
+    size = 6.4, 1.2 + (0.5 + 0.34 * bars) * len(blocks)
+    figure, column = panels(title, size, len(blocks), 1, sharex=True)
+    colors: Any = [color for _, color in BARS.values()]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
         means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
-        shares = 100 * means[list(PARTS)].div(means["total_s"], axis=0)
-        shares.index = pd.Index(means["strategy"].map(texts.label) + ", " + means["workers"].astype(str))
-        shares.plot.bar(stacked=True, ax=axes, color=colors, width=0.8, legend=False)
-        axes.set(title=flag, ylabel="share of P x T (%)", xlabel="")
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.grid(False, axis="x")
+        names = means["strategy"].map(texts.label) + ", " + means["workers"].astype(str)
+        shares = pd.DataFrame({bar: means[parts].sum(axis=1) for bar, (parts, _) in BARS.items()})
+        shares = 100 * shares.div(means["total_s"], axis=0).set_index(names)
+        shares.plot.barh(stacked=True, ax=axes, color=colors, width=0.75, legend=False)
+        axes.invert_yaxis()
+        axes.set_title(flag, fontsize=10)
+        axes.set(xlabel="share of P x T (%)", ylabel="")
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.grid(False, axis="y")
         axes.set_axisbelow(True)
-    column[-1].set_xlabel("strategy, workers")
-    handles = [Patch(color=color, label=name) for _, name, color in LOOKS.values()]
-    figure.legend(handles=handles, loc="outside right center", frameon=False, reverse=True)
+        axes.label_outer()
+    legend(figure)
     return figure
 
 
