@@ -4,12 +4,13 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments.config import cli
-from experiments.sweep import jobs
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(configuration: DictConfig) -> float:
     """Measure one cell and return its seconds per task, which a sweeper may minimise."""
+    from experiments.sweep import jobs  # and pandas and pyarrow, which help and completion do not need
+
     return jobs.measure(configuration)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from experiments.report.pack import main
 from experiments.report.results import Results
-from experiments.store.files import DetailReader, StoreError
+from experiments.store import StoreError
+from experiments.store.files import DetailReader
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cost, cell, copies, interference
 

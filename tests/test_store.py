@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from experiments.config.reference import REFERENCE, reference
+from experiments.store import StoreError
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
 from experiments.sweep.results_lock import exclusive_use, prepare
@@ -110,14 +111,14 @@ def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "trials").touch()
-    with pytest.raises(store.StoreError, match=r"results_dir: .*trials.* cannot be written"):
+    with pytest.raises(StoreError, match=r"results_dir: .*trials.* cannot be written"):
         written(tmp_path)
-    with pytest.raises(store.StoreError, match=r"^results_dir=.*/trials: cannot be written"):
+    with pytest.raises(StoreError, match=r"^results_dir=.*/trials: cannot be written"):
         prepare(tmp_path / "trials")
 
 
 def test_row_without_a_required_column_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(store.StoreError, match="machine"):
+    with pytest.raises(StoreError, match="machine"):
         written(tmp_path, machine=None)
     assert not list(tmp_path.rglob("*.part"))
 

@@ -24,7 +24,7 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.config.cell import CellFailedError
 from experiments.config.options import Advise, Config, register
-from experiments.store.files import StoreError
+from experiments.store import StoreError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}

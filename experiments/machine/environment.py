@@ -16,8 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from experiments import ROOT as CHECKOUT
 
 UNKNOWN = "unknown"
@@ -165,15 +163,6 @@ def _size(text: str) -> str:
         if kib >= unit_kib:
             return f"{kib / unit_kib:.4g} {unit}"
     return f"{kib} KiB"
-
-
-def file_system(place: Path) -> str:
-    """Return type and mount point of a path's file system, like `ext4 /home`, or an address's bucket."""
-    if not isinstance(place, Path):
-        return "/".join(str(place).split("/")[:3])
-    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
-    folders = map(str, (place.resolve(), *place.resolve().parents))
-    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
 
 
 def read(path: str | Path) -> str:

@@ -16,6 +16,7 @@ from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.select import NoTrialsError
 from experiments.report.results import Results
 from experiments.report.sections import sections_below
+from experiments.store import StoreError
 from experiments.store import files as store
 from experiments.store.columns import schema
 
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         pack(options.source, options.target)
-    except store.StoreError as error:
+    except StoreError as error:
         raise SystemExit(str(error)) from error
 
 

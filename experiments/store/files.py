@@ -7,26 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from experiments import ROOT
+from experiments.store import StoreError
 from experiments.store.columns import DETAIL_TABLES, schema
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 HOST = socket.gethostname()
 PUBLISHED = ROOT / "results" / "published"
 
 
-class StoreError(OSError):
-    """A failure to write or read results: one line with the file and the cause."""
-
-
-def write(
-    results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, "pa.Table"]]
-) -> Path:
+def write(results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, pa.Table]]) -> Path:
     """Write the detail tables of a trial and then its row; return the file of the row. Raises StoreError.
 
     An empty table is left out. The trial counts once its row is written.
@@ -48,10 +44,8 @@ def write_before(results: Path, table: str, rows: Sequence[Mapping[str, Any]]) -
         write_table(results / table / experiment / f"{planned[0]['sweep']}.parquet", _arrow(table, planned))
 
 
-def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
+def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return rows as one of TABLES, text as valid UTF-8; file names in it may hold any bytes."""
-    import pyarrow as pa
-
     printable = [
         {
             name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
@@ -62,11 +56,8 @@ def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
     return pa.Table.from_pylist(printable, schema(table))
 
 
-def write_table(path: Path, table: "pa.Table", **encoding: Any) -> None:
+def write_table(path: Path, table: pa.Table, **encoding: Any) -> None:
     """Write a file whole or not at all; `encoding` goes to pyarrow's `write_table`. Raises StoreError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     aside = path.with_name(f".{HOST}-{os.getpid()}.part")  # readers ignore dotted names
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +83,6 @@ def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]
 
 @cache  # a record never changes
 def _rows(path: Path) -> list[dict[str, Any]]:
-    import pyarrow as pa
-
     try:
         rows: list[dict[str, Any]] = _in_schema(_content(path), "trials").to_pylist()
     except (pa.ArrowException, OSError, ValueError):
@@ -101,10 +90,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read(folder: Path, table: str) -> "pd.DataFrame":
+def read(folder: Path, table: str) -> pd.DataFrame:
     """Return all rows of one of TABLES below a folder; name damaged and foreign files on stderr."""
-    import pyarrow as pa
-
     tables = [schema(table).empty_table()]
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
@@ -116,21 +103,17 @@ def read(folder: Path, table: str) -> "pd.DataFrame":
     return frame
 
 
-def _content(path: Path, columns: list[str] | None = None) -> "pa.Table":
+def _content(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Return a whole file. `read_table`, which opens it as a dataset, takes twice as long for small ones."""
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(path) as file:
         return file.read(columns, use_threads=False)
 
 
-def _in_schema(content: "pa.Table", table: str, names: list[str] | None = None) -> "pa.Table":
+def _in_schema(content: pa.Table, table: str, names: list[str] | None = None) -> pa.Table:
     """Return a file's content in the schema of one of TABLES, all its columns or those named.
 
     Missing nullable columns are null. Raises ValueError if another column is missing.
     """
-    import pyarrow as pa
-
     wanted = schema(table)
     if names:
         wanted = pa.schema([wanted.field(name) for name in names])
@@ -161,10 +144,8 @@ class DetailReader:
         """Return whether that detail table of a trial was recorded."""
         return (table, trial_id) in self._sources
 
-    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> "pd.DataFrame":
+    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the rows of a detail table of one trial, none if not recorded. Raises StoreError."""
-        import pyarrow as pa
-
         source = self._sources.get((table, trial_id), schema(table).empty_table())
         try:
             content = _content(source, columns) if isinstance(source, Path) else source
@@ -174,11 +155,8 @@ class DetailReader:
         return frame
 
 
-def _by_trial(path: Path) -> Iterator[tuple[str, "pa.Table"]]:
+def _by_trial(path: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the id and the rows of each trial in a file of all trials, which is sorted by trial."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     try:
         content = _content(path)
     except (pa.ArrowException, OSError) as error:

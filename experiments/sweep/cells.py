@@ -226,7 +226,7 @@ def planned_columns(cell: Cell) -> dict[str, Any]:
         "height": height,
         "scratch_dir": config.scratch_dir,
         "output_dir": str(config.output_place) if config.output_dir else None,
-        "output_file_system": environment.file_system(config.output_place) if config.saving else None,
+        "output_file_system": preflight.file_system(config.output_place) if config.saving else None,
         "oversubscribed": is_oversubscribed,
     }
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from experiments.store.files import HOST, StoreError
+from experiments.store import StoreError
+from experiments.store.files import HOST
 
 
 def prepare(results: Path) -> None:

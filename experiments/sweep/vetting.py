@@ -11,6 +11,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from augment.datasets.base import Size
@@ -111,8 +112,6 @@ def _misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
     """Return why an image is too small for one of the pipeline's transforms; None if it is not."""
     if min(width, height) >= SMALLEST_SAFE_SIDE:
         return None
-    import numpy as np
-
     for declaration in leaves(pipeline):
         transform = construct(declaration)
         try:

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from augment.filesystem import FolderFiles, file_sizes, is_local, read_bytes
 from augment.task_log.layout import Role
@@ -20,9 +22,7 @@ from experiments.machine import disturbance
 from experiments.store.columns import FAILED, OK
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory, scratch
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from experiments.trial.tables import detail_tables
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,6 @@ class Measurement:
 
 def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
     """Run one trial of a cell on these images. Raises OSError."""
-    from experiments.trial.tables import detail_tables  # imports pandas, which --help does not need
-
     config, place = cell.config, cell.config.output_place
     complete = config.strategy.complete
     with scratch(Path(tempfile.gettempdir())) as folder, _output_folder(place) as output:
