@@ -199,8 +199,8 @@ def test_table_has_the_parts_as_shares_of_all_worker_seconds(section: Shown) -> 
     assert {head.replace("\n", " "): text for head, text in row.items()} == {
         **{"saving": "no", "strategy": "P_1", "workers": "2", "P x T (s)": "4.00"},
         **{"reference": "30.0 %", "extra user": "6.0 %", "extra system": "3.0 %", "extra wait": "3.0 %"},
-        **{"other processes": "0.0 %", "extra residual": "3.0 %", "steal": "0.0 %"},
-        **{"load imbalance": "22.5 %", "start-up": "12.5 %", "gaps": "4.0 %", "drain": "16.0 %"},
+        **{"others": "0.0 %", "extra blocked": "3.0 %", "steal": "0.0 %"},
+        **{"imbalance": "22.5 %", "startup": "12.5 %", "gaps": "4.0 %", "drain": "16.0 %"},
         **{"page faults": "12,000"},
     }
     assert len(table.rows) == 2, "without the ablated cell"

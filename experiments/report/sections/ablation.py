@@ -11,7 +11,7 @@ from experiments.analysis.statistics import LEVEL
 from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, plain_table, text_table
+from experiments.report.tables import plain_table, text_table
 from experiments.report.texts import DASH, label, percent, percent_interval, with_or_without, written
 from experiments.store.columns import OK
 
@@ -42,7 +42,13 @@ def ablation(results: Results) -> Outputs:
     trials, notes = results.comparable
     saved = gains(trials, results.parts)
     stem = "table" if results.experiment == "ablation" else "ablation"
-    yield stem, ablation_table(saved, [*_failures(trials), *NOTES, *notes])
+    columns = {
+        "images/s": lambda row: written(row["images_per_s"], ".3g"),
+        "time saved": _gain,
+        "counter": _counter,
+    }
+    notes = [*_failures(trials), *NOTES, *notes]
+    yield stem, text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
     point = saved["strategy"].map(label) + ", " + saved["workers"].astype(str) + " workers, "
     places = pd.DataFrame({"panel": point + saved["saving"].map(with_or_without), "row": saved["ablation"]})
     percents = 100 * saved[["gain", "low", "high"]]
@@ -69,16 +75,6 @@ def _failures(trials: pd.DataFrame) -> list[str]:
         f"{row['ablation']} with {label(row['strategy'])} at {row['workers']} workers: {row['status']}."
         for row in missing.to_dict("records")
     ]
-
-
-def ablation_table(saved: pd.DataFrame, notes: list[str]) -> Table:
-    """Return the rows of `gains`, with the counter of each ablation."""
-    columns = {
-        "images/s": lambda row: written(row["images_per_s"], ".3g"),
-        "time saved": _gain,
-        "counter": _counter,
-    }
-    return text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
 
 
 def _gain(row: Any) -> str:

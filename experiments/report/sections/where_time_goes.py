@@ -15,22 +15,9 @@ from experiments.report.charts import Chart, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
-from experiments.report.tables import Columns, Table, by_place, by_saving, text_table
+from experiments.report.tables import Columns, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
 
-HEADS = {  # of the columns of the table
-    "reference_s": "reference",
-    "extra_user_s": "extra\nuser",
-    "extra_system_s": "extra\nsystem",
-    "extra_wait_s": "extra\nwait",
-    "others_s": "other\nprocesses",
-    "extra_blocked_s": "extra\nresidual",
-    "steal_s": "steal",
-    "imbalance_s": "load\nimbalance",
-    "startup_s": "start-up",
-    "gaps_s": "gaps",
-    "drain_s": "drain",
-}
 BARS = {  # in the chart: the parts of each, and its colour
     "reference work": (["reference_s"], "#B8B8B8"),
     "extra CPU": (["extra_user_s", "extra_system_s"], "#D55E00"),
@@ -40,7 +27,8 @@ BARS = {  # in the chart: the parts of each, and its colour
 }
 BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
-    "Residual: time in tasks without CPU, run-queue wait or steal, such as waits for a disk or a lock."
+    "Others: CPU of other processes while tasks waited for one. Blocked: time in tasks without CPU, run-"
+    "queue wait or steal, such as waits for a disk or a lock."
 )
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
@@ -66,19 +54,15 @@ def breakdown(results: Results) -> Outputs:
     split = breakdowns(trials[trials["ablation"] == UNTOUCHED], results.parts)
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
-    yield "breakdown", breakdown_table(split, f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes])
-    yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
-
-
-def breakdown_table(split: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """Return the parts of P x T in per cent."""
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
     columns: Columns = {
         "P x T (s)": lambda row: f"{row['total_s']:.2f}",
-        **{HEADS[part]: _share(part) for part in PARTS},
+        **{part.removesuffix("_s").replace("_", "\n"): _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
-    return text_table(title, by_place(means), STRONG, columns, notes)
+    title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
+    yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
+    yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
 
 
 def _share(name: str) -> Any:
@@ -120,20 +104,16 @@ def verdict(results: Results) -> Outputs:
     judged = verdicts(trials, results.parts)
     sentences = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
     sentences += answers(slowdowns(trials, results.parts))
-    notes = [*sentences, *VERDICT_NOTES, *notes]
-    yield "verdicts", verdict_table(judged, f"{results.title}: what stops it", notes)
-
-
-def verdict_table(judged: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """Return the verdict on each strategy at each worker count."""
-    columns = {
+    rows = by_place(judged.drop(columns=["ranking", "gains"]))
+    columns: Columns = {
         "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
         "verdict": lambda row: str(row["verdict"]),
         "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
         "suspected": lambda row: row["suspected"] or texts.DASH,
         "proved": lambda row: row["proved"] or texts.DASH,
     }
-    return text_table(title, by_place(judged.drop(columns=["ranking", "gains"])), STRONG, columns, notes)
+    notes = [*sentences, *VERDICT_NOTES, *notes]
+    yield "verdicts", text_table(f"{results.title}: what stops it", rows, STRONG, columns, notes)
 
 
 def sentence(row: Any) -> str:
