@@ -1,4 +1,4 @@
-"""The environment and the fingerprint of the study's machine, shown by a folder of files."""
+"""The environment and the fingerprint of a machine that a folder of files shows, and the code on it."""
 
 import subprocess
 import sys
@@ -151,3 +151,58 @@ def test_describing_the_machine_imports_none_of_the_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
+    put(tmp_path, "a.py", "1")
+    put(tmp_path, "b/c.py", "2")
+    digest = machine.code_digest(tmp_path)
+    put(tmp_path, "notes.txt", "3")
+    assert machine.code_digest(tmp_path) == digest
+    (tmp_path / "a.py").rename(tmp_path / "d.py")
+    renamed = machine.code_digest(tmp_path)
+    put(tmp_path, "b/c.py", "4")
+    assert len({digest, renamed, machine.code_digest(tmp_path)}) == 3
+
+
+def test_a_commit_is_marked_when_a_tracked_file_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "CHECKOUT", tmp_path)
+
+    def git(*words: str) -> str:
+        person = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", *person, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert machine.git_commit() is None, "no repository"
+    git("init")
+    assert machine.git_commit() is None, "no commit"
+    put(tmp_path, "file", "1")
+    git("add", "file")
+    git("commit", "-m", "first")
+    commit = git("rev-parse", "HEAD")
+    assert machine.git_commit() == commit
+    put(tmp_path, "untracked", "1")
+    assert machine.git_commit() == commit
+    put(tmp_path, "file", "2")
+    assert machine.git_commit() == f"{commit}+dirty"
+    monkeypatch.setenv("PATH", "")
+    assert machine.git_commit() is None, "no git"
+
+
+def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(*_: object, timeout: float, **__: object) -> None:
+        assert timeout == 2
+        raise subprocess.TimeoutExpired("git", timeout)
+
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(machine, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", hang)
+    assert machine.git_commit() is None
+
+
+def test_versions_are_those_of_what_is_installed() -> None:
+    assert machine.machine_columns()["albumentations_version"] == "2.0.8"
+    assert machine.version("no-such-package") == machine.UNKNOWN

@@ -1,4 +1,4 @@
-"""The study's claims against results chosen by hand."""
+"""The study's claims against results chosen by hand, and its printed seconds as points."""
 
 from collections.abc import Callable
 from typing import Any
@@ -140,3 +140,17 @@ def test_twice_the_ranks_and_pixels_are_compared_whatever_the_references_took() 
     assert claim.verdict == CONFIRMED
     assert claim.quantities[64].value == pytest.approx(5.8, rel=0.01)
     assert claim.quantities[64].low > 5
+
+
+def test_points_have_two_repetitions_and_no_interval() -> None:
+    points = published.points("weak_scaling")
+    assert set(points.loc[points["status"] == "ok", "repetitions"]) == {2}
+    assert points["wall_s_low"].isna().all()
+    assert points["normalised_efficiency"].notna().sum() == 2  # sequential at its own size, no other
+
+
+def test_dash_of_the_study_is_a_cell_that_does_not_apply() -> None:
+    points = published.points("strong_scaling")
+    dashes = points[points["status"] == "not_applicable"]
+    assert set(zip(dashes["strategy"], dashes["saving"], strict=True)) == {("pq", False)}
+    assert sorted(dashes["workers"]) == [2, 4, 8, 16, 32, 64]
