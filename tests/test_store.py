@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from experiments.config.reference import REFERENCE, reference
 from experiments.store import StoreError
 from experiments.store import files as store
-from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK, schema
+from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK
 from experiments.sweep.results_lock import exclusive_use, prepare
 from experiments.trial.measure import outputs_digest
 from tests.helpers.trial_rows import trial
@@ -33,10 +33,10 @@ def test_schema_keeps_the_columns_that_other_programs_read() -> None:
         "image_index augmentation_index process start_s read_s transform_s encode_s write_s"
         " cpu_user_s cpu_system_s minor_faults trial_id"
     )
-    assert set(trials.split()) <= set(schema("trials").names)
-    assert set(tasks.split()) <= set(schema("tasks").names)
-    assert not schema("trials").field("status").nullable
-    assert schema("trials").field("wall_s").nullable
+    assert set(trials.split()) <= set(store.schema("trials").names)
+    assert set(tasks.split()) <= set(store.schema("tasks").names)
+    assert not store.schema("trials").field("status").nullable
+    assert store.schema("trials").field("wall_s").nullable
 
 
 def test_folder_of_trials_is_read_as_one_table(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_folder_of_trials_is_read_as_one_table(tmp_path: Path) -> None:
     assert sorted(table["status"]) == sorted([OK, FAILED, NOT_APPLICABLE])
     assert table["trial_id"].nunique() == 3
     for path in (tmp_path / "trials" / "strong_scaling").iterdir():
-        assert pq.read_schema(path) == schema("trials")
+        assert pq.read_schema(path) == store.schema("trials")
 
 
 def test_rows_of_a_cell_are_read_oldest_first(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     for number in range(2):
         row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
         columns: dict[str, list[Any]] = {each.name: [None] for each in DETAIL_TABLES["turns"]}
-        columns |= {name: [0] for name in columns if not schema("turns").field(name).nullable}
+        columns |= {name: [0] for name in columns if not store.schema("turns").field(name).nullable}
         columns |= {"trial_id": [row["trial_id"]], "neighbour": [f"neighbour {number}"]}
-        store.write(tmp_path, "p1-2w", row, [("turns", pa.table(columns, schema("turns")))])
+        store.write(tmp_path, "p1-2w", row, [("turns", pa.table(columns, store.schema("turns")))])
     parts = store.DetailReader(tmp_path, "strong_scaling")
     assert list(parts.of("turns", "0" * 15 + "1", ["neighbour"])["neighbour"]) == ["neighbour 1"]
     assert parts.has("turns", "0" * 16)

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.store.columns import DETAIL_TABLES, TRIALS, identity, schema
-from experiments.store.files import DetailReader
+from experiments.store.columns import DETAIL_TABLES, TRIALS, identity
+from experiments.store.files import DetailReader, schema
 
 Array = NDArray[np.float64]
 BLANK = {str: "{}", int: 0, float: 0.0, bool: False}  # of a column that has no null

@@ -2,7 +2,8 @@
 
 from experiments import ROOT
 from experiments.config.cli import help_page, prepare
-from experiments.store.columns import TABLES, Column, schema
+from experiments.store.columns import TABLES, Column
+from experiments.store.files import schema
 
 REFERENCE = ROOT / "docs" / "reference.md"
 TEXT = """\

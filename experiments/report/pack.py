@@ -18,7 +18,7 @@ from experiments.report.results import Results
 from experiments.report.sections import sections_below
 from experiments.store import StoreError
 from experiments.store import files as store
-from experiments.store.columns import schema
+from experiments.store.files import schema
 
 WHOLE_TABLES = ("trials", "plans", "candidates")
 # The times of tasks as whole microseconds: their differences take a third of the space of 32-bit floats.

@@ -1,18 +1,12 @@
 """The columns of the parquet files: names, types, units, and which of them determine a measurement."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from typing import Any, get_args, get_type_hints
 
 OK, FAILED, NOT_APPLICABLE = "ok", "failed", "not_applicable"  # of a trial
 UNTOUCHED = "none"  # the ablation that changes no policy
@@ -220,19 +214,8 @@ class Candidate:
 TRIALS = _columns(Trial)
 # Of a trial, by folder below the results.
 DETAIL_TABLES = {"tasks": _columns(Task), "transforms": _columns(Transform), "turns": _columns(Turn)}
-BEFORE_TRIALS = {"plans": _columns(Plan), "candidates": _columns(Candidate)}
-TABLES = {"trials": TRIALS, **DETAIL_TABLES, **BEFORE_TRIALS}
+TABLES = {"trials": TRIALS, **DETAIL_TABLES, "plans": _columns(Plan), "candidates": _columns(Candidate)}
 DETERMINING = tuple(column for column in TRIALS if column.determines)
-
-
-@cache
-def schema(table: str) -> pa.Schema:
-    """Return the parquet schema of one of TABLES."""
-    import pyarrow as pa
-
-    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    types |= {datetime: pa.timestamp("us", "UTC")}
-    return pa.schema([pa.field(each.name, types[each.kind], each.nullable) for each in TABLES[table]])
 
 
 def identity(row: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,18 @@ import pyarrow.parquet as pq
 
 from experiments import ROOT
 from experiments.store import StoreError
-from experiments.store.columns import DETAIL_TABLES, schema
+from experiments.store.columns import DETAIL_TABLES, TABLES
 
 HOST = socket.gethostname()
 PUBLISHED = ROOT / "results" / "published"
+
+
+@cache
+def schema(table: str) -> pa.Schema:
+    """Return the parquet schema of one of TABLES."""
+    types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    types |= {datetime: pa.timestamp("us", "UTC")}
+    return pa.schema([pa.field(each.name, types[each.kind], each.nullable) for each in TABLES[table]])
 
 
 def write(results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, pa.Table]]) -> Path:

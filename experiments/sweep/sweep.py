@@ -97,9 +97,8 @@ class Sweep:
             lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]
         if statuses[ALREADY_MEASURED]:
             lines += ["rerun=true measures again what is in the results already"]
-        folders = {
-            str(cell.cell.config.results_folder / "trials" / cell.cell.experiment) for cell in self.cells
-        }
+        cells = [cell.cell for cell in self.cells]
+        folders = {f"{cell.config.results_folder}/trials/{cell.experiment}" for cell in cells}
         return "\n".join([*lines, f"rows: {', '.join(sorted(folders))}"])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
     """Run one trial of a cell on these images. Raises OSError."""
     config, place = cell.config, cell.config.output_place
     complete = config.strategy.complete
-    with scratch(Path(tempfile.gettempdir())) as folder, _output_folder(place) as output:
+    scratch_place = scratch(place) if is_local(place) else nullcontext(place)
+    with scratch(Path(tempfile.gettempdir())) as folder, scratch_place as parent:
+        output = distant_directory(parent) if is_local(place) else parent
         job = _job(cell, images, folder, output)
         before_s = disturbance.kernel_s()
         outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
@@ -56,16 +58,6 @@ def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workloa
     """Return the cell's work on these images."""
     config = cell.config
     return Workload(FolderFiles(images), config.n_augmentations, config.pipeline, config.seed, output)
-
-
-@contextmanager
-def _output_folder(place: Path) -> Iterator[Path]:
-    """Yield a scratch folder in a local place, or an address itself."""
-    if is_local(place):
-        with scratch(place) as folder:
-            yield distant_directory(folder)
-    else:
-        yield place
 
 
 def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:

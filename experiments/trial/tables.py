@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from augment.task_log.layout import STAGES, Role, Turn
 from augment.task_log.reader import ProcessLog
-from experiments.store.columns import schema
+from experiments.store.files import schema
 from experiments.trial.supervisor import Outcome
 
 TASK = ["image_index", "augmentation_index"]

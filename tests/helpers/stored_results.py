@@ -14,7 +14,7 @@ from experiments.report.results import Results
 from experiments.report.sections import sections_of
 from experiments.report.tables import Table
 from experiments.store import files as store
-from experiments.store.columns import DETAIL_TABLES, schema
+from experiments.store.columns import DETAIL_TABLES
 from tests.helpers.task_rows import Cells
 from tests.helpers.trial_rows import Row
 
@@ -28,7 +28,7 @@ def stored(folder: Path, *cells: Cells, trials: Iterable[Row] = ()) -> Results:
                 (table, [row for row in getattr(cell, table) if row["trial_id"] == trial["trial_id"]])
                 for table in DETAIL_TABLES
             ]
-            parts = [(table, pa.Table.from_pylist(rows, schema(table))) for table, rows in recorded]
+            parts = [(table, pa.Table.from_pylist(rows, store.schema(table))) for table, rows in recorded]
             store.write(folder, f"{trial['strategy']}-{trial['workers']}", trial, parts)
     return Results(
         folder, everything[0].trials[0]["experiment"] if cells else everything[-1].trials[0]["experiment"]
