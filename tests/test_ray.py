@@ -96,10 +96,10 @@ def test_killed_sweep_leaves_nothing(tmp_path: Path) -> None:
     assert sockets.exists()
     sweep.kill()
     sweep.wait()
-    wait_until(lambda: not session(trial.pid))
+    wait_until(lambda: not session(trial.pid) and not sockets.exists())
     assert session(trial.pid) == []
-    remove_abandoned(Path("/tmp"))
     assert not sockets.exists()
+    remove_abandoned(Path("/tmp"))
 
 
 def session(leader: int) -> list[int]:

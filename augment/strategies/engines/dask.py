@@ -22,9 +22,6 @@ class Dask(Engine):
     label = "Dask"
     package = "distributed"
 
-    def load(self) -> None:
-        import distributed  # noqa: F401
-
     def run(self, job: Job) -> None:
         from distributed import Client, LocalCluster
 

@@ -21,9 +21,6 @@ class DataLoader(Engine):
     label = "PyTorch DataLoader"
     package = "torch"
 
-    def load(self) -> None:
-        import torch.utils.data  # noqa: F401
-
     def run(self, job: Job) -> None:
         from torch.utils.data import DataLoader as TorchLoader
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
 QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-# The processes of a local cluster die with the one that started it, by PR_SET_PDEATHSIG. Its two agents
-# first try for this long to tell the server: they end 12 s after a kill, and by default 70 s.
-LOCAL_ENVIRONMENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
 RETRIES = 3
 LONGEST_FOLDER_BYTES = 107 - 68  # to which Ray adds 68; a socket's path has at most 107 (unix(7))
@@ -62,13 +61,13 @@ class Ray(Engine):
         return self.address == LOCAL
 
     def load(self) -> None:
-        os.environ |= QUIET_ENVIRONMENT | (LOCAL_ENVIRONMENT if self.on_this_machine else {})
-        import ray  # noqa: F401
+        os.environ |= QUIET_ENVIRONMENT
+        super().load()
 
     def run(self, job: Job) -> None:
         import ray
 
-        with master(job), _session_folder(job.logs.parent) as folder:
+        with master(job), _session_folder(job.logs.parent) as folder, _guarded(folder):
             of_local_cluster: dict[str, Any] = {
                 "num_cpus": job.workers,
                 "include_dashboard": False,
@@ -92,6 +91,24 @@ def _session_folder(trial: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@contextmanager
+def _guarded(folder: Path) -> Iterator[None]:
+    """End this process's session and remove `folder` if this process is killed meanwhile.
+
+    Ray's agents would outlive it by up to 72 s, although the kernel ends its other processes. A session that
+    another process began is left alone.
+    """
+    if os.getsid(0) != os.getpid():
+        yield
+        return
+    command = [sys.executable, str(Path(__file__).with_name("ray_guard.py")), str(os.getpid()), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate(b"x")
 
 
 def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
