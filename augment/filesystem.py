@@ -99,6 +99,4 @@ class FolderFiles(Sequence[Path]):
         return len(self._names)
 
     def __getitem__(self, number: Any) -> Any:
-        if isinstance(number, slice):
-            return [self._folder / name for name in self._names[number]]
         return self._folder / self._names[number]

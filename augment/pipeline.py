@@ -89,9 +89,8 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     for name, part in [*alone, ("the pipeline", pipeline)]:
         if _changes_if_reused(part, size):
             raise PipelineError(
-                f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it "
-                "keeps something from call to call, or draws from elsewhere than its seed); give "
-                "runtime.reuse_pipeline=false"
+                f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it keeps a "
+                "state between calls, or draws not only from its seed); give runtime.reuse_pipeline=false"
             )
 
 

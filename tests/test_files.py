@@ -14,7 +14,7 @@ def test_files_behave_as_the_sequence_of_their_paths() -> None:
     files = FolderFiles(PATHS)
     assert list(files) == PATHS
     assert len(files) == 4
-    assert (files[-1], files[1:3]) == (PATHS[-1], PATHS[1:3])
+    assert files[-1] == PATHS[-1]
     assert list(pickle.loads(pickle.dumps(files))) == PATHS
     with pytest.raises(IndexError):
         files[4]
