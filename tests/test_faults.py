@@ -29,7 +29,7 @@ from experiments.trial.scratch import remove_abandoned, scratch
 from tests.conftest import tried
 from tests.helpers.commands import command, meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
-from tests.helpers.small_jobs import INSTALLED, run, small_job
+from tests.helpers.small_jobs import INSTALLED, images, run, small_job
 
 pytestmark = pytest.mark.fresh
 
@@ -200,7 +200,8 @@ def test_hang_ends_at_the_time_limit(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EACH)
 def test_full_disk_for_outputs_is_the_error(name: str, small_disk: Path, tmp_path: Path) -> None:
-    job = job_of(name, tmp_path, n_augmentations=60, output=small_disk / "out")
+    inputs = images(tmp_path, size=(160, 120))  # a dozen outputs fill the disk
+    job = job_of(name, tmp_path, inputs=inputs, n_augmentations=20, output=small_disk / "out")
     ends(name, job, "no space left on device: aug_noise_")
     if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
         assert not list((small_disk / "out").glob(".*.part"))
