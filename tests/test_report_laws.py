@@ -46,7 +46,11 @@ def test_the_table_is_long_in_csv_and_aligned_in_text() -> None:
 
 def drawn_to(axes: Axes, color: str) -> float:
     """Return how far right any line of that colour goes."""
-    ends = [np.max(line.get_xdata()) for line in axes.lines if to_hex(line.get_color()) == color.lower()]
+    ends = [
+        np.asarray(line.get_xdata(), float).max()
+        for line in axes.lines
+        if to_hex(line.get_color()) == color.lower()
+    ]
     return float(max(ends))
 
 
