@@ -1,6 +1,5 @@
 """The command line as people type it, right and wrong."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,9 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.config import cli
 from experiments.config.options import weak_scaling_size, worker_counts
-from tests.conftest import Ended
+from tests.conftest import RunPy
 from tests.helpers.commands import composed, interpreter
 
-RunPy = Callable[..., Ended]
 AT_ONCE = "hydra/launcher=submitit_local: runs cells at once"
 FILES = sorted(
     path.relative_to(ROOT / "conf")

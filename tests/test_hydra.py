@@ -1,7 +1,6 @@
 """Hydra's launchers, sweepers, folders and flags, as its users know them."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
 from experiments.sweep import jobs
 from experiments.sweep.sweep import Sweep
-from tests.conftest import Ended
+from tests.conftest import Ended, RunPy
 from tests.helpers.commands import command
 
-RunPy = Callable[..., Ended]
 SMOKE = ("protocol=smoke", "repetitions=1")
 
 

@@ -1,7 +1,8 @@
-"""Inputs: the digest of their names and bytes, and a sample that stands for all."""
+"""Inputs: many in little memory, the digest of their names and bytes, a sample that stands for all."""
 
 import hashlib
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
+from augment.filesystem import FolderFiles
 from experiments.sweep.inputs import inputs_digest, stratified_sample
 from experiments.sweep.vetting import pixel_count
 
@@ -93,3 +95,21 @@ def test_sample_changes_with_the_seed(files: list[Path]) -> None:
 def test_file_without_an_image_has_size_0(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert pixel_count(tmp_path / "broken.jpg") == pixel_count(tmp_path / "missing.jpg") == 0
+
+
+PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
+
+
+def test_files_behave_as_the_sequence_of_their_paths() -> None:
+    files = FolderFiles(PATHS)
+    assert list(files) == PATHS
+    assert len(files) == 4
+    assert files[-1] == PATHS[-1]
+    assert list(pickle.loads(pickle.dumps(files))) == PATHS
+    with pytest.raises(IndexError):
+        files[4]
+
+
+def test_hundred_thousand_files_pickle_in_3_mb() -> None:
+    files = FolderFiles([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
+    assert len(pickle.dumps(files)) < 3_000_000

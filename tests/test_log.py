@@ -1,15 +1,17 @@
-"""The log of a process, by a fake clock."""
+"""The log of a process, by a fake clock, and logs that come back from other machines delta by delta."""
 
 import os
 import resource
 import time
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from augment.strategies.engines.ray import LogDelta
 from augment.task_log.counters import Counters
 from augment.task_log.layout import SAMPLING_STEP, Role, is_sampled
 from augment.task_log.reader import headers, read
@@ -216,3 +218,36 @@ def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
     assert process.header.cpu_user_s + process.header.cpu_system_s == pytest.approx(0.1, abs=0.05)
     [(user_s, system_s)] = process.tasks[["cpu_user_s", "cpu_system_s"]]
     assert user_s + system_s == pytest.approx(0.1, abs=0.05)
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> FakeLog:
+    """Return a log that lies in another folder than the copy of its deltas in `here`."""
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+    return FakeLog(tmp_path / "there")
+
+
+def test_deltas_make_the_log_that_their_process_has(there: FakeLog, tmp_path: Path) -> None:
+    for number in range(4):
+        there.do_task((number, 0), read=1, transform=2)
+        if number != 1:
+            LogDelta.of(there, "node/1").append_to(tmp_path / "here")
+    [original], [copy] = read(tmp_path / "there"), read(tmp_path / "here")
+    assert copy.tasks.tolist() == original.tasks.tolist()
+    assert copy.header == original.header._replace(node=b"node/1")
+
+
+@pytest.mark.parametrize(
+    ("other", "shift_s"), [({"boot": "another"}, 50), ({}, 0)], ids=["another machine", "time of day was set"]
+)
+def test_times_of_another_machine_are_shifted_and_those_of_this_one_are_kept(
+    other: dict[str, Any], shift_s: float, there: FakeLog, tmp_path: Path
+) -> None:
+    there.do_task((0, 0), read=1)
+    delta = LogDelta.of(there, "node/1")
+    delta._replace(clock_ahead_s=delta.clock_ahead_s - 50, **other).append_to(tmp_path / "here")
+    [process] = read(tmp_path / "here")
+    assert process.header.shift_s == pytest.approx(shift_s, abs=0.1 if other else 0)
+    [(start_s, read_s)] = process.tasks[["start", "read"]].tolist()
+    assert (start_s, read_s) == (pytest.approx(100 + shift_s, abs=0.1), 1)

@@ -1,24 +1,31 @@
-"""The random transform: a function of the seed and the task's two indices, declared as data."""
+"""The random transform: a function of seed and task, declared as data, with a stream for each part."""
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import albumentations
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
-from augment.declaration import PipelineError, construct
-from augment.pipeline import check, task_seed
+from augment.declaration import CLASS, PipelineError, construct
+from augment.pipeline import check, task_seed, transformer
+from augment.seeded_compose import build, stream_seed
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
 INDEX = some.integers(0, 10_000)
+IMAGE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+SEEDS = [task_seed(0, task // 20, task % 20) for task in range(400)]
+SD = 0.5 * len(SEEDS) ** 0.5  # the most that a count of these tasks can have; bounds are 3.5 of them
 
 
 @given(INDEX, INDEX, INDEX)
-def test_a_seed_for_every_task(seed: int, image: int, augmentation: int) -> None:
+def test_every_task_has_a_seed_of_its_own(seed: int, image: int, augmentation: int) -> None:
     own = task_seed(seed, image, augmentation)
     assert own == task_seed(seed, image, augmentation)
     assert own != task_seed(seed, image, augmentation + 1)
@@ -26,7 +33,7 @@ def test_a_seed_for_every_task(seed: int, image: int, augmentation: int) -> None
     assert own != task_seed(seed + 1, image, augmentation)
 
 
-def test_the_study_pipeline_has_what_the_study_lists() -> None:
+def test_study_pipeline_has_what_the_study_lists() -> None:
     geometric, photometric, distorting = construct(STUDY["transforms"])
     assert [type(part).__name__ for part in geometric.transforms] == [
         *("HorizontalFlip", "VerticalFlip", "RandomRotate90")
@@ -59,7 +66,7 @@ def test_ranges_become_tuples() -> None:
         ([{"p": 1}], "no albumentations transform"),
     ],
 )
-def test_a_wrong_declaration_is_named(declared: list[dict[str, object]], told: str) -> None:
+def test_wrong_declaration_is_named(declared: list[dict[str, object]], told: str) -> None:
     with pytest.raises(PipelineError, match=told) as raised:
         check({"transforms": declared})
     assert "\n" not in str(raised.value)
@@ -72,3 +79,94 @@ def test_building_a_pipeline_leaves_pytorch_alone(tmp_path: Path) -> None:
     code += f"from augment.pipeline import check; check({declared})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+drawn: list[float] = []
+
+
+class Draws(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    """Enters the next numbers of its two generators."""
+
+    def apply(self, img: Any, **_: Any) -> Any:
+        drawn.extend((self.py_random.random(), self.random_generator.random()))
+        return img
+
+
+class Twice(albumentations.Sequential):  # type: ignore[misc]
+    """A user's group, which lists the same objects twice, and enters the next numbers of its generators."""
+
+    def __init__(self, transforms: list[Any], p: float = 1) -> None:
+        super().__init__([*transforms, *transforms], p)
+
+    def __call__(self, *args: Any, **data: Any) -> Any:
+        drawn.extend((self.py_random.random(), self.random_generator.random()))
+        return super().__call__(*args, **data)
+
+
+def applied(group: Any) -> str:
+    """Return the name of the transform of a group that was applied last, or an empty string."""
+    return "".join(part.get_class_fullname() for part in group.transforms if part.params)
+
+
+def test_two_flips_have_all_four_outcomes_in_their_shares() -> None:
+    names = ("HorizontalFlip", "VerticalFlip")
+    flips = {"transforms": [{CLASS: f"albumentations.{name}", "p": 0.5} for name in names]}
+    outcomes = {(x, y): IMAGE[::y, ::x] for x in (1, -1) for y in (1, -1)}
+    augment = transformer(flips, is_reused=True)
+    images = [augment(seed, IMAGE) for seed in SEEDS]
+    counts = {key: sum(np.array_equal(image, flip) for image in images) for key, flip in outcomes.items()}
+    assert sum(counts.values()) == len(SEEDS)
+    assert all(abs(count - len(SEEDS) / 4) < 3.5 * SD for count in counts.values())
+
+
+def test_study_has_all_pairs_of_a_geometric_transform_and_a_distortion() -> None:
+    pairs = Counter[tuple[str, str]]()
+    for seed in SEEDS:
+        compose = build(STUDY, seed)
+        compose(image=IMAGE)
+        geometric, _, distorting = compose.transforms
+        pairs[applied(geometric), applied(distorting)] += 1
+    assert len(pairs) == (3 + 1) * (4 + 1)
+    for is_geometric, p_geometric in ((True, 0.5), (False, 0.5)):
+        for is_distorted, p_distorted in ((True, 0.4), (False, 0.6)):
+            count = sum(
+                n for (a, b), n in pairs.items() if (bool(a), bool(b)) == (is_geometric, is_distorted)
+            )
+            assert abs(count - p_geometric * p_distorted * len(SEEDS)) < 3.5 * SD
+
+
+def test_two_transforms_of_one_class_draw_independent_parameters() -> None:
+    gamma = {CLASS: "albumentations.RandomGamma", "p": 1}
+    compose = build({"transforms": [gamma, gamma]}, 0)
+    parameters = []
+    for seed in SEEDS:
+        compose.set_random_seed(seed)
+        compose(image=IMAGE)
+        parameters.append([part.params["gamma"] for part in compose.transforms])
+    first, second = np.array(parameters).T
+    assert (first != second).all()
+    assert abs(np.corrcoef(first, second)[0, 1]) < 3.5 / len(SEEDS) ** 0.5
+
+
+def test_groups_within_groups_and_objects_listed_twice_draw_numbers_of_their_own() -> None:
+    draws = {CLASS: "tests.test_pipeline.Draws", "p": 1}
+    group = {CLASS: "tests.test_pipeline.Twice", "transforms": [draws, draws]}
+    declared = {"transforms": [draws, group, {**group, "transforms": [draws, group]}]}
+    reused, rebuilt = (transformer(declared, is_reused) for is_reused in (True, False))
+    for seed in SEEDS[:4]:
+        numbers = []
+        for transform in (reused, rebuilt):
+            drawn.clear()
+            transform(seed, IMAGE)
+            numbers.append([*drawn])
+        assert numbers[0] == numbers[1]
+        assert len(set(numbers[0])) == len(numbers[0]) == 2 * (1 + 5 + 1 + 2 * (1 + 5))
+
+
+def test_stream_is_seeded_by_the_words_of_seed_and_place() -> None:
+    seed = 2**32 - 5
+    compose = build({"transforms": [{CLASS: "tests.test_pipeline.Draws"}]}, seed)
+    for place, part in enumerate((compose, *compose.transforms)):
+        expected = np.random.default_rng([seed, place] if place else seed)
+        assert part.random_generator.bit_generator.state == expected.bit_generator.state
+        assert part.seed == stream_seed(seed, place)

@@ -20,14 +20,6 @@ from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment as machine
 from experiments.sweep import preflight
-from experiments.sweep.preflight import (
-    Resources,
-    available,
-    machine_findings,
-    needed,
-    setting_findings,
-    shortages,
-)
 from experiments.sweep.vetting import Vetted
 from tests.helpers.files import put
 
@@ -64,7 +56,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_good_machine_has_no_findings(root: Path) -> None:
     put(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance")
-    assert machine_findings() == []
+    assert preflight.machine_findings() == []
 
 
 def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +65,7 @@ def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: py
         put(tmp_path, f"{name}-4.10.dist-info/METADATA", f"Name: {name.replace('_', '-')}\nVersion: 4.10")
     monkeypatch.setattr("sys.path", [str(tmp_path)])
 
-    [finding] = machine_findings()
+    [finding] = preflight.machine_findings()
     assert finding.startswith("opencv-python and opencv-contrib-python are both installed")
 
 
@@ -84,7 +76,7 @@ def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyP
         put(root, f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", governor)
     put(root, "proc/self/cgroup", "0::/box")
     put(root, "sys/fs/cgroup/box/cpu.max", "150000 100000")
-    *findings, shared_memory = machine_findings()
+    *findings, shared_memory = preflight.machine_findings()
     assert findings == [
         "other processes keep 1.2 CPUs of this machine busy; stop them",
         "CPU frequency governor powersave, schedutil: the clock will vary; choose performance",
@@ -93,17 +85,17 @@ def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyP
     locks = "/dev/shm, where multiprocessing keeps its locks,"
     assert shared_memory == f"{locks} has 8 KiB left; empty it"
     os.rmdir(root / "dev/shm")
-    assert machine_findings() == [*findings, f"{locks} cannot be written; make it writable"]
+    assert preflight.machine_findings() == [*findings, f"{locks} cannot be written; make it writable"]
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
-    assert setting_findings(cell(workers=8)) == []
-    assert setting_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
-    oversubscribed, forked = setting_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
+    assert preflight.setting_findings(cell(workers=8)) == []
+    assert preflight.setting_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
+    oversubscribed, forked = preflight.setting_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
     assert oversubscribed == "oversubscribed: workers=4 with 8 OpenCV threads each on 8 usable CPUs"
     assert forked == "a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn"
-    assert setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
-    assert setting_findings(cell("sequential", 1, runtime=Runtime(8))) == []
+    assert preflight.setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
+    assert preflight.setting_findings(cell("sequential", 1, runtime=Runtime(8))) == []
 
 
 @pytest.mark.parametrize(
@@ -130,19 +122,21 @@ def test_memory_is_that_of_processes_images_and_tables(
     strategy: str | Strategy, workers: int, processes: int, n_images: float, tasks: int
 ) -> None:
     expected = processes * 75_000_000 + n_images * IMAGE + tasks * 2500
-    assert needed(cell(strategy, workers, n_augmentations=100), PAPER).memory_bytes == expected
+    assert preflight.needed(cell(strategy, workers, n_augmentations=100), PAPER).memory_bytes == expected
 
 
 def test_disk_and_open_files_by_hand() -> None:
-    need = needed(cell(workers=10, n_augmentations=2), images([".JPG", ".png"], (100, 10), (10, 20)))
+    need = preflight.needed(
+        cell(workers=10, n_augmentations=2), images([".JPG", ".png"], (100, 10), (10, 20))
+    )
     assert need.disk_bytes == 2 * (1250 + 4096 + 620 + 4096)
     assert need.open_files == 24 + 2 * 10
 
     kept = cell(n_augmentations=2, output_dir="out", repetitions=3)
-    assert needed(kept, images([".png"], (100, 10))).disk_bytes == 2 * 2 * (3100 + 4096)
-    assert needed(cell(saving=False), PAPER).disk_bytes == 0
+    assert preflight.needed(kept, images([".png"], (100, 10))).disk_bytes == 2 * 2 * (3100 + 4096)
+    assert preflight.needed(cell(saving=False), PAPER).disk_bytes == 0
     copies = cell("copies", workers=3, n_augmentations=2)
-    assert needed(copies, images([".jpg"], (100, 10))).disk_bytes == 3 * 2 * (1250 + 4096)
+    assert preflight.needed(copies, images([".jpg"], (100, 10))).disk_bytes == 3 * 2 * (1250 + 4096)
 
 
 @pytest.mark.parametrize("strategy", ["p1", "p2", "pq"])
@@ -150,41 +144,41 @@ def test_protocol_of_the_study_has_room_on_a_machine_of_24_gib(
     strategy: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=20 * GIB))
-    assert shortages(cell(strategy, 64, n_augmentations=100), PAPER) == []
+    assert preflight.shortages(cell(strategy, 64, n_augmentations=100), PAPER) == []
 
 
 def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    need, have = Resources(30 * GIB, 3 * GIB, 152), Resources(20 * GIB, GIB // 2, 64)
+    need, have = preflight.Resources(30 * GIB, 3 * GIB, 152), preflight.Resources(20 * GIB, GIB // 2, 64)
     monkeypatch.setattr(preflight, "needed", lambda *_: need)
     monkeypatch.setattr(preflight, "available", lambda _: have)
-    assert shortages(cell("p1", 64, scratch_dir=str(root)), PAPER) == [
+    assert preflight.shortages(cell("p1", 64, scratch_dir=str(root)), PAPER) == [
         "memory: p1 with 64 workers needs about 30 GiB, 20 GiB are available",
         f"disk: the outputs need up to 3 GiB, 0.5 GiB are free in {root}",
         "open files: p1 with 64 workers needs about 152, ulimit -n is 64",
     ]
     monkeypatch.setattr(preflight, "available", lambda _: need)
-    assert shortages(cell("p1", 64), PAPER) == []
+    assert preflight.shortages(cell("p1", 64), PAPER) == []
 
 
 def test_tighter_limit_of_a_cgroup_counts(root: Path) -> None:
-    assert available(root / "not" / "there") == Resources(24 * GIB, 100 * GIB, 1024)
+    assert preflight.available(root / "not" / "there") == preflight.Resources(24 * GIB, 100 * GIB, 1024)
 
     put(root, "proc/self/cgroup", "4:memory:/box/inner\n0::/")
     put(root, "sys/fs/cgroup/memory/box/memory.limit_in_bytes", "5000")
     put(root, "sys/fs/cgroup/memory/box/memory.usage_in_bytes", "3000")
     put(root, "sys/fs/cgroup/memory/box/memory.stat", "inactive_file 100\ntotal_inactive_file 700")
-    assert available(root).memory_bytes == 5000 - 3000 + 700
+    assert preflight.available(root).memory_bytes == 5000 - 3000 + 700
 
     put(root, "proc/self/cgroup", "0::/box")
     put(root, "sys/fs/cgroup/box/memory.current", "3000")
     put(root, "sys/fs/cgroup/box/memory.max", "max")
-    assert available(root).memory_bytes == 24 * GIB
+    assert preflight.available(root).memory_bytes == 24 * GIB
     put(root, "sys/fs/cgroup/memory.max", "4000")
     put(root, "sys/fs/cgroup/memory.current", "3900")
-    assert available(root).memory_bytes == 100
+    assert preflight.available(root).memory_bytes == 100
 
 
 def test_unlimited_open_files_are_a_high_limit(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unlimited = resource.RLIM_INFINITY
     monkeypatch.setattr("resource.getrlimit", lambda _: (unlimited, unlimited))
-    assert available(root).open_files > 1_000_000
+    assert preflight.available(root).open_files > 1_000_000

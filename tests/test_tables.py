@@ -1,6 +1,7 @@
-"""Tables: what a reader sees of each kind of cell."""
+"""Tables: what a reader sees of each kind of cell, and how numbers and names are written."""
 
 import json
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,11 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.scaling import strong, weak
+from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import CEILING, scaling_table
-from experiments.report.tables import (
-    INTERVALS,
-    NO_BASELINE,
-    NO_SHARED_ROUND,
-    ONE_ROUND,
-    Table,
-    by_place,
-    plain_table,
-)
+from experiments.report.tables import Table, by_place, plain_table
+from experiments.report.texts import label, percent, percent_interval, pluralise, with_interval
 from experiments.store.columns import FAILED, NOT_APPLICABLE
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
@@ -67,14 +62,21 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         ["no", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-", "-"],
     ]
     failed = "P_1 at 2 workers: 1 failed trial left out of its mean."
-    assert table.notes == [INTERVALS, ONE_ROUND, NO_BASELINE, failed, "1 trial left out", CEILING]
+    assert table.notes == [
+        tables.INTERVALS,
+        tables.ONE_ROUND,
+        tables.NO_BASELINE,
+        failed,
+        "1 trial left out",
+        CEILING,
+    ]
 
 
 def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
     table = scaling_table(strong(frame(rows)), "Strong scaling")
     assert [line[4] for line in table.rows] == ["14.14 (no interval)", "5.48 (no interval)"]
-    assert table.notes == [NO_SHARED_ROUND]
+    assert table.notes == [tables.NO_SHARED_ROUND]
 
 
 def test_table_of_weak_scaling_shows_sizes_and_sequential_references() -> None:
@@ -179,3 +181,35 @@ def test_table_of_the_environment_is_the_newest(tmp_path: Path) -> None:
     ]
     table = shown(stored(tmp_path, trials=rows), "environment").tables["environment"]
     assert table.rows == [["CPU", "new"]]
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "shown"),
+    [
+        (0.12, 0, "12 %"),
+        (-0.001, 0, "0 %"),
+        (0.375, 0, "38 %"),
+        (0.375 - 1e-12, 0, "38 %"),
+        (0.1234, 1, "12.3 %"),
+        (nan, 0, "-"),
+    ],
+)
+def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, shown: str) -> None:
+    assert percent(share, digits) == shown
+
+
+def test_intervals_are_written_in_the_unit_of_the_value() -> None:
+    assert with_interval(3.314, 3.18, 3.449) == "3.31 (3.18–3.45)"
+    assert with_interval(12.3, -10.1, 14.5, "+.1f") == "+12.3 (-10.1 to +14.5)"
+    assert with_interval(-0.02, -0.05, 0.01) == "-0.02 (-0.05 to 0.01)"
+    assert with_interval(2e-16, -1e-16, 3e-16) == "0.00 (0.00–0.00)"
+    assert with_interval(12.3, nan, nan, ".0f") == "12 (no interval)"
+    assert with_interval(nan, nan, nan, ".0f") == "-"
+    assert percent_interval(0.83, 0.8, 0.86) == "83 % (80–86)"
+    assert percent_interval(0.01, -0.03, 0.04, "+") == "+1 % (-3 to +4)"
+    assert percent_interval(nan, nan, nan) == "-"
+
+
+def test_strategies_and_counts_have_names() -> None:
+    assert (label("pq"), label("of another version")) == ("P_Q", "of another version")
+    assert (pluralise(1, "trial"), pluralise(2, "trial")) == ("1 trial", "2 trials")

@@ -1,23 +1,29 @@
-"""The record of a trial's processes: CPU seconds, peak memory and policies in force."""
+"""The processes and scratch folders of a trial: CPU seconds, peak memory, and how they end."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from numpy.typing import NDArray
 
-from augment.runtime import Runtime, StartMethod
+from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
 from experiments.trial import supervisor
 from experiments.trial.inside import Result
-from tests.helpers.faulty_transforms import Planted, Sleeps
-from tests.helpers.small_jobs import FLIP, images, run, small_job
+from experiments.trial.scratch import distant_directory, most_distant, scratch
+from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
+from tests.helpers.forked_trials import ForkedTrial
+from tests.helpers.small_jobs import FLIP, contents, images, run, small_job
 
 SPUN_S = 0.05
+STARTS = {"fresh": supervisor._started, "forked": ForkedTrial}  # before the fixture replaces it
 
 
 class Spins(Planted):
@@ -59,7 +65,7 @@ def test_cpu_seconds_of_a_trial_of_one_process_count_once(tmp_path: Path) -> Non
     assert SPUN_S * 12 < cpu_s(outcome.result) < whole_s, "without its imports"
 
 
-def test_the_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path) -> None:
+def test_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path) -> None:
     held = b"\1" * 500_000_000
     outcome = run(STRATEGIES["p2"](), small_job(tmp_path, 2))
     assert len(held) == 500_000_000
@@ -96,3 +102,51 @@ def test_unreaped_process_counts_as_ended() -> None:
     process.wait()
     assert supervisor._has_ended(process.pid, timeout_s=0)
     assert not supervisor._has_ended(os.getpid(), timeout_s=0)
+
+
+def test_process_ends_if_its_parent_is_a_zombie(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = get_context("fork").Process(target=os._exit, args=(0,))
+    dead.start()
+    os.waitid(os.P_PID, dead.pid or 0, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(pid=dead.pid))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace(prctl=lambda *_: 0))
+    child = os.fork()
+    if not child:
+        die_with_parent()
+        os.kill(os.getpid(), signal.SIGKILL)  # not reached
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    dead.join()
+
+
+def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:
+    with scratch(tmp_path) as folder:
+        first, second = distant_directory(folder), distant_directory(folder)
+        assert {path for path in folder.iterdir() if path.is_dir()} == {first, second}
+        (first / "a.png").touch()
+    assert not list(tmp_path.iterdir())
+
+
+def test_place_of_outputs_is_the_farthest_from_the_last_ones() -> None:
+    assert most_distant([10, 50, 90], recent=[0, 100]) == 50
+    assert most_distant([10, 50, 90], recent=[40]) == 90
+    assert most_distant([10, 50, 90], recent=[]) == 10
+
+
+def test_forked_trial_writes_what_a_fresh_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, start in STARTS.items():
+        monkeypatch.setattr(supervisor, "_started", start)
+        assert run(STRATEGIES["p2"](), small_job(tmp_path / name, 2)).error is None
+    assert contents(tmp_path / "forked" / "out") == contents(tmp_path / "fresh" / "out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [(Raises, "RuntimeError: planted fault"), (Leaves, "ended early")]
+)
+@pytest.mark.parametrize("name", ["sequential", "p2"])
+def test_forked_trial_fails_as_a_fresh_one_does(
+    name: str, kind: type, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, start in STARTS.items():
+        monkeypatch.setattr(supervisor, "_started", start)
+        job = small_job(tmp_path / folder, 1 if name == "sequential" else 2, pipeline=pipeline(kind))
+        assert (run(STRATEGIES[name](), job).error or "").startswith(error)
