@@ -21,13 +21,9 @@ SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "wri
 def test_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:
     table = slowdowns(*frames(interference(SLOWER)))
     assert list(table) == COLUMNS
-    wall = table[table["quantity"] == "wall"].set_index("neighbour")
-    assert list(wall.index) == list(SLOWER)
-    assert wall["slowdown"].to_numpy() == pytest.approx(list(SLOWER.values()), rel=0.01)
-    assert (wall["high"] - wall["low"] < 0.02).all(), "the rounds differ by 30 %"
-    assert table[table["quantity"] == "user CPU"]["slowdown"].tolist() == pytest.approx(
-        list(wall["slowdown"])
-    )
+    assert list(table["neighbour"]) == list(SLOWER)
+    assert table["slowdown"].to_numpy() == pytest.approx(list(SLOWER.values()), rel=0.01)
+    assert (table["high"] - table["low"] < 0.02).all(), "the rounds differ by 30 %"
 
 
 @pytest.mark.parametrize(
@@ -68,32 +64,30 @@ def test_rows_by_transform_of_an_earlier_version_do_not_count() -> None:
     pd.testing.assert_frame_equal(slowdowns(*frames(cell)), expected)
 
 
-def test_table_has_a_row_per_worker_count_and_quantity(tmp_path: Path) -> None:
+def test_table_has_a_row_per_worker_count(tmp_path: Path) -> None:
     cells = [interference(SLOWER, workers, experiment="interference") for workers in (2, 4)]
     results = stored(tmp_path, *cells)
     tables, figures = shown(results, "interference")
     table = tables["table"]
-    assert table.columns == ["saving", "workers", "quantity", *SLOWER]
-    assert [row[:3] for row in table.rows] == [
-        ["no", workers, quantity] for workers in "24" for quantity in ("wall", "user CPU")
-    ]
-    assert table.rows[0][3].startswith("1.50 (1.")
+    assert table.columns == ["saving", "workers", *SLOWER]
+    assert [row[:2] for row in table.rows] == [["no", "2"], ["no", "4"]]
+    assert table.rows[0][2].startswith("1.50 (1.")
     assert table.notes[0].startswith("2 workers, no saving: the workload contends for memory")
     assert list(figures) == ["interference"]
     assert report(results) == 0
     written = pd.read_csv(tmp_path / "tables" / "interference" / "table.csv")
-    assert list(written)[:6] == ["workers", "neighbour", "quantity", "slowdown", "low", "high"]
-    assert len(written) == 2 * 2 * len(SLOWER)
+    assert list(written) == COLUMNS
+    assert len(written) == 2 * len(SLOWER)
 
 
-def test_panel_shows_wall_and_user_cpu_of_a_worker_count(tmp_path: Path) -> None:
+def test_panel_shows_the_slowdowns_of_a_worker_count(tmp_path: Path) -> None:
     results = stored(tmp_path, *(interference(SLOWER, n, experiment="interference") for n in (2, 4)))
     first, second = shown(results, "interference").figures["interference"].axes
     assert [axes.get_title() for axes in (first, second)] == ["2 workers, no saving", "4 workers, no saving"]
     assert [tick.get_text() for tick in first.get_yticklabels()] == [*SLOWER]
-    assert [each.get_label() for each in first.containers] == ["wall", "user CPU"]
-    assert isinstance(wall := first.containers[0], ErrorbarContainer)
-    assert np.asarray(wall.lines[0].get_xdata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
+    [points] = first.containers
+    assert isinstance(points, ErrorbarContainer)
+    assert np.asarray(points.lines[0].get_xdata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
 
 
 def test_trial_without_turns_shows_nothing(tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from experiments.analysis.statistics import BlockModel
 from experiments.store.files import DetailReader
 
 IDLE, COPIES = "idle", "copies"
-QUANTITIES = {"wall": "wall_s", "user CPU": "cpu_user_s"}
-COLUMNS = ["workers", "neighbour", "quantity", "slowdown", "low", "high", "saving"]
+COLUMNS = ["workers", "neighbour", "slowdown", "low", "high", "saving"]
 MIN_SLOWDOWN = 1.05  # a smaller one is none
 PAGES = "the kernel's page path"
 # Spinners first: streamers slow down what spinners do, too.
@@ -31,7 +30,7 @@ RESOURCES = {"spinners": CORES, "streamers": MEMORY, "mappers": PAGES}
 
 
 def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """Return COLUMNS for each saving flag, worker count, quantity and neighbour."""
+    """Return COLUMNS for each saving flag, worker count and neighbour."""
     measured = ok_trials(trials[trials["strategy"] == Interference.name])
     if measured.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -40,13 +39,10 @@ def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     turns = turns.dropna(subset="cpu_user_s")  # version 2.0 also had a row for each transform
     groups: Any = turns.merge(measured[["trial_id", *key]], on="trial_id").groupby(key)
     for (saving, workers), block in groups:
-        for quantity, column in QUANTITIES.items():
-            timed = block[block[column] > 0]
-            rounds = list(zip(timed["trial_id"], timed["round"], strict=True))
-            model = BlockModel(list(timed["neighbour"]), rounds, timed[column].to_numpy(float))
-            for neighbour in (name for name in NEIGHBOURS if name != IDLE and name in model.cells):
-                slowdown = model.log_ratio(neighbour, IDLE).exp()
-                rows.append([workers, neighbour, quantity, *slowdown, saving])
+        rounds = list(zip(block["trial_id"], block["round"], strict=True))
+        model = BlockModel(list(block["neighbour"]), rounds, block["wall_s"])
+        for neighbour in (name for name in NEIGHBOURS if name != IDLE and name in model.cells):
+            rows.append([workers, neighbour, *model.log_ratio(neighbour, IDLE).exp(), saving])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -56,11 +52,11 @@ def contended_resources(slowdowns: pd.DataFrame, workers: int, saving: bool) -> 
     The share is `1 - 1 / slowdown` beside copies. The result is empty if copies slow tasks down by less than
     MIN_SLOWDOWN, if no single resource does by half of that, or if nothing was measured.
     """
-    is_wanted = slowdowns[["workers", "saving", "quantity"]] == [workers, saving, "wall"]
-    wall: Any = slowdowns[is_wanted.all(axis=1)].set_index("neighbour")
-    if COPIES not in wall.index or not wall.at[COPIES, "low"] > 1:
+    is_wanted = (slowdowns["workers"] == workers) & (slowdowns["saving"] == saving)
+    beside: Any = slowdowns[is_wanted].set_index("neighbour")
+    if COPIES not in beside.index or not beside.at[COPIES, "low"] > 1:
         return {}
-    slowdown = float(wall.at[COPIES, "slowdown"])
-    explaining = wall.index[(wall["low"] > 1) & (wall["slowdown"] >= 1 + (slowdown - 1) / 2)]
+    slowdown = float(beside.at[COPIES, "slowdown"])
+    explaining = beside.index[(beside["low"] > 1) & (beside["slowdown"] >= 1 + (slowdown - 1) / 2)]
     contended = [resource for neighbour, resource in RESOURCES.items() if neighbour in explaining]
     return {contended[0]: 1 - 1 / slowdown} if contended and slowdown >= MIN_SLOWDOWN else {}

@@ -132,8 +132,7 @@ def _contention(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailRe
         if len(trials.get(experiment, ())):
             kept, _ = newest_pipeline(*comparable(trials[experiment]))
             table = slowdowns(kept, parts[experiment])
-            beside = table[(table["neighbour"] == COPIES) & (table["quantity"] == "wall")]
-            rows += [(row, table) for row in beside.to_dict("records")]
+            rows += [(row, table) for row in table[table["neighbour"] == COPIES].to_dict("records")]
     if not rows:
         return Finding(CONTENTION, OPEN, {}, NOT_MEASURED)
     row, table = max(rows, key=lambda pair: pair[0]["workers"])

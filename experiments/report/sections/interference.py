@@ -41,14 +41,14 @@ def interference(results: Results) -> Outputs:
     notes = [*answers(tasks), NOTE, *notes]
     yield "table" if results.experiment == stem else stem, slowdown_table(tasks, title, notes)
     panels = tasks["workers"].astype(str) + " workers, " + tasks["saving"].map(with_or_without)
-    places = pd.DataFrame({"panel": panels, "row": tasks["neighbour"], "mark": tasks["quantity"]})
+    places = pd.DataFrame({"panel": panels, "row": tasks["neighbour"], "mark": ""})
     yield stem, Chart(dot_figure(title, places, tasks[INTERVAL], AXIS, 1), tasks)
 
 
 def answers(table: pd.DataFrame) -> list[str]:
     """Return a sentence per worker count on the resources for which the workload contends."""
     sentences = []
-    blocks: Any = table[table["quantity"] == "wall"].groupby(PLACE)
+    blocks: Any = table.groupby(PLACE)
     for (saving, workers), block in blocks:
         rows = block[["neighbour", *INTERVAL]].itertuples(index=False)
         factors = ", ".join(f"{with_interval(*row[1:])} beside {row[0]}" for row in rows)
@@ -60,10 +60,7 @@ def answers(table: pd.DataFrame) -> list[str]:
 
 
 def slowdown_table(tasks: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """Return a row per worker count and quantity, and a column per neighbour."""
-    rows: dict[Any, dict[Any, Any]] = {}
-    for row in tasks.to_dict("records"):
-        key = {name: row[name] for name in [*PLACE, "quantity"]}
-        shown = rows.setdefault(tuple(key.values()), key)
-        shown[row["neighbour"]] = with_interval(*(row[end] for end in INTERVAL))
-    return plain_table(title, tasks, notes, pd.DataFrame(rows.values()))
+    """Return a row per worker count, and a column per neighbour."""
+    texts = [with_interval(*interval) for interval in tasks[INTERVAL].itertuples(index=False)]
+    shown = tasks.assign(text=texts).pivot(index=PLACE, columns="neighbour", values="text")
+    return plain_table(title, tasks, notes, shown[tasks["neighbour"].unique()].reset_index())
