@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.breakdown import breakdowns
+from experiments.analysis.breakdown import mean_breakdowns
 from experiments.analysis.causes import BY_ABLATION
 from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.select import CellKey, NoTrialsError, cell_keys, ok_trials
+from experiments.analysis.select import NoTrialsError, cell_keys, ok_trials
 from experiments.analysis.statistics import BlockModel, time_saved
 from experiments.store.columns import UNTOUCHED
 from experiments.store.files import DetailReader
@@ -16,47 +16,36 @@ from experiments.store.files import DetailReader
 AA = "aa"  # the ablation that changes nothing
 AA_ROUNDS = 3  # of one A/A comparison
 POINT = ["strategy", "workers", "saving", "pipeline"]
+GAIN = ["gain", "low", "high"]
+COLUMNS = [*POINT, "ablation", "rounds", "images_per_s", *GAIN, "counter", "before", "after"]
 
 
 def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """Return a row per point and ablation, that with the largest gain first.
+    """Return COLUMNS for each point and ablation, that with the largest gain first.
 
     The `gain` is the share of the time with no policy changed, with `low` and `high`, Holm-adjusted over the
     ablations of the point. `before` and `after` are means of the `counter` that belongs to the ablation (see
     `causes`), NaN if it has none. Raises NoTrialsError.
     """
-    rows: list[dict[str, Any]] = []
-    for (saving, pipeline), block in ok_trials(with_model_seconds(trials, parts)).groupby(
-        ["saving", "pipeline"]
-    ):
-        model, split = BlockModel.of(block, cell_keys(block)), breakdowns(block, parts)
+    rows: list[list[Any]] = []
+    for (_, pipeline), block in ok_trials(with_model_seconds(trials, parts)).groupby(["saving", "pipeline"]):
+        model, means = BlockModel.of(block, cell_keys(block)), mean_breakdowns(block, parts)
         cells: Any = model.cells
         for cell in (cell for cell in cells if cell.ablation == UNTOUCHED):
-            others = [other for other in cells if other[:3] == cell[:3] and other != cell]
-            for other, gain in time_saved(model, cell, others).items():
+            others = {other.ablation: other for other in cells if other[:3] == cell[:3] and other != cell}
+            for ablation, gain in time_saved(model, cell, others).items():
+                other = others[ablation]
+                counter = BY_ABLATION[ablation].counter if ablation in BY_ABLATION else ""
+                before, after = (means.get(each, {}).get(counter, nan) for each in (cell, other))
+                rounds = min(model.rounds[cell], model.rounds[other])
+                rate = block["tasks"].iloc[0] / model.seconds(other)
                 rows.append(
-                    {
-                        **{"strategy": cell.strategy, "workers": cell.workers, "saving": saving},
-                        **{"pipeline": pipeline, "ablation": other.ablation},
-                        "rounds": min(model.rounds[cell], model.rounds[other]),
-                        "images_per_s": block["tasks"].iloc[0] / model.seconds(other),
-                        **dict(zip(("gain", "low", "high"), gain, strict=True)),
-                        **_counter(other, split),
-                    }
+                    [*cell[:3], pipeline, ablation, rounds, rate, *gain, counter or None, before, after]
                 )
     if not rows:
         nothing = f"no cell with ablation={UNTOUCHED} and another to compare it with"
         raise NoTrialsError(f"{nothing}: run `make ablation`")
-    return pd.DataFrame(rows).sort_values("gain", ascending=False, ignore_index=True)
-
-
-def _counter(cell: CellKey, breakdowns: pd.DataFrame) -> dict[str, Any]:
-    if cell.ablation not in BY_ABLATION or breakdowns.empty:
-        return {"counter": None, "before": nan, "after": nan}
-    counter = BY_ABLATION[cell.ablation].counter
-    rows = breakdowns[(breakdowns["strategy"] == cell.strategy) & (breakdowns["workers"] == cell.workers)]
-    means = rows.groupby("ablation")[counter].mean()
-    return {"counter": counter, "before": means.get(UNTOUCHED, nan), "after": means.get(cell.ablation, nan)}
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values("gain", ascending=False, ignore_index=True)
 
 
 def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
@@ -77,4 +66,4 @@ def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
                     rows.append([*cell[:2], saving, *gain, not gain.low <= 0 <= gain.high])
     if not rows:
         raise NoTrialsError(f"fewer than {AA_ROUNDS} rounds with and without ablation={AA}: run `make aa`")
-    return pd.DataFrame(rows, columns=["strategy", "workers", "saving", "gain", "low", "high", "claim"])
+    return pd.DataFrame(rows, columns=[*POINT[:3], *GAIN, "claim"])

@@ -15,6 +15,7 @@ Negative parts are kept, so that the parts always sum to P x T. The breakdown ra
 proves nothing; ablations do.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import pandas as pd
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import suspects
 from experiments.analysis.costs import TaskTotals, task_totals
-from experiments.analysis.select import STRONG, traced
+from experiments.analysis.select import STRONG, CellKey, traced
 from experiments.store.files import DetailReader
 
 TOLERANCE = 0.005  # of P x T: clocks of processes are read one after another
@@ -98,3 +99,12 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
             split = breakdown(trial, task_totals(parts, trial["trial_id"]), reference)
             rows.append({name: trial[name] for name in TRIAL} | split | suspects(trial | split))
     return pd.DataFrame(rows)
+
+
+def mean_breakdowns(trials: pd.DataFrame, parts: DetailReader) -> Mapping[CellKey, Mapping[str, float]]:
+    """Return the means of what `breakdowns` returns, for each cell that it has rows of."""
+    split = breakdowns(trials, parts)
+    if split.empty:
+        return {}
+    means: Any = split.groupby([*CellKey._fields]).mean(numeric_only=True)
+    return {CellKey(*cell): row for cell, row in means.to_dict("index").items()}

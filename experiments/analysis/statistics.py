@@ -9,7 +9,7 @@ In simulated sweeps of 2, 3 or 5 rounds, with drift and heavy tails, a 95 % inte
 interval holds by itself; `holm` and `best_set` serve several claims at once.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import exp, inf, isnan, nan, sqrt
 from typing import NamedTuple, Self, TypeVar
 
@@ -188,11 +188,10 @@ def holm(estimates: Sequence[Estimate], level: float = LEVEL) -> list[Interval]:
     return [intervals[place] for place in range(len(estimates))]
 
 
-def time_saved(model: BlockModel, cell: Hashable, others: Iterable[Cell]) -> dict[Cell, Interval]:
+def time_saved(model: BlockModel, cell: Hashable, others: Mapping[str, Hashable]) -> dict[str, Interval]:
     """Return the share of a cell's time that each measured one of `others` saves, Holm-adjusted."""
-    known = [other for other in others if other in model.cells]
-    intervals = holm([model.log_ratio(other, cell) for other in known])
-    return {other: interval.exp().complement() for other, interval in zip(known, intervals, strict=True)}
+    known = {name: model.log_ratio(other, cell) for name, other in others.items() if other in model.cells}
+    return dict(zip(known, (each.exp().complement() for each in holm([*known.values()])), strict=True))
 
 
 def best_set(model: BlockModel, cells: Sequence[Cell], level: float = LEVEL) -> dict[Cell, float]:

@@ -11,6 +11,7 @@
 5. Else a cause is suspected, not shown.
 """
 
+from collections.abc import Mapping
 from math import ceil, isnan, nan
 from typing import Any
 
@@ -20,8 +21,8 @@ from augment.strategies import STRATEGIES
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from experiments.analysis import interference
-from experiments.analysis.breakdown import breakdowns
-from experiments.analysis.causes import BY_ABLATION, NAMED, RANKED, USER_CPU
+from experiments.analysis.breakdown import mean_breakdowns
+from experiments.analysis.causes import BY_ABLATION, NAMED, RANKED, USER_CPU, Cause
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import INSTRUMENTS, CellKey, cell_keys, ok_trials, place
 from experiments.analysis.statistics import BlockModel, Interval, steady, time_saved
@@ -37,6 +38,8 @@ AGREEING_FACTORS = (0.5, 1.5)  # times what the breakdown said
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
 DETAILS = ["rounds_to_decide", "ranking", "gains", "images_per_s"]
 
+Mean = Mapping[str, float]  # the mean breakdown of a cell (see `breakdown`); empty if it has none
+
 
 def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """Return COLUMNS and DETAILS for each strategy, worker count from two on and saving flag.
@@ -46,39 +49,62 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     `ranking` maps causes to the share of P T that they take at most, `gains` ablations to the share of T that
     they save.
     """
-    split, slowdowns = breakdowns(trials, parts), interference.slowdowns(trials, parts)
+    means, slowdowns = mean_breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[list[Any]] = []
     for saving, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         cpus, tasks = int(block["usable_cpus"].iloc[0]), block["tasks"].iloc[0]
         model = BlockModel.of(block, cell_keys(block))
-        for cell in _judged(model):
+        cells: Any = model.cells
+        for cell in sorted(cells, key=lambda cell: (place(cell.strategy), cell.workers)):
+            if cell.workers == 1 or cell.ablation != UNTOUCHED or cell.strategy in INSTRUMENTS:
+                continue
             if cell.workers > cpus:
                 loss = _loss(model, cell, cell._replace(workers=cpus))
                 judged: list[Any] = [OVERSUBSCRIBED, *loss, "", "", nan, {}, {}]
             else:
                 contended = interference.contended_resources(slowdowns, cell.workers, bool(saving))
-                judged = _judge(model, cell, split, contended)
+                judged = _judge(model, cell, means, contended)
             rows.append([*cell[:3], *judged, tasks / model.seconds(cell)])
     return pd.DataFrame(rows, columns=[*COLUMNS, *DETAILS])
 
 
-def _judged(model: BlockModel) -> list[CellKey]:
-    """Return the cells of strategies with several workers and no policy changed, in the order of tables."""
-    cells: Any = model.cells
-    several = [cell for cell in cells if cell.workers > 1 and cell.ablation == UNTOUCHED]
-    wanted = [cell for cell in several if cell.strategy not in INSTRUMENTS]
-    return sorted(wanted, key=lambda cell: (place(cell.strategy), cell.workers))
-
-
-def _judge(model: BlockModel, cell: CellKey, split: pd.DataFrame, contended: dict[str, float]) -> list[Any]:
+def _judge(
+    model: BlockModel, cell: CellKey, means: Mapping[CellKey, Mean], contended: dict[str, float]
+) -> list[Any]:
     """Return the columns from verdict to gains."""
-    ranking, gains = _ranking(_rows_of(split, cell), contended), _gains(model, cell)
-    proofs = {name: gain for name, gain in gains.items() if _is_proof(name, gain, cell, split, ranking)}
+    ranking = _ranking(means.get(cell, {}), contended)
+    without = {ablation: _without(cell, ablation) for ablation in BY_ABLATION}
+    gains = time_saved(model, cell, without)
+    proofs = {
+        name: gain
+        for name, gain in gains.items()
+        if _is_proof(BY_ABLATION[name], gain, ranking, means.get(cell, {}), means.get(without[name], {}))
+    }
     losses = [_loss(model, cell, CellKey(Copies.name, cell.workers, cell.saving)), *proofs.values()]
     loss = max(losses, key=lambda loss: -1 if isnan(loss.value) else loss.value)
     verdict, rounds = decide(loss, model.rounds[cell])
     proved = ", ".join(BY_ABLATION[name].name for name in proofs)
     return [verdict, *loss, ", ".join(named_suspects(ranking)), proved, rounds, ranking, gains]
+
+
+def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:
+    return model.log_ratio(possible, cell).exp().complement()
+
+
+def _without(cell: CellKey, ablation: str) -> CellKey:
+    """Return the cell in which an ablation has removed its cause."""
+    if ablation == P2.name:
+        sends = [name for name, kind in STRATEGIES.items() if kind.sends_pixels]
+        return cell._replace(strategy=P2.name if cell.strategy in sends else "")
+    return cell._replace(ablation=ablation)
+
+
+def _is_proof(cause: Cause, gain: Interval, ranking: Mean, before: Mean, after: Mean) -> bool:
+    """Return True if an ablation proves its cause, by rule 4; `before` and `after` are mean breakdowns."""
+    if not before or not after or not gain.low > 0:
+        return False
+    low, high = (factor * ranking[cause.name] for factor in AGREEING_FACTORS)
+    return after[cause.counter] <= before[cause.counter] / 2 and low <= gain.value <= high
 
 
 def decide(loss: Interval, rounds: int) -> tuple[str, float]:
@@ -102,47 +128,12 @@ def named_suspects(ranking: dict[str, float]) -> list[str]:
     return [cause for cause in causes if ranking[cause] >= MIN_SHARE_OF_FIRST * ranking[causes[0]]]
 
 
-def _ranking(split: pd.DataFrame, contended: dict[str, float]) -> dict[str, float]:
+def _ranking(mean: Mean, contended: Mean) -> dict[str, float]:
     """Return every cause with its share of P T, the largest first.
 
     A resource that `interference` measured replaces USER_CPU, a residual.
     """
-    shares = dict(split[RANKED].mean()) if len(split) else {}
+    shares = {name: mean[name] for name in RANKED if name in mean}
     if measured := {cause: share for cause, share in contended.items() if cause in NAMED}:
         shares = {name: share for name, share in shares.items() if name != USER_CPU} | measured
-    ranked = sorted(shares.items(), key=lambda pair: steady(pair[1]), reverse=True)
-    return {str(name): float(share) for name, share in ranked}
-
-
-def _gains(model: BlockModel, cell: CellKey) -> dict[str, Interval]:
-    """Return the share of a cell's time that each measured ablation saves, Holm-adjusted."""
-    names = {_without(cell, name): name for name in BY_ABLATION if name != cell.strategy}
-    return {names[other]: gain for other, gain in time_saved(model, cell, names).items()}
-
-
-def _without(cell: CellKey, ablation: str) -> CellKey:
-    """Return the cell in which an ablation has removed its cause."""
-    if ablation == P2.name:
-        sends = [name for name, kind in STRATEGIES.items() if kind.sends_pixels]
-        return cell._replace(strategy=P2.name if cell.strategy in sends else "")
-    return cell._replace(ablation=ablation)
-
-
-def _is_proof(
-    ablation: str, gain: Interval, cell: CellKey, split: pd.DataFrame, ranking: dict[str, float]
-) -> bool:
-    """Return True if an ablation proves its cause, by rule 4."""
-    cause = BY_ABLATION[ablation]
-    before, after = _rows_of(split, cell), _rows_of(split, _without(cell, ablation))
-    if before.empty or after.empty or not gain.low > 0:
-        return False
-    low, high = (factor * ranking[cause.name] for factor in AGREEING_FACTORS)
-    return bool(after[cause.counter].mean() <= before[cause.counter].mean() / 2 and low <= gain.value <= high)
-
-
-def _rows_of(split: pd.DataFrame, cell: CellKey) -> pd.DataFrame:
-    return split if split.empty else split[(split[list(cell._fields)] == list(cell)).all(axis=1)]
-
-
-def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:
-    return model.log_ratio(possible, cell).exp().complement()
+    return dict(sorted(shares.items(), key=lambda pair: steady(pair[1]), reverse=True))
