@@ -20,16 +20,10 @@ def points_of(*cells: Cells) -> pd.DataFrame:
     return points
 
 
-def test_a_share_is_of_the_ceiling_under_the_same_runtime() -> None:
+def test_share_is_of_the_ceiling_under_the_same_runtime() -> None:
     slower_when_fast = copies(2, Cost(user_s=0.2), **FAST)
-    points = points_of(
-        cell("sequential", 1),
-        copies(2),
-        cell("sequential", 1, **FAST),
-        slower_when_fast,
-        cell("p2", 2),
-        cell("p2", 2, **FAST),
-    )
+    fast = cell("sequential", 1, **FAST), slower_when_fast, cell("p2", 2, **FAST)
+    points = points_of(cell("sequential", 1), copies(2), cell("p2", 2), *fast)
     shares = points[points["strategy"] == "p2"].set_index("runtime_name")["ceiling_share"]
     assert shares.to_dict() == pytest.approx({"study": 1.0, "fast": 2.0}, rel=0.03)
 
@@ -42,18 +36,11 @@ def test_images_per_second_count_start_up_and_drain() -> None:
     assert row["images_per_s_low"] < row["images_per_s"] < row["images_per_s_high"]
 
 
-def test_the_section_names_what_does_not_apply(tmp_path: Path) -> None:
-    absent = trial(
-        "ray",
-        2,
-        None,
-        status="not_applicable",
-        error="ray needs ray: pip install ray",
-        experiment="bench",
-        saving=False,
-        **{"n_images": 3, "n_augmentations": 4, "tasks": 12, "trace": True},
-    )
+def test_section_names_what_does_not_apply(tmp_path: Path) -> None:
     changes = {"experiment": "bench"} | FAST
+    known: Any = {"experiment": "bench", "saving": False, "n_images": 3, "n_augmentations": 4, "tasks": 12}
+    known |= {"status": "not_applicable", "error": "ray needs ray: pip install ray", "trace": True}
+    absent = trial("ray", 2, None, **known)
     cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
     tables, figures = shown(stored(tmp_path, *cells, trials=[absent]), "bench")
     table = tables["table"]

@@ -113,13 +113,8 @@ def test_helper_threads_beyond_the_cpus_take_what_is_waited_for_them() -> None:
 
 def queued_task(trial_id: str) -> Row:
     """Return a task of P_Q: 1 s in the worker, half of it user CPU, then 0.4 s in the saver after waiting."""
-    values = {
-        "trial_id": trial_id,
-        "image_index": 0,
-        "augmentation_index": 0,
-        "process": 0,
-        "saving_process": 1,
-    }
+    values: Row = {"trial_id": trial_id, "process": 0, "saving_process": 1}
+    values |= {"image_index": 0, "augmentation_index": 0}
     values |= {"start_s": 1.0, "read_s": 0.0, "transform_s": 0.7, "send_s": 0.3, "save_start_s": 2.5}
     values |= {"encode_s": 0.3, "write_s": 0.1, "end_s": 2.9, "cpu_user_s": 0.8, "cpu_system_s": 0.1}
     values |= {"minor_faults": 7, "run_queue_wait_s": 0.05, "saver_cpu_user_s": 0.3, "file_wait_s": 0.0}

@@ -64,7 +64,7 @@ FILES = sorted(
         ("--config-dir nowhere", "Additional config directory"),
     ],
 )
-def test_a_wrong_command_ends_with_one_line_that_names_the_option(
+def test_wrong_command_ends_with_one_line_that_names_the_option(
     words: str, expected: str, run_py: RunPy, tmp_path: Path
 ) -> None:
     ended = run_py(*words.split())
@@ -74,7 +74,7 @@ def test_a_wrong_command_ends_with_one_line_that_names_the_option(
     assert list(tmp_path.iterdir()) == [], "it has written nothing"
 
 
-def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_py: RunPy) -> None:
+def test_help_page_explains_every_option_with_its_type_default_and_unit(run_py: RunPy) -> None:
     ended = run_py("--help")
     lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
     assert ended.status == 0
@@ -96,7 +96,7 @@ def test_the_help_page_explains_every_option_with_its_type_default_and_unit(run_
         ("-sc install=bash", "complete "),
     ],
 )
-def test_hydras_own_flags_answer_and_write_nothing(
+def test_flags_of_hydra_answer_and_write_nothing(
     words: str, expected: str, run_py: RunPy, tmp_path: Path
 ) -> None:
     ended = run_py(*words.split())
@@ -114,16 +114,25 @@ def test_transform_of_the_user_is_imported_from_the_current_folder(run_py: RunPy
     )
 
 
-def test_help_needs_no_heavy_imports() -> None:
-    listing = (
-        "import runpy, sys\n"
-        "sys.argv = ['run.py', '--help']\n"
-        f"try: runpy.run_path({str(ROOT / 'run.py')!r}, run_name='__main__')\n"
-        "finally: print(*sys.modules)"
-    )
-    modules = interpreter("-c", listing, cwd=ROOT).stdout.split()
-    assert "hydra" in modules
-    assert not {"albumentations", "cv2", "pandas", "pyarrow", "matplotlib"} & set(modules)
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import augment.datasets", {"numpy", "skimage"}),
+        (
+            "from experiments.machine.environment import *; environment(); machine_columns()",
+            {"numpy", "hydra"},
+        ),
+        ("sys.argv[1:] = ['--help']; import runpy; runpy.run_path('run.py', None, '__main__')", set()),
+    ],
+    ids=["datasets", "description of the machine", "help"],
+)
+def test_light_work_imports_no_heavy_library(code: str, heavy: set[str]) -> None:
+    listing = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {code}"
+    ended = interpreter("-c", listing, cwd=ROOT)
+    assert ended.returncode == 0, ended.stderr
+    modules = {*ended.stdout.splitlines()[-1].split()}
+    assert "atexit" in modules
+    assert not modules & {"albumentations", "cv2", "pandas", "pyarrow", "matplotlib", *heavy}
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

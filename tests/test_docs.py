@@ -14,23 +14,14 @@ from experiments import ROOT
 from tests.helpers.commands import interpreter
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDED = (
-    "augment",
-    "experiments",
-    "conf",
-    "hydra_plugins",
-    "tests",
-    "run.py",
-    "pyproject.toml",
-    "results/published",
-)
+NEEDED = "augment experiments conf hydra_plugins tests run.py pyproject.toml results/published"
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the checkout without its results."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in NEEDED:
+    for name in NEEDED.split():
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:

@@ -135,7 +135,7 @@ def test_results_dir_may_contain_home_or_a_resolver(
     assert sweeps.cells[1][0].config.results_dir == f"{tmp_path}/ours"
 
 
-def test_a_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -> None:
+def test_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -> None:
     for words in (["seed=13"], ["-m", "seed=12,13"]):
         ended = run_py(*words)
         assert ended.status == 1

@@ -1,7 +1,6 @@
 """The environment and the fingerprint of a machine that a folder of files shows, and the code on it."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,8 @@ def study(bare: Path) -> Path:
         for index, cache in enumerate(caches):
             level, kind, size = cache.split()
             sharing = all_of_socket if level == "3" else threads
-            for name, text in (
-                ("level", level),
-                ("type", kind),
-                ("size", size),
-                ("shared_cpu_list", sharing),
-            ):
+            texts = {"level": level, "type": kind, "size": size, "shared_cpu_list": sharing}
+            for name, text in texts.items():
                 put(bare, f"{folder}/cache/index{index}/{name}", text)
     put(bare, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3400000")
     put(bare, "sys/devices/system/cpu/cpufreq/boost", "1")  # no CPU, though its name begins like one
@@ -130,7 +125,7 @@ def test_fingerprint_holds_the_plain_name_of_the_processor(cpu: str, slug: str) 
     ],
     ids=["no cgroup", "no limit", "rounded up", "at least one", "limit above", "host's path", "version 1"],
 )
-def test_a_cgroup_s_quota_limits_the_usable_cpus(bare: Path, files: dict[str, str], cpus: int) -> None:
+def test_quota_of_a_cgroup_limits_the_usable_cpus(bare: Path, files: dict[str, str], cpus: int) -> None:
     for path, text in files.items():
         put(bare, path, text)
     assert machine.usable_cpus() == cpus
@@ -143,17 +138,7 @@ def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyP
     assert machine.usable_cpus() == 2
 
 
-def test_describing_the_machine_imports_none_of_the_libraries() -> None:
-    code = (
-        "import sys; from experiments.machine import environment;"
-        "environment.environment(); environment.machine_columns();"
-        "print({'numpy', 'cv2', 'albumentations', 'hydra', 'pandas', 'pyarrow'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
+def test_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
     put(tmp_path, "a.py", "1")
     put(tmp_path, "b/c.py", "2")
     digest = machine.code_digest(tmp_path)
@@ -165,7 +150,7 @@ def test_the_code_digest_changes_with_names_and_contents_of_python_files_only(tm
     assert len({digest, renamed, machine.code_digest(tmp_path)}) == 3
 
 
-def test_a_commit_is_marked_when_a_tracked_file_is_changed(
+def test_commit_is_marked_when_a_tracked_file_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "CHECKOUT", tmp_path)
@@ -192,7 +177,7 @@ def test_a_commit_is_marked_when_a_tracked_file_is_changed(
     assert machine.git_commit() is None, "no git"
 
 
-def test_a_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(*_: object, timeout: float, **__: object) -> None:
         assert timeout == 2
         raise subprocess.TimeoutExpired("git", timeout)

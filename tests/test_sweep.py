@@ -20,9 +20,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ended = command(*NINE, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("8 ok, 1 not_applicable of 9 cells")
-    assert all(line.startswith("warning: ") for line in ended.stderr.splitlines()), (
-        "no bar where nobody watches"
-    )
+    lines = ended.stderr.splitlines()
+    assert all(line.startswith("warning: ") for line in lines), "no bar where nobody watches"
     return folder
 
 
@@ -86,55 +85,36 @@ def test_tasks_and_transforms_are_stored_beside_the_trials(swept: Path) -> None:
 
 def test_sweep_writes_nothing_outside_results(swept: Path) -> None:
     assert [path.name for path in swept.iterdir()] == ["results"]
-    assert {path.name for path in (swept / "results").iterdir() if path.is_dir()} == {
-        "plans",
-        "trials",
-        "tasks",
-        "transforms",
-        "hydra",
-    }
+    folders = {path.name for path in (swept / "results").iterdir() if path.is_dir()}
+    assert folders == {"plans", "trials", "tasks", "transforms", "hydra"}
 
 
 def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -> None:
     words = ("experiment=ablation", "ablation=none,allocator,chunksize_1", "protocol=smoke", "repetitions=1")
     assert run_py(*words).status == 0
     rows = trials(tmp_path, "ablation")
-    assert sorted(zip(rows["strategy"], rows["ablation"], strict=True)) == [
-        ("p2", "allocator"),
-        ("p2", "chunksize_1"),
-        ("p2", "none"),
-        ("sequential", "none"),
-        ("sequential", "none"),
-    ]
+    measured = sorted(zip(rows["strategy"], rows["ablation"], strict=True))
+    ablated = [("p2", ablation) for ablation in ("allocator", "chunksize_1", "none")]
+    assert measured == [*ablated, *[("sequential", "none")] * 2]
 
 
 def test_failing_cell_is_recorded_and_the_sweep_continues(run_py: RunPy, tmp_path: Path) -> None:
     (tmp_path / "conf" / "pipeline").mkdir(parents=True)
-    (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(
-        "transforms: [{_target_: own_transforms.Breaks, p: 1}]\n"
-    )
+    declared = "transforms: [{_target_: own_transforms.Breaks, p: 1}]\n"
+    (tmp_path / "conf" / "pipeline" / "breaks.yaml").write_text(declared)
     (tmp_path / "own_transforms.py").write_text(
         "import albumentations as A\n"
         "class Breaks(A.ImageOnlyTransform):\n"
         "    def apply(self, image, **_):\n"
         "        raise RuntimeError('no such luck')\n"
     )
-    words = (
-        "--config-dir",
-        str(tmp_path / "conf"),
-        "-m",
-        "strategy=sequential,p2",
-        "protocol=smoke",
-        "pipeline=breaks,light",
-    )
-    ended = run_py(*words)
+    words = ("-m", "strategy=sequential,p2", "protocol=smoke", "pipeline=breaks,light")
+    ended = run_py("--config-dir", str(tmp_path / "conf"), *words)
     assert ended.status == 1
     assert "p2-1w-120x80-saving failed: RuntimeError: no such luck" in ended.stdout
     rows = trials(tmp_path)
-    assert rows.groupby("pipeline")["status"].unique().map(list).to_dict() == {
-        "breaks": ["failed"],
-        "light": ["ok"],
-    }
+    statuses = rows.groupby("pipeline")["status"].unique().map(list).to_dict()
+    assert statuses == {"breaks": ["failed"], "light": ["ok"]}
     assert rows["error"].dropna().str.contains("RuntimeError: no such luck; worker .* at task").all()
 
 

@@ -110,24 +110,14 @@ def cell(
 
 def _task(trial: Row, cost: Cost, scale: float, number: int, worker: int, start_s: float) -> Row:
     image_index, augmentation_index = divmod(number, trial["n_augmentations"])
-    return {
-        "trial_id": trial["trial_id"],
-        "image_index": image_index,
-        "augmentation_index": augmentation_index,
-        "process": worker,
-        "start_s": start_s,
-        "read_s": cost.read_s * scale,
-        "transform_s": (cost.busy_s - cost.read_s - cost.write_s) * scale,
-        "send_s": 0.0,
-        "encode_s": 0.0,
-        "write_s": cost.write_s * scale,
-        "file_wait_s": cost.file_wait_s * scale,
-        "end_s": start_s + cost.busy_s * scale,
-        "cpu_user_s": (cost.user_s + cost.helpers_s) * scale,
-        "cpu_system_s": cost.system_s * scale,
-        "minor_faults": cost.faults,
-        "run_queue_wait_s": cost.wait_s * scale,
-    }
+    task = {"trial_id": trial["trial_id"], "image_index": image_index, "process": worker}
+    task |= {"augmentation_index": augmentation_index, "minor_faults": cost.faults}
+    task |= {"start_s": start_s, "end_s": start_s + cost.busy_s * scale}
+    seconds = {"read_s": cost.read_s, "write_s": cost.write_s, "send_s": 0.0, "encode_s": 0.0}
+    seconds |= {"transform_s": cost.busy_s - cost.read_s - cost.write_s, "file_wait_s": cost.file_wait_s}
+    seconds |= {"cpu_user_s": cost.user_s + cost.helpers_s, "cpu_system_s": cost.system_s}
+    seconds |= {"run_queue_wait_s": cost.wait_s}
+    return task | {name: value * scale for name, value in seconds.items()}
 
 
 def _transforms(task: Row, cost: Cost, scale: float) -> list[Row]:

@@ -16,36 +16,14 @@ _numbers = count()
 
 def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> Row:
     """Return a trial with every column; a column that is not given is null, blank or usual."""
-    values: Row = {
-        "trial_id": f"{next(_numbers):032x}",
-        "experiment": "strong_scaling",
-        "sweep": "s",
-        "started_at": BEGIN,
-        "status": OK,
-        "strategy": strategy,
-        "workers": workers,
-        "runtime_name": "study",
-        "ablation": "none",
-        "dataset": "synthetic",
-        "pipeline": "study",
-        "pipeline_digest": "a" * 64,
-        "files": 10,
-        "inputs_digest": "b" * 64,
-        "width": 2000,
-        "height": 1000,
-        "n_images": 10,
-        "n_augmentations": 100,
-        "tasks": 1000,
-        "saving": True,
-        "repetitions": 2,
-        "wall_s": wall_s,
-        "machine": "m1",
-        "usable_cpus": 8,
-        "oversubscribed": workers > 8,
-        "environment": '{"CPU": "a processor", "cores": "8"}',
-        "code_digest": "c" * 64,
-        "numpy_version": "2.0.0",
-    } | changes
+    name = f"{next(_numbers):032x}"
+    values: Row = {"trial_id": name, "experiment": "strong_scaling", "sweep": "s", "started_at": BEGIN}
+    values |= {"status": OK, "strategy": strategy, "workers": workers, "wall_s": wall_s, "repetitions": 2}
+    values |= {"runtime_name": "study", "ablation": "none", "pipeline": "study", "pipeline_digest": "a" * 64}
+    values |= {"dataset": "synthetic", "files": 10, "inputs_digest": "b" * 64, "width": 2000, "height": 1000}
+    values |= {"n_images": 10, "n_augmentations": 100, "tasks": 1000, "saving": True, "machine": "m1"}
+    values |= {"usable_cpus": 8, "oversubscribed": workers > 8, "numpy_version": "2.0.0"}
+    values |= {"environment": '{"CPU": "a processor", "cores": "8"}', "code_digest": "c" * 64} | changes
     row = trial_row(**values)
     return row | {"cell": changes.get("cell", row["cell"])}
 
