@@ -1,5 +1,6 @@
 """The recommendation, from trials with times chosen by hand."""
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.advise.search import sample_of
-from experiments.analysis.candidates import Candidate, compare, fastest, recommended, rivals
+from experiments.analysis.candidates import Candidate, compare
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
 from experiments.report.sections.advise import REFUSALS, ROW, duration, lines, refusal, stops
 from tests.helpers.stored_results import shown, stored
@@ -86,8 +87,10 @@ def test_fewer_workers_and_then_the_order_of_strategies_decide_between_equally_g
 ) -> None:
     bounds = {BEST: 0.1, SECOND: 0.1, ONE: 0.105, Candidate("threads", 1, "fast"): 0.2}
     turned = dict([*bounds.items()][::turn])
-    assert recommended(turned) == ONE
-    assert recommended({each: bound for each, bound in turned.items() if each != ONE}) == SECOND
+    comparison = replace(advice().comparison, bounds=turned)
+    assert comparison.best == ONE
+    several = {each: bound for each, bound in turned.items() if each != ONE}
+    assert replace(comparison, bounds=several).best == SECOND
 
 
 def test_starting_counts_once_in_the_seconds_of_the_whole() -> None:
@@ -113,9 +116,9 @@ def test_rivals_are_those_that_may_be_faster() -> None:
     threads = Candidate("threads", 2, "fast")
     trials, parts = frames(*USUAL, of("threads", 2, 0.11, scales=(1.1, 0.95, 1.08, 0.9, 1.0)))
     comparison = compare(trials, parts, asked(threads))
-    assert recommended(comparison.bounds) == BEST
-    assert rivals(comparison, slower=0.05) == [threads]
-    assert {*rivals(comparison, slower=-inf)} == {*comparison.bounds} - {BEST}
+    assert comparison.best == BEST
+    assert comparison.rivals(slower=0.05) == [threads]
+    assert {*comparison.rivals(slower=-inf)} == {*comparison.bounds} - {BEST}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_candidate_that_was_measured_once_spoils_no_bound_and_is_named() -> None
     assert threads not in found.comparison.bounds
     assert found.bound == 0
     assert "Measured once only: threads with 2 (fast)." in screen(found)["Rests on"]
-    assert fastest(found.comparison)[-1] == threads
+    assert found.comparison.ranked[-1] == threads
 
 
 def test_runtime_pays_by_as_much_as_the_same_workers_are_slower_without_it() -> None:

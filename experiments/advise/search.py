@@ -15,7 +15,7 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
-from experiments.analysis.candidates import Candidate, compare, fastest, recommended, rivals
+from experiments.analysis.candidates import Candidate, compare
 from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
@@ -73,7 +73,7 @@ class Search:
         if not self._pilot():
             return
         self._first_round()
-        first = fastest(self._comparison)
+        first = self._comparison.ranked
         self._rounds(first[: max(len(first) // 2, MIN_SECOND)], ROUNDS_UNTIL)
         if self._comparison.bounds:
             self._ceiling()
@@ -132,15 +132,15 @@ class Search:
                 return
             queue = queue[len(batch) - len(known) :]
             self._launch([Order(each, *self._size) for each in batch])
-            known = fastest(self._comparison)[:1]
+            known = self._comparison.ranked[:1]
 
     def _strongest(self, count: int) -> list[Candidate]:
         """Return the recommended candidate and its strongest rivals; it alone if it is surely good enough."""
         if not self._comparison.bounds:
             return []
-        best = recommended(self._comparison.bounds)
+        best = self._comparison.best
         is_early = self._comparison.model.rounds[best] < MIN_ROUNDS
-        return [best, *rivals(self._comparison, -1.0 if is_early else CERTAIN)[: max(count, 1)]]
+        return [best, *self._comparison.rivals(-1.0 if is_early else CERTAIN)[: max(count, 1)]]
 
     def _rounds(self, batch: Sequence[Candidate], until: float) -> None:
         """Measure a batch of candidates, then the recommended one beside half as many, and so on."""
@@ -157,7 +157,7 @@ class Search:
 
     def _ceiling(self) -> None:
         """Measure the recommended candidate beside one process and copies, if time allows."""
-        best, cpus = recommended(self._comparison.bounds), self._question.cpus
+        best, cpus = self._comparison.best, self._question.cpus
         workers = min(best.workers, cpus) if best.workers > 1 else cpus
         references = (Sequential.name, 1), (Copies.name, workers)
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
@@ -172,7 +172,7 @@ class Search:
 
         The rate of its command depends on the images.
         """
-        best = recommended(self._comparison.bounds)
+        best = self._comparison.best
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
         images, augmentations = self._sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
         if images * augmentations > self._tasks:

@@ -6,17 +6,16 @@ of them are busy, so that their start and their end count once, however small th
     whole_s = wall_s + (tasks of the whole / tasks - 1) x busy_s / share of the work done in busy_s
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isnan, nan
+from math import isnan
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from experiments.analysis.select import LeftOut, ok_trials, place, require, select
 from experiments.analysis.statistics import LEVEL, BlockModel, best_set, model_seconds
-from experiments.store.columns import OK
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
@@ -34,7 +33,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The trials of a search on its sample, with the column `whole_s`, and the model of these seconds."""
+    """The trials of a search on its sample, and the model of the seconds that they take for the whole."""
 
     trials: pd.DataFrame
     tasks: float  # of the sample
@@ -45,6 +44,37 @@ class Comparison:
     def of(self, candidate: Candidate) -> pd.DataFrame:
         """Return the ok trials of a candidate."""
         return ok_trials(self.trials[is_of(self.trials, candidate)])
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate with the smallest upper bound on its slowdown: the recommended one.
+
+        Within TIE of it, the fewest workers decide, then the order of STRATEGIES.
+        """
+        least = min(self.bounds.values())
+        return min((each for each, bound in self.bounds.items() if bound <= least + TIE), key=_order)
+
+    @property
+    def ranked(self) -> list[Candidate]:
+        """The candidates by their seconds."""
+        cells: Any = self.model.cells
+        return sorted(cells, key=lambda each: (self.model.seconds(each), _order(each)))
+
+    def rivals(self, slower: float) -> list[Candidate]:
+        """Return the candidates that may be faster than the best one, the fastest first.
+
+        They may be faster by more than a share `slower` of its time.
+        """
+        others = [each for each in self.bounds if each != self.best]
+        level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
+        highs = {each: self.model.log_ratio(self.best, each).exp(level).high for each in others}
+        beyond = [each for each in others if not highs[each] <= 1 + slower]
+        return sorted(beyond, key=lambda each: (-highs[each], _order(each)))
+
+
+def _order(each: Candidate) -> tuple[int, tuple[int, str], Candidate]:
+    """Return the order of candidates that are equally good: fewer workers first, then that of STRATEGIES."""
+    return each.workers, place(each.strategy), each
 
 
 def is_of(rows: pd.DataFrame, candidate: Candidate) -> "pd.Series[bool]":
@@ -58,15 +88,9 @@ def names(rows: pd.DataFrame) -> list[Candidate]:
 
 
 def newest_search(trials: pd.DataFrame, asked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials of the newest search that measured anything, and its rows of `columns.Candidate`.
-
-    Return all trials if no search is recorded.
-    """
-    for begin in sorted(set(asked["started_at"]), reverse=True):
-        since = trials[trials["started_at"] >= begin]
-        if len(since):
-            return since, asked[asked["started_at"] == begin]
-    return trials, asked.iloc[:0]
+    """Return the trials of the newest search that measured anything, and its rows of `columns.Candidate`."""
+    begin = asked.loc[asked["started_at"] <= trials["started_at"].max(), "started_at"].max()
+    return trials[trials["started_at"] >= begin], asked[asked["started_at"] == begin]
 
 
 def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Comparison:
@@ -80,13 +104,13 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     counts = wanted.drop_duplicates(["tasks", *Candidate._fields])["tasks"].value_counts()
     sample = counts.index[counts == counts.max()].max()
     kept, left_out = select(wanted[wanted["tasks"].isna() | (wanted["tasks"] == sample)], AXES)
-    times = asked["tasks"].max() / sample
-    rows = kept[["status", "trial_id", "wall_s"]].itertuples(index=False, name=None)
-    kept["whole_s"] = [whole_seconds(parts, *each, times) if status == OK else nan for status, *each in rows]
-    ok = ok_trials(kept)
-    model = fitted(ok.assign(model_s=ok["whole_s"]), names(ok))
-    bounds: Any = best_set(model, _sure(model))
-    return Comparison(kept, float(sample), model, bounds, left_out)
+    ok, times = ok_trials(kept), asked["tasks"].max() / sample
+    rows = ok[["trial_id", "wall_s"]].itertuples(index=False, name=None)
+    model = fitted(ok.assign(model_s=[whole_seconds(parts, *each, times) for each in rows]))
+    most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
+    # The difference of a candidate from the one with most rounds has an error, or it has no bound.
+    sure: Any = [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
+    return Comparison(kept, float(sample), model, best_set(model, sure), left_out)
 
 
 @lru_cache(maxsize=4096)  # a record never changes
@@ -105,52 +129,12 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
     return float(wall_s + (times - 1) * (end_s - begin_s) / share)
 
 
-def fitted(ok: pd.DataFrame, cells: Sequence[Hashable]) -> BlockModel:
-    """Return the model of ok trials in their rounds.
+def fitted(ok: pd.DataFrame) -> BlockModel:
+    """Return the model of ok trials of candidates in their rounds.
 
-    The trials count as they come if a launcher gave each cell rounds of its own.
+    The trials count as they come if a launcher gave each candidate rounds of its own.
     """
-    shared = pd.Series([*cells], dtype=object).groupby([ok[name].to_numpy() for name in ("sweep", "round")])
-    if len(ok) and (shared.nunique() > 1).any():
-        return BlockModel.of(ok, cells)
-    return BlockModel(cells, None, model_seconds(ok))
-
-
-def _sure(model: BlockModel) -> list[Any]:
-    """Return the candidates whose difference from the one with most rounds has an error."""
-    most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
-    return [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
-
-
-def recommended(bounds: Mapping[Candidate, float]) -> Candidate:
-    """Return the candidate with the smallest upper bound on its slowdown.
-
-    Within TIE of it, the fewest workers decide, then the order of STRATEGIES.
-    """
-    least = min(bounds.values())
-    near = (each for each, bound in bounds.items() if bound <= least + TIE)
-    return min(near, key=_order)
-
-
-def fastest(comparison: Comparison) -> list[Candidate]:
-    """Return the candidates by their seconds."""
-    cells: Any = comparison.model.cells
-    return sorted(cells, key=lambda each: (comparison.model.seconds(each), _order(each)))
-
-
-def rivals(comparison: Comparison, slower: float) -> list[Candidate]:
-    """Return the candidates that may be faster than the recommended one, the fastest first.
-
-    They may be faster by more than a share `slower` of its time.
-    """
-    best, model = recommended(comparison.bounds), comparison.model
-    others = [each for each in comparison.bounds if each != best]
-    level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
-    highs = {each: model.log_ratio(best, each).exp(level).high for each in others}
-    beyond = [each for each in others if not highs[each] <= 1 + slower]
-    return sorted(beyond, key=lambda each: (-highs[each], _order(each)))
-
-
-def _order(each: Candidate) -> tuple[int, tuple[int, str], Candidate]:
-    """Return the order of candidates that are equally good: fewer workers first, then that of STRATEGIES."""
-    return each.workers, place(each.strategy), each
+    rounds = ok[["sweep", "round", *Candidate._fields]].drop_duplicates()
+    if rounds.duplicated(["sweep", "round"]).any():
+        return BlockModel.of(ok, names(ok))
+    return BlockModel(names(ok), None, model_seconds(ok))

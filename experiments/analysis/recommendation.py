@@ -9,17 +9,8 @@ import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.candidates import (
-    Candidate,
-    Comparison,
-    compare,
-    fitted,
-    is_of,
-    names,
-    newest_search,
-    recommended,
-    whole_seconds,
-)
+from experiments.analysis import candidates
+from experiments.analysis.candidates import Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS
 from experiments.analysis.data_quality import frequent_warnings, memory_growth, other_outputs, taken_by_others
@@ -72,11 +63,11 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
 
     Raises RefusedError if its rows cannot carry one, and NoTrialsError if there are none.
     """
-    trials, asked = newest_search(trials, asked)
+    trials, asked = candidates.newest_search(trials, asked)
     comparison = _comparison(trials, parts, asked)
-    best = recommended(comparison.bounds)
-    whole: Any = asked[is_of(asked, best)].iloc[-1]
-    ok = ok_trials(trials[is_of(trials, best)])
+    best = comparison.best
+    whole: Any = asked[candidates.is_of(asked, best)].iloc[-1]
+    ok = ok_trials(trials[candidates.is_of(trials, best)])
     return Recommendation(
         candidate=best,
         command=whole["command"],
@@ -96,7 +87,7 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
     """Return the comparison of a search. Raises RefusedError if it tells nothing."""
     if asked.empty:
         raise RefusedError("not asked")
-    comparison, budget_s = compare(trials, parts, asked), float(asked["budget_s"].max())
+    comparison, budget_s = candidates.compare(trials, parts, asked), float(asked["budget_s"].max())
     errors = comparison.trials.loc[comparison.trials["status"] == FAILED, "error"]
     if not comparison.bounds and len(errors):
         raise RefusedError("failed", error=errors.iloc[-1])
@@ -104,7 +95,7 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
         raise RefusedError("few rounds", budget_s=budget_s)
     if (taken := taken_by_others(ok_trials(trials))) > BUSY:
         raise RefusedError("busy", share=taken)
-    best = recommended(comparison.bounds)
+    best = comparison.best
     if (share := comparison.bounds[best]) > TOO_FAR:
         rounds = comparison.model.rounds[best]
         raise RefusedError("unsure", candidate=best, rounds=rounds, share=share, budget_s=budget_s)
@@ -119,7 +110,7 @@ def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceil
     newest = copies.iloc[-1]
     same = trials[(trials["tasks"] == newest["tasks"]) & (trials["runtime_name"] == newest["runtime_name"])]
     ok = ok_trials(with_model_seconds(same, parts))
-    model, one = fitted(ok, names(ok)), best._replace(strategy=Sequential.name, workers=1)
+    model, one = candidates.fitted(ok), best._replace(strategy=Sequential.name, workers=1)
     several = best._replace(strategy=Copies.name, workers=int(newest["workers"]))
     share, speedup = (model.log_ratio(*pair).exp() for pair in ((several, best), (one, several)))
     judged = verdicts(same, parts).to_dict("records")
@@ -135,7 +126,10 @@ def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Inter
     """
     known: Any = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False)
     logs = np.log(
-        [whole_seconds(parts, each, wall_s, whole["tasks"] / tasks) for each, wall_s, tasks in known]
+        [
+            candidates.whole_seconds(parts, each, wall_s, whole["tasks"] / tasks)
+            for each, wall_s, tasks in known
+        ]
     )
     longest = str(trials.sort_values("tasks")["trial_id"].iloc[-1])
     as_long = exp(logs.mean()) / trials["wall_s"].median()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.candidates import Candidate, fastest, names
+from experiments.analysis.candidates import Candidate, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns, steady
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
@@ -110,7 +110,7 @@ def _name(each: Candidate) -> str:
 
 def _runner_up(advice: Recommendation) -> str:
     comparison, best = advice.comparison, advice.candidate
-    others = [each for each in fastest(comparison) if each in comparison.bounds and each != best]
+    others = [each for each in comparison.ranked if each in comparison.bounds and each != best]
     if not others:
         return "none was measured"
     behind = comparison.model.log_ratio(others[0], best).exp()
@@ -200,7 +200,7 @@ def duration(seconds: float) -> str:
 
 def candidate_table(advice: Recommendation) -> Table:
     """Return every candidate that was measured, the fastest first; its rate is of the whole."""
-    comparison, ranked = advice.comparison, fastest(advice.comparison)
+    comparison, ranked = advice.comparison, advice.comparison.ranked
     model, tasks = comparison.model, advice.asked["tasks"].max()
     data = pd.DataFrame(ranked).rename(columns={"runtime_name": "runtime"})
     data["rounds"] = [model.rounds[each] for each in ranked]
