@@ -65,9 +65,10 @@ class Comparison:
 
         They may be faster by more than a share `slower` of its time.
         """
-        others = [each for each in self.bounds if each != self.best]
+        best, model = self.best, self.model
+        others = [each for each in self.bounds if each != best]
         level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
-        highs = {each: self.model.log_ratio(self.best, each).exp(level).high for each in others}
+        highs = {each: model.log_ratio(best, each).exp(level).high for each in others}
         beyond = [each for each in others if not highs[each] <= 1 + slower]
         return sorted(beyond, key=lambda each: (-highs[each], _order(each)))
 

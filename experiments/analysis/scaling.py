@@ -29,7 +29,7 @@ STATUS = pd.CategoricalDtype([NOT_APPLICABLE, FAILED, OK], ordered=True)
 WORKLOAD = ["pipeline", "width", "height", "saving"]  # of a bench
 
 Models = Mapping[bool, BlockModel]  # by saving flag
-Key = tuple[Any, ...]  # the cell of a model: the values of a point's key columns
+Key = tuple[Any, ...]  # the cell of a model: the values of a point's key columns, its saving flag first
 
 
 def strong(trials: pd.DataFrame) -> pd.DataFrame:
@@ -39,9 +39,9 @@ def strong(trials: pd.DataFrame) -> pd.DataFrame:
     """
     points, fits = summarise(trials, STRONG)
     base = keys(points, STRONG, **BASELINE)
-    points["ideal_s"] = _seconds(points, fits, base) / points["workers"]
+    points["ideal_s"] = _seconds(fits, base) / points["workers"]
     _add_ratio(points, fits, "speedup", STRONG, base)
-    _add_ratio(points, fits, "efficiency", STRONG, base, points["workers"])
+    _add_ratio(points, fits, "efficiency", STRONG, base, 1 / points["workers"])
     _add_ceiling_share(points, fits, STRONG)
     return points
 
@@ -60,9 +60,9 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     ambiguous = points["saving"].isin(points.loc[smallest & (points["workers"] > 1), "saving"])
     base = keys(points, WEAK, **BASELINE, width=least["width"].mask(ambiguous), height=least["height"])
     reference = keys(points, WEAK, **BASELINE)
-    points["ideal_s"], points["sequential_s"] = (_seconds(points, fits, cells) for cells in (base, reference))
+    points["ideal_s"], points["sequential_s"] = _seconds(fits, base), _seconds(fits, reference)
     _add_ratio(points, fits, "efficiency", WEAK, base)
-    _add_ratio(points, fits, "normalised_efficiency", WEAK, reference, points["workers"])
+    _add_ratio(points, fits, "normalised_efficiency", WEAK, reference, 1 / points["workers"])
     _add_ceiling_share(points, fits, WEAK)
     points = points[smallest | (points["strategy"] != Sequential.name)].reset_index(drop=True)
     return points.astype({"width": "Int64", "height": "Int64"})
@@ -115,11 +115,9 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
         tasks=("tasks", "mean"),
     )
     points = points.astype({"status": str})
-    cells = zip(points["saving"], keys(points, key), strict=True)
-    levels = [fits[flag].log_seconds(cell) for flag, cell in cells]
+    levels = [fits[cell[0]].log_seconds(cell) for cell in keys(points, key)]
     _add(points, "wall_s", levels)
-    rates = pd.DataFrame([level.inverse().exp() for level in levels], points.index)
-    points[interval_columns("images_per_s")] = rates.mul(points["tasks"], axis=0)
+    _add(points, "images_per_s", [level.inverse() for level in levels], points["tasks"])
     return points, fits
 
 
@@ -129,9 +127,8 @@ def keys(rows: pd.DataFrame, key: Sequence[str], **changes: Any) -> list[Key]:
     return [*values.where(values.notna(), None).itertuples(index=False, name=None)]
 
 
-def _seconds(points: pd.DataFrame, fits: Models, cells: Iterable[Key]) -> "pd.Series[float]":
-    pairs = zip(points["saving"], cells, strict=True)
-    return pd.Series([fits[flag].seconds(cell) for flag, cell in pairs], points.index)
+def _seconds(fits: Models, cells: Iterable[Key]) -> "pd.Series[float]":
+    return pd.Series([fits[cell[0]].seconds(cell) for cell in cells], dtype=float)
 
 
 def _add_ceiling_share(points: pd.DataFrame, fits: Models, key: Sequence[str]) -> None:
@@ -140,16 +137,16 @@ def _add_ceiling_share(points: pd.DataFrame, fits: Models, key: Sequence[str]) -
 
 
 def _add_ratio(
-    points: pd.DataFrame, fits: Models, name: str, key: Sequence[str], bases: Iterable[Key], by: Any = 1
+    points: pd.DataFrame, fits: Models, name: str, key: Sequence[str], bases: Iterable[Key], times: Any = 1
 ) -> None:
-    """Add the seconds of the base over those of each point, divided by `by`; NaN without a base."""
-    rows = zip(points["saving"], bases, keys(points, key), strict=True)
-    _add(points, name, [fits[flag].log_ratio(base, cell) for flag, base, cell in rows], by)
+    """Add `times` the seconds of the base over those of each point; NaN without a base."""
+    pairs = zip(bases, keys(points, key), strict=True)
+    _add(points, name, [fits[cell[0]].log_ratio(base, cell) for base, cell in pairs], times)
 
 
-def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], by: Any = 1) -> None:
+def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], times: Any = 1) -> None:
     intervals = pd.DataFrame([estimate.exp() for estimate in estimates], points.index)
-    points[interval_columns(name)] = intervals.div(by, axis=0)
+    points[interval_columns(name)] = intervals.mul(times, axis=0)
 
 
 def strategies(points: pd.DataFrame) -> list[str]:
