@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.advise.search import sample_of
+from experiments.advise.search import Question
 from experiments.analysis.candidates import Candidate, compare
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
 from experiments.report.sections.advise import REFUSALS, ROW, duration, lines, refusal, stops
@@ -237,4 +237,5 @@ def test_duration_is_told_in_two_units(seconds: float, text: str) -> None:
 def test_sample_is_of_about_so_many_tasks(
     files: int, augmentations: int, tasks: float, sample: tuple[int, int]
 ) -> None:
-    assert sample_of(files, augmentations, tasks) == sample
+    question = Question([], [1] * files, augmentations, cpus=2, budget_s=60)
+    assert question.sample(tasks) == sample

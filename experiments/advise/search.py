@@ -45,6 +45,15 @@ class Question:
     cpus: int
     budget_s: float
 
+    def sample(self, tasks: float) -> tuple[int, int]:
+        """Return the images, and the augmentations of each, of a sample of about so many tasks.
+
+        The augmentations are those asked for if that leaves MIN_IMAGES.
+        """
+        fewest = min(MIN_IMAGES, int(tasks))
+        images = max(1, min(len(self.pixels), max(fewest, round(tasks / self.n_augmentations))))
+        return images, max(1, min(self.n_augmentations, ceil(tasks / images)))
+
 
 class Order(NamedTuple):
     """Trials of a candidate or reference, one a round, on a sample of the images."""
@@ -87,9 +96,6 @@ class Search:
         """Return the seconds until so much of the budget is spent."""
         return until * self._question.budget_s - ANSWER_S - self._clock()
 
-    def _sample(self, tasks: float) -> tuple[int, int]:
-        return sample_of(len(self._question.pixels), self._question.n_augmentations, tasks)
-
     def _seconds(self, candidate: Candidate) -> float:
         """Return what a trial of a candidate takes on the sample: as before, or as its workers let expect."""
         if candidate in self._comparison.model.cells:
@@ -104,7 +110,9 @@ class Search:
         """
         question = self._question
         expected_s = MEGAPIXEL_S * sum(question.pixels) / len(question.pixels) / 1e6
-        size = self._sample(max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2))
+        size = question.sample(
+            max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2)
+        )
         runtime = question.candidates[0].runtime_name
         self._launch([Order(Candidate(*each, runtime), *size, is_pilot=True) for each in PILOTS])
         trials = self._comparison.trials
@@ -114,7 +122,7 @@ class Search:
         self._task_s = float((ok["wall_s"] / ok["tasks"]).iloc[-1])
         self._untimed_s = float(trials["untimed_s"].min())  # the first trial looks into every image
         tasks = question.cpus * max(TRIAL_S / self._task_s, TASKS_A_WORKER)
-        self._size = self._sample(max(tasks, size[0] * size[1]))  # `compare` takes the largest sample
+        self._size = question.sample(max(tasks, size[0] * size[1]))  # `compare` takes the largest sample
         self._tasks = self._size[0] * self._size[1]
         return True
 
@@ -165,7 +173,7 @@ class Search:
         tasks = min(round_s / (task_s * (1 + workers) + self._task_s), self._tasks)
         if workers > 1 and tasks >= CEILING_TASKS * workers:
             together = [best, *(Candidate(*each, best.runtime_name) for each in references)]
-            self._launch([Order(each, *self._sample(tasks), CEILING_ROUNDS) for each in together])
+            self._launch([Order(each, *self._question.sample(tasks), CEILING_ROUNDS) for each in together])
 
     def _long_run(self) -> None:
         """Measure the recommended candidate once on as many images as there is time for.
@@ -174,15 +182,6 @@ class Search:
         """
         best = self._comparison.best
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
-        images, augmentations = self._sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
+        images, augmentations = self._question.sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
         if images * augmentations > self._tasks:
             self._launch([Order(best, images, augmentations)])
-
-
-def sample_of(files: int, augmentations: int, tasks: float) -> tuple[int, int]:
-    """Return the images, and the augmentations of each, of a sample of about so many tasks.
-
-    The augmentations are those asked for if that leaves MIN_IMAGES.
-    """
-    images = max(1, min(files, max(min(MIN_IMAGES, int(tasks)), round(tasks / augmentations))))
-    return images, max(1, min(augmentations, ceil(tasks / images)))

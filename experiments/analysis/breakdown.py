@@ -24,7 +24,7 @@ import pandas as pd
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import suspects
 from experiments.analysis.costs import TaskTotals, task_totals
-from experiments.analysis.select import STRONG, CellKey, traced
+from experiments.analysis.select import INSTRUMENTS, STRONG, CellKey, ok_trials, recorded
 from experiments.store.files import DetailReader
 
 TOLERANCE = 0.005  # of P x T: clocks of processes are read one after another
@@ -88,7 +88,8 @@ def breakdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     that of the trial's round, or else the mean of all. Raises BreakdownError.
     """
     rows = []
-    for _, block in traced(trials, parts).groupby("saving"):
+    of_strategies = trials[~trials["strategy"].isin(INSTRUMENTS)]
+    for _, block in recorded(ok_trials(of_strategies), parts).groupby("saving"):
         sequential = block[block["strategy"] == Sequential.name]
         costs = pd.DataFrame([task_totals(parts, trial_id).costs for trial_id in sequential["trial_id"]])
         of_rounds: Any = costs.groupby([sequential[name].to_numpy() for name in ROUND]).mean().T

@@ -36,7 +36,8 @@ def with_model_seconds(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFram
     for _, block in recorded(trials, parts).groupby([*WORKLOAD, "runtime"], dropna=False):
         sequential = block.loc[block["strategy"] == Sequential.name, "trial_id"]
         if len(sequential):
-            tasks_s = pd.concat(_seconds(parts.of("tasks", trial_id, COLUMNS)) for trial_id in sequential)
+            tasks = pd.concat(parts.of("tasks", trial_id, COLUMNS) for trial_id in sequential).set_index(TASK)
+            tasks_s = tasks["end_s"] - tasks["start_s"]
             shares = tasks_s.groupby(level=[0, 1]).mean() / (tasks_s.sum() / len(sequential))
             for trial_id in block.loc[block["strategy"] == Copies.name, "trial_id"]:
                 seconds[trial_id] = seconds_at_rate(parts.of("tasks", trial_id, COLUMNS), shares)
@@ -59,8 +60,3 @@ def seconds_at_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     times = np.bincount(number)
     longest_s = (np.bincount(number, ends_s - begins_s) / times.clip(min=1)).max()
     return max(float((end_s - begin_s) / (part @ shares.to_numpy()[number])), float(longest_s))
-
-
-def _seconds(tasks: pd.DataFrame) -> "pd.Series[float]":
-    indexed = tasks.set_index(TASK)
-    return indexed["end_s"] - indexed["start_s"]

@@ -63,11 +63,6 @@ def recorded(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     return trials[trials["trial_id"].map(lambda trial_id: parts.has("tasks", trial_id)).astype(bool)]
 
 
-def traced(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
-    """Return the ok trials of strategies, not instruments, whose tasks were recorded."""
-    return recorded(ok_trials(trials[~trials["strategy"].isin(INSTRUMENTS)]), parts)
-
-
 def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, list[LeftOut]]:
     """Return the trials that may stand in one table with the newest, oldest first, and those left out.
 

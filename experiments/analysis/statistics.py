@@ -118,7 +118,7 @@ class BlockModel:
         free = 1 - np.einsum("ij,ji->i", self._design, self._solve)
         squares = (self._logs - self._design @ (self._solve @ self._logs)) ** 2
         self.dof = dof or round(free.sum())
-        self.variance = pooled = squares.sum() / free.sum() if self.dof else nan  # of a trial's logarithm
+        pooled = squares.sum() / free.sum() if self.dof else nan  # of a trial's logarithm
         of_cell = np.bincount(cell, squares) / np.maximum(np.bincount(cell, free), 1e-9)
         self._variance = np.maximum(of_cell, pooled)[cell]  # of each trial, by the max rule
         counts = pd.Series(block if blocks else np.arange(len(cell))).groupby(cell).nunique()
@@ -172,17 +172,17 @@ class BlockModel:
         return Estimate(round(float(weights @ self._logs), DECIMALS), round(error, DECIMALS), self.dof)
 
 
-def holm(estimates: Sequence[Estimate], level: float = LEVEL) -> list[Interval]:
-    """Return intervals of log-ratios of which, with probability `level`, none leaves out a true 0.
+def holm(estimates: Sequence[Estimate]) -> list[Interval]:
+    """Return intervals of log-ratios of which, with probability LEVEL, none leaves out a true 0.
 
-    Holm 1979: of m claims the surest is held to `(1 - level) / m`, the next to `(1 - level) / (m - 1)`, until
+    Holm 1979: of m claims the surest is held to `(1 - LEVEL) / m`, the next to `(1 - LEVEL) / (m - 1)`, until
     one fails; the others share its level.
     """
     order = sorted(range(len(estimates)), key=lambda place: estimates[place].p_value)
     intervals: dict[int, Interval] = {}
-    alpha, failed = 1 - level, False
+    alpha, failed = 1 - LEVEL, False
     for rank, place in enumerate(order):
-        alpha = alpha if failed else (1 - level) / (len(order) - rank)
+        alpha = alpha if failed else (1 - LEVEL) / (len(order) - rank)
         intervals[place] = estimates[place].interval(1 - alpha)
         failed = failed or not estimates[place].p_value <= alpha
     return [intervals[place] for place in range(len(estimates))]
@@ -194,16 +194,16 @@ def time_saved(model: BlockModel, cell: Hashable, others: Mapping[str, Hashable]
     return dict(zip(known, (each.exp().complement() for each in holm([*known.values()])), strict=True))
 
 
-def best_set(model: BlockModel, cells: Sequence[Cell], level: float = LEVEL) -> dict[Cell, float]:
+def best_set(model: BlockModel, cells: Sequence[Cell]) -> dict[Cell, float]:
     """Return the upper bound on how much slower each cell is than the best other (0.1 = 10 %), simultaneous.
 
-    All bounds hold together with probability `level` (Gupta 1965, Hsu 1984, with Bonferroni's constant). A
+    All bounds hold together with probability LEVEL (Gupta 1965, Hsu 1984, with Bonferroni's constant). A
     bound is infinite if the cell or another one was not repeated.
     """
     bounds = {}
     for cell in cells:
         ratios = [model.log_ratio(cell, other) for other in cells if other != cell]
-        one_sided = 1 - (1 - level) / max(len(ratios), 1)
+        one_sided = 1 - (1 - LEVEL) / max(len(ratios), 1)
         highs = [log.value + log.error * float(stats.t.ppf(one_sided, max(log.dof, 1))) for log in ratios]
         bounds[cell] = max((inf if isnan(high) else high for high in highs), default=0.0)
     return {cell: exp(max(bound, 0.0)) - 1 if bound < inf else inf for cell, bound in bounds.items()}

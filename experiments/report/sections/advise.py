@@ -1,7 +1,7 @@
 """The recommendation: one screen, and the same as one row of data."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from textwrap import fill
 from typing import Any
@@ -28,7 +28,8 @@ from experiments.store.columns import FAILED, OK
 
 MILLION = 1e6
 SCREEN = 92  # characters of a line, its heading beside it
-LEAST = 0.0005  # a bound that rounds to 0.0 %
+LEAST = 0.0005  # a smaller bound rounds to 0.0 %
+BEST = "no other candidate is faster (95 %)"
 SUSPECTED = 0.02  # of all worker-seconds, at least
 IN_INTERVALS = ("the repetitions differ", "the machine ran")  # begins of warnings that the intervals hold
 ROW = [
@@ -83,9 +84,10 @@ def lines(advice: Recommendation) -> list[list[str]]:
     reached = [f"{with_interval(*rate, '.3g')} augmented images per second"]
     reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
     reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
+    bound = f"at most {percent(advice.bound, 1)} slower than the best (95 %)"
     shown = [
         ("Run", [advice.command]),
-        ("Reaches", [", ".join(reached), _best(advice.bound)]),
+        ("Reaches", [", ".join(reached), bound if advice.bound >= LEAST else BEST]),
         ("A million", [f"augmentations take {duration(MILLION / rate.value)}"]),
         ("Runner-up", [_runner_up(advice)]),
         ("Pays here", list(_pays(advice)) or ["no other runtime was measured"]),
@@ -95,13 +97,6 @@ def lines(advice: Recommendation) -> list[list[str]]:
     ]
     headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
     return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in headed]
-
-
-def _best(bound: float) -> str:
-    """Return how far the recommended candidate may be from the best."""
-    if bound < LEAST:
-        return "no other candidate is faster (95 %)"
-    return f"at most {percent(bound, 1)} slower than the best (95 %)"
 
 
 def _name(each: Candidate) -> str:
@@ -181,12 +176,11 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
     causes += [(f"Failed: {error}", names(rows)) for error, rows in failed.groupby("error", sort=False)]
     reasons = left_out["left_out"].fillna("no time within the budget")
     causes += [(f"Not measured: {reason}", names(rows)) for reason, rows in left_out.groupby(reasons)]
-    yield from (f"{cause}: {_names(each)}." for cause, each in causes if each)
+    for cause, several in causes:
+        if several:
+            named = dict.fromkeys("{} with {} ({})".format(*each) for each in several)
+            yield f"{cause}: {', '.join(named)}."
     yield from map(left_out_note, comparison.left_out)
-
-
-def _names(candidates: Iterable[Candidate]) -> str:
-    return ", ".join(dict.fromkeys("{} with {} ({})".format(*each) for each in candidates))
 
 
 def duration(seconds: float) -> str:
