@@ -12,7 +12,7 @@ from augment.filesystem import is_local, location
 from augment.options import OptionError
 from augment.strategies.sequential import Sequential
 from experiments.advise.search import Order, Question, Rows, Search
-from experiments.analysis.candidates import Candidate
+from experiments.analysis.candidates import AXES, Candidate
 from experiments.analysis.select import NoTrialsError
 from experiments.config.cell import Cell, command, replaced
 from experiments.machine.environment import usable_cpus
@@ -23,7 +23,6 @@ from experiments.sweep.inputs import Inventory, pixel_counts
 from experiments.sweep.sweep import check_options
 
 Words = Sequence[str]  # of a command line
-SEARCHED = ("strategy", "workers", "runtime")
 OUTPUTS = ("augmented", "augmented_again")  # folders that the command may write to
 
 
@@ -78,7 +77,7 @@ class Work:
         words = self._jobs.get(order.candidate)
         if words is None:  # a reference, to which the options of another strategy mean nothing
             words = [word for word in self._jobs[_candidate(self._first)] if not word.startswith("strategy.")]
-            words = replaced(words, **dict(zip(SEARCHED, order.candidate, strict=True)))
+            words = replaced(words, **dict(zip(AXES, order.candidate, strict=True)))
         options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
         output = location(self._output)
         if is_local(output) and self._first.config.scratch_dir is None:
@@ -115,9 +114,9 @@ def _check_one_work(jobs: Sequence[Words]) -> None:
     values: dict[str, dict[str, None]] = {}
     for name, _, value in (word.partition("=") for words in jobs for word in words):
         values.setdefault(name, {})[value] = None
-    for name in values.keys() - {*SEARCHED}:
+    for name in values.keys() - {*AXES}:
         if len(values[name]) > 1:
-            given, searched = ",".join(values[name]), ", ".join(SEARCHED)
+            given, searched = ",".join(values[name]), ", ".join(AXES)
             raise OptionError(f"{name}={given}: advise chooses {searched}; give one value of all else")
 
 

@@ -70,8 +70,11 @@ def _quantities(row: Mapping[str, Any]) -> dict[str, float]:
     read_again_s = row["reading_s"] - row["reference_reading_s"]
     wait_s = row["wait_s"] - feeder_s + blocked_s - disk_s
     user_s = row["extra_user_s"] - read_again_s
-    # Helper threads beyond the CPUs wait for CPUs, are waited for, and spin meanwhile.
-    is_crowded = threads_at_work(row) * row["workers"] > row["usable_cpus"]
+    # The reference has all CPUs, so it shows whether helper threads work. Those beyond the CPUs of the trial
+    # wait for CPUs, are waited for, and spin meanwhile.
+    at_work = (row["reference_user_s"] + row["reference_system_s"]) / row["reference_busy_s"]
+    threads = max(at_work, float(row["opencv_threads"])) if at_work > MAX_CPU_OF_ONE_THREAD else 1.0
+    is_crowded = threads * row["workers"] > row["usable_cpus"]
     return {
         "file_blocked_s": file_blocked_s,
         "disk_s": disk_s,
@@ -81,9 +84,3 @@ def _quantities(row: Mapping[str, Any]) -> dict[str, float]:
         "unnamed_wait_s": 0.0 if is_crowded else wait_s,
         "unnamed_user_s": 0.0 if is_crowded else user_s,
     }
-
-
-def threads_at_work(row: Mapping[str, Any]) -> float:
-    """Return how many threads of a process worked in the reference, which has all CPUs; 1 without helpers."""
-    at_work = (row["reference_user_s"] + row["reference_system_s"]) / row["reference_busy_s"]
-    return max(at_work, float(row["opencv_threads"])) if at_work > MAX_CPU_OF_ONE_THREAD else 1.0

@@ -72,19 +72,17 @@ def _judge(
     model: BlockModel, cell: CellKey, means: Mapping[CellKey, Mean], contended: dict[str, float]
 ) -> list[Any]:
     """Return the columns from verdict to gains."""
-    ranking = _ranking(means.get(cell, {}), contended)
-    without = {ablation: _without(cell, ablation) for ablation in BY_ABLATION}
-    gains = time_saved(model, cell, without)
-    proofs = {
-        name: gain
-        for name, gain in gains.items()
-        if _is_proof(BY_ABLATION[name], gain, ranking, means.get(cell, {}), means.get(without[name], {}))
-    }
+    before = means.get(cell, {})
+    ranking = _ranking(before, contended)
+    without = {name: _without(cell, name) for name in BY_ABLATION}
+    gains, proofs = time_saved(model, cell, without), {}
+    for name, gain in gains.items():
+        if _is_proof(BY_ABLATION[name], gain, ranking, before, means.get(without[name], {})):
+            proofs[BY_ABLATION[name].name] = gain
     losses = [_loss(model, cell, CellKey(Copies.name, cell.workers, cell.saving)), *proofs.values()]
     loss = max(losses, key=lambda loss: -1 if isnan(loss.value) else loss.value)
     verdict, rounds = decide(loss, model.rounds[cell])
-    proved = ", ".join(BY_ABLATION[name].name for name in proofs)
-    return [verdict, *loss, ", ".join(named_suspects(ranking)), proved, rounds, ranking, gains]
+    return [verdict, *loss, ", ".join(named_suspects(ranking)), ", ".join(proofs), rounds, ranking, gains]
 
 
 def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:
