@@ -92,8 +92,8 @@ def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:
 def _without(cell: CellKey, ablation: str) -> CellKey:
     """Return the cell in which an ablation has removed its cause."""
     if ablation == P2.name:
-        sends = [name for name, kind in STRATEGIES.items() if kind.sends_pixels]
-        return cell._replace(strategy=P2.name if cell.strategy in sends else "")
+        sends = cell.strategy in STRATEGIES and STRATEGIES[cell.strategy].sends_pixels
+        return cell._replace(strategy=P2.name if sends else "")
     return cell._replace(ablation=ablation)
 
 

@@ -9,7 +9,7 @@ from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, plain_table
+from experiments.report.tables import plain_table
 from experiments.report.texts import percent, pluralise, with_interval, with_or_without
 
 NOTE = (
@@ -39,7 +39,10 @@ def interference(results: Results) -> Outputs:
         raise NoTrialsError("no turns were recorded: run `make interference`")
     title, stem = f"{results.title}: slowdown of a task beside neighbours", "interference"
     notes = [*answers(tasks), NOTE, *notes]
-    yield "table" if results.experiment == stem else stem, slowdown_table(tasks, title, notes)
+    texts = [with_interval(*interval) for interval in tasks[INTERVAL].itertuples(index=False)]
+    by_neighbour = tasks.assign(text=texts).pivot(index=PLACE, columns="neighbour", values="text")
+    shown = by_neighbour[tasks["neighbour"].unique()].reset_index()
+    yield "table" if results.experiment == stem else stem, plain_table(title, tasks, notes, shown)
     panels = tasks["workers"].astype(str) + " workers, " + tasks["saving"].map(with_or_without)
     places = pd.DataFrame({"panel": panels, "row": tasks["neighbour"], "mark": ""})
     yield stem, Chart(dot_figure(title, places, tasks[INTERVAL], AXIS, 1), tasks)
@@ -57,10 +60,3 @@ def answers(table: pd.DataFrame) -> list[str]:
         cell = f"{pluralise(workers, 'worker')}, {with_or_without(saving)}"
         sentences.append(f"{cell}: {contends}; slowdown of a task: {factors}.")
     return sentences
-
-
-def slowdown_table(tasks: pd.DataFrame, title: str, notes: list[str]) -> Table:
-    """Return a row per worker count, and a column per neighbour."""
-    texts = [with_interval(*interval) for interval in tasks[INTERVAL].itertuples(index=False)]
-    shown = tasks.assign(text=texts).pivot(index=PLACE, columns="neighbour", values="text")
-    return plain_table(title, tasks, notes, shown[tasks["neighbour"].unique()].reset_index())
