@@ -36,7 +36,7 @@ def test_drift_from_round_to_round_cancels() -> None:
     assert row["rounds"] == 4
 
 
-def test_the_interval_by_hand() -> None:
+def test_interval_matches_a_calculation_by_hand() -> None:
     """The logarithm halves ± 0.1: standard error 0.1, t of one degree of freedom 12.706."""
     [row] = given(rounds("none", [1.0, 1.0]), rounds("allocator", [0.5 * exp(0.1), 0.5 / exp(0.1)]))
     assert [row["low"], row["high"]] == pytest.approx([1 - exp(1.2706) / 2, 1 - exp(-1.2706) / 2], abs=1e-4)
@@ -60,13 +60,13 @@ def test_round_with_one_side_only_is_left_out() -> None:
     assert row["gain"] == pytest.approx(0.5)
 
 
-def test_a_baseline_of_another_workload_is_no_reference() -> None:
+def test_baseline_of_another_workload_is_no_reference() -> None:
     none = rounds("none", [8.0], saving=False) + rounds("none", [8.0], pipeline="light")
     with pytest.raises(NoTrialsError):
         given(none, rounds("tmpfs", [4.0]))
 
 
-def test_the_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() -> None:
+def test_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() -> None:
     measured = [cell("sequential", 1), cell("p2", 2, Cost(faults=100))]
     changed = [cell("p2", 2, Cost(faults=10), ablation="allocator"), cell("p2", 2, ablation="spawn")]
     rows = gains(*frames(*measured, *changed)).set_index("ablation")
@@ -83,12 +83,12 @@ def test_the_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() ->
     ],
     ids=["none untouched", "no ablation", "all failed"],
 )
-def test_without_a_pair_there_is_nothing_to_say(trials: list[Row]) -> None:
+def test_trials_without_a_pair_are_an_error_of_one_line(trials: list[Row]) -> None:
     with pytest.raises(NoTrialsError, match="ablation=none"):
         given(trials)
 
 
-def test_a_diagnosis_is_of_the_newest_pipeline() -> None:
+def test_diagnosis_is_of_the_newest_pipeline() -> None:
     light = rounds("none", [8.0], pipeline="light", pipeline_digest="light")
     study = rounds("none", [9.0], started_at=BEGIN + timedelta(hours=1))
     kept, left_out = newest_pipeline(*comparable(frame([*light, *study])))
@@ -114,7 +114,7 @@ def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
     assert left_out == [LeftOut(1, ("pipeline_digest",)), LeftOut(1, ("runtime",))]
 
 
-def test_an_ablation_measured_with_other_code_is_left_out() -> None:
+def test_ablation_measured_with_other_code_is_left_out() -> None:
     old = rounds("tmpfs", [4.0], code_digest="old")
     new = rounds("none", [8.0], started_at=BEGIN + timedelta(hours=1))
     kept, left_out = comparable(frame([*old, *new]))
@@ -140,7 +140,7 @@ def test_table_has_a_row_per_ablation_with_its_interval(tmp_path: Path) -> None:
     ]
 
 
-def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
+def test_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
     here: dict[str, Any] = {"experiment": "ablation"}
     cells = [
         cell("sequential", 1, **here),
@@ -154,7 +154,7 @@ def test_the_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> N
     }
 
 
-def test_a_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
+def test_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
     failed = trial("p2", 2, None, experiment="ablation", ablation="tmpfs", round=2, status=FAILED)
     table = table_of(tmp_path, trials=[*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
     assert table.notes[0] == "tmpfs with P_2 at 2 workers: failed."
@@ -202,7 +202,7 @@ def test_too_few_rounds_are_an_error_of_one_line(rows: list[Row]) -> None:
         aa_comparisons(frame(rows))
 
 
-def test_the_report_counts_the_claims_and_names_them(tmp_path: Path) -> None:
+def test_report_counts_the_claims_and_names_them(tmp_path: Path) -> None:
     results = stored(tmp_path, trials=twice(1.0, 1.3, 1.0, 1.0, experiment="aa"))
     table = shown(results, "aa")[0]["table"]
     assert table.rows == [["4", "1", "25 % (1–81)"]]  # Clopper-Pearson: 0.0063 to 0.8059

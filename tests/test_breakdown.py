@@ -57,7 +57,7 @@ def test_other_processes_and_the_hypervisor_are_parts_of_their_own_as_far_as_tas
     assert sum(row[name] for name in PARTS) == pytest.approx(row["total_s"])
 
 
-def test_the_reference_is_of_the_same_round_where_there_is_one() -> None:
+def test_reference_is_of_the_same_round_where_there_is_one() -> None:
     drifting = cell("sequential", 1, scales=(1.0, 2.0))
     result = breakdowns(*frames(drifting, cell("p1", 2, scales=(1.0, 2.0, 1.5)))).query("strategy == 'p1'")
     assert list(result["reference_s"]) == pytest.approx([1.2, 2.4, 1.8])
@@ -81,7 +81,7 @@ def test_the_reference_is_of_the_same_round_where_there_is_one() -> None:
         (causes.USER_CPU, 0.05 / 0.15, Cost(user_s=0.15), {}),
     ],
 )
-def test_a_cause_is_ranked_first_with_its_share(
+def test_cause_is_ranked_first_with_its_share(
     cause: str, share: float, cost: Cost, more: dict[str, Any]
 ) -> None:
     row = split(cell("sequential", 1, scales=ONCE), cell("p2", 2, cost, scales=ONCE, **more))
@@ -121,7 +121,7 @@ def queued_task(trial_id: str) -> Row:
     return values | {"saver_cpu_system_s": 0.04, "saver_minor_faults": 3, "saver_run_queue_wait_s": 0.02}
 
 
-def test_a_task_with_a_saver_stays_in_two_processes() -> None:
+def test_task_with_a_saver_stays_in_two_processes() -> None:
     own, saver = pd.DataFrame(visits(frame([queued_task("q")], "tasks"))).to_dict("records")
     names = ("process", "begin_s", "end_s", "busy_s", "user_s", "system_s", "wait_s", "faults")
     assert [own[name] for name in names] == pytest.approx([0, 1.0, 2.0, 1.0, 0.5, 0.06, 0.03, 4])
@@ -138,7 +138,7 @@ def test_sending_to_a_saver_is_transfer_and_no_waiting() -> None:
 @pytest.mark.once
 @settings(max_examples=20)
 @given(data=st.data())
-def test_the_parts_always_sum_to_all_worker_seconds(data: st.DataObject) -> None:
+def test_parts_always_sum_to_all_worker_seconds(data: st.DataObject) -> None:
     seconds = st.floats(0, 2)
     workers = data.draw(st.integers(1, 5))
     deal = data.draw(st.lists(st.integers(0, workers - 1), min_size=3, max_size=12))
@@ -164,7 +164,7 @@ def test_tasks_that_do_not_fit_the_trial_are_refused_by_its_name() -> None:
         breakdowns(trials, parts)
 
 
-def test_a_trial_that_failed_or_has_no_reference_has_no_breakdown() -> None:
+def test_trial_that_failed_or_has_no_reference_has_no_breakdown() -> None:
     failed = Cells([trial("p2", 4, None, status=FAILED)])
     assert breakdowns(*frames(HERE, cell("p2", 2, saving=True), failed)).empty
     result = breakdowns(*frames(REFERENCE, HERE, cell("p2", 2, saving=True)))

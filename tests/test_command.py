@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from augment.strategies import STRATEGIES
-from experiments import ROOT
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
 from experiments.sweep.cells import planned_columns
-from tests.helpers.commands import composed, interpreter
+from tests.conftest import RunPy
+from tests.helpers.commands import composed
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
@@ -51,13 +51,12 @@ def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> Non
     assert recomposed.config.sample == cell.config.sample
 
 
-def test_command_names_the_config_folder_of_the_user(tmp_path: Path) -> None:
+def test_command_names_the_config_folder_of_the_user(run_py: RunPy, tmp_path: Path) -> None:
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "mine.yaml").write_text("transforms: [{_target_: albumentations.ToGray}]\n")
-    words = ("--config-dir", str(tmp_path), "pipeline=mine", *SMALL, f"results_dir={tmp_path}")
-    done = interpreter("run.py", *words, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    [command] = set(store.read(tmp_path / "trials", "trials")["command"])
+    done = run_py("--config-dir", str(tmp_path), "pipeline=mine", *SMALL)
+    assert done.status == 0, done.stderr
+    [command] = set(store.read(tmp_path / "results" / "trials", "trials")["command"])
     assert shlex.split(command)[2:4] == ["--config-dir", str(tmp_path)]
     assert "pipeline=mine" in command
     assert "pipeline.transforms" not in command

@@ -24,7 +24,7 @@ def words_of(example: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("example", "library"), PIPELINES.items())
-def test_a_pipeline_makes_the_same_bytes_in_sequential_and_dynamic(
+def test_pipeline_makes_the_same_bytes_in_sequential_and_dynamic(
     example: str, library: str, tmp_path: Path
 ) -> None:
     pytest.importorskip(library, reason=f"pip install {library}")
@@ -50,7 +50,7 @@ def test_elastic_transform_by_fft_changes_few_values_by_little() -> None:
 
 
 @pytest.mark.slow
-def test_the_cost_of_recording_is_printed_with_and_without_saving() -> None:
+def test_cost_of_recording_is_printed_with_and_without_saving() -> None:
     *words, _ = words_of("recording_cost")
     ended = interpreter(*words, "2", cwd=ROOT)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -35,7 +35,7 @@ def turns(subject: ProcessLog) -> list[tuple[int, str, list[tuple[int, int]]]]:
     ]
 
 
-def test_a_round_has_a_turn_beside_each_neighbour_and_two_beside_idle_ones(subject: ProcessLog) -> None:
+def test_round_has_a_turn_beside_each_neighbour_and_two_beside_idle_ones(subject: ProcessLog) -> None:
     taken = Counter((number, neighbour) for number, neighbour, _ in turns(subject))
     assert taken == {(number, each): 1 + (each == IDLE) for number in range(ROUNDS) for each in NEIGHBOURS}
 
@@ -47,13 +47,13 @@ def test_all_turns_of_a_round_do_the_same_tasks(subject: ProcessLog) -> None:
         assert blocks.count(blocks[0]) == len(blocks)
 
 
-def test_a_turn_waits_until_the_neighbours_have_settled(subject: ProcessLog) -> None:
+def test_turn_waits_until_the_neighbours_have_settled(subject: ProcessLog) -> None:
     firsts = [turn.first_task for turn in subject.turns]
     pauses_s = [subject.tasks["start"][first] - subject.tasks["end"][first - 1] for first in firsts]
     assert min(pauses_s) >= SETTLE_S
 
 
-def test_there_are_no_turns_where_tasks_are_not_recorded(tmp_path: Path) -> None:
+def test_trial_that_records_no_tasks_has_no_turns(tmp_path: Path) -> None:
     outcome = run(STRATEGIES["interference"](), small_job(tmp_path, 2, trace=False))
     assert outcome.error is None
     assert all(len(log.tasks) == len(log.turns) == 0 for log in outcome.logs)

@@ -16,7 +16,8 @@ from experiments import ROOT
 
 KERNELS = {"Prescott": "pni", "Sandybridge": "avx", "Haswell": "avx2", "SkylakeX": "avx512vl"}  # and its flag
 ANALYSES = re.compile(r"^from experiments\.(analysis|advise|report)\b", re.M)
-MEASURES = re.compile(r"^from (experiments\.(sweep|trial)|tests\.helpers\.(commands|small_jobs))\b", re.M)
+MEASURES = r"from (experiments\.(sweep|trial)|tests\.helpers\.(commands|small_jobs))\b"
+LEFT_OUT = re.compile(rf"^({MEASURES}|pytestmark = pytest.mark.once)", re.M)
 
 
 def processors() -> list[dict[str, str]]:
@@ -32,9 +33,9 @@ def processors() -> list[dict[str, str]]:
 
 
 def modules() -> list[str]:
-    """Return the test modules of analysis, advise and report that start no trial."""
+    """Return the modules of analysis, advise and report that start no trial and are not marked `once`."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("tests/test_*.py"))}
-    return [str(path) for path, text in texts.items() if ANALYSES.search(text) and not MEASURES.search(text)]
+    return [str(path) for path, text in texts.items() if ANALYSES.search(text) and not LEFT_OUT.search(text)]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_usl_is_recovered_with_its_peak() -> None:
     assert law.rms_residual == pytest.approx(0, abs=1e-6)
 
 
-def test_without_coherency_usl_is_amdahl_and_its_peak_far_away() -> None:
+def test_usl_without_coherency_is_amdahl_with_a_peak_far_away() -> None:
     results = fitted(USL, amdahl(0.1)).results()
 
     assert results["kappa"] == pytest.approx((0, 0, 0), abs=1e-9)
@@ -62,7 +62,7 @@ def test_without_coherency_usl_is_amdahl_and_its_peak_far_away() -> None:
     assert results["peak speedup"].value == pytest.approx(10, rel=1e-3)
 
 
-def test_a_speedup_that_falls_from_the_start_peaks_at_one_worker() -> None:
+def test_speedup_that_falls_from_the_start_peaks_at_one_worker() -> None:
     results = fitted(USL, 1 / COUNTS).results()
 
     assert results["peak workers"].value == results["peak speedup"].value == 1
@@ -70,7 +70,7 @@ def test_a_speedup_that_falls_from_the_start_peaks_at_one_worker() -> None:
 
 @settings(max_examples=30)
 @given(FRACTIONS, st.floats(0, 0.1))
-def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: float) -> None:
+def test_law_finds_its_parameters_again(sigma: float, kappa: float) -> None:
     for law, speedup in ((AMDAHL, amdahl(sigma)), (USL, usl(sigma, kappa))):
         expected = [sigma, kappa] if law is USL else [sigma]
         assert fitted(law, speedup).parameters[0] == pytest.approx(expected, abs=1e-6)
@@ -78,7 +78,7 @@ def test_whatever_the_parameters_a_law_finds_them_again(sigma: float, kappa: flo
 
 @settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 100), min_size=5, max_size=5))
-def test_whatever_was_measured_parameters_stay_in_range_and_intervals_in_order(speedup: list[float]) -> None:
+def test_parameters_stay_in_range_and_intervals_in_order(speedup: list[float]) -> None:
     for law in (AMDAHL, USL):
         done = fitted(law, speedup)
         assert ((done.parameters >= 0) & (done.parameters <= law.max_parameter)).all()
@@ -107,7 +107,7 @@ def test_more_noise_makes_wider_intervals() -> None:
     assert high.low < low.low < 0.1 < low.high < high.high
 
 
-def test_the_published_seconds_imply_an_eighth_serial_and_a_peak_near_22_workers_when_saving() -> None:
+def test_published_seconds_imply_an_eighth_serial_and_a_peak_near_22_workers_when_saving() -> None:
     laws = study("p1", saving=True)
 
     assert laws["Amdahl"].results()["s"].value == pytest.approx(0.125, abs=0.005)
@@ -116,7 +116,7 @@ def test_the_published_seconds_imply_an_eighth_serial_and_a_peak_near_22_workers
     assert laws["USL"].rms_residual < 0.6 * laws["Amdahl"].rms_residual
 
 
-def test_the_published_seconds_without_saving_prove_no_peak() -> None:
+def test_published_seconds_without_saving_prove_no_peak() -> None:
     laws = study("p1", saving=False)
 
     assert laws["Amdahl"].results()["s"].value == pytest.approx(0.112, abs=0.005)

@@ -33,7 +33,7 @@ def packed(results: Results) -> Results:
     return Results(target, "strong_scaling")
 
 
-def test_a_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Results) -> None:
+def test_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Results) -> None:
     written = {path.relative_to(packed.folder).as_posix() for path in packed.folder.rglob("*.parquet")}
     assert written == {
         "trials/interference/trials.parquet",
@@ -43,7 +43,7 @@ def test_a_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: 
     }
 
 
-def test_a_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
+def test_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
     columns = {*pq.read_schema(packed.folder / TASKS).names}
     assert {"trial_id", "image_index", "start_s", "saver_cpu_user_s"} <= columns
     assert "rss_bytes" not in columns
@@ -65,14 +65,14 @@ def test_packed_results_can_be_packed_again(packed: Results) -> None:
         assert pq.read_table(target / path.relative_to(packed.folder)).equals(pq.read_table(path))
 
 
-def test_a_packed_time_is_right_to_the_microsecond(results: Results, packed: Results) -> None:
+def test_packed_time_is_right_to_the_microsecond(results: Results, packed: Results) -> None:
     for trial_id in results.trials["trial_id"]:
         rows, again = (each.parts.of("tasks", trial_id, ["process", "end_s"]) for each in (results, packed))
         assert (rows.dtypes == again.dtypes).all()
         assert again.to_numpy() == pytest.approx(rows.to_numpy(), abs=0.51e-6)
 
 
-def test_a_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_path: Path) -> None:
+def test_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_path: Path) -> None:
     (tmp_path / TASKS).parent.mkdir(parents=True)
     pq.write_table(pq.read_table(packed.folder / TASKS, columns=["trial_id"]), tmp_path / TASKS)
     parts, trial_id = DetailReader(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
@@ -81,7 +81,7 @@ def test_a_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_p
         parts.of("tasks", trial_id, ["process"])
 
 
-def test_a_damaged_packed_file_is_named(tmp_path: Path) -> None:
+def test_damaged_packed_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / TASKS
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 not any more")

@@ -30,12 +30,12 @@ def test_committed_tables_are_those_of_the_committed_rows(experiment: str) -> No
     assert texts == {path.name: path.read_text(encoding="utf-8") for path in committed}, "make reference"
 
 
-def test_the_committed_calibration_is_that_of_the_committed_cases() -> None:
+def test_committed_calibration_is_that_of_the_committed_cases() -> None:
     table = confusion_table(read_cases(REFERENCE / "calibration" / "cases.csv"))
     assert table.markdown() == (REFERENCE / "calibration" / "table.md").read_text(encoding="utf-8")
 
 
-def test_the_folder_of_figures_holds_what_pages_show_and_nothing_else() -> None:
+def test_folder_of_figures_holds_what_pages_show_and_nothing_else() -> None:
     images = {
         (page.parent / address).resolve()
         for page in PAGES

@@ -49,7 +49,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
 
 
-def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = stored(tmp_path, cell("sequential", 1), cell("p2", 2, gap_s=0.1))
     assert report(results) == 0
     output = capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_a_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.C
     assert "breakdown.png" in files(results, "figures")
 
 
-def test_what_an_earlier_report_left_is_removed_and_what_others_left_is_not(tmp_path: Path) -> None:
+def test_report_removes_what_an_earlier_one_left_and_nothing_else(tmp_path: Path) -> None:
     results = stored(tmp_path, trials=[trial("p1", 2, 5.0, experiment="mine")])
     for parent, name in (("figures", "transforms.svg"), ("tables", "pop.md"), ("tables", "mine.ods")):
         folder = tmp_path / parent / "mine"
@@ -90,9 +90,7 @@ def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("arguments", [[], ["--experiment", "weak_scaling"]])
-def test_without_results_there_is_one_line_with_folder_and_command(
-    arguments: list[str], tmp_path: Path
-) -> None:
+def test_lack_of_results_is_one_line_with_folder_and_command(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--results", str(tmp_path), *arguments])
     message = str(end.value)
@@ -101,7 +99,7 @@ def test_without_results_there_is_one_line_with_folder_and_command(
     assert "\n" not in message
 
 
-def test_a_new_section_is_a_function_that_registers_itself(
+def test_new_section_is_a_function_that_registers_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sections, "_SECTIONS", list(sections.sections()))

@@ -27,12 +27,12 @@ def measured(cpus: int) -> list[FittedLaws]:
     return fit_laws(strong(trials), models(trials), cpus)
 
 
-def test_a_note_says_to_which_counts_a_law_is_fitted_and_how_well() -> None:
+def test_note_says_to_which_counts_a_law_is_fitted_and_how_well() -> None:
     note = laws_table(measured(cpus=8), "T").notes[-1]
     assert note.startswith("P_1, saving: fitted to 2, 3, 4, 6, 8 workers; Amdahl is off by 0 %")
 
 
-def test_the_table_is_long_in_csv_and_aligned_in_text() -> None:
+def test_table_is_long_in_csv_and_aligned_in_text() -> None:
     table = laws_table(STUDY, "Published")
     assert list(table.data) == ["saving", "strategy", "law", "quantity", "value", "low", "high"]
     assert len(table.data) == 5 * (1 + 4)  # P_Q has no laws without saving
@@ -54,7 +54,7 @@ def drawn_to(axes: Axes, color: str) -> float:
     return float(max(ends))
 
 
-def test_a_curve_ends_where_its_points_do() -> None:
+def test_curve_ends_where_its_points_do() -> None:
     (axes,) = laws_figure(measured(cpus=8), "T").axes
     assert drawn_to(axes, look("p1")["color"]) == pytest.approx(8)
 
@@ -65,6 +65,6 @@ def scaled(folder: Path, cpus: int) -> Results:
     return stored(folder, trials=[row | {"usable_cpus": cpus} for row in rows])
 
 
-def test_a_report_without_five_counts_within_the_cpus_shows_no_laws(tmp_path: Path) -> None:
+def test_report_without_five_counts_within_the_cpus_shows_no_laws(tmp_path: Path) -> None:
     with pytest.raises(NoTrialsError, match="a law needs 5 worker counts from 2 to the 4 usable CPUs"):
         shown(scaled(tmp_path, cpus=4), "laws")

@@ -96,7 +96,7 @@ def test_every_round_holds_every_cell_once_and_the_baseline_twice(run: Any, tmp_
     assert list(by_round) == [["p1", "p2", "pq", "sequential", "sequential"]] * 3
 
 
-def test_a_sweep_killed_inside_a_round_finishes_it_first(run: Any, fake: Any, tmp_path: Path) -> None:
+def test_sweep_killed_inside_a_round_finishes_it_first(run: Any, fake: Any, tmp_path: Path) -> None:
     started = 0
 
     def killed_in_the_second_round(cell: Cell) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def test_inapplicable_cell_has_one_row_however_often_requested(run: Any, tmp_pat
     assert list(rows(tmp_path)["status"]) == [NOT_APPLICABLE]
 
 
-def test_a_cell_that_cannot_begin_is_one_failed_row_with_its_reason(run: Any, tmp_path: Path) -> None:
+def test_cell_that_cannot_begin_is_one_failed_row_with_its_reason(run: Any, tmp_path: Path) -> None:
     run("p1", repetitions=3, cache_dir="/proc/none")
     [row] = rows(tmp_path).to_dict("records")
     assert row["status"] == FAILED

@@ -25,7 +25,7 @@ def test_rounds_hold_exactly_the_missing_trials(lacking: dict[int, int], twice: 
         assert all(count <= per_round[each] for each, count in Counter(order).items())
 
 
-def test_a_baseline_is_in_the_middle_of_each_half() -> None:
+def test_baseline_is_in_the_middle_of_each_half() -> None:
     cells = [f"cell{number}" for number in range(8)]
     lacking = dict.fromkeys(cells, 1) | {"baseline": 2}
     [order] = rounds(lacking, dict.fromkeys(cells, 1) | {"baseline": 2}, 0)
@@ -40,7 +40,7 @@ def test_rounds_are_shuffled_by_the_seed() -> None:
     assert drawn[0] != drawn[1] != drawn[2]
 
 
-def test_an_interrupted_round_is_finished_first() -> None:
+def test_interrupted_round_is_finished_first() -> None:
     drawn = rounds({"has one more": 1, "was not reached": 2}, {"has one more": 1, "was not reached": 1}, 0)
     assert drawn[0] == ["was not reached"]
     assert sorted(drawn[1]) == ["has one more", "was not reached"]
@@ -56,7 +56,7 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.config.cell.usable_cpus", lambda: 4)
 
 
-def test_an_instrument_needs_a_cpu_for_each_worker(four_cpus: None) -> None:
+def test_instrument_needs_a_cpu_for_each_worker(four_cpus: None) -> None:
     assert cell("copies", 4).not_applicable is None
     reason = "copies needs a CPU for each worker; give workers=4 or fewer"
     assert cell("copies", 5).not_applicable == reason

@@ -62,7 +62,7 @@ def test_strong_compares_with_the_baseline_of_the_same_saving_flag() -> None:
     assert point(points, "p1", 2, saving=False)["speedup"] == pytest.approx(1.5)
 
 
-def test_the_share_of_the_ceiling_is_of_the_copies_at_the_same_place() -> None:
+def test_share_of_the_ceiling_is_of_the_copies_at_the_same_place() -> None:
     rows = [trial("sequential", 1, 10.0), trial("copies", 2, 5.5), trial("copies", 4, 4.0)]
     points = strong(frame([*rows, trial("p1", 2, 6.875), trial("p1", 8, 4.0)]))
     assert point(points, "p1", 2)["ceiling_share"] == pytest.approx(0.8)
@@ -70,7 +70,7 @@ def test_the_share_of_the_ceiling_is_of_the_copies_at_the_same_place() -> None:
     assert point(points, "copies", 4)["efficiency"] == pytest.approx(10 / 16)
 
 
-def test_without_a_baseline_there_is_a_time_but_no_speedup() -> None:
+def test_point_without_a_baseline_has_a_time_but_no_speedup() -> None:
     p1 = point(strong(frame([trial("p1", 2, 5.0)])), "p1", 2)
     assert p1["wall_s"] == pytest.approx(5.0)
     assert pd.isna([p1["speedup"], p1["ideal_s"], p1["ceiling_share"]]).all()

@@ -111,7 +111,7 @@ def test_contention_is_of_what_the_neighbours_take(slower: dict[str, float], ver
     assert claims[CONTENTION].verdict == verdict
 
 
-def test_what_the_study_printed_follows_from_its_seconds() -> None:
+def test_printed_claims_of_the_study_follow_from_its_seconds() -> None:
     strong, weak = (
         published.points(name).set_index(["strategy", "workers", "saving"])
         for name in ("strong_scaling", "weak_scaling")

@@ -12,6 +12,7 @@ from experiments.calibration.simulated_machine import ENOUGH, SimulatedMachine, 
 ONE, TWO = Candidate("sequential", 1, "fast"), Candidate("dynamic", 2, "fast")
 
 
+@pytest.mark.once
 def test_seed_gives_one_machine_and_one_search() -> None:
     first, again = search(2), search(2)
     assert first == again

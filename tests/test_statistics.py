@@ -31,7 +31,7 @@ def test_slow_round_changes_no_ratio() -> None:
     assert after == pytest.approx(before)
 
 
-def test_the_balanced_formula_with_two_baselines_a_round() -> None:
+def test_balanced_formula_with_two_baselines_a_round() -> None:
     """Expect ln S = mean_seq - mean_c ± t √(s_c²/R + s_seq²/2R), s the larger of the pooled and own error."""
     random = np.random.default_rng(1)
     cells = ["seq", "seq", "x", "y"] * 4
@@ -51,7 +51,7 @@ def test_the_balanced_formula_with_two_baselines_a_round() -> None:
     assert (high - low) / 2 == pytest.approx(half)
 
 
-def test_a_cell_that_is_noisier_than_the_others_keeps_its_noise() -> None:
+def test_cell_that_is_noisier_than_the_others_keeps_its_noise() -> None:
     cells, blocks = ["seq", "calm", "noisy"] * 4, [number for number in range(4) for _ in range(3)]
     walls_s = [1, 1, 2, 1, 1, 0.5, 1.01, 1, 2.1, 1, 1.01, 0.4]
     model = BlockModel(cells, blocks, walls_s)
@@ -73,7 +73,7 @@ def test_cells_that_share_no_round_have_no_interval() -> None:
     assert isnan(low)
 
 
-def test_a_failed_trial_leaves_the_others_to_be_compared() -> None:
+def test_failed_trial_leaves_the_others_to_be_compared() -> None:
     model = BlockModel(
         ["a", "b", "c", "a", "b", "a", "b", "c"], [0, 0, 0, 1, 1, 2, 2, 2], [2, 1, 4, 2, 1, 2, 1, 4.1]
     )
@@ -90,7 +90,7 @@ def test_seconds_or_minutes_are_the_same_ratio(walls_s: list[float], unit: float
     assert ratios[0] == pytest.approx(ratios[1])
 
 
-def test_the_covariance_of_speedups_shares_the_baselines_error() -> None:
+def test_covariance_of_speedups_shares_the_baselines_error() -> None:
     random = np.random.default_rng(2)
     cells, blocks = ["seq", "seq", "x", "y"] * 5, [number for number in range(5) for _ in range(4)]
     model = BlockModel(cells, blocks, np.exp(0.1 * random.normal(size=20)))
@@ -112,7 +112,7 @@ def test_equal_times_are_equal_whatever_their_last_bits() -> None:
         assert bounds["a"] == bounds["b"]
 
 
-def test_a_difference_without_an_error_is_sure_and_none_is_not() -> None:
+def test_difference_without_an_error_is_sure_and_none_is_not() -> None:
     values = [Estimate(0.1, 0.0, 3).p_value, Estimate(0.0, 0.0, 3).p_value, Estimate(0.1, nan, 0).p_value]
     assert values == [0.0, 1.0, 1.0]
 
@@ -126,7 +126,7 @@ def test_holm_holds_the_surest_claim_to_the_strictest_level_and_stops_at_the_fir
     assert [each.low > 0 for each in intervals] == [False, True, False]
 
 
-def test_the_best_set_bounds_what_a_choice_may_lose() -> None:
+def test_best_set_bounds_what_a_choice_may_lose() -> None:
     cells, blocks = ["fast", "near", "slow"] * 5, [number for number in range(5) for _ in range(3)]
     random = np.random.default_rng(3)
     walls_s = np.exp(np.tile([0.0, 0.01, log(2)], 5) + 0.01 * random.normal(size=15))
@@ -138,7 +138,7 @@ def test_the_best_set_bounds_what_a_choice_may_lose() -> None:
     assert best_set(once, ["fast", "slow"])["slow"] == inf
 
 
-def test_a_measured_level_is_in_the_mean_of_all_rounds() -> None:
+def test_measured_level_is_in_the_mean_of_all_rounds() -> None:
     model = BlockModel(["a", "b", "a", "b", "a"], [0, 0, 1, 1, 2], [1, 2, 4, 8, exp(1)])
     assert model.seconds("b") == pytest.approx(2 * model.seconds("a"))
 

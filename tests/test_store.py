@@ -101,7 +101,7 @@ def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     assert parts.of("tasks", "0" * 16).empty
 
 
-def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
+def test_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     folder = written(tmp_path).parent
     (folder / f".{store.HOST}-{os.getpid()}.part").write_bytes(b"half")
     assert len(pd.read_parquet(folder)) == 1
@@ -109,7 +109,7 @@ def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
         assert not list(folder.glob(".*"))
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "trials").touch()
     with pytest.raises(StoreError, match=r"results_dir: .*trials.* cannot be written"):
         written(tmp_path)
@@ -129,12 +129,12 @@ def test_any_file_name_can_stand_in_an_error(tmp_path: Path) -> None:
 
 
 @given(some.dictionaries(some.text(), some.text(), min_size=1))
-def test_the_digest_depends_on_every_file_and_on_no_order(files: dict[str, str]) -> None:
+def test_digest_depends_on_every_file_and_on_no_order(files: dict[str, str]) -> None:
     pairs = list(files.items())
     assert outputs_digest(pairs) == outputs_digest(reversed(pairs))
     name, value = pairs[0]
     assert outputs_digest(pairs) != outputs_digest([(name, value + "x"), *pairs[1:]])
 
 
-def test_the_reference_of_options_and_columns_is_up_to_date() -> None:
+def test_reference_of_options_and_columns_is_up_to_date() -> None:
     assert REFERENCE.read_text() == reference(), "run: make schema"

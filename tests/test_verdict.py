@@ -173,7 +173,7 @@ OF_TIME = "of its time is lost relative to what this machine can do"
         ),
     ],
 )
-def test_a_verdict_is_a_sentence(
+def test_verdict_is_a_sentence(
     verdict: str, loss: tuple[float, float, float], more: dict[str, Any], words: str
 ) -> None:
     ends = dict(zip(("loss", "low", "high"), loss, strict=True))
