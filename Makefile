@@ -73,7 +73,7 @@ saver-tuning: $(READY)  ## Measure P_Q with different numbers of savers
 diagnose: $(READY)  ## Find what stops each strategy: ceiling, neighbours, policies
 	@$(call sweep,diagnose)
 
-interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory, pages or files
+interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory or pages
 	@$(call sweep,interference)
 
 ablation: $(READY)  ## Change one policy at a time and measure the time that it saves

@@ -55,10 +55,7 @@ def check(pipeline: Mapping[str, Any]) -> None:
 
 
 def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = None) -> Transformer:
-    """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew.
-
-    The log, if there is one, gets the seconds of each transform.
-    """
+    """Return a transformer that builds a pipeline for each task or seeds one anew; the log gets seconds."""
     if is_factory(pipeline):
         return partial(_transform_by_factory, pipeline, log)
     from augment.seeded_compose import compose_transformer  # imports albumentations: a second

@@ -38,16 +38,13 @@ class TaskRunner:
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
         self.job = job
         self.log = Log(job.logs, role, recording=job.trace)
-        self.log.ready(cv2.getNumThreads(), os_threads=len(os.listdir("/proc/self/task")))
+        self.log.ready(cv2.getNumThreads())
         self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
         self.current: Task = (0, 0)
 
     @contextmanager
     def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
-        """Make a task the current one, which the stages work on.
-
-        A task that fails is reported as the trial's fault and stays unfinished in the log.
-        """
+        """Make a task the current one. A failing one is the trial's fault and stays unfinished."""
         self.current = (image_index, augmentation_index)
         try:
             self.log.begin(image_index, augmentation_index)

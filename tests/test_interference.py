@@ -8,7 +8,7 @@ import pytest
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.instruments.interference import ROUNDS, SETTLE_S
-from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS, make_loads
+from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
 from tests.helpers.small_jobs import run, small_job
@@ -57,11 +57,3 @@ def test_trial_that_records_no_tasks_has_no_turns(tmp_path: Path) -> None:
     outcome = run(STRATEGIES["interference"](), small_job(tmp_path, 2, trace=False))
     assert outcome.error is None
     assert all(len(log.tasks) == len(log.turns) == 0 for log in outcome.logs)
-
-
-def test_neighbour_loads_leave_no_files(tmp_path: Path) -> None:
-    loads = make_loads(tmp_path)
-    assert [IDLE, COPIES, *loads] == list(NEIGHBOURS)
-    for burst in loads.values():
-        burst()
-    assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,7 @@ def test_laps_fill_the_stages(log: FakeLog) -> None:
     log.tick(1)
     process = log.read()
     header = process.header
-    assert (header.role, header.os_threads, header.ready, header.ended) == (Role.WORKER, 3, 100, 106)
+    assert (header.role, header.opencv_threads, header.ready, header.ended) == (Role.WORKER, 1, 100, 106)
     assert header.unfinished_task is None
     columns = ["image_index", "augmentation_index", "start", "end", "read", "transform", "write"]
     assert process.tasks[columns].tolist() == [(4, 5, 100, 105, 2, 3, 0)]
@@ -201,7 +201,7 @@ def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
 
     def work() -> None:
         log = Log(tmp_path, Role.WORKER)
-        log.ready(1, 1)
+        log.ready(1)
         log.begin(0, 0)
         burn_until(0.1)
         log.lap(1)

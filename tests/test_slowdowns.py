@@ -15,7 +15,7 @@ from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, frames, interference
 from tests.helpers.trial_rows import repeated
 
-SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1, "writers": 1.0}
+SLOWER = {"copies": 1.5, "spinners": 1.0, "streamers": 1.4, "mappers": 1.1}
 
 
 def test_slowdown_is_against_idle_neighbours_of_the_same_round() -> None:

@@ -83,8 +83,8 @@ def parquet_of(columns: dict[str, list[int]]) -> bytes:
 
 def test_column_missing_in_an_older_file_is_null(tmp_path: Path) -> None:
     path = written(tmp_path)
-    pq.write_table(pq.read_table(path).drop_columns(["worker_threads"]), path)
-    assert store.read(tmp_path, "trials")["worker_threads"].isna().all()
+    pq.write_table(pq.read_table(path).drop_columns(["opencv_threads"]), path)
+    assert store.read(tmp_path, "trials")["opencv_threads"].isna().all()
 
 
 def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_instruments_are_measured_beside_a_cell(run_py: RunPy, tmp_path: Path) -
     assert tasks.groupby("trial_id").size().to_dict() == count
     turns = pd.read_parquet(tmp_path / "results" / "turns" / "adhoc")
     assert set(turns["trial_id"]) == {rows["trial_id"]["interference"]}
-    assert turns.groupby("round").size().to_dict() == {0: 7, 1: 7, 2: 7}
+    assert turns.groupby("round").size().to_dict() == {0: 6, 1: 6, 2: 6}
     assert sorted(turns["neighbour"].unique()) == sorted(NEIGHBOURS)
     assert (turns["wall_s"] > 0).all()
 

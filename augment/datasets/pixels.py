@@ -77,10 +77,7 @@ def load(path: Path) -> Pixels:
 
 
 def save(path: Path, pixels: Pixels) -> None:
-    """Write a picture in the format of the path's suffix (JPEG quality 95).
-
-    Raises ValueError if the format cannot hold the picture.
-    """
+    """Write a picture in the format of the path's suffix (JPEG quality 95). Raises ValueError."""
     encoded, data = cv2.imencode(path.suffix, pixels)
     if not encoded:
         raise ValueError(f"OpenCV cannot encode it as {path.suffix}")

@@ -31,10 +31,7 @@ class PoolStrategy(Strategy):
 def pool(
     job: Job, processes: int, initializer: Callable[..., None] = open_task_runner, argument: Any = Role.WORKER
 ) -> Iterator[Pool]:
-    """Yield a Pool whose processes have called `initializer(job, argument)`.
-
-    It is closed and joined, not terminated, so that each process completes its log.
-    """
+    """Yield a Pool whose processes called `initializer(job, argument)`; it ends with complete logs."""
     with job.runtime.context.Pool(processes, initializer, (job, argument)) as workers:
         yield workers
         workers.close()

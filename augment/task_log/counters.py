@@ -48,10 +48,7 @@ class Counters:
 
 
 def peak_rss_bytes() -> int:
-    """Return the most memory that this process has held.
-
-    `ru_maxrss` would include what ran in the process before an exec, such as a large parent.
-    """
+    """Return the most memory that this process has held since its exec, unlike `ru_maxrss`."""
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak
     return int(peak[1]) * 1024

@@ -43,7 +43,6 @@ class Header(NamedTuple):
     thread: int  # native id of the thread that does the work; the pid for the main one
     role: Role
     opencv_threads: int
-    os_threads: int
     peak_rss_bytes: int
     ready: float  # when it began to work
     ended: float  # when it ended of its own accord; 0 if it did not
@@ -71,7 +70,7 @@ class Turn(NamedTuple):
     first_task: int  # position of its first task in the log
 
 
-HEADER = struct.Struct("<9q5d64s")
+HEADER = struct.Struct("<8q5d64s")
 
 
 def is_sampled(image_index: Any, augmentation_index: Any) -> Any:

@@ -50,9 +50,9 @@ class Log:
         self.timing = False  # whether the transforms of the task under way are to be timed
         self._counters = Counters()
 
-    def ready(self, opencv_threads: int, os_threads: int) -> None:
+    def ready(self, opencv_threads: int) -> None:
         """Enter the header: this process begins to work now."""
-        facts = os.getpid(), get_native_id(), self.role, opencv_threads, os_threads
+        facts = os.getpid(), get_native_id(), self.role, opencv_threads
         self._header = Header(0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 

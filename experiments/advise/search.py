@@ -46,10 +46,7 @@ class Question:
     budget_s: float
 
     def sample(self, tasks: float) -> tuple[int, int]:
-        """Return the images, and the augmentations of each, of a sample of about so many tasks.
-
-        The augmentations are those asked for if that leaves MIN_IMAGES.
-        """
+        """Return images and augmentations of a sample of so many tasks: MIN_IMAGES, then those asked for."""
         fewest = min(MIN_IMAGES, int(tasks))
         images = max(1, min(len(self.pixels), max(fewest, round(tasks / self.n_augmentations))))
         return images, max(1, min(self.n_augmentations, ceil(tasks / images)))
@@ -176,10 +173,7 @@ class Search:
             self._launch([Order(each, *self._question.sample(tasks), CEILING_ROUNDS) for each in together])
 
     def _long_run(self) -> None:
-        """Measure the recommended candidate once on as many images as there is time for.
-
-        The rate of its command depends on the images.
-        """
+        """Measure the recommended candidate on as many images as fit; the rate depends on the images."""
         best = self._comparison.best
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
         images, augmentations = self._question.sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)

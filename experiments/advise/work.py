@@ -27,9 +27,7 @@ OUTPUTS = ("augmented", "augmented_again")  # folders that the command may write
 
 
 def advise(jobs: Sequence[Words], cells: Sequence[Cell], launch: Callable[[Sequence[Words]], None]) -> None:
-    """Search among jobs, given with their cells, and print and write the answer. Raises OptionError.
-
-    `launch` measures a batch of jobs."""
+    """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError."""
     begin_s = time.monotonic()
     work = Work(jobs, cells)
     work.write_candidates()

@@ -61,10 +61,7 @@ class Comparison:
         return sorted(cells, key=lambda each: (self.model.seconds(each), _order(each)))
 
     def rivals(self, slower: float) -> list[Candidate]:
-        """Return the candidates that may be faster than the best one, the fastest first.
-
-        They may be faster by more than a share `slower` of its time.
-        """
+        """Return candidates that may beat the best by more than a share `slower`, the fastest first."""
         best, model = self.best, self.model
         others = [each for each in self.bounds if each != best]
         level = 1 - 2 * (1 - LEVEL) / max(len(others), 1)  # one-sided, as in `best_set`
@@ -131,10 +128,7 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
 
 
 def fitted(ok: pd.DataFrame) -> BlockModel:
-    """Return the model of ok trials of candidates in their rounds.
-
-    The trials count as they come if a launcher gave each candidate rounds of its own.
-    """
+    """Return the model of ok trials in their rounds, or as they come if each candidate had its own rounds."""
     rounds = ok[["sweep", "round", *Candidate._fields]].drop_duplicates()
     if rounds.duplicated(["sweep", "round"]).any():
         return BlockModel.of(ok, names(ok))

@@ -43,10 +43,7 @@ def other_outputs(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def memory_growth(trials: pd.DataFrame, parts: DetailReader) -> float:
-    """Return the bytes by which the processes of the longest trials grow from task to task.
-
-    It is 0 unless most of the processes grow.
-    """
+    """Return the bytes from task to task by which most processes of the longest trials grow; else 0."""
     longest = trials[trials["tasks"] == trials["tasks"].max()]
     growths = [
         each for trial_id in longest["trial_id"] for each in _growths(parts.of("tasks", trial_id, RSS))

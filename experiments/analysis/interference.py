@@ -5,9 +5,7 @@ copies of it, or load one resource, in short turns in shuffled order.
 
     slowdown = seconds beside the neighbours / seconds beside idle ones of the same round of turns
 
-If copies slow the subject down, the workload contends. If spinners, which compute in the first cache, do as
-well, it contends for cores (clock, SMT); if streamers do and spinners do not, for memory or cache; if mappers
-do, for the kernel's page path. Ancestors: Mars et al., Bubble-Up, MICRO 2011; Bulej et al., Duet, ICPE 2020.
+Ancestors: Mars et al., Bubble-Up, MICRO 2011; Bulej et al., Duet, ICPE 2020.
 """
 
 from typing import Any

@@ -20,10 +20,7 @@ TASKS = 1000  # of each execution: 100 augmentations of each of 10 images
 
 
 def trials(experiment: str) -> pd.DataFrame:
-    """Return the printed seconds of `strong_scaling` or `weak_scaling` in the columns that `scaling` reads.
-
-    P_Q without saving, a dash in the study, is `not_applicable`.
-    """
+    """Return the printed seconds of an experiment as trials; a dash, P_Q not saving, is `not_applicable`."""
     printed = pd.read_csv(PUBLISHED / f"{experiment}.csv").assign(sweep="published", round=0, tasks=TASKS)
     return printed.assign(status=printed["wall_s"].isna().map({False: OK, True: NOT_APPLICABLE}))
 

@@ -59,10 +59,7 @@ class Recommendation:
 
 
 def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Recommendation:
-    """Return the recommendation of the newest search.
-
-    Raises RefusedError if its rows cannot carry one, and NoTrialsError if there are none.
-    """
+    """Return the recommendation of the newest search. Raises NoTrialsError, or RefusedError with a reason."""
     trials, asked = candidates.newest_search(trials, asked)
     comparison = _comparison(trials, parts, asked)
     best = comparison.best

@@ -33,10 +33,7 @@ Key = tuple[Any, ...]  # the cell of a model: the values of a point's key column
 
 
 def strong(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return points with speedup `S(P) = T(1) / T(P)`, efficiency `S(P) / P`, and ideal_s `T(1) / P`.
-
-    T(1) is the sequential time with the same saving flag.
-    """
+    """Return points with speedup T(1) / T(P), efficiency and ideal_s; T(1) is sequential, saving alike."""
     points, fits = summarise(trials, STRONG)
     base = keys(points, STRONG, **BASELINE)
     points["ideal_s"] = _seconds(fits, base) / points["workers"]
@@ -89,10 +86,7 @@ def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFram
 
 
 def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
-    """Return the fits to the ok trials with and without saving; their cells are the `keys`.
-
-    Raises NoTrialsError.
-    """
+    """Return the fits to ok trials by saving flag; their cells are the `keys`. Raises NoTrialsError."""
     require(trials)
     blocks = {flag: ok_trials(trials[trials["saving"] == flag]) for flag in (True, False)}
     return {flag: BlockModel.of(block, keys(block, key)) for flag, block in blocks.items()}

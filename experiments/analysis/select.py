@@ -97,10 +97,7 @@ def _is_of_older_cell(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[b
 
 
 def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
-    """Return the trials of every pipeline that may stand in one table, and those left out.
-
-    Each ablation counts as it was declared last. Raises NoTrialsError.
-    """
+    """Return trials of every pipeline for one table, each ablation as declared last. Raises NoTrialsError."""
     require(trials)
     selected = (select(block, STRONG) for _, block in trials.groupby(["pipeline", "ablation"]))
     blocks, left_out = zip(*selected, strict=True)

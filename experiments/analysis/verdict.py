@@ -1,14 +1,8 @@
-"""The verdict on each strategy at each worker count, by five rules.
+"""The verdict on each strategy at each worker count, by the five rules of docs/concepts.md.
 
-1. More workers than CPUs: the strategy is compared with itself at as many workers as CPUs, nothing else.
-2. `loss = 1 - T_possible / T`, where T_possible is the time of the ceiling (see `ceiling`). There is nothing
-   to gain if the high end of its interval is at most NEGLIGIBLE_LOSS, and a loss if the low end is above 0.
-   Else it is not decided.
-3. The time breakdown ranks suspects; it proves nothing.
-4. An ablation proves its cause if, in the same rounds, it at least halves the counter of the cause, saves
-   time with the Holm-adjusted low end above 0, and saves between half and one and a half times what the
-   breakdown said. That time is a loss even if the ceiling's copies share the cause.
-5. Else a cause is suspected, not shown.
+Rule 2: `loss = 1 - T_possible / T`, where T_possible is the time of the ceiling (see `ceiling`).
+Rule 4: a proof saves between half and one and a half times what the breakdown said. That time is a loss even
+if the ceiling's copies share the cause.
 """
 
 from collections.abc import Mapping
@@ -106,10 +100,7 @@ def _is_proof(cause: Cause, gain: Interval, ranking: Mean, before: Mean, after: 
 
 
 def decide(loss: Interval, rounds: int) -> tuple[str, float]:
-    """Return the verdict on a loss, and after how many rounds in all it should be decided.
-
-    The rounds are NaN if it is decided, or if nothing tells.
-    """
+    """Return the verdict on a loss, and the rounds in all that would decide it; NaN if decided or unknown."""
     if not loss.known:
         return NOT_DECIDED, nan
     if loss.high <= NEGLIGIBLE_LOSS:
@@ -127,10 +118,7 @@ def named_suspects(ranking: dict[str, float]) -> list[str]:
 
 
 def _ranking(mean: Mean, contended: Mean) -> dict[str, float]:
-    """Return every cause with its share of P T, the largest first.
-
-    A resource that `interference` measured replaces USER_CPU, a residual.
-    """
+    """Return causes and shares of P T, the largest first; a resource of `interference` replaces USER_CPU."""
     shares = {name: mean[name] for name in RANKED if name in mean}
     if measured := {cause: share for cause, share in contended.items() if cause in NAMED}:
         shares = {name: share for name, share in shares.items() if name != USER_CPU} | measured

@@ -60,25 +60,16 @@ class Results:
 
     @cached_property
     def comparable(self) -> tuple[pd.DataFrame, list[str]]:
-        """Return the comparable trials of every pipeline and ablation, and notes on those left out.
-
-        Raises NoTrialsError.
-        """
+        """Return the comparable trials, and notes on those left out. Raises NoTrialsError."""
         return _with_notes(*comparable(self.trials))
 
     @cached_property
     def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
-        """Return the comparable trials of the newest pipeline, and notes on those left out.
-
-        Raises NoTrialsError.
-        """
+        """Return the comparable trials of the newest pipeline, and notes. Raises NoTrialsError."""
         return _with_notes(*newest_pipeline(*comparable(self.trials)))
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
-        """Return the trials that `select` keeps, without interference, and notes on those left out.
-
-        The seconds of copies follow from their rate, in the column `model_s`.
-        """
+        """Return the trials that `select` keeps, without interference, with `model_s`, and notes."""
         trials, notes = _with_notes(*select(self.trials, axes))
         return with_model_seconds(trials[trials["strategy"] != Interference.name], self.parts), notes
 

@@ -33,10 +33,7 @@ def left_out_note(left_out: LeftOut) -> str:
 
 
 def written(number: float, form: str) -> str:
-    """Return a number in a format, and NaN as a dash.
-
-    The number is rounded to `steady` first, so that 37.5 is 38 on every processor.
-    """
+    """Return a number, rounded to `steady` first, in a format; NaN as a dash."""
     return DASH if math.isnan(number) else f"{steady(number):{form}}"
 
 

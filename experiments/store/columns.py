@@ -111,7 +111,6 @@ class Trial:
     outputs_digest: str | None = column("SHA-256 of names and contents; null if not all are written")
     opencv_threads: int | None = column("actual number of OpenCV threads in a worker (the largest)")
     start_method: str | None = column("actual start method of multiprocessing")
-    worker_threads: int | None = column("OS threads in a worker before its first task (the largest)")
 
     machine: str = column("fingerprint of the computer", ENVIRONMENT)
     node: str | None = column(

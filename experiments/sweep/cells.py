@@ -84,10 +84,7 @@ class SweepCell:
         return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
     def seconds_per_task(self) -> float:
-        """Return the mean of all ok trials, infinity if there are none.
-
-        Raises CellFailedError if a trial of it or of a companion failed in this sweep.
-        """
+        """Return the mean of ok trials, or infinity. Raises CellFailedError if one of this sweep failed."""
         if failures := [line for cell in (self, *self.companions) for line in cell.failures]:
             raise CellFailedError("; ".join(failures))
         ok = ok_rows(self.stored_rows)

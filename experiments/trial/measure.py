@@ -80,7 +80,6 @@ def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool) -> d
         "processes": len({header.process for header in headers}),
         "savers": sum(header.role is Role.SAVER for header in headers) or None,
         "opencv_threads": max(header.opencv_threads for header in workers),
-        "worker_threads": max(header.os_threads for header in workers),
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
     }
     return columns | _output_columns(job.workload, complete)

@@ -24,7 +24,7 @@ class FakeLog(Log):
     ) -> None:
         self.folder, self.fake_clock = folder, clock or FakeClock()
         super().__init__(folder, role, recording, self.fake_clock)
-        self.ready(opencv_threads=1, os_threads=3)
+        self.ready(opencv_threads=1)
 
     def tick(self, seconds: float) -> None:
         """Let so many seconds pass."""

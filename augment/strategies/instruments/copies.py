@@ -37,10 +37,7 @@ def _work(runner: TaskRunner, number: int, barrier: Barrier) -> None:
 
 @contextmanager
 def separate_outputs(job: Job) -> Iterator[list[Job]]:
-    """Yield the job of each worker: the first saves to the job's folder, the others below it.
-
-    The folders of the others are removed at the end.
-    """
+    """Yield each worker's job: all but the first save below its folder, where they are removed at the end."""
     output = job.workload.output
     if output is None:
         yield [job] * job.workers

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import mmap
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from augment.strategies.instruments.copies import rotate
 from augment.task_runner import TaskRunner
 from augment.workload import Task
 
 IDLE, COPIES = "idle", "copies"
-NEIGHBOURS = (IDLE, COPIES, "spinners", "streamers", "mappers", "writers")  # their names in the records
+NEIGHBOURS = (IDLE, COPIES, "spinners", "streamers", "mappers")  # their names in the records
 Turn = tuple[str, Sequence[Task]]  # one of NEIGHBOURS, and the tasks of the subject
-Burst = Callable[[], object]  # some milliseconds of a load
 
 SPIN_SUMS = 200
 STREAMED_BYTES = 192 * 1024 * 1024  # of a neighbour, in two arrays: far more than most last caches
 SLICE_BYTES = 8 * 1024 * 1024  # of each array in a burst
 MAPPED_BYTES = 24 * 1024 * 1024
-WRITTEN_FILES, FILE_BYTES = 20, 16 * 1024
 
 
 def do_turns(runner: TaskRunner, number: int, subject: Connection[None, Turn | None]) -> None:
     """Follow the turns of the subject until it sends None. An error in any turn is the trial's fault."""
-    loads = make_loads(runner.job.workload.output)
+    loads = dict(zip(NEIGHBOURS[2:], (_spin, _streamer(), _map_pages), strict=True))
     runner.run_tasks([(0, 0)])  # warms up
     while turn := subject.recv():
         mode, block = turn
@@ -40,19 +36,13 @@ def do_turns(runner: TaskRunner, number: int, subject: Connection[None, Turn | N
                 burst()
 
 
-def make_loads(folder: Path | None) -> dict[str, Burst]:
-    """Return the four loads by name. The writers' files go to `folder`; None: the system's."""
-    loads = (_spin, _streamer(), _map_pages, partial(_write_files, folder))
-    return dict(zip(NEIGHBOURS[2:], loads, strict=True))
-
-
 def _spin() -> None:
     """Load the core's execution units and its clock: compute in the first cache."""
     for _time in range(SPIN_SUMS):
         sum(range(1000))
 
 
-def _streamer() -> Burst:
+def _streamer() -> Callable[[], object]:
     """Return a load on memory bandwidth and the last cache: a copy between arrays touched beforehand.
 
     A plain copy may go past the caches and spare itself a third of the traffic; a scaled one does not.
@@ -78,12 +68,3 @@ def _map_pages() -> None:
         pages = np.frombuffer(fresh, np.uint8)[:: mmap.PAGESIZE]
         pages[:] = 1
         del pages  # a map cannot be closed while an array refers to it
-
-
-def _write_files(folder: Path | None) -> None:
-    """Load the file system: write and remove small files."""
-    content = bytes(FILE_BYTES)
-    for _time in range(WRITTEN_FILES):
-        with tempfile.NamedTemporaryFile(dir=folder) as file:
-            file.write(content)
-            file.flush()

@@ -15,7 +15,7 @@ from experiments.report.texts import percent, pluralise, with_interval, with_or_
 NOTE = (
     "Slowdown: seconds of the same tasks beside busy neighbours / beside idle ones, with the 95 % interval "
     "over the rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch "
-    "fresh pages, writers write small files."
+    "fresh pages."
 )
 NO_CONTENTION = f"no single resource shows a contention of {percent(MIN_SLOWDOWN - 1)} or more"
 PLACE = ["saving", "workers"]
@@ -27,8 +27,7 @@ AXIS = "time beside busy neighbours\n/ time beside idle ones"
     "interference",
     "diagnose",
     chapter="CPU or memory",
-    words="How much longer a task takes beside neighbours that compute, copy memory, touch fresh pages or "
-    "write files.",
+    words="How much longer a task takes beside neighbours that compute, copy memory or touch fresh pages.",
     order=60,
 )
 def interference(results: Results) -> Outputs:
