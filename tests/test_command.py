@@ -62,6 +62,16 @@ def test_command_names_the_config_folder_of_the_user(run_py: RunPy, tmp_path: Pa
     assert "pipeline.transforms" not in command
 
 
+def test_command_has_the_value_of_an_environment_variable(
+    run_py: RunPy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", str(tmp_path / "it's here"))
+    for words in (SMALL, ("-m", *SMALL, "seed=1,2")):
+        assert run_py(*words, "cache_dir=${oc.env:PLACE}").status == 0
+    commands = store.read(tmp_path / "results" / "trials", "trials")["command"]
+    assert [f'cache_dir="{tmp_path}/it\'s here"' in shlex.split(each) for each in commands] == [True] * 3
+
+
 def test_words_of_a_command_are_replaced_by_their_option() -> None:
     words = replaced(["strategy=p1", "+workers=2", "seed=1"], workers=4, output_dir="für uns")
     assert command(words) == """python run.py strategy=p1 seed=1 workers=4 'output_dir="für uns"'"""

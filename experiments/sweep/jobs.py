@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from augment.options import OptionError
-from experiments.config.cell import Cell
+from experiments.config.cell import Cell, text
 from experiments.config.cli import plain_errors
 from experiments.machine.environment import usable_cpus
 from experiments.sweep.results_lock import prepare
@@ -76,7 +76,12 @@ def cell_of(job: DictConfig) -> Cell:
 def _cell(options: DictConfig, hydra: Any) -> Cell:
     sources = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     folders = [word for path in sources for word in ("--config-dir", str(path))]
-    return Cell.of(options, dict(hydra.runtime.choices), [*folders, *hydra.overrides.task])
+    given: Any = OmegaConf.to_container(hydra.overrides.task)  # not resolved
+    words = [  # a variable may have another value when the recorded command is given again
+        f"{name}={text(OmegaConf.select(options, name))}" if "oc.env" in value else name + equals + value
+        for name, equals, value in (word.partition("=") for word in given)
+    ]
+    return Cell.of(options, dict(hydra.runtime.choices), [*folders, *words])
 
 
 def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:

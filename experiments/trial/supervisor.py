@@ -121,10 +121,7 @@ def _end(process: Process, folder: Path) -> None:
 
 
 def _family(process: Process, folder: Path) -> dict[psutil.Process, bool]:
-    """Return a trial's living processes, those of its session or (Ray's) with its TMPDIR.
-
-    The value is true for the resource tracker of multiprocessing.
-    """
+    """Return a trial's living processes, by session or (Ray's) TMPDIR; True marks a resource tracker."""
     process.poll()  # reaps the trial's own process if it has ended
     mark = f"TMPDIR={folder}\0".encode()
     family = {}
