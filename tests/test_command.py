@@ -67,9 +67,10 @@ def test_command_has_the_value_of_an_environment_variable(
 ) -> None:
     monkeypatch.setenv("PLACE", str(tmp_path / "it's here"))
     for words in (SMALL, ("-m", *SMALL, "seed=1,2")):
-        assert run_py(*words, "cache_dir=${oc.env:PLACE}").status == 0
+        assert run_py(*words, "++cache_dir=${oc.env:PLACE}", "hydra.run.dir=${oc.env:PLACE}").status == 0
     commands = store.read(tmp_path / "results" / "trials", "trials")["command"]
-    assert [f'cache_dir="{tmp_path}/it\'s here"' in shlex.split(each) for each in commands] == [True] * 3
+    assert [f'++cache_dir="{tmp_path}/it\'s here"' in shlex.split(each) for each in commands] == [True] * 3
+    assert not commands.str.contains("null").any(), "an option of Hydra's own keeps its words"
 
 
 def test_words_of_a_command_are_replaced_by_their_option() -> None:

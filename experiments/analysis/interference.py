@@ -13,13 +13,12 @@ from typing import Any
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
-from augment.strategies.instruments.neighbours import NEIGHBOURS
+from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel
 from experiments.store.files import DetailReader
 
-IDLE, COPIES = "idle", "copies"
 COLUMNS = ["workers", "neighbour", "slowdown", "low", "high", "saving"]
 MIN_SLOWDOWN = 1.05  # a smaller one is none
 PAGES = "the kernel's page path"

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from augment.strategies.instruments.neighbours import COPIES
 from augment.strategies.pool import P1, P2
 from augment.strategies.queue import PQ
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import MEMORY
 from experiments.analysis.costs import STAGE_COLUMNS
-from experiments.analysis.interference import COPIES, contended_resources, slowdowns
+from experiments.analysis.interference import contended_resources, slowdowns
 from experiments.analysis.scaling import Key, keys, weak
 from experiments.analysis.select import STRONG, WEAK, comparable, newest_pipeline, ok_trials, recorded, select
 from experiments.analysis.statistics import BlockModel, Estimate, Interval, interval_columns

@@ -75,13 +75,13 @@ def cell_of(job: DictConfig) -> Cell:
 
 def _cell(options: DictConfig, hydra: Any) -> Cell:
     sources = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
-    folders = [word for path in sources for word in ("--config-dir", str(path))]
+    words = [word for path in sources for word in ("--config-dir", str(path))]
     given: Any = OmegaConf.to_container(hydra.overrides.task)  # not resolved
-    words = [  # a variable may have another value when the recorded command is given again
-        f"{name}={text(OmegaConf.select(options, name))}" if "oc.env" in value else name + equals + value
-        for name, equals, value in (word.partition("=") for word in given)
-    ]
-    return Cell.of(options, dict(hydra.runtime.choices), [*folders, *words])
+    for name, equals, value in (word.partition("=") for word in given):
+        # A variable may have another value when the recorded command is given again.
+        known = OmegaConf.select(options, name.lstrip("+")) if "oc.env" in value else None
+        words.append(name + equals + (value if known is None or OmegaConf.is_config(known) else text(known)))
+    return Cell.of(options, dict(hydra.runtime.choices), words)
 
 
 def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
