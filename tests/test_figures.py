@@ -19,7 +19,7 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import CEILING, GREY, PUBLISHED, Chart, dot_figure, look
+from experiments.report.charts import CEILING, GREY, LOOKS, PUBLISHED, Chart, dot_figure, look
 from experiments.report.sections.scaling import scaling_figure
 from experiments.store.columns import FAILED
 from tests.helpers.stored_results import shown, stored
@@ -101,6 +101,7 @@ def test_workers_are_integers_on_a_binary_axis() -> None:
 
 def test_strategies_have_distinct_colours_and_an_unknown_one_is_grey() -> None:
     assert len({look(name)["color"] for name in STRATEGIES}) == len(STRATEGIES)
+    assert {*LOOKS} <= {*STRATEGIES}
     assert look("p1") == {"color": "#0072B2", "marker": "o"}
     assert look("claim")["color"] == GREY
 

@@ -19,7 +19,7 @@ from augment.options import OptionError, determining
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance, environment
 from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, digest_of, identity
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, TABLES, digest_of, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
 from experiments.sweep.results_lock import exclusive_use
@@ -29,7 +29,6 @@ Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
 UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
 LIBRARY = "albumentations."  # its version is a column; other classes count by their source
-PLANNED = ("experiment", "pipeline", "runtime_name", "command", "cell")  # columns of a sweep's plan
 
 
 class SweepCell:
@@ -110,7 +109,8 @@ class SweepCell:
 
     def plan(self, target: int) -> Row:
         """Return its row in the plan of a sweep after which it has `target` ok trials."""
-        planned = {name: self._planned[name] for name in PLANNED}
+        names = {column.name for column in TABLES["plans"]} & self._planned.keys()
+        planned = {name: self._planned[name] for name in names}
         return planned | {"label": self.cell.label, "trials": target}
 
     def measure(self, sweep: str, number: int, target: int) -> Row | None:

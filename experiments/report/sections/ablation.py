@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
+from experiments.analysis.ablation import AA_ROUNDS, GAIN, POINT, aa_comparisons, gains
 from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
 from experiments.report.charts import Chart, dot_figure
@@ -51,7 +51,7 @@ def ablation(results: Results) -> Outputs:
     yield stem, text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
     point = saved["strategy"].map(label) + ", " + saved["workers"].astype(str) + " workers, "
     places = pd.DataFrame({"panel": point + saved["saving"].map(with_or_without), "row": saved["ablation"]})
-    percents = 100 * saved[["gain", "low", "high"]]
+    percents = 100 * saved[GAIN]
     yield "time_saved", Chart(dot_figure(TITLE, places.assign(mark=""), percents, AXIS, 0), saved)
 
 
