@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from errno import EIO, ENOENT
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, overload
 
 from augment.options import OptionError
 
@@ -89,14 +90,24 @@ def _remote(place: Path) -> Iterator[tuple[Any, str]]:
         raise OSError(EIO, f"{type(error).__name__}: {error}", str(place)) from error
 
 
-class FolderFiles(Sequence[Path]):
-    """Files of one folder in order, held by name: 100,000 paths would take 50 MB in every process."""
+@dataclass(frozen=True)
+class InputFiles(Sequence[Path]):
+    """Files below one folder in order, held by name: 100,000 paths would take 50 MB in every process."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._folder, self._names = files[0].parent, [file.name for file in files]
+    root: Path  # a folder or an address
+    names: Sequence[str]  # relative to it, with slashes
+
+    def subset(self, indices: Iterable[int]) -> InputFiles:
+        """Return the files with these indices, in the order of the indices."""
+        return InputFiles(self.root, [self.names[index] for index in indices])
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
-    def __getitem__(self, number: Any) -> Any:
-        return self._folder / self._names[number]
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+    @overload
+    def __getitem__(self, number: slice) -> InputFiles: ...
+    def __getitem__(self, number: int | slice) -> Path | InputFiles:
+        names = self.names[number]
+        return self.root / names if isinstance(names, str) else InputFiles(self.root, names)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from augment.datasets.base import DatasetError
 from augment.datasets.folder import Folder
 from augment.datasets.photos import PHOTOS, Photos, photo_folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
+from augment.filesystem import InputFiles
 from augment.workload import Workload
 
 relaxed = settings(max_examples=40)
@@ -28,7 +30,7 @@ def read(path: Path) -> pixels.Pixels:
     return image
 
 
-def contents(files: list[Path]) -> list[bytes]:
+def contents(files: Iterable[Path]) -> list[bytes]:
     return [file.read_bytes() for file in files]
 
 
@@ -50,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 @both
 def test_dataset_gives_the_same_files_in_any_cache_and_reuses_them(name: str, tmp_path: Path) -> None:
-    def files(cache: str) -> list[Path]:
+    def files(cache: str) -> InputFiles:
         return DATASETS[name]().files(8, (70, 20), 7, tmp_path / cache)
 
     first, second = files("one"), files("two")

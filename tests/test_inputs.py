@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
+from upath import UPath
 
-from augment.filesystem import FolderFiles
+from augment.filesystem import InputFiles
 from experiments.sweep.inputs import inputs_digest, stratified_sample
 from experiments.sweep.vetting import pixel_count
 
@@ -62,20 +63,20 @@ def test_digest_covers_unreadable_files_without_waiting(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> InputFiles:
     """Make a hundred images of 100, 99, … 1 pixels, so that names and sizes have different orders."""
     folder = tmp_path_factory.mktemp("images")
-    paths = [folder / f"{number:03}.png" for number in range(100)]
-    for number, path in enumerate(paths):
+    files = InputFiles(folder, [f"{number:03}.png" for number in range(100)])
+    for number, path in enumerate(files):
         Image.new("RGB", (100 - number, 1)).save(path)
-    return paths
+    return files
 
 
 @settings(max_examples=30)
 @given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
-def test_sample_holds_one_image_of_each_size_range(files: list[Path], count: int, seed: int) -> None:
+def test_sample_holds_one_image_of_each_size_range(files: InputFiles, count: int, seed: int) -> None:
     sample = stratified_sample(files, count, seed)
-    assert sample == sorted(sample), "in the order of the folder"
+    assert sample.names == sorted(sample.names), "in the order of the folder"
     sizes = sorted(pixel_count(path) for path in sample)
     assert len(set(sizes)) == count
     for rank, pixels in enumerate(sizes):
@@ -84,11 +85,11 @@ def test_sample_holds_one_image_of_each_size_range(files: list[Path], count: int
 
 
 @pytest.mark.parametrize("count", [None, 100, 1000])
-def test_sample_is_everything_if_count_is_not_smaller(files: list[Path], count: int | None) -> None:
+def test_sample_is_everything_if_count_is_not_smaller(files: InputFiles, count: int | None) -> None:
     assert stratified_sample(files, count, 0) == files
 
 
-def test_sample_changes_with_the_seed(files: list[Path]) -> None:
+def test_sample_changes_with_the_seed(files: InputFiles) -> None:
     assert stratified_sample(files, 10, 0) != stratified_sample(files, 10, 1)
 
 
@@ -97,19 +98,21 @@ def test_file_without_an_image_has_size_0(tmp_path: Path) -> None:
     assert pixel_count(tmp_path / "broken.jpg") == pixel_count(tmp_path / "missing.jpg") == 0
 
 
-PATHS = [Path("/photos", name) for name in ("a.png", "b c.jpg", "\udcff.png", "é.png")]
+NAMES = ["a.png", "b c.jpg", "cats/\udcff.png", "é.png"]
 
 
-def test_files_behave_as_the_sequence_of_their_paths() -> None:
-    files = FolderFiles(PATHS)
-    assert list(files) == PATHS
+@pytest.mark.parametrize("root", [Path("/photos"), UPath("memory://photos")])
+def test_files_behave_as_the_sequence_of_their_paths(root: Path) -> None:
+    files = InputFiles(root, NAMES)
+    assert list(files) == [root / name for name in NAMES]
     assert len(files) == 4
-    assert files[-1] == PATHS[-1]
-    assert list(pickle.loads(pickle.dumps(files))) == PATHS
+    assert files[-1] == root / "é.png"
+    assert list(files[1:3]) == list(files.subset([1, 2])) == [root / "b c.jpg", root / "cats/\udcff.png"]
+    assert pickle.loads(pickle.dumps(files)) == files
     with pytest.raises(IndexError):
         files[4]
 
 
 def test_hundred_thousand_files_pickle_in_3_mb() -> None:
-    files = FolderFiles([Path("/photos") / f"image_{number:06}.png" for number in range(100_000)])
+    files = InputFiles(Path("/photos"), [f"image_{number:06}.png" for number in range(100_000)])
     assert len(pickle.dumps(files)) < 3_000_000

@@ -11,6 +11,7 @@ import pytest
 
 from augment.datasets.base import Size
 from augment.datasets.synthetic import Synthetic
+from augment.filesystem import InputFiles
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.base import Strategy
@@ -28,7 +29,7 @@ IMAGE = 2000 * 1000 * 3
 
 
 def images(suffixes: Sequence[str], *sizes: Size) -> Vetted:
-    return Vetted(tuple(Path(f"image{suffix}") for suffix in suffixes), sizes, {})
+    return Vetted(InputFiles(Path(), [f"image{suffix}" for suffix in suffixes]), sizes, {})
 
 
 PAPER = images([".jpg"] * 10, *[(2000, 1000)] * 10)

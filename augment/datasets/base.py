@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+from augment.filesystem import InputFiles
 from augment.options import OptionError
 
 Size = tuple[int, int]  # width, height in pixels
@@ -24,7 +25,7 @@ class Dataset(ABC):
         """Raise DatasetError, quickly and without writing, if these options cannot work."""
 
     @abstractmethod
-    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
+    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the input files in order; make missing ones in `cache`. Raises DatasetError.
 
         Without `n_images`, these are all there are; without `size`, each image has its own.
@@ -43,7 +44,7 @@ def printable(path: str | Path) -> str:
 
 def cached(
     cache: Path, kind: str, names: list[str], size: Size | None, seed: int, make: Callable[[Path, int], None]
-) -> list[Path]:
+) -> InputFiles:
     """Return files of these names in a folder of `cache`; if it is missing, `make` writes each file.
 
     The folder is filled under another name and renamed, so that a kill or a second sweep leaves no half.
@@ -66,4 +67,4 @@ def cached(
                 raise DatasetError(f"cache_dir={printable(cache)}: {reason}") from error
         except ValueError as error:
             raise DatasetError(f"image_size={size_text(size)}: {error}; give another size") from error
-    return [folder / name for name in names]
+    return InputFiles(folder, names)

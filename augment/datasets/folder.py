@@ -6,7 +6,7 @@ from errno import ENOENT, ENOTDIR
 from pathlib import Path
 
 from augment.datasets.base import Dataset, DatasetError, Size, printable, size_text
-from augment.filesystem import file_sizes, is_local, location
+from augment.filesystem import InputFiles, file_sizes, is_local, location
 from augment.options import setting
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -31,7 +31,7 @@ class Folder(Dataset):
             )
         self._images()
 
-    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
+    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the first `n_images` of the folder; needs neither `seed` nor `cache`."""
         images = self._images()
         if n_images is not None and n_images > len(images):
@@ -39,7 +39,7 @@ class Folder(Dataset):
             raise DatasetError(f"n_images={n_images}: {held}; give at most that, or none for all")
         return images[:n_images]
 
-    def _images(self) -> list[Path]:
+    def _images(self) -> InputFiles:
         option, advice = f"dataset.path={printable(self.path)}", "give a folder of .jpg, .jpeg or .png images"
         folder = location(self.path)
         try:
@@ -53,4 +53,4 @@ class Folder(Dataset):
         images = [name for name in names if name.lower().endswith(SUFFIXES) and name.lower() not in SUFFIXES]
         if not images:
             raise DatasetError(f"{option}: no images in it; {advice}")
-        return [folder / name for name in sorted(images, key=os.fsencode)]
+        return InputFiles(folder, sorted(images, key=os.fsencode))

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from augment.datasets.base import Dataset, DatasetError, Size, cached
+from augment.filesystem import InputFiles
 
 # Those that `skimage/data/_fetchers.py` notes as public domain or CC0; docs/images.md has their sources.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
@@ -27,7 +28,7 @@ class Photos(Dataset):
     def check(self, size: Size | None) -> None:
         self._originals()
 
-    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
+    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return `n_images` photos (default: each once); without `size` the originals byte for byte."""
         originals = self._originals()
 

@@ -1,13 +1,14 @@
 """Pixels of datasets: uint8 arrays, height x width x 3, channels in OpenCV's order (BGR)."""
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.images import decode
+from augment.image_file import read_image
 
 Pixels = NDArray[np.uint8]
 
@@ -73,7 +74,7 @@ def _mirrored(have: int, want: int) -> NDArray[np.intp]:
 
 def load(path: Path) -> Pixels:
     """Return the picture in a file. Raises ImageError, OSError."""
-    return decode(path)[:, :, ::-1]
+    return read_image(path, sys.maxsize).pixels[:, :, ::-1]
 
 
 def save(path: Path, pixels: Pixels) -> None:

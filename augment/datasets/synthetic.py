@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from augment.datasets.base import Dataset, DatasetError, Size, cached, size_text
+from augment.filesystem import InputFiles
 from augment.options import option
 
 
@@ -30,7 +31,7 @@ class Synthetic(Dataset):
     pattern: Pattern = option("checkerboard is the study's 10 x 10 boards", Pattern.checkerboard)
     format: Format = option("file format of inputs and so of outputs", Format.jpg)
 
-    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> list[Path]:
+    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return `n_images` (default 10) images of `size`, which is required."""
         if size is None:
             raise DatasetError("image_size=null: synthetic images need a size; give one, like 500x250")

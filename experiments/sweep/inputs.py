@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from augment.filesystem import InputFiles
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
 from experiments.sweep.vetting import NotRegularError, Vetted, open_input, pixel_count, usable
@@ -21,7 +22,7 @@ T = TypeVar("T")
 class Inputs:
     """The image files of a cell, bad ones among them."""
 
-    files: tuple[Path, ...]
+    files: InputFiles
 
     @cached_property
     def columns(self) -> dict[str, Any]:
@@ -31,7 +32,8 @@ class Inputs:
     @property
     def folders(self) -> set[Path]:
         """The folders that hold the files."""
-        return {path.parent.resolve() for path in self.files}
+        parents = {name.rpartition("/")[0] for name in self.files.names}
+        return {(self.files.root / parent).resolve() for parent in parents}
 
 
 class Inventory:
@@ -82,7 +84,8 @@ def _images_key(config: Config) -> str:
 def _inputs(config: Config) -> Inputs:
     cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
     listed = config.dataset.files(config.n_images, config.size(), config.seed, cache.expanduser())
-    return Inputs(tuple(stratified_sample([path.absolute() for path in listed], config.sample, config.seed)))
+    files = InputFiles(listed.root.absolute(), listed.names)
+    return Inputs(stratified_sample(files, config.sample, config.seed))
 
 
 def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -> None:
@@ -94,15 +97,15 @@ def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -
         raise OptionError(f"on_bad_image=fail: {bad}; on_bad_image=skip leaves them out: {listed}")
 
 
-def stratified_sample(files: Sequence[Path], count: int | None, seed: int) -> list[Path]:
+def stratified_sample(files: InputFiles, count: int | None, seed: int) -> InputFiles:
     """Return at most `count` files in their order, one drawn from each of `count` strata of pixel counts."""
     if count is None or count >= len(files):
-        return list(files)
+        return files
     pixels = pixel_counts(files)
     by_pixels = sorted(range(len(files)), key=pixels.__getitem__)
     random, ends = Random(seed), [k * len(files) // count for k in range(count + 1)]
     chosen = [random.choice(by_pixels[ends[k] : ends[k + 1]]) for k in range(count)]
-    return [files[index] for index in sorted(chosen)]
+    return files.subset(sorted(chosen))
 
 
 def pixel_counts(files: Sequence[Path]) -> list[int]:

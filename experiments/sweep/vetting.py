@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +16,7 @@ from PIL import Image
 
 from augment.datasets.base import Size
 from augment.declaration import construct, leaves
-from augment.filesystem import is_local, read_bytes
+from augment.filesystem import InputFiles, is_local, read_bytes
 from augment.images import ImageError, decode_bytes
 from augment.workload import Workload
 from experiments.machine.environment import usable_cpus
@@ -36,7 +36,7 @@ class NotRegularError(ImageError):
 class Vetted:
     """The files that can be augmented, in their order, with decoded sizes, and the reasons for the others."""
 
-    good: tuple[Path, ...]
+    good: InputFiles
     sizes: tuple[Size, ...]  # width and height in pixels
     bad: dict[str, str]  # reasons by file name, which keeps its surrogate escapes
 
@@ -44,7 +44,7 @@ class Vetted:
         """Return the columns of a trial that describe the augmented images."""
         width, height = self.sizes[0] if len(set(self.sizes)) == 1 else (None, None)
         return {
-            "inputs": str(self.good[0].parent),
+            "inputs": str(self.good.root),
             "width": width,
             "height": height,
             "n_images": len(self.good),
@@ -54,7 +54,7 @@ class Vetted:
 
 
 def usable(
-    files: Sequence[Path],
+    files: InputFiles,
     max_pixels: int,
     output: Path | None = None,
     n_augmentations: int = 1,
@@ -73,10 +73,10 @@ def usable(
         )
 
     with ThreadPool(usable_cpus()) as pool:  # OpenCV decodes without the GIL
-        outcomes = dict(zip(files, pool.map(vet, files), strict=True))
-    sizes = {file: outcome for file, outcome in outcomes.items() if isinstance(outcome, tuple)}
-    bad = {file.name: outcome for file, outcome in outcomes.items() if isinstance(outcome, str)}
-    return Vetted(tuple(sizes), tuple(sizes.values()), bad)
+        outcomes = dict(zip(files.names, pool.map(vet, files), strict=True))
+    sizes = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, tuple)}
+    bad = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
+    return Vetted(InputFiles(files.root, list(sizes)), tuple(sizes.values()), bad)
 
 
 def name_problem(file: Path, output: Path | None, n_augmentations: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from augment.filesystem import FolderFiles, file_sizes, is_local, read_bytes
+from augment.filesystem import InputFiles, file_sizes, is_local, read_bytes
 from augment.task_log.layout import Role
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
@@ -34,7 +34,7 @@ class Measurement:
     findings: list[str] = field(default_factory=list)
 
 
-def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
+def measure(cell: Cell, images: InputFiles, trial_id: str) -> Measurement:
     """Run one trial of a cell on these images. Raises OSError."""
     config, place = cell.config, cell.config.output_place
     complete = config.strategy.complete
@@ -54,13 +54,13 @@ def measure(cell: Cell, images: Sequence[Path], trial_id: str) -> Measurement:
     return Measurement(columns, detail_tables(outcome, trial_id, config.saving, complete), findings)
 
 
-def workload(cell: Cell, images: Sequence[Path], output: Path | None) -> Workload:
+def workload(cell: Cell, images: InputFiles, output: Path | None) -> Workload:
     """Return the cell's work on these images."""
     config = cell.config
-    return Workload(FolderFiles(images), config.n_augmentations, config.pipeline, config.seed, output)
+    return Workload(images, config.n_augmentations, config.pipeline, config.seed, output)
 
 
-def _job(cell: Cell, images: Sequence[Path], folder: Path, output: Path) -> Job:
+def _job(cell: Cell, images: InputFiles, folder: Path, output: Path) -> Job:
     config = cell.config
     (folder / "logs").mkdir()
     work = workload(cell, images, output if config.saving else None)

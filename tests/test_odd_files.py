@@ -1,4 +1,4 @@
-"""A folder of odd files: each is decoded as Pillow decodes it, or listed with its reason."""
+"""Odd files: each is decoded as Pillow decodes it, or refused with its reason."""
 
 import io
 import os
@@ -6,6 +6,8 @@ import socket
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from errno import EMFILE
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from augment.datasets.pixels import noise
-from augment.images import decode
-from experiments.sweep.vetting import Vetted, name_problem, usable
+from augment.image_file import BadImageError, has_end, read_image
 
 MOST = 70_000
 WIDTH, HEIGHT = 32, 24
@@ -112,8 +113,8 @@ def test_good_image_is_decoded_as_pillow_does(name: str, tmp_path: Path) -> None
         image.load()
         image.apply_transparency()  # as alpha, which `convert` then drops
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB")).astype(int)
-    pixels = decode(path)
-    assert usable([path], MOST).sizes == ((pixels.shape[1], pixels.shape[0]),)
+    pixels, warnings = read_image(path, MOST)
+    assert warnings == (("alpha is dropped",) if "alpha" in name or "transparent" in name else ())
     assert pixels.dtype == np.uint8
     assert pixels.shape == expected.shape
     cmyk = "cmyk" in name or "ycck" in name  # the two round differently
@@ -122,12 +123,25 @@ def test_good_image_is_decoded_as_pillow_does(name: str, tmp_path: Path) -> None
 
 def test_high_byte_of_16_bits_counts(tmp_path: Path) -> None:
     (path := tmp_path / "a.png").write_bytes(saved(Image.fromarray(GRAY16)))
-    assert np.array_equal(decode(path), np.dstack([GRAY16 >> 8] * 3))
+    assert np.array_equal(read_image(path, MOST).pixels, np.dstack([GRAY16 >> 8] * 3))
     path.write_bytes(by_opencv(COLOUR16))
-    assert np.array_equal(decode(path)[:, :, ::-1], COLOUR16[:, :, :3] >> 8)
+    assert np.array_equal(read_image(path, MOST).pixels[:, :, ::-1], COLOUR16[:, :, :3] >> 8)
 
 
-# Listed
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_12_bit_data_in_16_bits_are_warned_of(kind: str, tmp_path: Path) -> None:
+    (path := tmp_path / "a.png").write_bytes(saved(Image.fromarray(GRAY16 >> 4), kind))
+    (warning,) = read_image(path, MOST).warnings
+    assert warning == "16 bits a channel hold 12-bit data at most: it comes out dark"
+
+
+# Refused
+
+
+def reason(path: Path, max_pixels: int = MOST) -> str:
+    with pytest.raises(BadImageError) as error:
+        read_image(path, max_pixels)
+    return str(error.value)
 
 
 def place(content: bytes) -> Callable[[Path], object]:
@@ -150,6 +164,7 @@ def damaged_png() -> bytes:
 
 HALF = len(DETAILED) // 2
 NO_HEADER, UNDECODED = "no whole header of a known image format", "OpenCV cannot decode it"
+TRUNCATED = "truncated: no end marker"
 TOO_MANY = f"pixels are more than max_image_pixels={MOST}"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "directory.jpg": (Path.mkdir, "not a regular file: a directory"),
@@ -161,17 +176,17 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing.jpg": (lambda path: None, "no such file or directory"),
     "empty.jpg": (place(b""), "empty"),
     "text.png": (place(b"no picture\n"), NO_HEADER),
-    "header-only.png": (place(PNG[:20]), NO_HEADER),
+    "header-only.png": (place(PNG[:20]), TRUNCATED),
     "postscript.jpg": (place(saved(PICTURE, "EPS")), NO_HEADER),
-    "truncated.jpg": (place(DETAILED[:HALF]), UNDECODED),
-    "truncated-progressive.jpg": (place(saved(PICTURE, "JPEG", progressive=True)[:-50]), UNDECODED),
-    "truncated.png": (place(PNG[: len(PNG) // 2]), UNDECODED),
-    "truncated-webp.png": (place(saved(PICTURE, "WEBP", lossless=True)[:-50]), NO_HEADER),
-    "truncated-bmp.png": (place(saved(PICTURE, "BMP")[:-50]), UNDECODED),
+    "truncated.jpg": (place(DETAILED[:HALF]), TRUNCATED),
+    "truncated-progressive.jpg": (place(saved(PICTURE, "JPEG", progressive=True)[:-50]), TRUNCATED),
+    "truncated.png": (place(PNG[: len(PNG) // 2]), TRUNCATED),
+    "truncated-webp.png": (place(saved(PICTURE, "WEBP", lossless=True)[:-50]), TRUNCATED),
+    "truncated-bmp.png": (place(saved(PICTURE, "BMP")[:-50]), TRUNCATED),
     "truncated-tiff.png": (place(saved(PICTURE, "TIFF")[:-50]), UNDECODED),
-    "without-end.png": (place(PNG[:-12]), UNDECODED),
+    "without-end.png": (place(PNG[:-12]), TRUNCATED),
     "bit-flipped.png": (place(damaged_png()), UNDECODED),
-    "nothing-wide.png": (place(png_of_size(0, 9)), NO_HEADER),
+    "nothing-wide.png": (place(png_of_size(0, 9)), UNDECODED),
     "float.jpg": (place(saved(Image.new("F", (9, 9)), "TIFF")), UNDECODED),
     "bomb.png": (place(png_of_size(50_000, 50_000)), f"50000x50000 {TOO_MANY}"),
     "bomb.jpg": (place(DETAILED.replace(size_in_jpeg(64), size_in_jpeg(65_500))), f"65500x65500 {TOO_MANY}"),
@@ -179,67 +194,57 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_file_is_listed_with_its_reason(name: str, tmp_path: Path) -> None:
-    make, reason = BAD[name]
+def test_bad_file_is_refused_with_its_reason(name: str, tmp_path: Path) -> None:
+    make, expected = BAD[name]
     make(tmp_path / name)
-    assert usable([tmp_path / name], MOST) == Vetted((), (), {name: reason})
+    assert reason(tmp_path / name) == expected
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_file_is_listed(tmp_path: Path) -> None:
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     (path := tmp_path / "a.png").write_bytes(PNG)
     path.chmod(0)
-    assert usable([path], MOST).bad == {"a.png": "permission denied"}
+    assert reason(path) == "permission denied"
+
+
+def test_file_is_not_blamed_for_too_many_open_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path := tmp_path / "a.png").write_bytes(PNG)
+
+    def refused(*_: object) -> int:
+        raise OSError(EMFILE, os.strerror(EMFILE))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(OSError, match="Too many open files"):
+        read_image(path, MOST)
 
 
 def test_damage_inside_a_jpeg_is_decoded_as_opencv_does(tmp_path: Path) -> None:
     (path := tmp_path / "a.jpg").write_bytes(DETAILED[:HALF] + DETAILED[-2:])
-    assert usable([path], MOST).sizes == ((64, 64),)
+    assert read_image(path, MOST).pixels.shape == (64, 64, 3)
 
 
 def test_limit_on_pixels_is_exact(tmp_path: Path) -> None:
     (path := tmp_path / "a.png").write_bytes(PNG)
-    assert usable([path], WIDTH * HEIGHT).good == (path,)
-    reason = "32x24 pixels are more than max_image_pixels=767"
-    assert usable([path], WIDTH * HEIGHT - 1).bad == {"a.png": reason}
+    assert read_image(path, WIDTH * HEIGHT).pixels.size
+    assert reason(path, WIDTH * HEIGHT - 1) == "32x24 pixels are more than max_image_pixels=767"
 
 
-def test_pillows_own_limit_on_pixels_does_not_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["BMP", "PNG", "TIFF"])
+def test_pillows_own_limit_on_pixels_does_not_count(kind: str, tmp_path: Path) -> None:
     side = 14_000  # more than twice what Pillow refuses to open by default
-    (path := tmp_path / "a.png").write_bytes(png_of_size(side, side))
-    assert usable([path], side * side).bad == {"a.png": UNDECODED}
+    content = png_of_size(side, side) if kind == "PNG" else saved(Image.new("1", (side, side)), kind)
+    (path := tmp_path / "a.png").write_bytes(content)
+    assert reason(path, side * side - 1).startswith("14000x14000 pixels are more than")
 
 
-NAMES = ["a b.png", "'\".png", "new\nline.png", os.fsdecode(b"\xff\xfe.png"), "-rf.png", "$(x);.png", "ä.png"]
-
-
-def test_files_may_have_any_name_and_stay_in_order(tmp_path: Path) -> None:
-    for name in NAMES:
-        (tmp_path / name).write_bytes(PNG)
-        (tmp_path / f"bad {name}").touch()
-    files = usable([tmp_path / f"{bad}{name}" for name in NAMES for bad in ("", "bad ")], MOST)
-    assert [file.name for file in files.good] == NAMES
-    assert files.sizes == ((WIDTH, HEIGHT),) * len(NAMES)
-    assert files.bad == {f"bad {name}": "empty" for name in NAMES}
-
-
-def test_relative_path_is_one_of_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.png").write_bytes(PNG)
-    monkeypatch.chdir(tmp_path)
-    assert usable([Path("a.png")], MOST).good == (Path("a.png"),)
-
-
-def test_outputs_need_names_that_a_file_may_have(tmp_path: Path) -> None:
-    most = os.pathconf(tmp_path, "PC_NAME_MAX") - len("aug__000000")
-    fits, too_long = tmp_path / f"{'a' * (most - 4)}.png", tmp_path / f"{'ä' * (most // 2)}.png"
-    assert name_problem(fits, tmp_path, 1_000_000) is None
-    assert name_problem(fits, tmp_path, 1_000_001) == "name too long for its augmentations"
-    assert name_problem(too_long, None, 1) is None
-    for file in (fits, too_long):
-        file.write_bytes(PNG)
-    files = usable([fits, too_long], MOST, output=tmp_path)
-    assert files.good == (fits,)
-    assert files.bad == {too_long.name: "name too long for its augmentations"}
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif"])
+def test_output_is_whole_until_a_byte_lacks(suffix: str, tmp_path: Path) -> None:
+    content = cv2.imencode(suffix, RGB)[1].tobytes()
+    (path := tmp_path / f"a{suffix}").write_bytes(content)
+    assert has_end(path)
+    for damaged in (content[:-1], content[:9], b"", bytes(len(content))):
+        path.write_bytes(damaged)
+        assert not has_end(path)
 
 
 # Damage of every kind
@@ -268,17 +273,5 @@ def test_damage_gives_a_reason_or_an_image(
         start = int(position * len(content))
         content = content[:start] + inserted + content[start + removed :]
     (path := tmp_path / "a.jpg").write_bytes(content)
-    files = usable([path], MOST)
-    assert all(reason and reason.isprintable() for reason in files.bad.values())
-    assert len(files.good) + len(files.bad) == 1
-    for size in files.sizes:
-        assert decode(path).shape[1::-1] == size
-
-
-def test_image_too_small_for_the_pipeline_is_listed(tmp_path: Path) -> None:
-    for name, size in (("tiny.png", (4, 4)), ("enough.png", (5, 5))):
-        Image.new("RGB", size).save(tmp_path / name)
-    pipeline = {"transforms": [{"_target_": "albumentations.GridDistortion", "p": 0.1}]}
-    files = usable([tmp_path / "tiny.png", tmp_path / "enough.png"], MOST, pipeline=pipeline)
-    assert files.good == (tmp_path / "enough.png",)
-    assert files.bad["tiny.png"].startswith("4x4 pixels are too small for GridDistortion: ")
+    with suppress(BadImageError):
+        assert read_image(path, MOST).pixels.dtype == np.uint8
