@@ -10,7 +10,7 @@ export FOLDER
 VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.installed
-CODE  := augment examples experiments hydra_plugins tests run.py
+CODE  := augment examples experiments hydra_plugins tests augmentation_scaling.py run.py
 
 REFERENCE := results/reference/amd-epyc-2cpus
 RESULTS := $(or $(patsubst results_dir=%,%,$(lastword $(filter results_dir=%,$(ARGS)))),results)

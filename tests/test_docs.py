@@ -14,7 +14,8 @@ from experiments import ROOT
 from tests.helpers.commands import interpreter
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDED = "augment experiments conf hydra_plugins tests run.py pyproject.toml results/published"
+NEEDED = "augment experiments conf hydra_plugins tests augmentation_scaling.py run.py pyproject.toml"
+NEEDED += " results/published"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime, StartMethod
 from augment.strategies.pool import P2
-from experiments import ROOT
+from experiments import DATA
 from experiments.calibration.loads import LOADS, Load, unit_s
 from experiments.calibration.slow_strategies import SlowHandOut, SlowStart
 from experiments.config.cell import Cell
@@ -153,6 +153,6 @@ def dosed_cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list
 
 def ablated_cell(cell: Cell, name: str) -> Cell:
     """Return the cell with the file conf/ablation/NAME.yaml applied."""
-    changes = OmegaConf.load(ROOT / "conf" / "ablation" / f"{name}.yaml")
+    changes = OmegaConf.load(DATA / "conf" / "ablation" / f"{name}.yaml")
     config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cell.config), changes))
     return replace(cell, config=config, ablation=name)

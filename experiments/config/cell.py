@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from augment.declaration import is_factory
 from augment.options import OptionError, determining
 from augment.strategies import Strategy
+from experiments import COMMAND
 from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus
 from experiments.store.columns import ADHOC, UNTOUCHED
@@ -92,8 +93,8 @@ class Cell:
 
 
 def command(words: Iterable[str]) -> str:
-    """Return the shell command that runs `run.py` with these words."""
-    return shlex.join(["python", "run.py", *words])
+    """Return the shell command with these words."""
+    return f"{COMMAND} {shlex.join(words)}"
 
 
 def replaced(words: Iterable[str], **options: Any) -> list[str]:

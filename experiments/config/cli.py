@@ -1,6 +1,7 @@
 """The command line's help page, derived from the options, and its errors, one line each."""
 
 import difflib
+import gc
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from functools import cache
 from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
-from hydra.core.config_store import ConfigStore
+import hydra
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -21,7 +22,7 @@ from augment.datasets import DATASETS
 from augment.options import REQUIRED, OptionError
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
-from experiments import ROOT
+from experiments import COMMAND, DATA, ROOT
 from experiments.config.cell import CellFailedError
 from experiments.config.options import Advise, Config, register
 from experiments.store import StoreError
@@ -39,36 +40,34 @@ DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line,
     ("Options of runtime", "runtime.", Runtime),
     ("Options of experiment=advise", "advise.", Advise),
 ]
-HEADER = """\
+HEADER = f"""\
 How far does image augmentation scale on this machine, with which strategy, and what stops it?
 
-  python run.py strategy=p2 workers=4 image_size=2000x1000 saving=true repetitions=2
-  python run.py -m workers=1,2,4,8 strategy=p1,p2,pq          one cell for each combination
-  python run.py -m experiment=strong_scaling protocol=paper   a sweep by name"""
-FOOTER = '--cfg job prints the composed cell; eval "$$(python run.py -sc install=bash)" completes with Tab.'
+  {COMMAND} strategy=p2 workers=4 image_size=2000x1000 saving=true repetitions=2
+  {COMMAND} -m workers=1,2,4,8 strategy=p1,p2,pq          one cell for each combination
+  {COMMAND} -m experiment=strong_scaling protocol=paper   a sweep by name"""
+FOOTER = f'--cfg job prints the composed cell; eval "$({COMMAND} -sc install=bash)" completes with Tab.'
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run the function that `hydra.main` returned; exit with 2 for a wrong command, 1 for a failed cell."""
+def run(measure: Callable[[Any], float]) -> None:
+    """Run the command with Hydra; exit with 2 for a wrong command, 1 for a failed cell."""
+    if {"-h", "--help"} & {*sys.argv}:  # Hydra would list its own groups first, for half a second
+        print(help_page(), end="")
+        return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its exceptions on to plain_errors()
     sys.path.append(os.getcwd())  # a pipeline may name a user's class
-    folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), os.getcwd()]
+    folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))  # for a launcher's jobs
-    prepare()
-    with interruptions(), plain_errors():
-        main()
-
-
-def prepare() -> None:
-    """Register the options and their help page with Hydra."""
     register()
-    page = {"app_name": "augment", "header": HEADER, "footer": FOOTER, "template": help_page()}
-    ConfigStore.instance().store(group="hydra/help", name="options", node=page)
+    main = hydra.main(version_base="1.3", config_path=str(DATA / "conf"), config_name="config")
+    with interruptions(), plain_errors():
+        main(measure)()
+    gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
 
 
 def help_page() -> str:
     """Return the help page: every choice and option, from the files in conf/ and the declarations."""
-    groups = {folder.name: sorted(folder.glob("*.yaml")) for folder in sorted((ROOT / "conf").iterdir())}
+    groups = {folder.name: sorted(folder.glob("*.yaml")) for folder in sorted((DATA / "conf").iterdir())}
     lists = {name: ", ".join(file.stem for file in files) for name, files in groups.items() if files}
     choices = [f"  {name:12} {names}" for name, names in lists.items()]
     sections = [[HEADER], ["Choices (group=choice)", *choices]]

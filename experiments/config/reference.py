@@ -1,7 +1,7 @@
 """The generator of docs/reference.md from the declarations of options and columns: `make schema`."""
 
 from experiments import ROOT
-from experiments.config.cli import help_page, prepare
+from experiments.config.cli import help_page
 from experiments.store.columns import TABLES, Column
 from experiments.store.files import schema
 
@@ -24,9 +24,7 @@ The columns of the parquet files follow, one table for each kind of file. `?` ma
 
 def reference() -> str:
     """Return the text of docs/reference.md."""
-    prepare()
-    options = help_page().replace("$$", "$").rstrip()
-    return "\n".join([TEXT.format(options), *(_section(*table) for table in TABLES.items())])
+    return "\n".join([TEXT.format(help_page().rstrip()), *(_section(*table) for table in TABLES.items())])
 
 
 def _section(table: str, columns: tuple[Column, ...]) -> str:

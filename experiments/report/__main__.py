@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments import COMMAND
 from experiments.analysis.select import NoTrialsError
 from experiments.report.output import write_report
 from experiments.report.page import write_page
@@ -28,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     names, is_sound = options.experiment or reportable(options.results), True
     if not names:
-        raise SystemExit(f"{options.results}/trials: no results yet; `make strong-scaling` measures some")
+        raise SystemExit(
+            f"{options.results}/trials: no results yet; `{COMMAND} experiment=strong_scaling` measures some"
+        )
     try:
         if options.page:
             print(write_page(options.results))

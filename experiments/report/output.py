@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from experiments import COMMAND
 from experiments.analysis.select import NoTrialsError
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, sections_of
@@ -19,7 +20,7 @@ def write_report(results: Results, names_files: bool = True) -> bool:
     read were sound. Raises NoTrialsError if nothing was measured.
     """
     if results.trials.empty:
-        command = f"python run.py -m experiment={results.experiment}"
+        command = f"{COMMAND} -m experiment={results.experiment}"
         raise NoTrialsError(f"{results.trials_folder}: no trials yet; `{command}` measures some")
     tables, figures = (results.folder / kind / results.experiment for kind in ("tables", "figures"))
     written: list[Path] = []

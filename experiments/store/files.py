@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from experiments import ROOT
+from experiments import DATA
 from experiments.store import StoreError
 from experiments.store.columns import DETAIL_TABLES, TABLES
 
 HOST = socket.gethostname()
-PUBLISHED = ROOT / "results" / "published"
+PUBLISHED = DATA / "results" / "published"
 
 
 @cache

@@ -1,7 +1,7 @@
 """The inside of a trial: one fresh process that times one strategy on one job.
 
-The supervisor starts it as `python -m experiments.trial.inside FOLDER PARENT_PID`. It reads `job.pickle` in
-the folder and writes `result.json` there, or a fault beside the logs.
+The supervisor starts it as `python -m experiments.trial.inside FOLDER PARENT_PID`. It reads `job.pickle`
+in the folder and writes `result.json` there, or a fault beside the logs.
 """
 
 import gc
@@ -98,4 +98,5 @@ def _cpu_s() -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
+    sys.path.append(os.getcwd())  # a pipeline may name a user's class
     main(Path(sys.argv[1]), int(sys.argv[2]))

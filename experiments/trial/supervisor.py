@@ -69,8 +69,8 @@ def _started(folder: Path, environment: dict[str, str]) -> Process:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return the variables: one thread per library, importable code, temporary files in `folder`."""
-    paths = [str(ROOT), os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
-    places = {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(folder)}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "TMPDIR": str(folder)}
     return os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | places
 
 

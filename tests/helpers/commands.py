@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 
 from experiments import ROOT
 from experiments.config.cell import Cell
-from experiments.config.cli import prepare
+from experiments.config.options import register
 from experiments.sweep.jobs import cell_of
 
 
@@ -38,7 +38,7 @@ def interpreter(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def composed(*overrides: str) -> Cell:
     """Compose a cell from conf/ as a command with these overrides does."""
-    prepare()
+    register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return cell_of(compose("config", overrides=list(overrides), return_hydra_config=True))
 

@@ -84,7 +84,7 @@ def _become(folder: Path, cwd: str, environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # it is read again from TMPDIR
-    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    sys.path[:] = [*environment["PYTHONPATH"].split(os.pathsep), *sys.path, cwd]
 
 
 if __name__ == "__main__":

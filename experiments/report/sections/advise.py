@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments import COMMAND
 from experiments.analysis.candidates import Candidate, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns, steady
@@ -37,7 +38,7 @@ ROW = [
     *("peak_rss_bytes", "at_most_slower_percent", "refused"),
 ]
 REFUSALS = {
-    "not asked": "no search is recorded; run python run.py experiment=advise",
+    "not asked": f"no search is recorded; run {COMMAND} experiment=advise",
     "failed": "nothing could be measured: {error}",
     "busy": "other processes took {share} of the CPUs meanwhile; end them and run the same command again",
     "few rounds": "advise.budget_s={budget_s:.0f} holds no two rounds of these images; give {more}",

@@ -1,0 +1,107 @@
+"""The wheel, installed: its command from any folder, and its harmlessness in other programs."""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+from zipfile import ZipFile
+
+import pandas as pd
+import pytest
+
+from experiments import ROOT
+from experiments.machine.environment import code_digest
+from experiments.store import files as store
+from tests.helpers.commands import interpreter
+
+SMALL = ["strategy=sequential", "image_size=64x48", "n_images=1", "n_augmentations=1", "repetitions=1"]
+FOREIGN = "raise SystemExit('this is not the suite')"
+TRANSFORM = """\
+import albumentations
+
+class Negative(albumentations.ImageOnlyTransform):
+    def apply(self, img, **params):
+        return 255 - img
+"""
+OTHER_PROGRAM = """\
+import sys, hydra
+
+@hydra.main(version_base="1.3", config_path=None)
+def main(config):
+    print(hydra.core.hydra_config.HydraConfig.get().launcher._target_.split(".")[-1])
+    print(*sorted({"augment", "experiments", "pandas", "pyarrow"} & {*sys.modules}))
+
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    done = interpreter("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    [path] = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an environment with the wheel, which takes other packages from that of the tests."""
+    folder = tmp_path_factory.mktemp("environment")
+    assert interpreter("-m", "venv", "--without-pip", str(folder), cwd=folder).returncode == 0
+    [packages] = folder.glob("lib/*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    words = ("--python", f"{folder}/bin/python", "install", "--quiet", "--no-deps", "--no-index", str(wheel))
+    done = interpreter("-m", "pip", *words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def run(environment: Path, *words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the environment."""
+    path = {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    return subprocess.run(words, cwd=cwd, env=os.environ | path, capture_output=True, text=True, timeout=100)
+
+
+def test_wheel_holds_all_that_the_command_reads_and_nothing_else(wheel: Path) -> None:
+    names = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    for pattern in ("conf/**/*.yaml", "results/published/*"):
+        assert {f"experiments/data/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= names
+    assert {"experiments/report/templates/page.html", "hydra_plugins/augment_plugins.py"} <= names
+    assert {name.split("/")[0] for name in names} == {
+        *("augment", "augmentation_scaling.py", "experiments", "hydra_plugins")
+    }
+    assert not any(name.startswith("hydra_plugins/__init__") for name in names), "would hide other plugins"
+
+
+def test_installed_command_works_from_any_folder_whatever_lies_there(
+    environment: Path, tmp_path: Path
+) -> None:
+    for name in ("augment", "experiments"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(FOREIGN)
+    (tmp_path / "queue.py").write_text(FOREIGN)
+    (tmp_path / "my_transforms.py").write_text(TRANSFORM)
+    pipeline = "pipeline.transforms=[{_target_: my_transforms.Negative, p: 1}]"
+    done = run(environment, "augmentation-scaling", *SMALL, pipeline, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [row] = store.read(tmp_path / "results" / "trials", "trials").to_dict("records")
+    assert row["command"].startswith("augmentation-scaling strategy=sequential ")
+    assert (row["status"], pd.isna(row["git_commit"])) == ("ok", True)
+    assert row["code_digest"] == code_digest(ROOT / "augment")
+    again = run(environment, "sh", "-c", row["command"], cwd=tmp_path)
+    assert "1 already measured of 1 cells" in again.stdout, again.stderr
+
+
+def test_help_names_the_installed_command(environment: Path, tmp_path: Path) -> None:
+    shown = run(environment, "augmentation-scaling", "--help", cwd=tmp_path).stdout
+    assert "  augmentation-scaling -m workers=1,2,4,8" in shown
+    assert "run.py" not in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plugins_are_harmless_in_another_program_of_hydra(environment: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(OTHER_PROGRAM)
+    done = run(environment, "python", "other.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "BasicLauncher\n\n", "")
+    assert run(environment, "python", "other.py", "--info", "plugins", cwd=tmp_path).returncode == 0
