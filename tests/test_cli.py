@@ -1,8 +1,12 @@
 """The command line as people type it, right and wrong."""
 
+import shlex
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import example, given, strategies
+from omegaconf import OmegaConf
 
 from augment.datasets import DATASETS
 from augment.pipeline import check
@@ -38,6 +42,8 @@ FILES = sorted(
         ("-m workers=1,2,0", "workers=0: must be 1 or more"),
         ("-m workers=1,two", "workers=two: must be an integer"),
         ("workers=1,2", "workers=1,2: several values are a sweep; give -m"),
+        ("workers=4;", "workers=4;: must be an integer"),
+        ("photos", "photos: must be option=value; --help lists the options"),
         ("+extra=1", "extra: no such option; --help lists them"),
         ("+strategy._target_=mine.Own", "strategy._target_: no such option; --help lists them"),
         ("strategy=pq strategy.savers=some", "strategy.savers=some: must be an integer or null"),
@@ -72,6 +78,31 @@ def test_wrong_command_ends_with_one_line_that_names_the_option(
     [line] = ended.stderr.splitlines()
     assert line.startswith(f"error: {expected}")
     assert list(tmp_path.iterdir()) == [], "it has written nothing"
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("照片", """Hydra needs quotes here; give 'dataset.path="照片"'"""),
+        ("my (pics)", """Hydra needs quotes here; give 'dataset.path="my (pics)"'"""),
+        ("it's", """Hydra needs quotes here; give 'dataset.path="it'"'"'s"'"""),
+        ("a=b", """Hydra needs quotes here; give 'dataset.path="a=b"'"""),
+        ("a,b", """several values are a sweep; give -m; one value needs quotes: 'dataset.path="a,b"'"""),
+        ("[pics]", """must be text; give 'dataset.path="[pics]"'"""),
+    ],
+)
+def test_path_that_hydra_reads_otherwise_is_shown_with_quotes(run_py: RunPy, value: str, hint: str) -> None:
+    ended = run_py("dataset=folder", f"dataset.path={value}")
+    assert (ended.status, ended.stderr) == (2, f"error: dataset.path={value}: {hint}\n")
+
+
+@given(strategies.text(strategies.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+@example('${x} \\${y} \\\\${z} \\" \\')
+@example("null")
+def test_quoted_word_is_read_as_the_very_value(value: str) -> None:
+    [word] = shlex.split(cli.quoted(f"dataset.path={value}"))
+    read = OverridesParser.create().parse_override(word).value()
+    assert OmegaConf.create({"path": read}).path == value
 
 
 def test_help_page_explains_every_option_with_its_type_default_and_unit(run_py: RunPy) -> None:

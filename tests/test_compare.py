@@ -152,6 +152,19 @@ def test_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert note.startswith("Changes are in per cent of A's time")
 
 
+def test_command_fails_on_request_if_any_cell_is_surely_slower(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = repeated("p1", 2, *around(5.0))
+    a = written(tmp_path / "a", [*same, *repeated("p2", 2, *around(5.0)), *repeated("pq", 2, 1.0)])
+    b = written(tmp_path / "b", [*same, *repeated("p2", 2, *around(10.0)), *repeated("pq", 2, 9.0)])
+    with pytest.raises(SystemExit, match=r"^1 cell slower:\nP_2  2  .*  B is slower by 100 % \(\d+–\d+\)$"):
+        main([str(a), str(b), "--fail-on", "slower"])
+    assert "B is slower by 100 %" in capsys.readouterr().out
+    main([str(a), str(b)])
+    main([str(b), str(a), "--fail-on", "slower"])
+
+
 def test_folders_without_a_common_cell_are_refused(tmp_path: Path) -> None:
     a = written(tmp_path / "a", repeated("p1", 2, 10.0))
     b = written(tmp_path / "b", repeated("p1", 4, 10.0))

@@ -111,6 +111,7 @@ def text(value: Any) -> str:
         case Enum():
             return value.name
         case str() if not PLAIN.fullmatch(value):
+            value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)  # no interpolation
             escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + end[2].replace('"', '\\"'), value)
             return f'"{escaped}"'
     return str(value)

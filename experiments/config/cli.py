@@ -4,6 +4,7 @@ import difflib
 import gc
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from augment.datasets import DATASETS
@@ -24,6 +25,7 @@ from augment.runtime import Runtime
 from augment.strategies import STRATEGIES
 from experiments import COMMAND, DATA, ROOT
 from experiments.config.cell import CellFailedError
+from experiments.config.cell import text as as_text
 from experiments.config.options import Advise, Config, register
 from experiments.store import StoreError
 
@@ -117,6 +119,8 @@ def plain_errors() -> Iterator[None]:
 
 def explain(error: Exception) -> str:
     """Return a plain line for an error of Hydra or OmegaConf, which takes several."""
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override)
     text = f"{error}\n{error.__cause__ or ''}"
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
@@ -135,11 +139,13 @@ def explain(error: Exception) -> str:
         return _unknown(match[1] or match[2])
     if match := re.search(r"missing mandatory value: .*\n\s*full_key: (\S+)", text):
         return f"{match[1]}: required; give {match[1]}=…"
-    if match := re.search(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{match[1]}: several values are a sweep; give -m"
-    match = re.search(r"Error merging override ([^\s=]+)=(.*)", text)
-    if match and match[1] in option_types():
-        return f"{match[1]}={match[2]}: must be {values(option_types()[match[1]])}"
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(\S+)'", text):
+        advice = f"; one value needs quotes: {quoted(match[1])}" if _takes_text(match[1]) else ""
+        return f"{match[1]}: several values are a sweep; give -m{advice}"
+    match = re.search(r"Error merging override (([^\s=]+)=.*)", text)
+    if match and match[2] in option_types():
+        advice = f"; give {quoted(match[1])}" if _takes_text(match[1]) else ""
+        return f"{match[1]}: must be {values(option_types()[match[2]])}{advice}"
     if match := re.search(r"(.*)\n\s*full_key: (\S+)", text):
         return f"{match[2]}: {match[1].strip()}"
     return " ".join(text.split())
@@ -158,6 +164,29 @@ FORMER = {  # options and choices of earlier versions, and what became of them
     "runtime.pipeline": "is now called runtime.reuse_pipeline",
     "runtime.pin": "is gone; binding workers to CPUs saved no time",
 }
+
+
+def _unreadable(word: str) -> str:
+    """Return the error of a word of the command line that Hydra's grammar refuses."""
+    name, equals, _ = word.partition("=")
+    if not equals:
+        return f"{word}: must be option=value; --help lists the options"
+    if not re.fullmatch(r"\+{0,2}[\w./@:-]+", name, re.ASCII):
+        return _unknown(name)
+    if name in option_types() and not _takes_text(word):
+        return f"{word}: must be {values(option_types()[name])}"
+    return f"{word}: Hydra needs quotes here; give {quoted(word)}"
+
+
+def quoted(word: str) -> str:
+    """Return a word of the command line as the shell has to be given it, with its value as plain text."""
+    name, _, value = word.partition("=")
+    return shlex.quote(f"{name}={as_text(value)}")
+
+
+def _takes_text(word: str) -> bool:
+    kind = option_types().get(word.partition("=")[0])
+    return str in (kind, *get_args(kind))
 
 
 def _unknown(name: str) -> str:

@@ -1,6 +1,6 @@
 """The command that compares two folders of results, cell by cell.
 
-python -m experiments.report.compare A B
+python -m experiments.report.compare A B [--fail-on slower]
 """
 
 import argparse
@@ -14,7 +14,7 @@ from experiments.analysis import compare as analysis
 from experiments.analysis.select import STRONG, NoTrialsError, select
 from experiments.analysis.statistics import LEVEL
 from experiments.report.tables import Table, text_table
-from experiments.report.texts import left_out_note, percent, percent_interval, written
+from experiments.report.texts import left_out_note, percent, percent_interval, pluralise, written
 from experiments.store import files as store
 
 EXPLANATION = (
@@ -70,11 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.report.compare", description=main.__doc__)
     for side in "AB":
         parser.add_argument(side, type=Path, help="a folder of results or of trials")
+    fail_help = "end with status 1 if B is surely slower in any cell"
+    parser.add_argument("--fail-on", choices=[analysis.SLOWER], help=fail_help)
     chosen = parser.parse_args(arguments)
     try:
-        print(comparison(chosen.A, chosen.B).text(), end="")
+        table = comparison(chosen.A, chosen.B)
     except NoTrialsError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
+    print(table.text(), end="")
+    verdicts = zip(table.data["verdict"], table.rows, strict=True)
+    if failing := ["  ".join(row) for verdict, row in verdicts if verdict == chosen.fail_on]:
+        raise SystemExit("\n".join([f"{pluralise(len(failing), 'cell')} {chosen.fail_on}:", *failing]))
 
 
 def _trials(folder: Path) -> pd.DataFrame:
