@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from errno import EIO, ENOENT
+from dataclasses import dataclass, field, replace
+from errno import EIO, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Any, cast, overload
+from zlib import crc32
 
 from augment.options import OptionError
 
@@ -63,6 +64,28 @@ def file_sizes(folder: Path) -> dict[str, int]:
     return {os.path.basename(file["name"]): file["size"] for file in entries if file["type"] == "file"}
 
 
+def check_folder(folder: Path) -> None:
+    """Raise OSError if there is no such folder at an address."""
+    with _remote(folder) as (filesystem, path):
+        if filesystem.info(path)["type"] != "directory":
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(folder))
+
+
+def find_files(folder: Path, recursive: bool = True) -> dict[str, tuple[int, int]]:
+    """Return size in bytes and a checksum of the version of each file below an address. Raises OSError.
+
+    Names are relative to the folder, with slashes.
+    """
+    with _remote(folder) as (filesystem, path):
+        filesystem.invalidate_cache()  # other processes write into the folder
+        files = filesystem.find(path, maxdepth=None if recursive else 1, detail=True)
+    begin, marks = len(path.rstrip("/")) + 1, ("ETag", "mtime", "LastModified", "created")
+    return {
+        name[begin:]: (details["size"], crc32(repr([details.get(mark) for mark in marks]).encode()))
+        for name, details in files.items()
+    }
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder with its files. At an address, a folder without files does not exist."""
     if is_local(folder):
@@ -96,10 +119,11 @@ class InputFiles(Sequence[Path]):
 
     root: Path  # a folder or an address
     names: Sequence[str]  # relative to it, with slashes
+    findings: Sequence[str] = field(default=(), compare=False)  # on what else lies there
 
     def subset(self, indices: Iterable[int]) -> InputFiles:
         """Return the files with these indices, in the order of the indices."""
-        return InputFiles(self.root, [self.names[index] for index in indices])
+        return replace(self, names=[self.names[index] for index in indices])
 
     def __len__(self) -> int:
         return len(self.names)
@@ -110,4 +134,4 @@ class InputFiles(Sequence[Path]):
     def __getitem__(self, number: slice) -> InputFiles: ...
     def __getitem__(self, number: int | slice) -> Path | InputFiles:
         names = self.names[number]
-        return self.root / names if isinstance(names, str) else InputFiles(self.root, names)
+        return self.root / names if isinstance(names, str) else replace(self, names=names)

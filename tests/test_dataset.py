@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augment import datasets
 from augment.datasets import DATASETS, pixels
 from augment.datasets.base import DatasetError
 from augment.datasets.folder import Folder
 from augment.datasets.photos import PHOTOS, Photos, photo_folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.filesystem import InputFiles
-from augment.workload import Workload
 
 relaxed = settings(max_examples=40)
 sides = st.integers(1, 60)
@@ -45,8 +45,9 @@ def folder(tmp_path: Path) -> Path:
     for name in ("b.png", "a.JPG", "B.jpeg", "a.jpg", "Ä 'x'\n.png", "notes.txt", "png", ".jpg", "a.jpg.bak"):
         (folder / name).write_bytes(b"")
     (folder / os.fsdecode(b"\xff.PNG")).write_bytes(b"")
-    (folder / "deeper").mkdir()
-    (folder / "deeper" / "c.png").write_bytes(b"")
+    (folder / "deeper/still").mkdir(parents=True)
+    (folder / "deeper/c.png").write_bytes(b"")
+    (folder / "deeper/still/d.TIFF").write_bytes(b"")
     return folder
 
 
@@ -203,20 +204,56 @@ def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path) -> None:
     files = Folder(str(folder)).files(None, None, 0, tmp_path)
-    assert [os.fsencode(file.name) for file in files] == [
+    assert [os.fsencode(name) for name in files.names] == [
         b"B.jpeg",
         b"a.JPG",
         b"a.jpg",
         b"b.png",
+        b"deeper/c.png",
+        b"deeper/still/d.TIFF",
         "Ä 'x'\n.png".encode(),
         b"\xff.PNG",
     ]
-    assert {file.parent for file in files} == {folder}
+    assert files.root == folder
+    assert files.findings == ["not images: 1 .bak, 1 .txt, 1 without a suffix"]
     assert Folder(str(folder)).files(2, None, 0, tmp_path) == files[:2]
+    flat = Folder(str(folder), recursive=False).files(None, None, 0, tmp_path)
+    assert flat.names == [name for name in files.names if "/" not in name]
+
+
+def test_hidden_linked_and_written_folders_are_left_out(tmp_path: Path) -> None:
+    names = ("a.png", ".hidden/b.png", "out/c.png", "earlier/d.png", "earlier/.augment.json", "real/e.png")
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    (tmp_path / "in/cats").symlink_to(tmp_path / "in/real")
+    (tmp_path / "in/linked.png").symlink_to(tmp_path / "in/a.png")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    files = Folder(str(tmp_path / "link")).images(exclude={tmp_path / "in/out"})
+    assert files.names == ["a.png", "linked.png", "real/e.png"]
+    assert files.findings == [
+        "folders left out: cats (a link), earlier/ (outputs), out/ (this command writes there)"
+    ]
+    with pytest.raises(DatasetError, match="holds outputs of an earlier command"):
+        Folder(str(tmp_path / "in/earlier")).files(None, None, 0, tmp_path)
+
+
+def test_formats_count_where_this_opencv_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.gif", "b.AVIF", "c.png", "d.exr"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(datasets.folder, "_is_supported", {".gif": True, ".avif": False}.__getitem__)
+    files = Folder(str(tmp_path)).files(None, None, 0, tmp_path)
+    assert files.names == ["a.gif", "c.png"]
+    assert files.findings == ["not images: 1 .avif, 1 .exr"]
 
 
 @given(
-    names=st.sets(st.binary(min_size=1, max_size=9).filter(lambda name: not {*name} & {0, *b"/"}), min_size=1)
+    names=st.sets(
+        st.binary(min_size=1, max_size=9).filter(
+            lambda name: not {*name} & {0, *b"/"} and name[0] != b"."[0]
+        ),
+        min_size=1,
+    )
 )
 @relaxed
 def test_every_file_name_is_found_and_gives_distinct_outputs(
@@ -231,23 +268,16 @@ def test_every_file_name_is_found_and_gives_distinct_outputs(
     assert len(outputs) == 3 * len(files)
 
 
-def test_file_name_of_dots_is_an_image_and_a_bare_suffix_is_none(tmp_path: Path) -> None:
-    for name in ("..png", "...JPG", ".png", ".jpeg"):
-        (tmp_path / name).touch()
-    files = Folder(str(tmp_path)).files(None, None, 0, tmp_path)
-    assert [file.name for file in files] == ["...JPG", "..png"]
-    assert Workload(tuple(files), 1, {}, 0, None).output_name(1, 2) == "aug_._000002.png"
-
-
 def test_folder_and_broken_link_with_an_image_suffix_are_listed(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").mkdir()
+    (tmp_path / "a.jpg/c.png").touch()
     (tmp_path / "b.jpg").symlink_to("nowhere")
-    assert [file.name for file in Folder(str(tmp_path)).files(None, None, 0, tmp_path)] == ["a.jpg", "b.jpg"]
+    assert Folder(str(tmp_path)).files(None, None, 0, tmp_path).names == ["a.jpg", "a.jpg/c.png", "b.jpg"]
 
 
 def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
-    assert len(Folder("~/my pictures").files(None, None, 0, folder)) == 6
+    assert len(Folder("~/my pictures").files(None, None, 0, folder)) == 8
 
 
 @pytest.mark.parametrize(
@@ -266,11 +296,11 @@ def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pyte
 def test_folder_without_images_is_refused(path: str, reason: str) -> None:
     with pytest.raises(DatasetError) as error:
         Folder(path).check(None)
-    assert str(error.value) == f"{reason}; give a folder of .jpg, .jpeg or .png images"
+    assert str(error.value) == f"{reason}; give a folder of images"
 
 
 def test_folder_refuses_a_size_and_more_images_than_it_holds(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"^n_images=7: .*my pictures holds 6; give at most that"):
-        Folder(str(folder)).files(7, None, 0, tmp_path)
+    with pytest.raises(DatasetError, match=r"^n_images=9: .*my pictures holds 8; give at most that"):
+        Folder(str(folder)).files(9, None, 0, tmp_path)
     with pytest.raises(DatasetError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
         Folder(str(folder)).check((500, 250))

@@ -28,8 +28,17 @@ class Dataset(ABC):
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the input files in order; make missing ones in `cache`. Raises DatasetError.
 
-        Without `n_images`, these are all there are; without `size`, each image has its own.
+        Without `n_images`, these are all there are; without `size`, each image has its own. The folders
+        `exclude`, to which a command writes, are not walked.
         """
+
+
+def first(files: InputFiles, n_images: int | None) -> InputFiles:
+    """Return the first `n_images` of the files that there are, by default all. Raises DatasetError."""
+    if n_images is not None and n_images > len(files):
+        held = f"{printable(files.root)} holds {len(files)}"
+        raise DatasetError(f"n_images={n_images}: {held}; give at most that, or none for all")
+    return files[:n_images]
 
 
 def size_text(size: Size | None) -> str:

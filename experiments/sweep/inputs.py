@@ -3,13 +3,15 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from augment.datasets.base import first
+from augment.datasets.folder import Folder
 from augment.filesystem import InputFiles
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
@@ -83,8 +85,13 @@ def _images_key(config: Config) -> str:
 
 def _inputs(config: Config) -> Inputs:
     cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
-    listed = config.dataset.files(config.n_images, config.size(), config.seed, cache.expanduser())
-    files = InputFiles(listed.root.absolute(), listed.names)
+    cache = cache.expanduser()
+    if isinstance(config.dataset, Folder):
+        written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
+        listed = first(config.dataset.images(exclude=written), config.n_images)
+    else:
+        listed = config.dataset.files(config.n_images, config.size(), config.seed, cache)
+    files = replace(listed, root=listed.root.absolute())
     return Inputs(stratified_sample(files, config.sample, config.seed))
 
 
