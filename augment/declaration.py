@@ -1,6 +1,6 @@
 """The declaration of a pipeline as data, and the objects that it stands for.
 
-A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …]}` of albumentations'
+A pipeline is `{"transforms": [{"_target_": class path, argument: value, …}, …], "p": 1}` of albumentations'
 transforms, or `{"library": "callable", "_target_": path of a factory, argument: value, …}`. A factory gets
 the task's seed and the arguments. It returns a function from image to image, of any library.
 """
@@ -13,6 +13,8 @@ from typing import Any
 from augment.options import OptionError
 
 CLASS = "_target_"
+LIBRARY = "albumentations."
+TARGETS = ("bbox_params", "keypoint_params", "additional_targets")  # of a Compose, beside images
 
 
 class PipelineError(OptionError):
@@ -33,15 +35,49 @@ def leaves(pipeline: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**part, "p": 1}
 
 
-def class_paths(declaration: Any) -> Iterator[str]:
-    """Yield every class path that a declaration names."""
+def mappings(declaration: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every mapping in a declaration, the outer ones first."""
     if isinstance(declaration, Mapping):
-        if CLASS in declaration:
-            yield str(declaration[CLASS])
+        yield declaration
         declaration = list(declaration.values())
     if isinstance(declaration, list | tuple):
         for part in declaration:
-            yield from class_paths(part)
+            yield from mappings(part)
+
+
+def class_paths(declaration: Any) -> Iterator[str]:
+    """Yield every class path that a declaration names."""
+    return (str(part[CLASS]) for part in mappings(declaration) if CLASS in part)
+
+
+def refuse_targets(declaration: Any) -> None:
+    """Raise PipelineError if a part of a declaration augments more than images."""
+    for part in mappings(declaration):
+        for key in TARGETS:
+            if part.get(key):
+                raise PipelineError(f"pipeline: {key}: only images are augmented; leave {key} out")
+
+
+def expanded(declaration: Any) -> Any:
+    """Return a declaration with full class paths for bare names, and OpenCV's constants for their names."""
+    if isinstance(declaration, Mapping):
+        return {
+            key: full_path(str(value)) if key == CLASS else expanded(value)
+            for key, value in declaration.items()
+        }
+    if isinstance(declaration, list | tuple):
+        return [expanded(part) for part in declaration]
+    if isinstance(declaration, str) and declaration.startswith("cv2."):
+        try:
+            return int(locate(declaration))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise PipelineError(f"pipeline: {declaration}: no constant of OpenCV") from error
+    return declaration
+
+
+def full_path(name: str) -> str:
+    """Return the path of a class; one without a module is albumentations'."""
+    return name if "." in name or ":" in name else f"{LIBRARY}{name}"
 
 
 def construct(declaration: Any) -> Any:
@@ -62,10 +98,10 @@ def construct(declaration: Any) -> Any:
 def instance(path: str, arguments: dict[str, Any]) -> Any:
     """Return what the class or function at a path makes of these arguments. Raises PipelineError."""
     try:
-        return _locate(path)(**arguments)
+        return locate(path)(**arguments)
     except Exception as error:
         reason = " ".join(str(error).split())
         raise PipelineError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
 
 
-_locate = cache(pkgutil.resolve_name)
+locate = cache(pkgutil.resolve_name)

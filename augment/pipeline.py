@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from augment.declaration import CLASS, PipelineError, construct, instance, is_factory, leaves
-from augment.images import error_line
+from augment.declaration import (
+    CLASS,
+    LIBRARY,
+    PipelineError,
+    construct,
+    instance,
+    is_factory,
+    leaves,
+    refuse_targets,
+)
+from augment.images import check_pixels, error_line
 
 if TYPE_CHECKING:
     from augment.images import Pixels
@@ -15,9 +25,10 @@ if TYPE_CHECKING:
     from augment.task_log.writer import Log
 
 NO_ARGUMENTS = (CLASS, "library")  # keys of a factory's declaration
-LIBRARIES = ("albumentations", "callable")
-CHECKED_SEEDS = 4
-CHECKED_SIZE = (160, 120)  # width and height in pixels; larger images take longer and show no more
+LIBRARIES = ("albumentations", "callable", "saved", "python")
+KEYS = ("transforms", "p", "library")  # of a pipeline of albumentations' transforms
+CHECKED_SIZE = (64, 48)  # width and height in pixels; larger images take longer and show no more
+SMALLEST_SAFE_SIDE, LARGEST_SAFE_SIDE = 32, 4096  # pixels; below the first, a transform may fail
 
 
 def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
@@ -32,7 +43,7 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
 
 def check(pipeline: Mapping[str, Any]) -> None:
-    """Raise PipelineError, with the name of the class, if a pipeline cannot be built."""
+    """Raise PipelineError, with the name of the class or key, if a pipeline cannot be built."""
     if (library := pipeline.get("library", LIBRARIES[0])) not in LIBRARIES:
         raise PipelineError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
     if is_factory(pipeline):
@@ -43,14 +54,27 @@ def check(pipeline: Mapping[str, Any]) -> None:
         return
     if not pipeline.get("transforms"):
         raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
+    refuse_targets(pipeline)
+    for key in pipeline:
+        if key not in KEYS:
+            raise PipelineError(f"pipeline.{key}: nothing reads it; beside transforms there is only p")
+    if not 0 <= (p := pipeline.get("p", 1)) <= 1:
+        raise PipelineError(f"pipeline.p={p}: must be 0 to 1")
+    _check_transforms(pipeline)
+
+
+def _check_transforms(pipeline: Mapping[str, Any]) -> None:
+    """Build a pipeline once. Raises PipelineError, also for an argument that the library only warns of."""
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
     from augment.seeded_compose import build
 
-    for declaration in pipeline["transforms"]:
-        if not isinstance(construct(declaration), BasicTransform | BaseCompose):
-            raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", r"Argument\(s\)")
+        for declaration in pipeline["transforms"]:
+            if not isinstance(construct(declaration), BasicTransform | BaseCompose):
+                raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
     build(pipeline, seed=0)
 
 
@@ -77,6 +101,21 @@ def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], 
     return function
 
 
+def check_on_image(pipeline: Mapping[str, Any]) -> None:
+    """Raise PipelineError if a transform of the library needs more than an image, or makes none of 8 bits.
+
+    A user's class is not tried, because it may hang or end the process.
+    """
+    for leaf in leaves(pipeline):
+        if others := {*construct(leaf).targets_as_params} - {"image"}:
+            raise PipelineError(
+                f"pipeline: {leaf[CLASS]} needs {', '.join(others)}; only images are augmented"
+            )
+    side = safe_side(pipeline)
+    if failure := _first_failure(pipeline, _noise(side, side), LIBRARY):
+        raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
+
+
 def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
 
@@ -84,26 +123,94 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     """
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
-        if _changes_if_reused(part, size):
+        if differ(transformer(part, is_reused=False), transformer(part, is_reused=True), size):
             raise PipelineError(
                 f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it keeps a "
                 "state between calls, or draws not only from its seed); give runtime.reuse_pipeline=false"
             )
 
 
-def _changes_if_reused(pipeline: Mapping[str, Any], size: tuple[int, int]) -> bool:
-    """Return whether a reused pipeline augments a few images of alternating sizes otherwise."""
+def _noise(width: int, height: int) -> Pixels:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def differ(first: Transformer, second: Transformer, size: tuple[int, int], n_seeds: int = 4) -> bool:
+    """Return whether two transformers differ on small images, or on `size` if they fail on these."""
     import numpy as np
 
     for width, height in (CHECKED_SIZE, size):
-        noise = np.random.default_rng(0).integers(0, 256, (height + 8, width + 16, 3), np.uint8)
-        tasks = [(seed, image) for seed in range(CHECKED_SEEDS) for image in (noise[:height, :width], noise)]
-        rebuilt, reused = (transformer(pipeline, is_reused) for is_reused in (False, True))
+        images = _noise(width, height), _noise(width + 16, height + 8)
         try:
             return not all(
-                np.array_equal(rebuilt(seed, image.copy()), reused(seed, image.copy()))
-                for seed, image in tasks
+                np.array_equal(first(seed, image.copy()), second(seed, image.copy()))
+                for seed, image in enumerate(images * (n_seeds // 2))
             )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
     raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")
+
+
+def misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
+    """Return why an image of this size is too small for the pipeline; None if it is not.
+
+    A size is tried once in a process.
+    """
+    import numpy as np
+
+    _, side, reasons = _sizes.get(id(pipeline)) or _sizes.setdefault(
+        id(pipeline), (pipeline, safe_side(pipeline), {})
+    )
+    if min(width, height) >= side:
+        return None
+    if (width, height) not in reasons:
+        failure = _first_failure(pipeline, np.zeros((height, width, 3), np.uint8))
+        reasons[width, height] = failure and f"{width}x{height} pixels are too small for {failure}"
+    return reasons[width, height]
+
+
+# By id: a pipeline, kept so that no other gets its id, its safe side, and why sizes do not fit it.
+_sizes: dict[int, tuple[Mapping[str, Any], int, dict[tuple[int, int], str | None]]] = {}
+
+
+def safe_side(pipeline: Mapping[str, Any]) -> int:
+    """Return a side in pixels with which no image is too small: the largest integer of the declaration."""
+    return min(max(SMALLEST_SAFE_SIDE, *_integers(pipeline)), LARGEST_SAFE_SIDE)
+
+
+def _integers(declaration: Any) -> Iterator[int]:
+    yield 0
+    if isinstance(declaration, int):
+        yield declaration
+    if isinstance(declaration, Mapping):
+        declaration = list(declaration.values())
+    if isinstance(declaration, list | tuple):
+        for part in declaration:
+            yield from _integers(part)
+
+
+def _first_failure(pipeline: Mapping[str, Any], image: Pixels, path: str = "") -> str | None:
+    """Return the first transform, of those whose path begins so, that fails on an image, and why.
+
+    It counts only if the whole pipeline fails too, because padding may come before a crop.
+    """
+    from augment.seeded_compose import always, build
+
+    for leaf in leaves(pipeline):
+        if leaf[CLASS].startswith(path) and (reason := _failure(build({"transforms": [leaf]}, 0), image, 4)):
+            whole = build(pipeline, 0)
+            if _failure(whole, image, 16) or _failure(always(whole), image, 16):
+                return f"{leaf[CLASS].rpartition('.')[2]}: {reason}"
+    return None
+
+
+def _failure(compose: Any, image: Pixels, n_seeds: int) -> str | None:
+    """Return why a pipeline makes no image that can be encoded, with one of the seeds below `n_seeds`."""
+    for seed in range(n_seeds):
+        compose.set_random_seed(seed)
+        try:
+            check_pixels(compose(image=image.copy())["image"])
+        except Exception as error:  # libraries raise anything
+            return error_line(error)
+    return None

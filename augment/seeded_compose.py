@@ -31,7 +31,8 @@ def stream_seed(seed: int, place: int) -> int:
 
 def build(pipeline: Mapping[str, Any], seed: int) -> SeededCompose:
     """Return the random transform of the task of that seed."""
-    return SeededCompose([construct(declaration) for declaration in pipeline["transforms"]], seed=seed)
+    parts = [construct(declaration) for declaration in pipeline["transforms"]]
+    return SeededCompose(parts, p=pipeline.get("p", 1), seed=seed)
 
 
 class SeededCompose(Compose):  # type: ignore[misc]
@@ -54,6 +55,20 @@ def _seed_places(part: BaseCompose | BasicTransform, seed: int, places: Iterator
     BasicTransform.set_random_seed(part, stream)  # a group's method would seed all below it too
     for child in part.transforms:
         _seed_places(child, seed, places)
+
+
+def parts_of(group: Any) -> Iterator[Any]:
+    """Yield all transforms and groups below a group, each after those that it holds."""
+    for part in getattr(group, "transforms", ()):
+        yield from parts_of(part)
+        yield part
+
+
+def always(compose: SeededCompose) -> SeededCompose:
+    """Return the pipeline with p=1 for itself and all below it."""
+    for part in (compose, *parts_of(compose)):
+        part.p = 1
+    return compose
 
 
 class LazyTransform:
@@ -102,16 +117,24 @@ def make_lazy(group: BaseCompose, log: Log | None) -> None:
 
 def compose_transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None) -> Transformer:
     """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew."""
-    reused = build(pipeline, seed=0) if is_reused else None
-    if reused is not None:
-        make_lazy(reused, log)
+    if is_reused:
+        return reseeded(build(pipeline, seed=0), log)
 
     def transform(seed: int, pixels: Pixels) -> Pixels:
-        compose = build(pipeline, seed) if reused is None else reused
-        if reused is not None:
-            reused.set_random_seed(seed)
-        elif log is not None and log.timing:
+        compose = build(pipeline, seed)
+        if log is not None and log.timing:
             make_lazy(compose, log)
+        return cast("Pixels", compose(image=pixels)["image"])
+
+    return transform
+
+
+def reseeded(compose: SeededCompose, log: Log | None = None) -> Transformer:
+    """Return the transformer that seeds this pipeline anew for each task."""
+    make_lazy(compose, log)
+
+    def transform(seed: int, pixels: Pixels) -> Pixels:
+        compose.set_random_seed(seed)
         return cast("Pixels", compose(image=pixels)["image"])
 
     return transform

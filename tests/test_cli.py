@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+import albumentations
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given, strategies
@@ -169,8 +170,13 @@ def test_light_work_imports_no_heavy_library(code: str, heavy: set[str]) -> None
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_every_file_in_conf_composes_a_cell_that_works(file: Path, tmp_path: Path) -> None:
     (tmp_path / "image.png").touch()
-    needs = [f"dataset.path={tmp_path}"] if file.stem == "folder" else []
-    cell = composed("strategy=p2", f"{file.parent}={file.stem}", *needs)
+    albumentations.save(albumentations.ToGray(), tmp_path / "train.json")
+    needs = {
+        "folder": [f"dataset.path={tmp_path}"],
+        "saved": [f"pipeline.path={tmp_path}/train.json"],
+        "python": ["pipeline.object=tests.test_saved_pipeline:GROUP"],
+    }
+    cell = composed("strategy=p2", f"{file.parent}={file.stem}", *needs.get(file.stem, []))
     assert getattr(cell, str(file.parent), file.stem) == file.stem
     cell.config.check()
     check(cell.config.pipeline)

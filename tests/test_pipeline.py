@@ -14,13 +14,14 @@ from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
 from augment.declaration import CLASS, PipelineError, construct
-from augment.pipeline import check, task_seed, transformer
+from augment.pipeline import check, check_on_image, misfit, task_seed, transformer
 from augment.seeded_compose import build, stream_seed
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
 INDEX = some.integers(0, 10_000)
 IMAGE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 SEEDS = [task_seed(0, task // 20, task % 20) for task in range(400)]
+MISSPELT = [{"_target_": "albumentations.RandomGamma", "gamma_limits": [80, 120]}]
 SD = 0.5 * len(SEEDS) ** 0.5  # the most that a count of these tasks can have; bounds are 3.5 of them
 
 
@@ -64,12 +65,81 @@ def test_ranges_become_tuples() -> None:
         ([{"_target_": "albumentations.HorizontalFlip", "p": 7}], "albumentations.HorizontalFlip"),
         ([{"_target_": "pathlib.Path"}], "no albumentations transform"),
         ([{"p": 1}], "no albumentations transform"),
+        (MISSPELT, r"Argument\(s\) 'gamma_limits' are not valid for transform RandomGamma"),
+        ([{"_target_": "albumentations.OneOf", "transforms": MISSPELT}], r"Argument\(s\) 'gamma_limits'"),
     ],
 )
 def test_wrong_declaration_is_named(declared: list[dict[str, object]], told: str) -> None:
     with pytest.raises(PipelineError, match=told) as raised:
         check({"transforms": declared})
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("bbox_params", {"format": "coco"}, "bbox_params: only images are augmented"),
+        ("keypoint_params", {"format": "xy"}, "keypoint_params: only images are augmented"),
+        ("additional_targets", {"right": "image"}, "additional_targets: only images are augmented"),
+        ("seed", 1, r"pipeline\.seed: nothing reads it"),
+        ("p", 2, r"pipeline\.p=2: must be 0 to 1"),
+    ],
+)
+def test_wrong_key_beside_the_transforms_is_named(key: str, value: object, told: str) -> None:
+    with pytest.raises(PipelineError, match=told):
+        check({"transforms": [{"_target_": "albumentations.ToGray"}], key: value})
+
+
+def test_pipeline_is_applied_with_its_own_probability() -> None:
+    augment = transformer({"transforms": [{"_target_": "albumentations.InvertImg"}], "p": 0.25}, is_reused=True)
+    share = np.mean([(augment(seed, IMAGE) != IMAGE).any() for seed in SEEDS])
+    assert abs(share - 0.25 * 0.5) < 3.5 * SD / len(SEEDS), "the transform has p=0.5"
+
+
+def part(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"_target_": f"albumentations.{name}"} | arguments
+
+
+PAD, CUT = part("PadIfNeeded", min_height=256, min_width=256), part("RandomCrop", height=256, width=256)
+TO_8_BITS = part("FromFloat", dtype="uint8", p=1)
+
+
+@pytest.mark.parametrize(
+    ("transform", "reason"),
+    [
+        (part("BBoxSafeRandomCrop"), "BBoxSafeRandomCrop: KeyError: 'bboxes'"),
+        (part("MaskDropout"), "MaskDropout needs mask"),
+        (part("Normalize", p=0.01), "Normalize: the pipeline returned float32"),
+        (part("ToFloat"), "ToFloat: the pipeline returned float32"),
+    ],
+)
+def test_transform_that_needs_more_than_images_or_makes_none_is_refused(transform: Any, reason: str) -> None:
+    group = part("OneOf", p=0.1, transforms=[part("ToGray"), transform])
+    for parts in ([transform], [part("HorizontalFlip"), group]):
+        with pytest.raises(PipelineError, match=reason):
+            check_on_image({"transforms": parts})
+
+
+@pytest.mark.parametrize("parts", [[PAD, CUT], [CUT], [part("ToFloat", p=1), TO_8_BITS]])
+def test_transform_that_needs_large_images_or_others_before_it_is_accepted(parts: list[Any]) -> None:
+    check_on_image({"transforms": parts})
+
+
+@pytest.mark.parametrize(
+    ("parts", "size", "reason"),
+    [
+        ([CUT], (200, 300), "200x300 pixels are too small for RandomCrop: "),
+        ([CUT], (256, 256), None),
+        ([PAD, CUT], (200, 200), None),
+        ([PAD | {"p": 0.5}, CUT], (200, 200), "200x200 pixels are too small for RandomCrop: "),
+        ([part("GridDistortion", p=0.1)], (4, 4), "4x4 pixels are too small for GridDistortion: "),
+    ],
+)
+def test_size_is_a_misfit_if_the_whole_pipeline_fails_on_it(
+    parts: list[Any], size: tuple[int, int], reason: str | None
+) -> None:
+    found = misfit({"transforms": parts}, *size)
+    assert found == reason or (found and reason and found.startswith(reason))
 
 
 def test_building_a_pipeline_leaves_pytorch_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from augment.declaration import is_factory
 from augment.options import OptionError, determining
+from augment.saved_pipeline import resolved
 from augment.strategies import Strategy
 from experiments import COMMAND
 from experiments.config.options import Config
@@ -50,6 +51,7 @@ class Cell:
                 raise OptionError(f"{group}.{key}: no such option; --help lists them".lstrip("."))
         config = OmegaConf.to_object(composed)
         assert isinstance(config, Config)
+        config.pipeline = dict(resolved(config.pipeline))
         groups = (field.name for field in fields(cls) if field.name not in ("config", "words"))
         return cls(config, **{name: str(choices[name]) for name in groups}, words=tuple(words))
 

@@ -19,6 +19,7 @@ from typing import Any
 from experiments import ROOT as CHECKOUT
 
 UNKNOWN = "unknown"
+ALBUMENTATIONS = ("albumentationsx", "albumentations")  # both have the module `albumentations`
 ROOT = Path("/")  # tests put a folder with the files of another machine in its place
 CPUS = "sys/devices/system/cpu"
 
@@ -58,7 +59,7 @@ def machine_columns() -> dict[str, Any]:
         "python_version": platform.python_version(),
         "numpy_version": version("numpy"),
         "opencv_version": version("opencv-python-headless"),
-        "albumentations_version": version("albumentations"),
+        "albumentations_version": version(*ALBUMENTATIONS),
     }
 
 
@@ -148,10 +149,11 @@ def _system() -> dict[str, str]:
 
 
 def _libraries() -> dict[str, str]:
-    packages = {"NumPy": "numpy", "OpenCV": "opencv-python-headless", "albumentations": "albumentations"}
+    packages = {"NumPy": "numpy", "OpenCV": "opencv-python-headless"}
     packages |= {"Hydra": "hydra-core", "pandas": "pandas", "PyArrow": "pyarrow"}
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return {"Python": python} | {label: version(name) for label, name in packages.items()}
+    versions = {label: version(name) for label, name in packages.items()}
+    return {"Python": python, "albumentations": version(*ALBUMENTATIONS)} | versions
 
 
 def _size(text: str) -> str:
@@ -203,9 +205,9 @@ def git_commit() -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-def version(distribution: str) -> str:
-    """Return the version of an installed package, or UNKNOWN."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return UNKNOWN
+def version(*distributions: str) -> str:
+    """Return the version of the first installed of these packages, or UNKNOWN."""
+    for distribution in distributions:
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(distribution)
+    return UNKNOWN

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
-from augment.declaration import class_paths
+from augment.declaration import LIBRARY, class_paths
 from augment.filesystem import file_sizes
 from augment.images import error_line
 from augment.options import OptionError, determining
+from augment.saved_pipeline import canonical
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance, environment
 from experiments.store import files as store
@@ -28,7 +29,6 @@ from experiments.trial import measure
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
 UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
-LIBRARY = "albumentations."  # its version is a column; other classes count by their source
 
 
 class SweepCell:
@@ -229,6 +229,9 @@ def planned_columns(cell: Cell) -> dict[str, Any]:
 
 
 def pipeline_digest(pipeline: Any) -> str:
-    """Return the SHA-256 of a pipeline's declaration and of the sources of the user's classes in it."""
+    """Return the SHA-256 of a pipeline's declaration and of the sources of the user's classes in it.
+
+    The library's version is a column.
+    """
     classes = sorted({path for path in class_paths(pipeline) if not path.startswith(LIBRARY)})
-    return digest_of([pipeline, [(path, environment.source_digest(path)) for path in classes]])
+    return digest_of([canonical(pipeline), [(path, environment.source_digest(path)) for path in classes]])

@@ -110,6 +110,7 @@ def check_options(cells: Sequence[Cell]) -> None:
     for cell in pipelines.values():
         config = cell.config
         pipeline.check(config.pipeline)
+        pipeline.check_on_image(config.pipeline)
         if config.runtime.reuse_pipeline and not cell.not_applicable:
             pipeline.check_reuse(config.pipeline, config.size() or LARGE_SIZE)
 

@@ -1,0 +1,199 @@
+"""Pipelines that people have: files that albumentations saved, and objects in modules.
+
+They are taken apart into declarations. What is built of these is compared with what they were.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from augment.declaration import (
+    CLASS,
+    LIBRARY,
+    TARGETS,
+    PipelineError,
+    construct,
+    expanded,
+    full_path,
+    is_factory,
+    locate,
+    refuse_targets,
+)
+from augment.filesystem import location, read_bytes
+from augment.images import error_line
+from augment.pipeline import differ, safe_side
+
+Declaration = Mapping[str, Any]
+NAME = "__class_fullname__"  # albumentations' key of a class
+MAIN = "lives in __main__, which other processes cannot import; move it to a module"
+
+
+def resolved(pipeline: Declaration) -> Declaration:
+    """Return the declaration of transforms or a factory that a pipeline means. Raises PipelineError."""
+    if (library := pipeline.get("library")) not in READERS:
+        return pipeline if is_factory(pipeline) else dict(expanded(pipeline))
+    option, read = READERS[library]
+    if unread := pipeline.keys() - {"library", option}:
+        raise PipelineError(f"pipeline.{min(unread)}: nothing reads it; pipeline={library} has only {option}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # `check` has its say about arguments
+            return read(str(pipeline.get(option)))
+    except Exception as error:  # a user's module may raise anything
+        raise PipelineError(f"pipeline.{option}={pipeline.get(option)}: {error_line(error)}") from error
+
+
+@cache
+def _of_file(file: Path) -> Declaration:
+    from albumentations import from_dict
+
+    content = read_bytes(file)
+    try:
+        saved = json.loads(content)
+    except ValueError:
+        saved = yaml.full_load(content)  # it knows tuples, which `yaml.dump` of to_dict writes
+    whole = saved.get("transform") if isinstance(saved, dict) else None
+    if not isinstance(whole, dict):
+        raise PipelineError("no pipeline that albumentations.save or to_dict wrote")
+    declaration = _declaration(whole)  # imports the user's classes, which from_dict needs
+    _prove(from_dict(saved), declaration)
+    return declaration
+
+
+@cache
+def _of_object(path: str) -> Declaration:
+    from albumentations import BasicTransform
+    from albumentations.core.composition import BaseCompose
+
+    from augment.seeded_compose import parts_of
+
+    if path.startswith("__main__"):
+        raise PipelineError(MAIN)
+    thing = locate(path)
+    if isinstance(thing, BasicTransform | BaseCompose):
+        for part in (thing, *parts_of(thing)):
+            _check_kind(type(part))
+        declaration = _declaration(thing.to_dict()["transform"])
+        _prove(thing, declaration)
+        return declaration
+    if not callable(thing):
+        raise PipelineError(
+            f"of type {type(thing).__name__}; give a pipeline, or a factory that takes a seed"
+        )
+    return {"library": "callable", CLASS: path.replace(":", ".")}
+
+
+def _check_kind(kind: Any) -> None:
+    """Raise PipelineError for a class whose objects hold functions, which are no data."""
+    if not kind.is_serializable():
+        raise PipelineError(
+            f"{kind.__name__} holds functions, which are no data; make it a class in a module"
+        )
+
+
+def _declaration(whole: Declaration) -> Declaration:
+    """Return the declaration of what `to_dict` wrote of a Compose, a group or a transform."""
+    refuse_targets(whole)
+    if whole.get(NAME) != "Compose":
+        return {"transforms": [_declared(whole)]}
+    return {"transforms": [_declared(part) for part in whole["transforms"]], "p": whole.get("p", 1)}
+
+
+def _declared(part: Declaration) -> dict[str, Any]:
+    """Return the declaration of a part, without attributes that `to_dict` writes but no argument sets."""
+    path = full_path(str(part.get(NAME)))
+    if path.startswith("__main__"):
+        raise PipelineError(f"{path} {MAIN}")
+    kind = locate(path)
+    _check_kind(kind)
+    arguments = {key: value for key, value in part.items() if key not in (NAME, "transforms", *TARGETS)}
+    given: dict[str, Any] = _plain(arguments, path)
+    given[CLASS] = path
+    if "transforms" in part:
+        given["transforms"] = [_declared(child) for child in part["transforms"]]
+    others = given.keys() - {CLASS, *inspect.signature(kind).parameters}
+    if others:
+        accepted = {key: value for key, value in given.items() if key not in others}
+        derived = _plain(construct(accepted).to_dict_private(), path)
+        given = accepted | {key: given[key] for key in others if derived.get(key) != given[key]}
+    return given
+
+
+def _plain(value: Any, name: str, **options: Any) -> Any:
+    """Return a value as JSON has it. Raises PipelineError, which names it."""
+
+    def data(value: Any) -> Any:
+        return value.value if isinstance(value, Enum) else value.tolist()  # NumPy's arrays and numbers
+
+    try:
+        return json.loads(json.dumps(value, default=data), **options)
+    except (AttributeError, TypeError) as error:
+        raise PipelineError(f"{name} cannot be taken apart: {error_line(error)}") from error
+
+
+def _prove(original: Any, declaration: Declaration) -> None:
+    """Raise PipelineError, with a part's name, if what is built of a declaration makes other pixels."""
+    from albumentations import Compose
+
+    from augment.seeded_compose import SeededCompose, always, build, parts_of, reseeded
+
+    parts, p = (original.transforms, original.p) if type(original) is Compose else ([original], 1)
+    whole, rebuilt = SeededCompose(deepcopy([*parts]), p=p, seed=0), build(declaration, seed=0)
+    pairs = [
+        [always(SeededCompose([deepcopy(part)], seed=0)) for part in pair]
+        for pair in zip(parts_of(whole), parts_of(rebuilt), strict=True)
+    ]
+    side = safe_side(declaration)
+    for first, second in [*pairs, (whole, rebuilt)]:
+        if differ(reseeded(first), reseeded(second), (side, side), n_seeds=10):
+            name = "the pipeline" if first is whole else first.transforms[0].get_class_fullname()
+            raise PipelineError(
+                f"{name} makes other pixels if it is rebuilt, because to_dict loses an argument; "
+                "declare it in conf/pipeline"
+            )
+
+
+def canonical(pipeline: Declaration) -> Any:
+    """Return a declaration that a pipeline shares with its saved and Python form, for its digest.
+
+    It has every argument of every transform, as the library's classes keep it. A user's class may keep an
+    argument under another name, so there the declared values count.
+    """
+    if is_factory(pipeline):
+        return pipeline
+    parts = [_completed(part) for part in pipeline.get("transforms", ())]
+    whole = {"p": pipeline.get("p", 1), "transforms": parts}
+    return _plain(
+        whole,
+        "pipeline",
+        parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text),
+    )
+
+
+def _completed(declared: Declaration) -> dict[str, Any]:
+    kind = locate(declared[CLASS])
+    parameters = inspect.signature(kind).parameters
+    complete = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+    complete |= declared
+    if kind.__module__.startswith(LIBRARY):
+        kept = construct(declared).to_dict_private()
+        complete |= {key: value for key, value in kept.items() if key in parameters}
+    if "transforms" in declared:
+        complete["transforms"] = [_completed(part) for part in declared["transforms"]]
+    return complete | {CLASS: f"{kind.__module__}.{kind.__qualname__}"}
+
+
+READERS: dict[Any, tuple[str, Callable[[str], Declaration]]] = {  # with the option that each reads
+    "saved": ("path", lambda path: _of_file(location(path))),
+    "python": ("object", _of_object),
+}
