@@ -91,7 +91,9 @@ def test_wrong_key_beside_the_transforms_is_named(key: str, value: object, told:
 
 
 def test_pipeline_is_applied_with_its_own_probability() -> None:
-    augment = transformer({"transforms": [{"_target_": "albumentations.InvertImg"}], "p": 0.25}, is_reused=True)
+    augment = transformer(
+        {"transforms": [{"_target_": "albumentations.InvertImg"}], "p": 0.25}, is_reused=True
+    )
     share = np.mean([(augment(seed, IMAGE) != IMAGE).any() for seed in SEEDS])
     assert abs(share - 0.25 * 0.5) < 3.5 * SD / len(SEEDS), "the transform has p=0.5"
 
