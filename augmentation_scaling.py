@@ -1,11 +1,100 @@
-"""The command `augmentation-scaling`, and its use from Python.
+"""The command `augmentation-scaling`, and its search from Python: `advise("photos", n_augmentations=20)`.
 
 The program that imports this may have modules called `augment` or `experiments`, so those of the suite are
 imported in a process of its own only.
 """
 
+import csv
+import hashlib
+import json
+import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+REASONS = ("error: ", "failed: ")  # begins of the line with which a command fails
+SAVED = (".json", ".yaml", ".yml")  # suffixes of a pipeline that albumentations saved
+
+
+class AdviseError(RuntimeError):
+    """A search without a recommendation, with its reason."""
+
+
+class Recommendation(SimpleNamespace):
+    """The columns of recommendation.csv as attributes, and the screen that the command prints."""
+
+    def __repr__(self) -> str:
+        return str(self.screen)
+
+
+def advise(
+    path: str | Path, pipeline: Any = None, results_dir: str | Path = "results", **options: Any
+) -> Recommendation:
+    """Search for the best command for the images of a folder. Raises AdviseError.
+
+    `pipeline` is a name in conf/pipeline, a file that albumentations saved, or an `A.Compose`. Options are
+    those of the command line, with `__` for a dot (`advise__budget_s=60`); a list offers several values.
+    """
+    words = {"experiment": "advise", "dataset": "folder", "dataset.path": path, "results_dir": results_dir}
+    words |= _pipeline_words(pipeline, Path(results_dir))
+    words |= {name.replace("__", "."): value for name, value in options.items()}
+    screen = _output(json.dumps(words, default=str))
+    table = Path(results_dir).expanduser() / "tables" / "advise" / "recommendation.csv"
+    with open(table, newline="", encoding="utf-8") as file:
+        [row] = csv.DictReader(file)
+    if row["refused"]:
+        raise AdviseError(row["refused"])
+    return Recommendation(screen=screen, **{name: _value(text) for name, text in row.items()})
+
+
+def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
+    if pipeline is None:
+        return {}
+    if isinstance(pipeline, str) and not pipeline.endswith(SAVED):
+        return {"pipeline": pipeline}
+    file = Path(pipeline) if isinstance(pipeline, str | Path) else _saved(pipeline, results)
+    return {"pipeline": "saved", "pipeline.path": str(file.resolve())}
+
+
+def _saved(pipeline: Any, results: Path) -> Path:
+    """Save an `A.Compose` below the results, where the recommended command finds it, and return the file."""
+    if not hasattr(pipeline, "to_dict"):
+        raise TypeError(f"pipeline={pipeline!r}: must be a name, a saved file or an A.Compose")
+    content = json.dumps(pipeline.to_dict())
+    if '"__class_fullname__": "__main__.' in content:
+        raise AdviseError("pipeline: other processes do not know a class of __main__; move it to a module")
+    file = results.expanduser() / "pipelines" / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content, encoding="utf-8")
+    return file
+
+
+def _output(words: str) -> str:
+    """Return what the command prints; pass its warnings on. Raises AdviseError with its last line."""
+    command, line = [sys.executable, __file__, words], ""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        with subprocess.Popen(
+            command, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+        ) as process:
+            for line in process.stderr or ():
+                if not line.startswith(REASONS):
+                    print(line, end="", file=sys.stderr, flush=True)
+        if process.returncode:
+            reason = line.strip() if line.startswith(REASONS) else f"ended with status {process.returncode}"
+            raise AdviseError(reason.partition(": ")[2] or reason)
+        output.seek(0)
+        return output.read().strip()
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text or None
 
 
 def main() -> None:
@@ -24,3 +113,16 @@ def measure(configuration: Any) -> float:
     if (folder := HydraConfig.get().runtime.cwd) not in sys.path:
         sys.path.append(folder)  # in a launcher's job, for a user's class
     return jobs.measure(configuration)
+
+
+def _run(options: Mapping[str, Any]) -> None:
+    """Run the command with these options, of which a list is several values."""
+    from experiments.config.cell import text
+
+    lists = {name: value if isinstance(value, list) else [value] for name, value in options.items()}
+    sys.argv[1:] = [f"{name}={','.join(map(text, values))}" for name, values in lists.items()]
+    main()
+
+
+if __name__ == "__main__":
+    _run(json.loads(sys.argv[1]))

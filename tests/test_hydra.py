@@ -3,11 +3,14 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
+from hydra._internal.hydra import Hydra
+from omegaconf import DictConfig, OmegaConf
 
 from augment.options import OptionError
+from experiments import ROOT
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
@@ -74,6 +77,22 @@ def test_plain_command_measures_one_cell(run_py: RunPy, sweeps: Sweeps, tmp_path
     assert files(folder, "*") == [Path(".hydra"), Path("run.log")]
     assert OmegaConf.load(folder / ".hydra" / "overrides.yaml") == ["workers=3", "strategy=p1"]
     assert "p1-3w-2000x1000-saving is measured" in (folder / "run.log").read_text()
+
+
+def test_plain_command_is_composed_once(
+    run_py: RunPy, sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, compose = [0], Hydra.compose_config
+
+    def counted(*args: Any, **options: Any) -> DictConfig:
+        count[0] += 1
+        return compose(*args, **options)
+
+    monkeypatch.setattr(Hydra, "compose_config", counted)
+    assert run_py("workers=3").status == 0
+    assert count == [1]
+    modes = {path.parent.name for path in ROOT.glob("conf/**/*.yaml") if "mode:" in path.read_text()}
+    assert modes == {"experiment"}, "other words cannot make it a sweep"
 
 
 def test_sweep_is_measured_whole_and_stored_as_hydra_does(

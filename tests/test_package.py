@@ -1,16 +1,22 @@
 """The wheel, installed: its command from any folder, and its harmlessness in other programs."""
 
+import json
 import os
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
+import albumentations
 import pandas as pd
 import pytest
 
+from augmentation_scaling import AdviseError, advise
 from experiments import ROOT
 from experiments.machine.environment import code_digest
+from experiments.report.sections.advise import ROW
+from experiments.report.tables import Table
 from experiments.store import files as store
 from tests.helpers.commands import interpreter
 
@@ -91,6 +97,50 @@ def test_installed_command_works_from_any_folder_whatever_lies_there(
     assert row["code_digest"] == code_digest(ROOT / "augment")
     again = run(environment, "sh", "-c", row["command"], cwd=tmp_path)
     assert "1 already measured of 1 cells" in again.stdout, again.stderr
+
+
+def test_python_call_fails_with_the_line_of_the_command(tmp_path: Path) -> None:
+    with pytest.raises(AdviseError, match=r"^dataset.path=.*/my \(odd\) pics: no such folder"):
+        advise(tmp_path / "my (odd) pics", results_dir=tmp_path)
+
+
+@pytest.mark.parametrize("refused", ["", "not enough rounds"])
+def test_python_call_returns_the_row_and_the_screen(
+    refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[dict[str, Any]] = []
+    row = dict.fromkeys(ROW, "") | {"command": "a b", "workers": 4, "low": 0.5, "refused": refused}
+
+    def output(words: str) -> str:
+        given.append(json.loads(words))
+        Table("", [], [], pd.DataFrame([row])).save(tmp_path / "tables" / "advise" / "recommendation")
+        return "Recommendation"
+
+    monkeypatch.setattr("augmentation_scaling._output", output)
+    pipeline = albumentations.Compose([albumentations.HorizontalFlip(p=0.5)])
+    if refused:
+        with pytest.raises(AdviseError, match=refused):
+            advise("photos", results_dir=tmp_path)
+        return
+    advice = advise("photos", pipeline, tmp_path, advise__budget_s=60, workers=[2, 4])
+    assert (str(advice), advice.command, advice.workers, advice.low) == ("Recommendation", "a b", 4, 0.5)
+    [saved] = (tmp_path / "pipelines").iterdir()
+    assert albumentations.from_dict(json.loads(saved.read_text())).to_dict() == pipeline.to_dict()
+    assert given[0].items() >= {"pipeline.path": str(saved), "advise.budget_s": 60, "workers": [2, 4]}.items()
+
+
+def test_python_call_refuses_a_class_that_no_other_process_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mine(albumentations.HorizontalFlip):  # type: ignore[misc]
+        pass
+
+    monkeypatch.setattr(Mine, "__module__", "__main__")
+    with pytest.raises(AdviseError, match="a class of __main__; move it to a module"):
+        advise("photos", albumentations.Compose([Mine()]), tmp_path)
+    with pytest.raises(TypeError, match=r"must be a name, a saved file or an A\.Compose"):
+        advise("photos", 3, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_names_the_installed_command(environment: Path, tmp_path: Path) -> None:
