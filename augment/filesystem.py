@@ -47,6 +47,16 @@ def read_bytes(file: Path) -> bytes:
         return bytes(filesystem.cat_file(path))
 
 
+def read_ends(file: Path, end_bytes: int) -> tuple[int, bytes]:
+    """Return the size of a file at an address, and its first and last bytes. Raises OSError."""
+    with _remote(file) as (filesystem, path):
+        size_bytes = filesystem.size(path)
+        if size_bytes <= 2 * end_bytes:
+            return size_bytes, bytes(filesystem.cat_file(path))
+        begin, end = (0, end_bytes), (size_bytes - end_bytes, size_bytes)
+        return size_bytes, b"".join(filesystem.cat_file(path, start=a, end=b) for a, b in (begin, end))
+
+
 def write_remote(file: Path, content: bytes | memoryview) -> None:
     """Write a file at an address; object stores show it whole or not at all. Raises OSError."""
     with _remote(file) as (filesystem, path):

@@ -8,11 +8,11 @@ import stat
 import struct
 import sys
 from errno import EMFILE, ENFILE, ENOMEM
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from augment.filesystem import is_local, read_bytes
+from augment.filesystem import is_local, read_bytes, read_ends
 from augment.images import ImageError
 
 if TYPE_CHECKING:
@@ -33,11 +33,16 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # their segments hold the si
 FORMATS = ("WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "SUN")
 TIFF_BITS = 258  # the tag of the bits of each channel
 DARK = 16  # 12-bit data in 16 bits stay below, when the high byte alone is kept
+HEAD_BYTES = 1 << 15  # hold the size of most images, behind a thumbnail
 EDGE_BYTES = 64  # at either end of an output, enough to see whether it is whole
 
 
 class BadImageError(ImageError):
     """A file that is no usable image; the text is the bare reason."""
+
+
+class NotRegularError(BadImageError):
+    """A directory, FIFO, socket or device where a regular file is needed."""
 
 
 class Image(NamedTuple):
@@ -87,6 +92,23 @@ def has_end(file: Path) -> bool:
         return bool(read_image(file, sys.maxsize))
     except BadImageError:
         return False
+
+
+def read_header(file: Path) -> Header:
+    """Return the header of an image file, of which little is read. Raises BadImageError, OSError."""
+    if not is_local(file):
+        try:
+            return parse_header(read_ends(file, HEAD_BYTES)[1][:HEAD_BYTES])
+        except BadImageError:
+            return parse_header(read_bytes(file))
+    with open_regular(file) as opened:
+        head = opened.read(HEAD_BYTES)
+        try:
+            return parse_header(head)
+        except BadImageError:
+            if not (rest := opened.readall()):
+                raise
+            return parse_header(head + rest)
 
 
 def parse_header(content: bytes) -> Header:
@@ -160,10 +182,7 @@ def _content(file: Path) -> bytes:
     """Return the bytes of a regular file; no other is opened for reading. Raises BadImageError, OSError."""
     try:
         if is_local(file):
-            _check_kind(os.stat(file).st_mode)
-            # Non-blocking: if a FIFO has replaced the file since, opening it would wait for a writer.
-            with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as opened:
-                _check_kind(os.fstat(opened.fileno()).st_mode)
+            with open_regular(file) as opened:
                 content = opened.readall()
         else:
             content = read_bytes(file)
@@ -177,10 +196,23 @@ def _content(file: Path) -> bytes:
     return content
 
 
+def open_regular(file: Path | str) -> FileIO:
+    """Open a local file that is regular. Raises OSError, and NotRegularError before it opens another."""
+    _check_kind(os.stat(file).st_mode)
+    # Non-blocking: if a FIFO has replaced the file since, opening it would wait for a writer.
+    opened = FileIO(file, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    try:
+        _check_kind(os.fstat(opened.fileno()).st_mode)
+    except NotRegularError:
+        opened.close()
+        raise
+    return opened
+
+
 def _check_kind(mode: int) -> None:
     kind = stat.filemode(mode)[0]
     if kind != "-":
-        raise BadImageError(f"not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}")
+        raise NotRegularError(f"not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}")
 
 
 def _decode(content: bytes) -> Pixels:

@@ -1,20 +1,27 @@
-"""Inputs: many in little memory, the digest of their names and bytes, a sample that stands for all."""
+"""Inputs: many in little memory, the digest of their names and ends, a sample that stands for all."""
 
 import hashlib
 import os
 import pickle
 import shutil
+from errno import EMFILE
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 from upath import UPath
 
+from augment.datasets.folder import Folder
 from augment.filesystem import InputFiles
-from experiments.sweep.inputs import inputs_digest, stratified_sample
-from experiments.sweep.vetting import pixel_count
+from augment.options import OptionError
+from augment.strategies.sequential import Sequential
+from experiments.config.options import Config
+from experiments.sweep import inputs
+from experiments.sweep.inputs import Inventory, inputs_digest, stratified_sample
 
 
 @pytest.fixture
@@ -25,14 +32,20 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def listed(folder: Path) -> InputFiles:
+    return InputFiles(folder, sorted(os.listdir(folder), reverse=True))
+
+
 def digest(folder: Path) -> str:
-    return inputs_digest(list(folder.iterdir()))
+    return inputs_digest(listed(folder))
 
 
-def test_digest_is_that_of_the_sorted_lines(folder: Path) -> None:
-    lines = (f"{name} 5 {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("a.png", "b.png"))
-    expected = hashlib.sha256("".join(lines).encode()).hexdigest()
-    assert digest(folder) == expected
+def test_digest_is_that_of_the_lines_in_the_order_of_names(folder: Path) -> None:
+    (folder / "c.png").write_bytes(large := os.urandom(10_000))
+    contents = {"a.png": b"a.png", "b.png": b"b.png", "c.png": large[:4096] + large[-4096:]}
+    sizes = {"a.png": 5, "b.png": 5, "c.png": 10_000}
+    lines = (f"{name} {sizes[name]} {hashlib.sha256(ends).hexdigest()}\n" for name, ends in contents.items())
+    assert digest(folder) == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_digest_of_a_copied_folder_is_equal(folder: Path, tmp_path: Path) -> None:
@@ -40,10 +53,23 @@ def test_digest_of_a_copied_folder_is_equal(folder: Path, tmp_path: Path) -> Non
     assert digest(tmp_path / "elsewhere") == digest(folder)
 
 
+def test_digest_is_the_same_by_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = digest(folder)
+    monkeypatch.setattr(inputs, "WAITING", 0)
+    monkeypatch.setattr(inputs, "PROBED", 1)
+    assert digest(folder) == expected
+
+
+def rewritten(path: Path, content: bytes) -> None:
+    """Write other bytes of equal size with the old time."""
+    times = os.stat(path)
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_digest_changes_with_bytes_of_equal_size_and_time(folder: Path) -> None:
-    before, times = digest(folder), os.stat(folder / "a.png")
-    (folder / "a.png").write_bytes(b"A.png")
-    os.utime(folder / "a.png", ns=(times.st_atime_ns, times.st_mtime_ns))
+    before = digest(folder)
+    rewritten(folder / "a.png", b"A.png")
     assert digest(folder) != before
 
 
@@ -53,49 +79,91 @@ def test_digest_changes_with_a_name(folder: Path) -> None:
     assert digest(folder) != before
 
 
-def test_digest_covers_unreadable_files_without_waiting(folder: Path) -> None:
-    os.mkfifo(folder / "fifo.png")
-    (folder / "zero.png").symlink_to("/dev/zero")
-    (folder / os.fsdecode(b"\xff.png")).symlink_to("nowhere")
-    files = [folder / "fifo.png", folder / "zero.png", folder / os.fsdecode(b"\xff.png")]
+def test_digest_covers_unreadable_files_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / os.fsdecode(b"\xff.png")).symlink_to("nowhere")
     lines = b"fifo.png - NotRegularError\nzero.png - NotRegularError\n\xff.png - FileNotFoundError\n"
-    assert inputs_digest(files) == hashlib.sha256(lines).hexdigest()
+    assert digest(tmp_path) == hashlib.sha256(lines).hexdigest()
+
+
+def test_failing_machine_gives_no_digest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(EMFILE, os.strerror(EMFILE))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(OptionError, match=r"^dataset: too many open files"):
+        digest(folder)
+
+
+def config(folder: Path, **options: Any) -> Config:
+    return Config(strategy=Sequential(), dataset=Folder(str(folder)), image_size=None, **options)
+
+
+def test_changed_inputs_are_named(folder: Path) -> None:
+    identified = Inventory().inputs(config(folder))
+    assert identified.changed() is None
+    (folder / "b.png").write_bytes(b"other")
+    assert identified.changed() == "1 of 2 input files changed during the command, such as b.png"
+    (folder / "a.png").unlink()
+    assert identified.changed() == "2 of 2 input files changed during the command, such as a.png"
+
+
+def test_cells_share_one_walk_whatever_their_numbers_of_images(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = Inventory()
+    everything = inventory.inputs(config(folder))
+    monkeypatch.setattr(os, "scandir", None)
+    assert inventory.inputs(config(folder, workers=3)) is everything
+    assert inventory.inputs(config(folder, n_images=1)).files.names == ["a.png"]
+    assert len(inventory.inputs(config(folder, sample=1)).files) == 1
+    with pytest.raises(OptionError, match=r"^n_images=3: .* holds 2"):
+        inventory.inputs(config(folder, n_images=3))
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> InputFiles:
-    """Make a hundred images of 100, 99, … 1 pixels, so that names and sizes have different orders."""
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make ninety images of 90, 89, … 1 pixels and bytes that grow with them, and ten files that are none."""
     folder = tmp_path_factory.mktemp("images")
-    files = InputFiles(folder, [f"{number:03}.png" for number in range(100)])
-    for number, path in enumerate(files):
-        Image.new("RGB", (100 - number, 1)).save(path)
-    return files
+    for number in range(90):
+        Image.new("RGB", (90 - number, 1)).save(path := folder / f"{number:03}.png")
+        path.write_bytes(path.read_bytes() + bytes(10 * (90 - number)))
+    for number in range(90, 100):
+        (folder / f"{number:03}.png").write_bytes(bytes(number))
+    return folder
+
+
+def test_pixels_are_counted_in_all_headers_or_estimated_from_a_sample(photos: Path) -> None:
+    identified = Inventory().inputs(config(photos))
+    assert identified.pixels(exact=True, most=100) == (90, sum(range(91)))
+    assert identified.pixels(exact=True, most=50) == (50, sum(range(51)))
+    largest, total = identified.pixels(exact=False, most=100)
+    assert largest == 135
+    assert total == pytest.approx(sum(range(91)), rel=0.1)
+    assert identified.size_columns == {"inputs": str(photos), "width": None, "height": None}
 
 
 @settings(max_examples=30)
 @given(count=some.integers(1, 99), seed=some.integers(0, 2**32))
-def test_sample_holds_one_image_of_each_size_range(files: InputFiles, count: int, seed: int) -> None:
-    sample = stratified_sample(files, count, seed)
-    assert sample.names == sorted(sample.names), "in the order of the folder"
-    sizes = sorted(pixel_count(path) for path in sample)
+def test_sample_holds_one_image_of_each_size_range(count: int, seed: int) -> None:
+    sizes_bytes = np.arange(100, 0, -1)
+    sample = stratified_sample(sizes_bytes, count, seed)
+    assert sample == sorted(sample), "in the order of the folder"
+    sizes = sorted(sizes_bytes[sample].tolist())
     assert len(set(sizes)) == count
-    for rank, pixels in enumerate(sizes):
-        assert rank * 100 // count < pixels <= (rank + 1) * 100 // count
-    assert sample == stratified_sample(files, count, seed), "drawn from the seed"
+    for rank, size in enumerate(sizes):
+        assert rank * 100 // count < size <= (rank + 1) * 100 // count
+    assert sample == stratified_sample(sizes_bytes, count, seed), "drawn from the seed"
 
 
-@pytest.mark.parametrize("count", [None, 100, 1000])
-def test_sample_is_everything_if_count_is_not_smaller(files: InputFiles, count: int | None) -> None:
-    assert stratified_sample(files, count, 0) == files
+@pytest.mark.parametrize("count", [100, 1000])
+def test_sample_is_everything_if_count_is_not_smaller(count: int) -> None:
+    assert stratified_sample(np.arange(100), count, 0) == list(range(100))
 
 
-def test_sample_changes_with_the_seed(files: InputFiles) -> None:
-    assert stratified_sample(files, 10, 0) != stratified_sample(files, 10, 1)
-
-
-def test_file_without_an_image_has_size_0(tmp_path: Path) -> None:
-    (tmp_path / "broken.jpg").write_bytes(b"no image")
-    assert pixel_count(tmp_path / "broken.jpg") == pixel_count(tmp_path / "missing.jpg") == 0
+def test_sample_changes_with_the_seed() -> None:
+    assert stratified_sample(np.arange(100), 10, 0) != stratified_sample(np.arange(100), 10, 1)
 
 
 NAMES = ["a.png", "b c.jpg", "cats/\udcff.png", "é.png"]

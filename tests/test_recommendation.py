@@ -237,5 +237,5 @@ def test_duration_is_told_in_two_units(seconds: float, text: str) -> None:
 def test_sample_is_of_about_so_many_tasks(
     files: int, augmentations: int, tasks: float, sample: tuple[int, int]
 ) -> None:
-    question = Question([], [1] * files, augmentations, cpus=2, budget_s=60)
+    question = Question([], files, 1e6, augmentations, cpus=2, budget_s=60)
     assert question.sample(tasks) == sample

@@ -40,7 +40,8 @@ class Question:
     """The candidates that can work, the first to be tried first, and what they are tried with."""
 
     candidates: Sequence[Candidate]
-    pixels: Sequence[int]  # of each image of the whole
+    n_images: int  # of the whole
+    pixels: float  # of an image, on average
     n_augmentations: int
     cpus: int
     budget_s: float
@@ -48,7 +49,7 @@ class Question:
     def sample(self, tasks: float) -> tuple[int, int]:
         """Return images and augmentations of a sample of so many tasks: MIN_IMAGES, then those asked for."""
         fewest = min(MIN_IMAGES, int(tasks))
-        images = max(1, min(len(self.pixels), max(fewest, round(tasks / self.n_augmentations))))
+        images = max(1, min(self.n_images, max(fewest, round(tasks / self.n_augmentations))))
         return images, max(1, min(self.n_augmentations, ceil(tasks / images)))
 
 
@@ -106,7 +107,7 @@ class Search:
         The pilot tells the seconds of a task, and whether workers write the files of one process.
         """
         question = self._question
-        expected_s = MEGAPIXEL_S * sum(question.pixels) / len(question.pixels) / 1e6
+        expected_s = MEGAPIXEL_S * question.pixels / 1e6
         size = question.sample(
             max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2)
         )

@@ -19,7 +19,7 @@ from experiments.machine.environment import usable_cpus
 from experiments.report.output import write_report
 from experiments.report.results import Results
 from experiments.store import files as store
-from experiments.sweep.inputs import Inventory, pixel_counts
+from experiments.sweep.inputs import Inventory
 from experiments.sweep.sweep import check_options
 
 Words = Sequence[str]  # of a command line
@@ -62,8 +62,10 @@ class Work:
         )
         config = self._first.config
         inputs = Inventory().inputs(config)
-        self._folders, pixels = inputs.folders, pixel_counts(inputs.files)
-        self.question = Question(candidates, pixels, config.n_augmentations, cpus, config.advise.budget_s)
+        self._folders, n_images = inputs.folders, len(inputs.files)
+        pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
+        options = config.n_augmentations, cpus, config.advise.budget_s
+        self.question = Question(candidates, n_images, pixels, *options)
 
     @property
     def results(self) -> Results:
@@ -91,11 +93,10 @@ class Work:
 
     def write_candidates(self) -> None:
         """Write what is to be chosen from, with the command of each candidate, or why it cannot work."""
-        pixels, config = self.question.pixels, self._first.config
-        usable = sum(1 for each in pixels if each) or len(pixels)  # or nothing tells
+        n_images, config = self.question.n_images, self._first.config
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
         known |= {"experiment": self._first.experiment, "budget_s": config.advise.budget_s}
-        known |= {"files": usable, "tasks": usable * config.n_augmentations}
+        known |= {"files": n_images, "tasks": n_images * config.n_augmentations}
         output = {"output_dir": self._output} if config.saving else {}
         rows = []
         for each, cell in self._cells.items():

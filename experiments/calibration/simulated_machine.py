@@ -143,7 +143,9 @@ def search(seed: int) -> Outcome:
     """Return what came of the search on the machine of a seed."""
     model = MachineModel(seed)
     machine, candidates = SimulatedMachine(model), model.candidates()
-    question = Question(candidates, model.pixels.tolist(), model.n_augmentations, model.cpus, BUDGET_S)
+    question = Question(
+        candidates, len(model.pixels), float(model.pixels.mean()), model.n_augmentations, model.cpus, BUDGET_S
+    )
     Search(question, machine.measure, lambda: machine.seconds).run()
     try:
         found = recommend(*machine.rows)

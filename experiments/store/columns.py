@@ -65,7 +65,7 @@ class Trial:
     pipeline_digest: str = column("SHA-256 of the pipeline's declaration and the user's classes in it", WORK)
     files: int | None = column("number of input files, bad ones too; null if they cannot be listed", WORK)
     inputs_digest: str | None = column(
-        "SHA-256 of names, sizes and contents of the input files", WORK, within=("width", "height")
+        "SHA-256 of names, sizes and both ends of the input files", WORK, within=("width", "height")
     )
     output_file_system: str | None = column(
         "type and mount point of the outputs' file system; null if not saving", WORK, within=("saving",)

@@ -1,23 +1,39 @@
-"""The input files of a sweep's cells: listed, sampled, identified and checked once for all cells."""
+"""The input files of a command's cells: walked and identified once for all of them, and never decoded."""
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
+from functools import cached_property, partial
+from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-from augment.datasets.base import first
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.datasets.base import Size, first, printable
 from augment.datasets.folder import Folder
-from augment.filesystem import InputFiles
+from augment.filesystem import InputFiles, find_files, is_local, read_ends
+from augment.image_file import BadImageError, NotRegularError, open_regular, read_header
+from augment.images import error_line
 from augment.options import OptionError
 from experiments.config.options import Config, OnBadImage
-from experiments.sweep.vetting import NotRegularError, Vetted, open_input, pixel_count, usable
+from experiments.sweep.vetting import Vetted, usable
 
+END_BYTES = 4096  # at either end of a file, which identify it
+HEADERS = 64  # of a sample of the files
+UNSEEN = 1.5  # the largest image is at most so much larger than the largest of the sample
+PROBED, WAITING, THREADS = 48, 3.0, 32  # files; wall clock over CPU time, from which on so many threads help
+OF_THE_FILE = (ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
+S = TypeVar("S")
 T = TypeVar("T")
+Stamps = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,11 +41,21 @@ class Inputs:
     """The image files of a cell, bad ones among them."""
 
     files: InputFiles
+    stamps: Stamps  # a row for each file, see `stamps`
+    size: Size | None = None  # of all images, if the suite made them
+    bad_images: dict[int, str] = field(default_factory=dict)  # whose decoder crashed or hung, by index
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """The columns of a trial that identify the inputs; computed on first use: it reads every byte."""
+        """The columns that identify the inputs, computed on first use: both ends of each file are read."""
         return {"files": len(self.files), "inputs_digest": inputs_digest(self.files)}
+
+    @property
+    def size_columns(self) -> dict[str, Any]:
+        """The columns of a trial that tell where the inputs are and what size they have, by a sample."""
+        sizes = [self.size] if self.size else self._sampled_sizes
+        width, height = sizes[0] if len(set(sizes)) == 1 else (None, None)
+        return {"inputs": str(self.files.root), "width": width, "height": height}
 
     @property
     def folders(self) -> set[Path]:
@@ -37,16 +63,69 @@ class Inputs:
         parents = {name.rpartition("/")[0] for name in self.files.names}
         return {(self.files.root / parent).resolve() for parent in parents}
 
+    def changed(self) -> str | None:
+        """Return how many files are no longer those that were identified, and the first; None if all are."""
+        indices = np.flatnonzero((stamps(self.files) != self.stamps).any(axis=1))
+        if not indices.size:
+            return None
+        name = printable(self.files.names[indices[0]])
+        return f"{indices.size} of {len(self.files)} input files changed during the command, such as {name}"
+
+    def pixels(self, exact: bool, most: int) -> tuple[int, int]:
+        """Return the pixels of the largest image, and of all; images of more than `most` do not count.
+
+        Unless `exact`, both are estimated from a sample of headers.
+        """
+        if self.size:
+            sizes, opened, unseen = [self.size], 1, 1.0
+        elif exact or len(self.files) <= HEADERS:
+            sizes, opened, unseen = self._sizes, len(self.files), 1.0
+        else:
+            sizes, opened, unseen = self._sampled_sizes, HEADERS, UNSEEN
+        counts = [width * height for width, height in sizes if width * height <= most]
+        return int(unseen * max(counts, default=0)), sum(counts) * len(self.files) // opened
+
+    @cached_property
+    def _sizes(self) -> list[Size]:
+        return self._sizes_of(range(len(self.files)))
+
+    @cached_property
+    def _sampled_sizes(self) -> list[Size]:
+        """The sizes of files that are evenly spaced by their bytes, the largest among them."""
+        by_bytes = np.argsort(self.stamps[:, 0], kind="stable")
+        count = min(HEADERS, len(by_bytes))
+        return self._sizes_of(by_bytes[np.linspace(0, len(by_bytes) - 1, count).astype(int)].tolist())
+
+    def _sizes_of(self, indices: Iterable[int]) -> list[Size]:
+        """Return the sizes in the headers of files; those without a header are left out."""
+        files = (self.files[index] for index in indices)
+        return [size for size in _map(_header_size, files, is_local(self.files.root)) if size]
+
 
 class Inventory:
-    """The inputs of all cells of a command, listed and checked once for cells with the same images."""
+    """The inputs of all cells of a command, walked and identified once for cells with the same images."""
 
     def __init__(self) -> None:
         self._outcomes: dict[str, object] = {}
 
     def inputs(self, config: Config) -> Inputs:
         """Return a cell's input files; synthetic ones are generated. Raises OptionError, OSError."""
-        return self._once(_images_key(config), lambda: _inputs(config))
+        size, cache = config.size(), Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment")
+        cache = Path(config.cache_dir or cache).expanduser()
+        if isinstance(config.dataset, Folder):  # all numbers of images share one walk
+            written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
+            source = repr((config.dataset, sorted(map(str, written))))
+            list_files: Callable[[], InputFiles] = partial(config.dataset.images, exclude=written)
+        else:
+            source = repr((config.dataset, config.n_images, size, config.seed, cache))
+            list_files = partial(config.dataset.files, config.n_images, size, config.seed, cache)
+
+        def choose() -> Inputs:
+            everything = self._once(source, lambda: _listed(list_files(), size))
+            n_images = len(first(everything.files, config.n_images))
+            return _subset(everything, n_images, config.sample, config.seed)
+
+        return self._once(repr((source, config.n_images, config.sample, config.seed)), choose)
 
     def vetted(self, config: Config) -> Vetted:
         """Return which inputs can be augmented, with their sizes. Raises OSError and OptionError.
@@ -54,14 +133,13 @@ class Inventory:
         OptionError names every bad image if the cell does not skip them, or if no good one is left.
         """
         inputs = self.inputs(config)
-        if size := config.size():  # the suite itself generated or resized them
-            return Vetted(inputs.files, (size,) * len(inputs.files), {})
+        if inputs.size:  # the suite itself generated or resized them
+            return Vetted(inputs.files, (inputs.size,) * len(inputs.files), {})
         output = config.output_place if config.saving else None
         if output:
             output.mkdir(parents=True, exist_ok=True)
         demands = config.max_image_pixels, output, config.n_augmentations, config.pipeline
-        key = f"{_images_key(config)} {demands}"
-        vetted = self._once(key, lambda: usable(inputs.files, *demands))
+        vetted = self._once(repr((id(inputs), demands)), lambda: usable(inputs.files, *demands))
         _refuse_bad_images(vetted, len(inputs.files), config.on_bad_image)
         return vetted
 
@@ -78,23 +156,6 @@ class Inventory:
         return outcome  # type: ignore[return-value]
 
 
-def _images_key(config: Config) -> str:
-    options = (config.dataset, config.n_images, config.image_size, config.sample, config.seed)
-    return repr((*options, config.cache_dir))
-
-
-def _inputs(config: Config) -> Inputs:
-    cache = Path(config.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment"))
-    cache = cache.expanduser()
-    if isinstance(config.dataset, Folder):
-        written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
-        listed = first(config.dataset.images(exclude=written), config.n_images)
-    else:
-        listed = config.dataset.files(config.n_images, config.size(), config.seed, cache)
-    files = replace(listed, root=listed.root.absolute())
-    return Inputs(stratified_sample(files, config.sample, config.seed))
-
-
 def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -> None:
     listed = "; ".join(f"{name!r}: {reason}" for name, reason in vetted.bad.items())
     if not vetted.good:
@@ -104,37 +165,106 @@ def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -
         raise OptionError(f"on_bad_image=fail: {bad}; on_bad_image=skip leaves them out: {listed}")
 
 
-def stratified_sample(files: InputFiles, count: int | None, seed: int) -> InputFiles:
-    """Return at most `count` files in their order, one drawn from each of `count` strata of pixel counts."""
-    if count is None or count >= len(files):
-        return files
-    pixels = pixel_counts(files)
-    by_pixels = sorted(range(len(files)), key=pixels.__getitem__)
-    random, ends = Random(seed), [k * len(files) // count for k in range(count + 1)]
-    chosen = [random.choice(by_pixels[ends[k] : ends[k + 1]]) for k in range(count)]
-    return files.subset(sorted(chosen))
+def _listed(files: InputFiles, size: Size | None) -> Inputs:
+    files = replace(files, root=files.root.absolute())
+    return Inputs(files, stamps(files), size)
 
 
-def pixel_counts(files: Sequence[Path]) -> list[int]:
-    """Return the `pixel_count` of each file."""
-    with ThreadPool() as pool:
-        return pool.map(pixel_count, files)
+def _subset(inputs: Inputs, n_images: int, sample: int | None, seed: int) -> Inputs:
+    """Return the inputs themselves, a sample of their first `n_images`, or all of these."""
+    if (sample or n_images) >= n_images == len(inputs.files):
+        return inputs
+    indices = stratified_sample(inputs.stamps[:n_images, 0], sample or n_images, seed)
+    return Inputs(inputs.files.subset(indices), inputs.stamps[indices], inputs.size)
 
 
-def inputs_digest(files: Sequence[Path]) -> str:
-    """Return the SHA-256 (hex) of the sorted lines `{file name} {size in bytes} {SHA-256 of its bytes}`.
+def stratified_sample(sizes_bytes: Stamps, count: int, seed: int) -> list[int]:
+    """Return at most `count` indices in order, one drawn from each of `count` strata of file sizes."""
+    if count >= len(sizes_bytes):
+        return list(range(len(sizes_bytes)))
+    by_bytes = np.argsort(sizes_bytes, kind="stable").tolist()
+    random, ends = Random(seed), [k * len(by_bytes) // count for k in range(count + 1)]
+    return sorted(random.choice(by_bytes[ends[k] : ends[k + 1]]) for k in range(count))
 
-    A file that is not regular or cannot be read has the line `{file name} - {class of the error}`.
+
+def stamps(files: InputFiles) -> Stamps:
+    """Return size in bytes, time of change in ns and inode of each file; -1 for a file that is missing.
+
+    At an address the time is a checksum of the version, and the inode 0. Raises OSError there.
     """
-    with ThreadPool() as pool:  # an executor's futures would take 200 MB for 100,000 files
-        return hashlib.sha256(b"".join(sorted(pool.map(_digest_line, files)))).hexdigest()
+    numbers = array("q")
+    if is_local(files.root):
+        top = os.path.join(files.root, "")
+        for name in files.names:
+            try:
+                status = os.stat(top + name)
+            except OSError:
+                numbers.extend((-1, -1, -1))
+            else:
+                inode = status.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # some file systems use the 64th bit
+                numbers.extend((status.st_size, status.st_mtime_ns, inode))
+    else:
+        known = find_files(files.root)
+        for name in files.names:
+            numbers.extend((*known.get(name, (-1, -1)), 0))
+    return np.frombuffer(numbers, np.int64).reshape(-1, 3)
 
 
-def _digest_line(path: Path) -> bytes:
+def inputs_digest(files: InputFiles) -> str:
+    """Return the SHA-256 (hex) of a line for each file, in the order of the bytes of their names.
+
+    A line is `{name} {size in bytes} {SHA-256 of the first and last 4 KiB}`, of the whole file if it has no
+    more than 8 KiB. A file that is not regular or cannot be read has `{name} - {class of the error}`.
+    """
+    digest, names = hashlib.sha256(), sorted(files.names, key=os.fsencode)
+    for line in _map(partial(_digest_line, files.root), names, is_local(files.root)):
+        digest.update(line)
+    return digest.hexdigest()
+
+
+def _digest_line(root: Path, name: str) -> bytes:
     try:
-        with open_input(path) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-            content = f"{file.seek(0, os.SEEK_END)} {digest}"
-    except (OSError, NotRegularError) as error:
+        size_bytes, ends = _ends(root, name)
+        content = f"{size_bytes} {hashlib.sha256(ends).hexdigest()}"
+    except NotRegularError as error:
         content = f"- {type(error).__name__}"
-    return f"{path.name} {content}\n".encode(errors="surrogateescape")
+    except OSError as error:
+        if error.errno not in OF_THE_FILE:  # another digest would mean other images
+            raise OptionError(f"dataset: {error_line(error)}") from error
+        content = f"- {type(error).__name__}"
+    return f"{name} {content}\n".encode(errors="surrogateescape")
+
+
+def _ends(root: Path, name: str) -> tuple[int, bytes]:
+    """Return a file's size in bytes, and its first and last END_BYTES. Raises OSError, NotRegularError."""
+    if not is_local(root):
+        return read_ends(root / name, END_BYTES)
+    with open_regular(os.path.join(root, name)) as file:
+        size_bytes, ends = os.fstat(file.fileno()).st_size, file.read(2 * END_BYTES)
+        if size_bytes > len(ends):
+            ends = ends[:END_BYTES] + os.pread(file.fileno(), END_BYTES, size_bytes - END_BYTES)
+    return size_bytes, ends
+
+
+def _header_size(file: Path) -> Size | None:
+    try:
+        return read_header(file)[:2]
+    except (BadImageError, OSError):  # becomes a bad image when a task reads it
+        return None
+
+
+def _map(function: Callable[[S], T], items: Iterable[S], has_fast_begin: bool) -> Iterator[T]:
+    """Yield the results in order, by threads if the first items wait for their file system.
+
+    Where files lie in the page cache, threads take three times as long as one loop.
+    """
+    items = iter(items)
+    begin_s, begin_cpu_s = time.perf_counter(), time.thread_time()
+    results = [function(item) for item in islice(items, PROBED if has_fast_begin else 0)]
+    wall_s, cpu_s = time.perf_counter() - begin_s, time.thread_time() - begin_cpu_s
+    yield from results
+    if has_fast_begin and wall_s < WAITING * cpu_s:
+        yield from map(function, items)
+    else:
+        with ThreadPool(THREADS) as pool:
+            yield from pool.imap(function, items, chunksize=16)

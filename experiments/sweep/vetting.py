@@ -4,7 +4,6 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from multiprocessing.pool import ThreadPool
@@ -139,13 +138,3 @@ def _header_size(opened: BinaryIO) -> Size:
             return image.size
     except Exception:  # parsers of broken headers raise anything
         return 0, 0
-
-
-def pixel_count(file: Path) -> int:
-    """Return the pixels in an image's header, 0 for another file, or the bytes of a file at an address."""
-    if not is_local(file):  # where reading the header would take as long as reading the whole file
-        return int(file.stat().st_size)
-    with suppress(OSError, NotRegularError), open_input(file) as opened:
-        width, height = _header_size(opened)
-        return width * height
-    return 0
