@@ -80,8 +80,11 @@ def test_wheel_holds_all_that_the_command_reads_and_nothing_else(wheel: Path) ->
     assert not any(name.startswith("hydra_plugins/__init__") for name in names), "would hide other plugins"
 
 
+@pytest.mark.parametrize(
+    "strategy", ["sequential", *(pytest.param(name, marks=pytest.mark.slow) for name in ("loky", "ray"))]
+)
 def test_installed_command_works_from_any_folder_whatever_lies_there(
-    environment: Path, tmp_path: Path
+    strategy: str, environment: Path, tmp_path: Path
 ) -> None:
     for name in ("augment", "experiments"):
         (tmp_path / name).mkdir()
@@ -89,10 +92,10 @@ def test_installed_command_works_from_any_folder_whatever_lies_there(
     (tmp_path / "queue.py").write_text(FOREIGN)
     (tmp_path / "my_transforms.py").write_text(TRANSFORM)
     pipeline = "pipeline.transforms=[{_target_: my_transforms.Negative, p: 1}]"
-    done = run(environment, "augmentation-scaling", *SMALL, pipeline, cwd=tmp_path)
+    done = run(environment, "augmentation-scaling", f"strategy={strategy}", *SMALL, pipeline, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     [row] = store.read(tmp_path / "results" / "trials", "trials").to_dict("records")
-    assert row["command"].startswith("augmentation-scaling strategy=sequential ")
+    assert row["command"].startswith(f"augmentation-scaling strategy={strategy} ")
     assert (row["status"], pd.isna(row["git_commit"])) == ("ok", True)
     assert row["code_digest"] == code_digest(ROOT / "augment")
     again = run(environment, "sh", "-c", row["command"], cwd=tmp_path)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -75,7 +75,9 @@ class Ray(Engine):
                 "_temp_dir": str(folder),
             }
             options = of_local_cluster if self.on_this_machine else {}
-            ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR, **options)
+            # Ray puts the current folder before all others, where a module may have a name of the suite's.
+            with chdir(folder.parent if self.on_this_machine else "."):
+                ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR, **options)
             try:
                 for delta in _run_batches(job, job.workers * (BATCHES_AHEAD if self.on_this_machine else 1)):
                     delta.append_to(job.logs)
@@ -116,7 +118,7 @@ def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
     import ray
 
     remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_batch)
-    shared = ray.put(job)
+    shared = ray.put((job, os.getcwd()))
     waiting = batches(job.workload, job.workers)
     running = {remote.remote([shared], batch): batch for batch in islice(waiting, at_once)}
     while running:
@@ -150,8 +152,10 @@ def _runner(shared: Any) -> tuple[TaskRunner, list[str]]:
     import ray
 
     fault_lines: list[str] = []
+    job, folder = ray.get(shared)
+    sys.path.append(folder)  # a pipeline may name a user's class
     with tempfile.TemporaryDirectory() as logs:  # an open log needs no folder
-        runner = TaskRunner(replace(ray.get(shared), logs=Path(logs)), Role.WORKER)
+        runner = TaskRunner(replace(job, logs=Path(logs)), Role.WORKER)
     runner.report = fault_lines.append
     return runner, fault_lines
 
