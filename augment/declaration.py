@@ -6,6 +6,7 @@ the task's seed and the arguments. It returns a function from image to image, of
 """
 
 import pkgutil
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from augment.options import OptionError
 CLASS = "_target_"
 LIBRARY = "albumentations."
 TARGETS = ("bbox_params", "keypoint_params", "additional_targets")  # of a Compose, beside images
+TENSOR = "ToTensorV2"
 
 
 class PipelineError(OptionError):
@@ -50,12 +52,14 @@ def class_paths(declaration: Any) -> Iterator[str]:
     return (str(part[CLASS]) for part in mappings(declaration) if CLASS in part)
 
 
-def refuse_targets(declaration: Any) -> None:
-    """Raise PipelineError if a part of a declaration augments more than images."""
+def refuse_all_but_images(declaration: Any) -> None:
+    """Raise PipelineError if a part of a declaration augments more than images, or makes a tensor."""
     for part in mappings(declaration):
         for key in TARGETS:
             if part.get(key):
                 raise PipelineError(f"pipeline: {key}: only images are augmented; leave {key} out")
+        if any(str(value).endswith(TENSOR) for value in part.values()):
+            raise PipelineError(f"pipeline: {TENSOR}: an output is an image of 8 bits; leave {TENSOR} out")
 
 
 def expanded(declaration: Any) -> Any:
@@ -104,4 +108,9 @@ def instance(path: str, arguments: dict[str, Any]) -> Any:
         raise PipelineError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
 
 
-locate = cache(pkgutil.resolve_name)
+@cache
+def locate(path: str) -> Any:
+    """Return the object at a path. A user's module may import albumentations.pytorch."""
+    if "albumentations" in sys.modules and sys.modules.get("albumentations.pytorch", sys) is None:
+        del sys.modules["albumentations.pytorch"]
+    return pkgutil.resolve_name(path)

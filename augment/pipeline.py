@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from augment.declaration import (
     instance,
     is_factory,
     leaves,
-    refuse_targets,
+    refuse_all_but_images,
 )
 from augment.images import check_pixels, error_line
 
@@ -54,7 +56,7 @@ def check(pipeline: Mapping[str, Any]) -> None:
         return
     if not pipeline.get("transforms"):
         raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
-    refuse_targets(pipeline)
+    refuse_all_but_images(pipeline)
     for key in pipeline:
         if key not in KEYS:
             raise PipelineError(f"pipeline.{key}: nothing reads it; beside transforms there is only p")
@@ -123,7 +125,7 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
     """
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
-        if differ(transformer(part, is_reused=False), transformer(part, is_reused=True), size):
+        if differ(name, transformer(part, is_reused=False), transformer(part, is_reused=True), size):
             raise PipelineError(
                 f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it keeps a "
                 "state between calls, or draws not only from its seed); give runtime.reuse_pipeline=false"
@@ -136,7 +138,9 @@ def _noise(width: int, height: int) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def differ(first: Transformer, second: Transformer, size: tuple[int, int], n_seeds: int = 4) -> bool:
+def differ(
+    name: str, first: Transformer, second: Transformer, size: tuple[int, int], n_seeds: int = 4
+) -> bool:
     """Return whether two transformers differ on small images, or on `size` if they fail on these."""
     import numpy as np
 
@@ -149,7 +153,7 @@ def differ(first: Transformer, second: Transformer, size: tuple[int, int], n_see
             )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
-    raise PipelineError(f"pipeline: cannot be tried on {size[0]}x{size[1]}: {reason}")
+    raise PipelineError(f"pipeline: {name} cannot be tried on {size[0]}x{size[1]}: {reason}")
 
 
 def misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
@@ -176,18 +180,8 @@ _sizes: dict[int, tuple[Mapping[str, Any], int, dict[tuple[int, int], str | None
 
 def safe_side(pipeline: Mapping[str, Any]) -> int:
     """Return a side in pixels with which no image is too small: the largest integer of the declaration."""
-    return min(max(SMALLEST_SAFE_SIDE, *_integers(pipeline)), LARGEST_SAFE_SIDE)
-
-
-def _integers(declaration: Any) -> Iterator[int]:
-    yield 0
-    if isinstance(declaration, int):
-        yield declaration
-    if isinstance(declaration, Mapping):
-        declaration = list(declaration.values())
-    if isinstance(declaration, list | tuple):
-        for part in declaration:
-            yield from _integers(part)
+    numbers = re.findall(r"(?<![\w.])\d+(?![\w.])", json.dumps(pipeline))
+    return min(max(SMALLEST_SAFE_SIDE, *map(int, numbers), 0), LARGEST_SAFE_SIDE)
 
 
 def _first_failure(pipeline: Mapping[str, Any], image: Pixels, path: str = "") -> str | None:

@@ -10,7 +10,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from augment.declaration import (
     full_path,
     is_factory,
     locate,
-    refuse_targets,
+    refuse_all_but_images,
 )
 from augment.filesystem import location, read_bytes
 from augment.images import error_line
@@ -50,7 +49,8 @@ def resolved(pipeline: Declaration) -> Declaration:
             warnings.simplefilter("ignore")  # `check` has its say about arguments
             return read(str(pipeline.get(option)))
     except Exception as error:  # a user's module may raise anything
-        raise PipelineError(f"pipeline.{option}={pipeline.get(option)}: {error_line(error)}") from error
+        reason = error_line(error).removeprefix("pipeline: ")
+        raise PipelineError(f"pipeline.{option}={pipeline.get(option)}: {reason}") from error
 
 
 @cache
@@ -75,14 +75,10 @@ def _of_object(path: str) -> Declaration:
     from albumentations import BasicTransform
     from albumentations.core.composition import BaseCompose
 
-    from augment.seeded_compose import parts_of
-
     if path.startswith("__main__"):
         raise PipelineError(MAIN)
     thing = locate(path)
     if isinstance(thing, BasicTransform | BaseCompose):
-        for part in (thing, *parts_of(thing)):
-            _check_kind(type(part))
         declaration = _declaration(thing.to_dict()["transform"])
         _prove(thing, declaration)
         return declaration
@@ -93,17 +89,9 @@ def _of_object(path: str) -> Declaration:
     return {"library": "callable", CLASS: path.replace(":", ".")}
 
 
-def _check_kind(kind: Any) -> None:
-    """Raise PipelineError for a class whose objects hold functions, which are no data."""
-    if not kind.is_serializable():
-        raise PipelineError(
-            f"{kind.__name__} holds functions, which are no data; make it a class in a module"
-        )
-
-
 def _declaration(whole: Declaration) -> Declaration:
     """Return the declaration of what `to_dict` wrote of a Compose, a group or a transform."""
-    refuse_targets(whole)
+    refuse_all_but_images(whole)
     if whole.get(NAME) != "Compose":
         return {"transforms": [_declared(whole)]}
     return {"transforms": [_declared(part) for part in whole["transforms"]], "p": whole.get("p", 1)}
@@ -115,28 +103,34 @@ def _declared(part: Declaration) -> dict[str, Any]:
     if path.startswith("__main__"):
         raise PipelineError(f"{path} {MAIN}")
     kind = locate(path)
-    _check_kind(kind)
+    parameters = inspect.signature(kind).parameters
     arguments = {key: value for key, value in part.items() if key not in (NAME, "transforms", *TARGETS)}
-    given: dict[str, Any] = _plain(arguments, path)
-    given[CLASS] = path
+    given: dict[str, Any] = {CLASS: path} | _plain(arguments, path)
     if "transforms" in part:
         given["transforms"] = [_declared(child) for child in part["transforms"]]
-    others = given.keys() - {CLASS, *inspect.signature(kind).parameters}
-    if others:
+    # A group writes only those of its arguments that its class lists.
+    is_lost = "transforms" in part and any(
+        _default(each) and name not in part for name, each in parameters.items()
+    )
+    if is_lost or not kind.is_serializable():
+        raise PipelineError(
+            f"{path} is not whole in what to_dict writes; declare it or a class of yours in conf/pipeline"
+        )
+    if others := given.keys() - {CLASS, *parameters}:
         accepted = {key: value for key, value in given.items() if key not in others}
         derived = _plain(construct(accepted).to_dict_private(), path)
         given = accepted | {key: given[key] for key in others if derived.get(key) != given[key]}
     return given
 
 
+def _default(parameter: inspect.Parameter) -> Any:
+    return None if parameter.default is parameter.empty else parameter.default
+
+
 def _plain(value: Any, name: str, **options: Any) -> Any:
     """Return a value as JSON has it. Raises PipelineError, which names it."""
-
-    def data(value: Any) -> Any:
-        return value.value if isinstance(value, Enum) else value.tolist()  # NumPy's arrays and numbers
-
-    try:
-        return json.loads(json.dumps(value, default=data), **options)
+    try:  # NumPy's arrays and numbers have `tolist`
+        return json.loads(json.dumps(value, default=lambda each: each.tolist()), **options)
     except (AttributeError, TypeError) as error:
         raise PipelineError(f"{name} cannot be taken apart: {error_line(error)}") from error
 
@@ -155,8 +149,8 @@ def _prove(original: Any, declaration: Declaration) -> None:
     ]
     side = safe_side(declaration)
     for first, second in [*pairs, (whole, rebuilt)]:
-        if differ(reseeded(first), reseeded(second), (side, side), n_seeds=10):
-            name = "the pipeline" if first is whole else first.transforms[0].get_class_fullname()
+        name = "the pipeline" if first is whole else first.transforms[0].get_class_fullname()
+        if differ(name, reseeded(first), reseeded(second), (side, side), n_seeds=10):
             raise PipelineError(
                 f"{name} makes other pixels if it is rebuilt, because to_dict loses an argument; "
                 "declare it in conf/pipeline"
@@ -172,19 +166,13 @@ def canonical(pipeline: Declaration) -> Any:
     if is_factory(pipeline):
         return pipeline
     parts = [_completed(part) for part in pipeline.get("transforms", ())]
-    whole = {"p": pipeline.get("p", 1), "transforms": parts}
-    return _plain(
-        whole,
-        "pipeline",
-        parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text),
-    )
+    return _plain({"p": pipeline.get("p", 1), "transforms": parts}, "pipeline", parse_int=float)
 
 
 def _completed(declared: Declaration) -> dict[str, Any]:
     kind = locate(declared[CLASS])
     parameters = inspect.signature(kind).parameters
-    complete = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
-    complete |= declared
+    complete = {name: _default(each) for name, each in parameters.items()} | dict(declared)
     if kind.__module__.startswith(LIBRARY):
         kept = construct(declared).to_dict_private()
         complete |= {key: value for key, value in kept.items() if key in parameters}

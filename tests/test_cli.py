@@ -40,6 +40,7 @@ FILES = sorted(
         ("strategy.savers=2", "strategy.savers: not an option of the chosen strategy"),
         ("dataset=folder dataset.path=/nowhere", "dataset.path=/nowhere: no such folder"),
         ("dataset=folder", "dataset.path: required; give dataset.path=…"),
+        ("pipeline=saved", "pipeline.path: required; give pipeline.path=…"),
         ("-m workers=1,2,0", "workers=0: must be 1 or more"),
         ("-m workers=1,two", "workers=two: must be an integer"),
         ("workers=1,2", "workers=1,2: several values are a sweep; give -m"),

@@ -191,3 +191,8 @@ def test_git_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
 def test_versions_are_those_of_what_is_installed() -> None:
     assert machine.machine_columns()["albumentations_version"] == "2.0.8"
     assert machine.version("no-such-package") == machine.UNKNOWN
+
+
+def test_version_is_of_the_first_package_that_is_installed() -> None:
+    assert machine.version("no-such-package", "pytest") == pytest.__version__
+    assert machine.version("no-such-package") == machine.UNKNOWN

@@ -169,9 +169,9 @@ def test_callable_object_is_a_factory() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("CHANNELS", "SelectiveChannelTransform makes other pixels"),
+        ("CHANNELS", "albumentations.SelectiveChannelTransform is not whole"),
         ("FORGETFUL", "tests.test_saved_pipeline.Forgetful makes other pixels"),
-        ("LAMBDA", "Lambda holds functions"),
+        ("LAMBDA", "albumentations.Lambda is not whole"),
         ("BOXES", "bbox_params: only images are augmented"),
         ("TARGETS", "additional_targets: only images are augmented"),
         ("NUMBER", "of type int; give a pipeline, or a factory"),
@@ -200,6 +200,7 @@ def test_object_and_class_of_main_are_refused(tmp_path: Path) -> None:
         ("\x00", "ReaderError"),
         ('{"transform": {"__class_fullname__": "Nope"}}', "no attribute 'Nope'"),
         ('{"transform": {"__class_fullname__": "no.such.Nope"}}', "No module named 'no'"),
+        ('{"transform": {"__class_fullname__": "ToTensorV2"}}', "ToTensorV2: an output is an image"),
     ],
 )
 def test_foreign_file_is_refused_in_a_line(content: str, reason: str, tmp_path: Path) -> None:

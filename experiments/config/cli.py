@@ -150,7 +150,7 @@ def explain(error: Exception) -> str:
         return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):
         return _unknown(match[1] or match[2])
-    if match := re.search(r"missing mandatory value: .*\n\s*full_key: (\S+)", text):
+    if match := re.search(r"[Mm]issing mandatory value: .*\n\s*full_key: (\S+)", text):
         return f"{match[1]}: required; give {match[1]}=…"
     if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(\S+)'", text):
         advice = f"; one value needs quotes: {quoted(match[1])}" if _takes_text(match[1]) else ""

@@ -233,5 +233,6 @@ def pipeline_digest(pipeline: Any) -> str:
 
     The library's version is a column.
     """
-    classes = sorted({path for path in class_paths(pipeline) if not path.startswith(LIBRARY)})
-    return digest_of([canonical(pipeline), [(path, environment.source_digest(path)) for path in classes]])
+    declaration = canonical(pipeline)
+    classes = sorted({path for path in class_paths(declaration) if not path.startswith(LIBRARY)})
+    return digest_of([declaration, [(path, environment.source_digest(path)) for path in classes]])
