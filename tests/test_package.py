@@ -20,7 +20,7 @@ from experiments.report.tables import Table
 from experiments.store import files as store
 from tests.helpers.commands import interpreter
 
-SMALL = ["strategy=sequential", "image_size=64x48", "n_images=1", "n_augmentations=1", "repetitions=1"]
+SMALL = ["image_size=64x48", "n_images=1", "n_augmentations=1", "repetitions=1"]
 FOREIGN = "raise SystemExit('this is not the suite')"
 TRANSFORM = """\
 import albumentations
