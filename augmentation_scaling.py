@@ -36,8 +36,9 @@ def advise(
 ) -> Recommendation:
     """Search for the best command for the images of a folder. Raises AdviseError.
 
-    `pipeline` is a name in conf/pipeline, a file that albumentations saved, or an `A.Compose`. Options are
-    those of the command line, with `__` for a dot (`advise__budget_s=60`); a list offers several values.
+    `pipeline` is a name in conf/pipeline, a file that albumentations saved, an object of a module
+    (`my_project.transforms:train`) or an `A.Compose`. Options are those of the command line, with `__` for
+    a dot (`advise__budget_s=60`); a list offers several values.
     """
     words = {"experiment": "advise", "dataset": "folder", "dataset.path": path, "results_dir": results_dir}
     words |= _pipeline_words(pipeline, Path(results_dir))
@@ -55,7 +56,8 @@ def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
     if pipeline is None:
         return {}
     if isinstance(pipeline, str) and not pipeline.endswith(SAVED):
-        return {"pipeline": pipeline}
+        is_object = ":" in pipeline
+        return {"pipeline": "python", "pipeline.object": pipeline} if is_object else {"pipeline": pipeline}
     file = Path(pipeline) if isinstance(pipeline, str | Path) else _saved(pipeline, results)
     return {"pipeline": "saved", "pipeline.path": str(file.resolve())}
 
@@ -63,7 +65,7 @@ def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
 def _saved(pipeline: Any, results: Path) -> Path:
     """Save an `A.Compose` below the results, where the recommended command finds it, and return the file."""
     if not hasattr(pipeline, "to_dict"):
-        raise TypeError(f"pipeline={pipeline!r}: must be a name, a saved file or an A.Compose")
+        raise TypeError(f"pipeline={pipeline!r}: must be a name, a saved file, module:object or an A.Compose")
     content = json.dumps(pipeline.to_dict())
     if '"__class_fullname__": "__main__.' in content:
         raise AdviseError("pipeline: other processes do not know a class of __main__; move it to a module")

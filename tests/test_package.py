@@ -12,6 +12,7 @@ import albumentations
 import pandas as pd
 import pytest
 
+import augmentation_scaling
 from augmentation_scaling import AdviseError, advise
 from experiments import ROOT
 from experiments.machine.environment import code_digest
@@ -74,9 +75,8 @@ def test_wheel_holds_all_that_the_command_reads_and_nothing_else(wheel: Path) ->
     for pattern in ("conf/**/*.yaml", "results/published/*"):
         assert {f"experiments/data/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= names
     assert {"experiments/report/templates/page.html", "hydra_plugins/augment_plugins.py"} <= names
-    assert {name.split("/")[0] for name in names} == {
-        *("augment", "augmentation_scaling.py", "experiments", "hydra_plugins")
-    }
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"augment", "augmentation_scaling.py", "experiments", "hydra_plugins"}
     assert not any(name.startswith("hydra_plugins/__init__") for name in names), "would hide other plugins"
 
 
@@ -86,10 +86,9 @@ def test_wheel_holds_all_that_the_command_reads_and_nothing_else(wheel: Path) ->
 def test_installed_command_works_from_any_folder_whatever_lies_there(
     strategy: str, environment: Path, tmp_path: Path
 ) -> None:
-    for name in ("augment", "experiments"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(FOREIGN)
-    (tmp_path / "queue.py").write_text(FOREIGN)
+    for name in ("augment/__init__.py", "experiments/__init__.py", "queue.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(FOREIGN)
     (tmp_path / "my_transforms.py").write_text(TRANSFORM)
     pipeline = "pipeline.transforms=[{_target_: my_transforms.Negative, p: 1}]"
     done = run(environment, "augmentation-scaling", f"strategy={strategy}", *SMALL, pipeline, cwd=tmp_path)
@@ -132,6 +131,20 @@ def test_python_call_returns_the_row_and_the_screen(
     assert given[0].items() >= {"pipeline.path": str(saved), "advise.budget_s": 60, "workers": [2, 4]}.items()
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "words"),
+    [
+        (None, {}),
+        ("light", {"pipeline": "light"}),
+        ("mine:train", {"pipeline": "python", "pipeline.object": "mine:train"}),
+        ("/x/train.json", {"pipeline": "saved", "pipeline.path": "/x/train.json"}),
+        (Path("/x/train"), {"pipeline": "saved", "pipeline.path": "/x/train"}),
+    ],
+)
+def test_pipeline_of_the_python_call_is_one_of_the_command(pipeline: Any, words: dict[str, str]) -> None:
+    assert augmentation_scaling._pipeline_words(pipeline, Path()) == words
+
+
 def test_python_call_refuses_a_class_that_no_other_process_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +154,7 @@ def test_python_call_refuses_a_class_that_no_other_process_knows(
     monkeypatch.setattr(Mine, "__module__", "__main__")
     with pytest.raises(AdviseError, match="a class of __main__; move it to a module"):
         advise("photos", albumentations.Compose([Mine()]), tmp_path)
-    with pytest.raises(TypeError, match=r"must be a name, a saved file or an A\.Compose"):
+    with pytest.raises(TypeError, match=r"must be a name, a saved file, module:object or an A\.Compose"):
         advise("photos", 3, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -157,4 +170,3 @@ def test_plugins_are_harmless_in_another_program_of_hydra(environment: Path, tmp
     (tmp_path / "other.py").write_text(OTHER_PROGRAM)
     done = run(environment, "python", "other.py", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "BasicLauncher\n\n", "")
-    assert run(environment, "python", "other.py", "--info", "plugins", cwd=tmp_path).returncode == 0
