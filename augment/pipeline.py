@@ -30,6 +30,7 @@ NO_ARGUMENTS = (CLASS, "library")  # keys of a factory's declaration
 LIBRARIES = ("albumentations", "callable", "saved", "python")
 KEYS = ("transforms", "p", "library")  # of a pipeline of albumentations' transforms
 CHECKED_SIZE = (64, 48)  # width and height in pixels; larger images take longer and show no more
+LARGER_THAN_DEFAULTS = 1100  # pixels; albumentations.Crop has 1024
 SMALLEST_SAFE_SIDE, LARGEST_SAFE_SIDE = 32, 4096  # pixels; below the first, a transform may fail
 
 
@@ -113,9 +114,10 @@ def check_on_image(pipeline: Mapping[str, Any]) -> None:
             raise PipelineError(
                 f"pipeline: {leaf[CLASS]} needs {', '.join(others)}; only images are augmented"
             )
-    side = safe_side(pipeline)
-    if failure := _first_failure(pipeline, _noise(side, side), LIBRARY):
-        raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
+        side, side_of_all = safe_side(leaf), max(safe_side(pipeline), LARGER_THAN_DEFAULTS)
+        is_tried = leaf[CLASS].startswith(LIBRARY)
+        if is_tried and (failure := _failure_in(pipeline, leaf, (side, side), (side_of_all, side_of_all))):
+            raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
 
 
 def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
@@ -144,12 +146,12 @@ def differ(
     """Return whether two transformers differ on small images, or on `size` if they fail on these."""
     import numpy as np
 
-    for width, height in (CHECKED_SIZE, size):
+    for (width, height), rounds in ((CHECKED_SIZE, n_seeds // 2), (size, 2)):
         images = _noise(width, height), _noise(width + 16, height + 8)
         try:
             return not all(
                 np.array_equal(first(seed, image.copy()), second(seed, image.copy()))
-                for seed, image in enumerate(images * (n_seeds // 2))
+                for seed, image in enumerate(images * rounds)
             )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
@@ -161,16 +163,17 @@ def misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
 
     A size is tried once in a process.
     """
-    import numpy as np
-
     _, side, reasons = _sizes.get(id(pipeline)) or _sizes.setdefault(
         id(pipeline), (pipeline, safe_side(pipeline), {})
     )
     if min(width, height) >= side:
         return None
     if (width, height) not in reasons:
-        failure = _first_failure(pipeline, np.zeros((height, width, 3), np.uint8))
-        reasons[width, height] = failure and f"{width}x{height} pixels are too small for {failure}"
+        size = width, height
+        tried = (leaf for leaf in leaves(pipeline) if min(size) < safe_side(leaf))
+        failures = filter(None, (_failure_in(pipeline, leaf, size, size) for leaf in tried))
+        failure = next(failures, None)
+        reasons[size] = failure and f"{width}x{height} pixels are too small for {failure}"
     return reasons[width, height]
 
 
@@ -184,19 +187,20 @@ def safe_side(pipeline: Mapping[str, Any]) -> int:
     return min(max(SMALLEST_SAFE_SIDE, *map(int, numbers), 0), LARGEST_SAFE_SIDE)
 
 
-def _first_failure(pipeline: Mapping[str, Any], image: Pixels, path: str = "") -> str | None:
-    """Return the first transform, of those whose path begins so, that fails on an image, and why.
+def _failure_in(
+    pipeline: Mapping[str, Any], leaf: dict[str, Any], size: tuple[int, int], size_of_all: tuple[int, int]
+) -> str | None:
+    """Return why a leaf of a pipeline fails on a size, if also the whole fails on its size; else None.
 
-    It counts only if the whole pipeline fails too, because padding may come before a crop.
+    Alone, a crop may fail that has padding before it in the pipeline.
     """
     from augment.seeded_compose import always, build
 
-    for leaf in leaves(pipeline):
-        if leaf[CLASS].startswith(path) and (reason := _failure(build({"transforms": [leaf]}, 0), image, 4)):
-            whole = build(pipeline, 0)
-            if _failure(whole, image, 16) or _failure(always(whole), image, 16):
-                return f"{leaf[CLASS].rpartition('.')[2]}: {reason}"
-    return None
+    if (reason := _failure(build({"transforms": [leaf]}, 0), _noise(*size), 4)) is None:
+        return None
+    whole, image = build(pipeline, 0), _noise(*size_of_all)
+    fails = _failure(whole, image, 16) or _failure(always(whole), image, 16)
+    return f"{leaf[CLASS].rpartition('.')[2]}: {reason}" if fails else None
 
 
 def _failure(compose: Any, image: Pixels, n_seeds: int) -> str | None:

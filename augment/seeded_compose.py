@@ -59,7 +59,7 @@ def _seed_places(part: BaseCompose | BasicTransform, seed: int, places: Iterator
 
 def parts_of(group: Any) -> Iterator[Any]:
     """Yield all transforms and groups below a group, each after those that it holds."""
-    for part in getattr(group, "transforms", ()):
+    for part in group.transforms if isinstance(group, BaseCompose) else ():  # ColorJitter lists functions
         yield from parts_of(part)
         yield part
 

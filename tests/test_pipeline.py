@@ -122,7 +122,7 @@ def test_transform_that_needs_more_than_images_or_makes_none_is_refused(transfor
             check_on_image({"transforms": parts})
 
 
-@pytest.mark.parametrize("parts", [[PAD, CUT], [CUT], [part("ToFloat", p=1), TO_8_BITS]])
+@pytest.mark.parametrize("parts", [[PAD, CUT], [CUT], [part("Crop", p=1)], [part("ToFloat", p=1), TO_8_BITS]])
 def test_transform_that_needs_large_images_or_others_before_it_is_accepted(parts: list[Any]) -> None:
     check_on_image({"transforms": parts})
 

@@ -13,6 +13,7 @@ import yaml
 from albumentations import (
     BboxParams,
     Blur,
+    ColorJitter,
     Compose,
     HorizontalFlip,
     ImageOnlyTransform,
@@ -68,6 +69,7 @@ TRAIN = Compose(
     [
         OneOf([RandomGamma((80, 120)), HorizontalFlip()], p=0.9),
         PadIfNeeded(70, 70, border_mode=cv2.BORDER_REFLECT),
+        ColorJitter(p=0.5),
         SomeOf([RandomCrop(40, 50), Shade(0.8), Blur(3)], n=2, p=1.0),
         Resize(30, 40, interpolation=cv2.INTER_CUBIC),
     ],
@@ -80,6 +82,7 @@ transforms:
     p: 0.9
     transforms: [{_target_: RandomGamma, gamma_limit: [80, 120]}, {_target_: albumentations.HorizontalFlip}]
   - {_target_: PadIfNeeded, min_height: 70, min_width: 70, border_mode: cv2.BORDER_REFLECT}
+  - {_target_: ColorJitter}
   - _target_: SomeOf
     n: 2
     transforms:
