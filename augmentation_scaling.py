@@ -101,6 +101,7 @@ def _value(text: str) -> Any:
 
 def main() -> None:
     """Run the command of this program's arguments."""
+    sys.path.insert(0, str(Path(__file__).parent))  # before the folders of PYTHONPATH
     from experiments.config import cli
 
     cli.run(measure)

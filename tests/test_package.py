@@ -66,7 +66,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(environment: Path, *words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """Run a command of the environment."""
-    path = {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": ""}
+    path = {"PATH": f"{environment / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": "lib"}
     return subprocess.run(words, cwd=cwd, env=os.environ | path, capture_output=True, text=True, timeout=100)
 
 
@@ -86,8 +86,8 @@ def test_wheel_holds_all_that_the_command_reads_and_nothing_else(wheel: Path) ->
 def test_installed_command_works_from_any_folder_whatever_lies_there(
     strategy: str, environment: Path, tmp_path: Path
 ) -> None:
-    for name in ("augment/__init__.py", "experiments/__init__.py", "queue.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("augment/__init__.py", "lib/experiments/__init__.py", "queue.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(FOREIGN)
     (tmp_path / "my_transforms.py").write_text(TRANSFORM)
     pipeline = "pipeline.transforms=[{_target_: my_transforms.Negative, p: 1}]"
