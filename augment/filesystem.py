@@ -96,6 +96,15 @@ def find_files(folder: Path, recursive: bool = True) -> dict[str, tuple[int, int
     }
 
 
+def remove_file(file: Path) -> None:
+    """Remove a file. Raises OSError."""
+    if is_local(file):
+        file.unlink()
+    else:
+        with _remote(file) as (filesystem, path):
+            filesystem.rm_file(path)
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder with its files. At an address, a folder without files does not exist."""
     if is_local(folder):

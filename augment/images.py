@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]  # height × width × 3, RGB
 
 
+QUALITY = {  # OpenCV's flag and our default; without one, OpenCV writes WebP lossless
+    ".jpg": ("IMWRITE_JPEG_QUALITY", 95),
+    ".jpeg": ("IMWRITE_JPEG_QUALITY", 95),
+    ".webp": ("IMWRITE_WEBP_QUALITY", 90),
+    ".avif": ("IMWRITE_AVIF_QUALITY", 95),  # OpenCV's own
+}
+
+
 class ImageError(ValueError):
     """A file that cannot be read as an image."""
 
@@ -67,12 +75,15 @@ def check_pixels(array: Any) -> None:
         raise ImageError(f"the pipeline returned {kind}; it must be uint8, height × width × 3")
 
 
-def encode(pixels: Pixels, name: str) -> Pixels:
+def encode(pixels: Pixels, name: str, quality: int | None = None) -> Pixels:
     """Return the bytes of an image in the format of the name's extension. Raises OutputError."""
     import cv2
 
+    suffix = Path(name).suffix.lower()
+    flag, usual = QUALITY.get(suffix, ("", None))
+    parameters = [getattr(cv2, flag), quality or usual] if flag else []
     try:
-        done, encoded = cv2.imencode(Path(name).suffix.lower(), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        done, encoded = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), parameters)
     except cv2.error as error:
         raise OutputError(f"{name}: cannot be encoded: {error.err}") from error
     if not done:
@@ -81,12 +92,15 @@ def encode(pixels: Pixels, name: str) -> Pixels:
 
 
 def write(folder: Path, name: str, encoded: Pixels) -> None:
-    """Write a file that is whole once it has its name. Raises OutputError with file and cause."""
+    """Write a file that is whole once it has its name. Raises OutputError with file and cause.
+
+    A local file that exists is left as it is: it holds the same bytes.
+    """
     try:
         path = folder / name
         if not is_local(folder):
             write_remote(path, encoded.data)
-        elif path.exists() or not _write_nameless(path, encoded):  # a link replaces no file
+        elif not _write_nameless(path, encoded) and not path.is_file():
             _write_and_rename(path, encoded)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

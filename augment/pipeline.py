@@ -169,9 +169,14 @@ def misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
     if min(width, height) >= side:
         return None
     if (width, height) not in reasons:
-        size = width, height
+        size, large = (width, height), (side, side)
         tried = (leaf for leaf in leaves(pipeline) if min(size) < safe_side(leaf))
-        failures = filter(None, (_failure_in(pipeline, leaf, size, size) for leaf in tried))
+        failures = (
+            failure
+            for leaf in tried
+            if (failure := _failure_in(pipeline, leaf, size, size))
+            and not _failure_in(pipeline, leaf, large, large)
+        )
         failure = next(failures, None)
         reasons[size] = failure and f"{width}x{height} pixels are too small for {failure}"
     return reasons[width, height]

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from augment.images import ImageError, check_pixels, decode, encode, error_line, write
-from augment.pipeline import task_seed, transformer
+from augment.datasets.base import printable
+from augment.filesystem import is_local
+from augment.image_file import BadImageError, read_image
+from augment.images import ImageError, check_pixels, encode, error_line, write
+from augment.pipeline import misfit, task_seed, transformer
 from augment.runtime import die_with_parent
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
-from augment.workload import Job, Task
+from augment.workload import Job, OnBadImage, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 INPUT_CHANGED = "the pipeline changes its input image, which the next task may need; let it work on a copy"
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))
+
+
+class SkippedImageError(Exception):
+    """The end of a task whose image is bad and to be skipped."""
 
 
 class TaskRunner:
@@ -40,15 +47,28 @@ class TaskRunner:
         self.log = Log(job.logs, role, recording=job.trace)
         self.log.ready(cv2.getNumThreads())
         self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
+        self._bad_images = {*job.workload.bad_images}
+        output = job.workload.output
+        self._longest_name = os.pathconf(output, "PC_NAME_MAX") if output and is_local(output) else None
+        self._noted: set[int] = set()  # images whose warnings are in the log
         self.current: Task = (0, 0)
 
     @contextmanager
     def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
-        """Make a task the current one. A failing one is the trial's fault and stays unfinished."""
+        """Make a task the current one. A failing one is the trial's fault and stays unfinished.
+
+        The rest of the task is left out if `read` finds that its image is to be skipped.
+        """
         self.current = (image_index, augmentation_index)
         try:
             self.log.begin(image_index, augmentation_index)
             yield self
+        except SkippedImageError:
+            self.log.drop()
+            return
+        except BadImageError as error:
+            self.report(str(error))
+            raise
         except BaseException as error:  # a pipeline may also exit
             process = f"{self.log.role.name.lower()} {os.getpid()}"
             self.report(f"{error_line(error)}; {process} at task {self.current}")
@@ -71,18 +91,56 @@ class TaskRunner:
             pass
 
     def read(self) -> Pixels:
-        """Return the image of the current task: stage `read`. Raises ImageError, OSError."""
-        before_s = self._cpu_s()
-        pixels = decode(self.job.workload.inputs[self.current[0]])
-        self.log.lap(READ, self._cpu_s() - before_s)
-        return pixels
+        """Return the image of the current task: stage `read`.
 
-    def read_all(self) -> list[Pixels]:
-        """Return every image of the workload, for a master that sends pixels to its workers."""
-        images = []
-        for image_index in range(len(self.job.workload.inputs)):
-            with self.task(image_index, READING):
-                images.append(self.read())
+        Raises OSError, and for a bad image SkippedImageError or BadImageError, which names the option.
+        """
+        image_index, workload = self.current[0], self.job.workload
+        if image_index in self._bad_images:
+            raise SkippedImageError
+        before_s = self._cpu_s()
+        try:
+            self.log.decoding(True)
+            image = read_image(workload.inputs[image_index], workload.max_image_pixels)
+            self.log.decoding(False)
+            self._check_fit(image.pixels)
+        except BadImageError as error:
+            self._refuse(str(error))
+        if image.warnings and image_index not in self._noted:
+            self._noted.add(image_index)
+            for text in image.warnings:
+                self.log.note(image_index, text, is_bad=False)
+        self.log.lap(READ, self._cpu_s() - before_s)
+        return image.pixels
+
+    def _check_fit(self, pixels: Pixels) -> None:
+        """Raise BadImageError if the image does not suit the pipeline, or its name the output folder."""
+        workload, (height, width, _) = self.job.workload, pixels.shape
+        if reason := misfit(workload.pipeline, width, height):
+            raise BadImageError(reason)
+        last = workload.augmentations(self.current[0])[-1]
+        longest = workload.output_name(self.current[0], last).rpartition("/")[2]
+        if self._longest_name and len(os.fsencode(longest)) > self._longest_name:
+            raise BadImageError("name too long for its augmentations")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        """Raise SkippedImageError for the current image and note it, or BadImageError."""
+        image_index, workload = self.current[0], self.job.workload
+        if workload.on_bad_image is OnBadImage.fail:
+            name = printable(workload.inputs.names[image_index])
+            raise BadImageError(f"on_bad_image=fail: {name}: {reason}; on_bad_image=skip leaves it out")
+        self._bad_images.add(image_index)
+        self.log.note(image_index, reason, is_bad=True)
+        raise SkippedImageError
+
+    def read_all(self) -> dict[int, Pixels]:
+        """Return the images with missing outputs by index, for a master that sends pixels to its workers."""
+        workload = self.job.workload
+        images = {}
+        for image_index in range(len(workload.inputs)):
+            if workload.augmentations(image_index):
+                with self.task(image_index, READING):
+                    images[image_index] = self.read()
         return images
 
     def transform(self, pixels: Pixels) -> Pixels:
@@ -112,7 +170,7 @@ class TaskRunner:
         if workload.output is None:
             return
         name = workload.output_name(*self.current)
-        encoded = encode(pixels, name)
+        encoded = encode(pixels, name, workload.output_quality)
         self.log.lap(ENCODE)
         before_s = self._cpu_s()
         write(workload.output, name, encoded)

@@ -30,8 +30,8 @@ RUN_TASKS = 32
 
 def measure(saving: bool, n_pairs: int, folder: Path) -> dict[bool, list[float]]:
     """Return the seconds of a task with recording (True) and without, one value per pair."""
-    [image] = Synthetic().files(1, (500, 500), seed=0, cache=folder)
-    workload = Workload((image,), 1, {"transforms": LIGHT}, 0, folder if saving else None)
+    [image] = images = Synthetic().files(1, (500, 500), seed=0, cache=folder)
+    workload = Workload(images, 1, {"transforms": LIGHT}, 0, folder if saving else None)
     runners, seconds, pixels = {}, {}, decode(image)
     for trace in (True, False):
         logs = folder / f"trace={trace}"

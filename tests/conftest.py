@@ -5,7 +5,7 @@ import os
 import runpy
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hypothesis import settings
 
 from experiments import ROOT
-from experiments.trial import supervisor
+from experiments.trial import process
 from tests.helpers.forked_trials import ForkedTrial
 
 # No deadline, because a busy machine is no failure. CI runs the same examples every time, because nobody is
@@ -25,10 +25,12 @@ settings.register_profile("few", max_examples=5, derandomize=True, deadline=None
 
 
 @pytest.fixture(autouse=True)
-def forked_trials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def forked_trials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fork trials from a process that has imported everything, unless the test is marked `fresh`."""
     if not request.node.get_closest_marker("fresh"):
-        monkeypatch.setattr(supervisor, "_started", ForkedTrial)
+        monkeypatch.setattr(process, "TrialProcess", ForkedTrial)
+    yield
+    process.waiting.discard()
 
 
 @dataclass(frozen=True)

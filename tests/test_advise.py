@@ -57,7 +57,7 @@ def test_unusable_images_are_the_reason_of_a_refusal(run_py: RunPy, photos: Path
     assert done.status == 0, done.stderr
     row = answer(tmp_path)
     assert "nothing could be measured: on_bad_image=fail: " in str(row["refused"])
-    assert "on_bad_image=skip leaves them out" in str(row["refused"])
+    assert "on_bad_image=skip leaves it out" in str(row["refused"])
 
 
 def test_small_budget_is_the_reason_of_a_refusal(

@@ -53,7 +53,7 @@ FILES = sorted(
         ("-m on_bad_image=fail,guess", "on_bad_image=guess: must be one of fail, skip"),
         ("runtime.opencv_threads=0", "runtime.opencv_threads=0: must be 1 or more"),
         ("seed=-1", "seed=-1: must be 0 or more"),
-        ("trial_timeout_s=0", "trial_timeout_s=0.0: must be 0.1 or more"),
+        ("stall_timeout_s=0", "stall_timeout_s=0.0: must be 0.1 or more"),
         ("saving=false output_dir=kept", "output_dir=kept: nothing is saved"),
         ("experiment=weak_scaling workers=0", "workers=0: must be 1 or more"),
         ("results_dir=/proc/none protocol=smoke", "results_dir=/proc/none: cannot be written"),
@@ -115,7 +115,7 @@ def test_help_page_explains_every_option_with_its_type_default_and_unit(run_py: 
         group = name.partition(".")[0]
         assert any(line.startswith((f"{name}=", f"{name}.", f"{group} ")) for line in lines)
     assert any(line.startswith("workers=1 ") and line.endswith("(an integer, 1 or more)") for line in lines)
-    assert any(line.startswith("trial_timeout_s=3600.0 ") and "(a number, seconds," in line for line in lines)
+    assert any(line.startswith("stall_timeout_s=600.0 ") and "(a number, seconds," in line for line in lines)
     assert any(line.endswith("(one of fork, spawn, forkserver)") for line in lines)
     assert f"strategy {', '.join(sorted(STRATEGIES))}" in lines
 

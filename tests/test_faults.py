@@ -162,6 +162,7 @@ def test_named_semaphores_are_removed_after_a_kill(method: str, tmp_path: Path) 
 
 
 def job_of(name: str, folder: Path, **changes: Any) -> Job:
+    changes.setdefault("inputs", images(folder, size=(48, 40)))  # too large for a transform to be tried on
     return small_job(folder, 1 if name == "sequential" else 3, **changes)
 
 
@@ -188,9 +189,9 @@ def test_fault_in_a_transform_is_the_error(name: str, fault: str, tmp_path: Path
 @pytest.mark.parametrize("name", EACH)
 def test_hang_ends_at_the_time_limit(name: str, tmp_path: Path) -> None:
     job = job_of(name, tmp_path, pipeline=pipeline(Hangs))
-    outcome = run(STRATEGIES[name](), job, timeout_s=8)  # time enough to begin on a busy machine
+    outcome = run(STRATEGIES[name](), job, stall_timeout_s=8)  # time enough to begin on a busy machine
     assert outcome.error
-    assert outcome.error.startswith("not done after trial_timeout_s=8: ")
+    assert outcome.error.startswith("no task was finished for stall_timeout_s=8: ")
     if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
         assert "worker" in outcome.error
         first = "(" if name == "interference" else "(0, 0)"  # interference draws its tasks
@@ -218,7 +219,7 @@ def test_worker_killed_by_the_supervisor_is_not_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last process of a family to end may be the one that looks after the others."""
-    job = small_job(tmp_path, 3, pipeline=pipeline(Raises))
+    job = job_of("copies", tmp_path, pipeline=pipeline(Raises))
     end = supervisor._end
 
     def slowly(process: supervisor.Process, folder: Path) -> None:

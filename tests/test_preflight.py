@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from augment.datasets.base import Size
@@ -21,15 +22,19 @@ from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment as machine
 from experiments.sweep import preflight
-from experiments.sweep.vetting import Vetted
+from experiments.sweep.inputs import Inputs
 from tests.helpers.files import put
 
 GIB = 2**30
 IMAGE = 2000 * 1000 * 3
 
 
-def images(suffixes: Sequence[str], *sizes: Size) -> Vetted:
-    return Vetted(InputFiles(Path(), [f"image{suffix}" for suffix in suffixes]), sizes, {})
+def images(suffixes: Sequence[str], *sizes: Size) -> Inputs:
+    inputs = Inputs(
+        InputFiles(Path(), [f"image{suffix}" for suffix in suffixes]), np.zeros((len(sizes), 3), int)
+    )
+    vars(inputs)["_sizes"] = sizes  # which its headers would tell
+    return inputs
 
 
 PAPER = images([".jpg"] * 10, *[(2000, 1000)] * 10)
@@ -37,7 +42,9 @@ PAPER = images([".jpg"] * 10, *[(2000, 1000)] * 10)
 
 def cell(strategy: str | Strategy = "p2", workers: int = 2, **options: Any) -> Cell:
     chosen = STRATEGIES[strategy]() if isinstance(strategy, str) else strategy
-    return Cell(Config(strategy=chosen, dataset=Synthetic(), workers=workers, **options))
+    return Cell(
+        Config(strategy=chosen, dataset=Synthetic(), workers=workers, **{"image_size": None} | options)
+    )
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr("psutil.cpu_count", lambda: 8)
-    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 1.0)
+    monkeypatch.setattr(preflight, "_others_cpus", lambda: 0.1)
     monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=24 * GIB))
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100 * GIB))
@@ -71,7 +78,7 @@ def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psutil.cpu_percent", lambda seconds: 15.0)
+    monkeypatch.setattr(preflight, "_others_cpus", lambda: 1.2)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=8192))
     for cpu, governor in enumerate(["performance", "schedutil", "powersave", "powersave"]):
         put(root, f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", governor)
@@ -130,11 +137,9 @@ def test_disk_and_open_files_by_hand() -> None:
     need = preflight.needed(
         cell(workers=10, n_augmentations=2), images([".JPG", ".png"], (100, 10), (10, 20))
     )
-    assert need.disk_bytes == 2 * (1250 + 4096 + 620 + 4096)
+    assert need.disk_bytes == 2 * 2 * (600 * (1.25 + 3.1) / 2 + 4096)
     assert need.open_files == 24 + 2 * 10
 
-    kept = cell(n_augmentations=2, output_dir="out", repetitions=3)
-    assert preflight.needed(kept, images([".png"], (100, 10))).disk_bytes == 2 * 2 * (3100 + 4096)
     assert preflight.needed(cell(saving=False), PAPER).disk_bytes == 0
     copies = cell("copies", workers=3, n_augmentations=2)
     assert preflight.needed(copies, images([".jpg"], (100, 10))).disk_bytes == 3 * 2 * (1250 + 4096)

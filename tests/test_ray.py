@@ -53,7 +53,7 @@ def test_dead_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
         cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
 
     with meanwhile(kill_a_node):
-        outcome = run(Ray(address=cluster.address), job, timeout_s=120)
+        outcome = run(Ray(address=cluster.address), job, stall_timeout_s=120)
     assert outcome.error is None
     assert contents(tmp_path / "cluster" / "out") == contents(tmp_path / "alone" / "out")
     tasks = task_table(outcome.logs, 0, "trial", saving=True).to_pandas()

@@ -11,7 +11,8 @@ import pytest
 from experiments.advise.search import Question
 from experiments.analysis.candidates import Candidate, compare
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
-from experiments.report.sections.advise import REFUSALS, ROW, duration, lines, refusal, stops
+from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops
+from experiments.wording import duration
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import BEGIN, Row, frame, trial

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from augment.filesystem import InputFiles
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
@@ -165,7 +166,7 @@ def test_engine_that_is_not_installed_names_its_package(monkeypatch: pytest.Monk
 def test_batches_hold_every_task_once_an_image_each(
     n_images: int, n_augmentations: int, workers: int, parts: list[int]
 ) -> None:
-    workload = Workload((Path("image.png"),) * n_images, n_augmentations, {}, 0, None)
+    workload = Workload(InputFiles(Path(), ["image.png"] * n_images), n_augmentations, {}, 0, None)
     made = list(batches(workload, workers))
     assert [(image, k) for image, augmentations in made for k in augmentations] == [*workload.tasks()]
     assert sorted(len(augmentations) for image, augmentations in made if image == 0) == sorted(parts)

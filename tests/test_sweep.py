@@ -118,45 +118,6 @@ def test_failing_cell_is_recorded_and_the_sweep_continues(run_py: RunPy, tmp_pat
     assert rows["error"].dropna().str.contains("RuntimeError: no such luck; worker .* at task").all()
 
 
-class TestOutputDir:
-    def test_outputs_stay_in_output_dir(self, run_py: RunPy, tmp_path: Path) -> None:
-        words = ("strategy=p2", "workers=2", "protocol=smoke", "output_dir=kept", "repetitions=2")
-        assert run_py(*words).status == 0
-        assert (
-            len(list((tmp_path / "kept").glob("aug_*.jpg"))) == len(list((tmp_path / "kept").iterdir())) == 12
-        )
-
-        assert run_py(*words).stdout.startswith("1 already measured of 1 cells")
-        next((tmp_path / "kept").iterdir()).unlink()
-        assert "1 ok of 1 cells" in run_py(*words).stdout
-        assert len(list((tmp_path / "kept").iterdir())) == 12
-
-        others = run_py(*words, "seed=1")
-        assert others.status == 2
-        assert "output_dir=kept: 12 files of these names exist" in others.stderr
-        assert run_py(*words, "seed=1", "overwrite=true").status == 0
-
-    def test_skipped_images_do_not_make_a_cell_incomplete(self, run_py: RunPy, tmp_path: Path) -> None:
-        run_py("protocol=smoke", "output_dir=images")
-        (tmp_path / "images" / "bad.jpg").touch()
-        asked = ("dataset=folder", "dataset.path=images", "on_bad_image=skip", "output_dir=kept")
-        words = (*asked, "n_augmentations=1", "repetitions=1", "pipeline=light")
-        assert "1 ok" in run_py(*words).stdout
-        assert len(list((tmp_path / "kept").iterdir())) == 12
-        assert "1 already measured" in run_py(*words).stdout
-
-    def test_output_dir_among_the_inputs_is_refused(self, run_py: RunPy, tmp_path: Path) -> None:
-        run_py("protocol=smoke", "output_dir=kept")
-        words = ("dataset=folder", "dataset.path=kept", "output_dir=kept/../kept", "n_augmentations=1")
-        ended = run_py(*words)
-        assert ended.status == 2
-        assert "holds the inputs" in ended.stderr
-
-    def test_output_dir_has_a_folder_for_each_cell_of_a_sweep(self, run_py: RunPy, tmp_path: Path) -> None:
-        run_py("-m", "strategy=sequential,p1", "protocol=smoke", "output_dir=kept")
-        assert sorted(len(list(folder.iterdir())) for folder in (tmp_path / "kept").iterdir()) == [12, 12]
-
-
 def test_trace_false_stores_the_trial_without_tasks(run_py: RunPy, tmp_path: Path) -> None:
     run_py("strategy=p1", "workers=2", "protocol=smoke", "trace=false")
     [row] = trials(tmp_path).to_dict("records")

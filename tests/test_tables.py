@@ -13,8 +13,9 @@ from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import CEILING, scaling_table
 from experiments.report.tables import Table, by_place, plain_table
-from experiments.report.texts import label, percent, percent_interval, pluralise, with_interval
+from experiments.report.texts import label, percent, percent_interval, with_interval
 from experiments.store.columns import FAILED, NOT_APPLICABLE
+from experiments.wording import pluralise
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
@@ -212,4 +213,4 @@ def test_intervals_are_written_in_the_unit_of_the_value() -> None:
 
 def test_strategies_and_counts_have_names() -> None:
     assert (label("pq"), label("of another version")) == ("P_Q", "of another version")
-    assert (pluralise(1, "trial"), pluralise(2, "trial")) == ("1 trial", "2 trials")
+    assert (pluralise(1, "trial"), pluralise(2000, "trial")) == ("1 trial", "2,000 trials")

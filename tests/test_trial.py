@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
-from experiments.trial import supervisor
+from experiments.trial import process, supervisor
 from experiments.trial.inside import Result
+from experiments.trial.process import TrialProcess
 from experiments.trial.scratch import distant_directory, most_distant, scratch
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
 from tests.helpers.forked_trials import ForkedTrial
 from tests.helpers.small_jobs import FLIP, contents, images, run, small_job
 
 SPUN_S = 0.05
-STARTS = {"fresh": supervisor._started, "forked": ForkedTrial}  # before the fixture replaces it
+STARTS = {"fresh": TrialProcess, "forked": ForkedTrial}
 
 
 class Spins(Planted):
@@ -77,7 +78,7 @@ def test_dynamic_holds_as_much_memory_for_400_images_as_for_20(tmp_path: Path) -
     image = images(tmp_path, n_images=1, size=(1000, 1000))
 
     def peak_bytes(n_images: int) -> int:
-        changes: Any = {"inputs": image * n_images, "n_augmentations": 1, "pipeline": FLIP}
+        changes: Any = {"inputs": image.subset([0] * n_images), "n_augmentations": 1, "pipeline": FLIP}
         outcome = run(
             STRATEGIES["dynamic"](), small_job(tmp_path / str(n_images), 2, saving=False, **changes)
         )
@@ -134,7 +135,7 @@ def test_place_of_outputs_is_the_farthest_from_the_last_ones() -> None:
 
 def test_forked_trial_writes_what_a_fresh_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, start in STARTS.items():
-        monkeypatch.setattr(supervisor, "_started", start)
+        monkeypatch.setattr(process, "TrialProcess", start)
         assert run(STRATEGIES["p2"](), small_job(tmp_path / name, 2)).error is None
     assert contents(tmp_path / "forked" / "out") == contents(tmp_path / "fresh" / "out")
 
@@ -147,6 +148,6 @@ def test_forked_trial_fails_as_a_fresh_one_does(
     name: str, kind: type, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder, start in STARTS.items():
-        monkeypatch.setattr(supervisor, "_started", start)
+        monkeypatch.setattr(process, "TrialProcess", start)
         job = small_job(tmp_path / folder, 1 if name == "sequential" else 2, pipeline=pipeline(kind))
         assert (run(STRATEGIES[name](), job).error or "").startswith(error)

@@ -160,10 +160,15 @@ class _Walk:
             return False
         _, dot, ending = name.rpartition(".")
         suffix = (dot + ending).lower() if dot else "without a suffix"
-        if suffix in SUFFIXES or (suffix in PROBED_SUFFIXES and _is_supported(suffix)):
+        if is_image_suffix(suffix):
             return True
         self._others[suffix] += is_counted
         return False
+
+
+def is_image_suffix(suffix: str) -> bool:
+    """Return whether files with this suffix, in small letters, can be read and written as images."""
+    return suffix in SUFFIXES or (suffix in PROBED_SUFFIXES and _is_supported(suffix))
 
 
 @cache

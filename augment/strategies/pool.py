@@ -49,7 +49,7 @@ class P1(PoolStrategy):
     def run(self, job: Job) -> None:
         with master(job) as runner:
             images = runner.read_all()
-            tasks = [(image, augmentation, images[image]) for image, augmentation in job.workload.tasks()]
+            tasks = [(*task, images[task[0]]) for task in job.workload.tasks() if task[0] in images]
             with pool(job, job.workers) as workers:
                 workers.starmap(_augment_sent, tasks, self.chunksize)
 

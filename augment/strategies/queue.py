@@ -53,10 +53,8 @@ class PQ(PoolStrategy):
         with master(job) as runner, _manager(job) as manager:
             images = runner.read_all()
             queues = [manager.Queue() for _ in range(n_savers)]
-            tasks = [
-                (number % n_savers, image, augmentation, images[image])
-                for number, (image, augmentation) in enumerate(job.workload.tasks())
-            ]
+            sendable = (task for task in job.workload.tasks() if task[0] in images)
+            tasks = [(number % n_savers, *task, images[task[0]]) for number, task in enumerate(sendable)]
             with (
                 _savers(job, queues),
                 pool(job, job.workers - n_savers, _open_transformer, queues) as workers,

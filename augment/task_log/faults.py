@@ -6,11 +6,14 @@ can be reported too.
 """
 
 import fcntl
+import struct
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 NAME = "fault"
 ROOM_BYTES = 16 * 1024
+HEAD = struct.Struct("<Bq")  # severity and image, before the line
 
 
 def prepare(logs: Path) -> None:
@@ -28,7 +31,14 @@ class Severity(IntEnum):
     KILLED = 5  # a signal that no part of a trial sends
 
 
-def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
+class Fault(NamedTuple):
+    """The reason why a trial ended; `decoding` are the indices of images that a decoder did not survive."""
+
+    line: str
+    decoding: tuple[int, ...] = ()
+
+
+def report(logs: Path, line: str, severity: Severity = Severity.FAILED, decoding: int | None = None) -> None:
     """Report a fault, unless the reported one is as severe.
 
     A killed process does not outdo one that left, because an executor kills the rest for that.
@@ -38,10 +48,14 @@ def report(logs: Path, line: str, severity: Severity = Severity.FAILED) -> None:
         before = file.read(1)[0]
         if severity > before and (before, severity) != (Severity.LEFT, Severity.KILLED):
             file.seek(0)
-            file.write(bytes([severity]) + line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - 1])
+            content = line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - HEAD.size]
+            file.write(HEAD.pack(severity, -1 if decoding is None else decoding) + content)
             file.truncate()
 
 
-def reported(logs: Path) -> str | None:
+def reported(logs: Path) -> Fault | None:
     """Return the fault that ended the trial, if one was reported."""
-    return (logs / NAME).read_bytes()[1:].rstrip(b"\0").decode("utf-8", "ignore") or None
+    content = (logs / NAME).read_bytes()
+    severity, decoding = HEAD.unpack_from(content)
+    line = content[HEAD.size :].rstrip(b"\0").decode("utf-8", "ignore")
+    return Fault(line, () if decoding < 0 else (decoding,)) if severity else None

@@ -18,10 +18,12 @@ TASK = ("image_index", "augmentation_index", "start", "end", *STAGES, "file_wait
 BATCH = ("tasks", "cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s", "rss_bytes")
 SAMPLE = ("task", "name", "seconds")  # of a timed transform: its task and name in the log
 TURN = ("round", "name", "task")  # see Turn
-ROW_KINDS = (SAMPLE, TURN, BATCH, TASK)  # in the order of a block
+NOTE = ("image_index", "name", "is_bad")  # see Note
+ROW_KINDS = (SAMPLE, TURN, BATCH, TASK, NOTE)  # in the order of a block
 SHORT_TASK_S = 5e-3  # shorter tasks share a reading of the counters, and few of them have transforms timed
 SAMPLING_STEP = 16  # of this many tasks that follow a short one, one has its transforms timed
 READING = -1  # augmentation index of an entry in which a master only reads an image
+BETWEEN_TASKS, IN_TASK, DECODING = range(3)  # values of Header.under_way
 
 
 class Role(IntEnum):
@@ -36,9 +38,10 @@ class Role(IntEnum):
 class Header(NamedTuple):
     """A process of a trial, or a working thread; its last seven fields are complete once it has ended."""
 
-    under_way: int  # 1 while the process is in the middle of the task that the next two name
+    under_way: int  # BETWEEN_TASKS, or IN_TASK or DECODING in the middle of the task that the next two name
     image_index: int
     augmentation_index: int
+    finished: int  # tasks so far
     pid: int
     thread: int  # native id of the thread that does the work; the pid for the main one
     role: Role
@@ -70,7 +73,15 @@ class Turn(NamedTuple):
     first_task: int  # position of its first task in the log
 
 
-HEADER = struct.Struct("<8q5d64s")
+class Note(NamedTuple):
+    """A remark on an input: the reason why it is bad, or a warning."""
+
+    image_index: int
+    text: str
+    is_bad: bool
+
+
+HEADER = struct.Struct("<9q5d64s")
 
 
 def is_sampled(image_index: Any, augmentation_index: Any) -> Any:

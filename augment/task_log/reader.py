@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augment.task_log import layout
-from augment.task_log.layout import Header, Role, Turn
+from augment.task_log.layout import Header, Note, Role, Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ class ProcessLog:
     `tasks` has a row for each finished task in order: the fields of TASK, in seconds of the process's clock,
     and the task's share of those of BATCH. `samples` has a row for each transform that a timed task applied:
     the row of the task, the index in `names`, the seconds, and how many tasks the timed one stands for.
-    `turns` are those of a subject of `interference`.
+    `turns` are those of a subject of `interference`; `notes` are remarks on inputs.
     """
 
     header: Header
@@ -39,6 +39,7 @@ class ProcessLog:
     samples: Columns
     names: tuple[str, ...]
     turns: tuple[Turn, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def headers(folder: Path) -> list[Header]:
@@ -73,7 +74,7 @@ def _log(header: Header, content: bytes) -> ProcessLog:
             names, *block = pickle.load(blocks)
             for numbers, new in zip(kinds, block, strict=True):
                 numbers.extend(new)
-    samples, turns, batches, rows = (
+    samples, turns, batches, rows, remarks = (
         np.array(numbers).reshape(-1, len(fields))
         for numbers, fields in zip(kinds, layout.ROW_KINDS, strict=True)
     )
@@ -83,7 +84,8 @@ def _log(header: Header, content: bytes) -> ProcessLog:
     weights = _weights(tasks)[samples[:, 0].astype(int)]
     timed = _columns((*layout.SAMPLE, "weight"), np.column_stack([samples, weights]))
     taken = tuple(Turn(int(number), names[int(name)], int(task)) for number, name, task in turns)
-    return ProcessLog(header, tasks, timed, names, taken)
+    notes = tuple(Note(int(image), names[int(name)], bool(is_bad)) for image, name, is_bad in remarks)
+    return ProcessLog(header, tasks, timed, names, taken, notes)
 
 
 def _columns(names: tuple[str, ...], rows: Floats) -> Columns:

@@ -12,7 +12,17 @@ from pathlib import Path
 from threading import get_native_id
 
 from augment.task_log.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
-from augment.task_log.layout import HEADER, ROW_KINDS, SHORT_TASK_S, Header, Role, is_sampled
+from augment.task_log.layout import (
+    BETWEEN_TASKS,
+    DECODING,
+    HEADER,
+    IN_TASK,
+    ROW_KINDS,
+    SHORT_TASK_S,
+    Header,
+    Role,
+    is_sampled,
+)
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
@@ -25,7 +35,7 @@ class Log:
     memory-mapped header names the task under way, even after a SIGKILL. Finished tasks stay in memory until a
     block is full. Consecutive short tasks make a batch of SHORT_TASK_S or more, which shares one reading of
     the counters. If the process pauses before that reading, the batch takes the rates of the one before.
-    Without `recording` only the header is kept.
+    Without `recording` only the header and notes are kept.
     """
 
     def __init__(
@@ -40,7 +50,7 @@ class Log:
         self._words = memoryview(self._map).cast("q")
         self._written = self._drained = HEADER.size
         self._rows: tuple[list[float], ...] = tuple([] for _ in ROW_KINDS)  # of the block
-        self._samples, self._turns, self._batches, self._tasks = self._rows
+        self._samples, self._turns, self._batches, self._tasks, self._notes = self._rows
         self._n_tasks = self._n_counted = 0  # finished tasks, and those of them in batches
         self._applied: list[float] = []  # samples of the task under way
         self._names: dict[str, int] = {}
@@ -53,7 +63,7 @@ class Log:
     def ready(self, opencv_threads: int) -> None:
         """Enter the header: this process begins to work now."""
         facts = os.getpid(), get_native_id(), self.role, opencv_threads
-        self._header = Header(0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
+        self._header = Header(BETWEEN_TASKS, 0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 
     def complete(self) -> None:
@@ -61,6 +71,7 @@ class Log:
         self._write()
         used = usage()
         header = self._header._replace(
+            finished=self._n_tasks,
             ended=self.clock(),
             cpu_user_s=used.ru_utime,
             cpu_system_s=used.ru_stime,
@@ -76,10 +87,10 @@ class Log:
 
     def begin(self, image_index: int, augmentation_index: int) -> None:
         """Begin a task."""
+        words = self._words
+        words[1], words[2], words[0] = image_index, augmentation_index, IN_TASK  # as Header has them
         if not self.recording:
             return
-        words = self._words
-        words[1], words[2], words[0] = image_index, augmentation_index, 1  # as Header has them
         before = self._task
         ended = before[3]
         self.timing = timing = ended - before[2] >= SHORT_TASK_S or is_sampled(
@@ -93,6 +104,18 @@ class Log:
         if paused:
             self._close_batch(None)
             self._counters.used()
+
+    def decoding(self, is_decoding: bool) -> None:
+        """Enter in the header whether a decoder is at work: one that crashes or hangs has a bad file."""
+        self._words[0] = DECODING if is_decoding else IN_TASK
+
+    def drop(self) -> None:
+        """Forget the task under way: it is skipped."""
+        self._words[0] = BETWEEN_TASKS
+
+    def note(self, image_index: int, text: str, is_bad: bool) -> None:
+        """Record a remark on an input: see `layout.Note`."""
+        self._notes += (image_index, self._name(text), is_bad)
 
     def begin_turn(self, number: int, neighbour: str) -> None:
         """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
@@ -120,18 +143,19 @@ class Log:
 
     def end(self) -> None:
         """End the task."""
+        self._n_tasks += 1
         if not self.recording:
+            self._words[3], self._words[0] = self._n_tasks, BETWEEN_TASKS
             return
         task = self._task
         ended = task[3]
         self._tasks += task
         if self.timing:
             self._samples += self._applied
-        self._n_tasks += 1
         if self._paused or ended - self._counted >= SHORT_TASK_S:
             self._close_batch(self._counters.used())
             self._counted = ended
-        self._words[0] = 0
+        self._words[3], self._words[0] = self._n_tasks, BETWEEN_TASKS
         if self._n_tasks % BLOCK_TASKS == 0:
             self._write()
 
@@ -142,7 +166,7 @@ class Log:
             self._n_counted = self._n_tasks
 
     def _write(self) -> None:
-        if not self._tasks:
+        if not (self._tasks or self._notes):
             return
         self._close_batch(self._counters.used())
         block = pickle.dumps(((*self._names,), *(array("d", numbers) for numbers in self._rows)))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -64,7 +65,8 @@ class Work:
         inputs = Inventory().inputs(config)
         self._folders, n_images = inputs.folders, len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
-        options = config.n_augmentations, cpus, config.advise.budget_s
+        tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
+        options = ceil(tasks / n_images), cpus, config.advise.budget_s
         self.question = Question(candidates, n_images, pixels, *options)
 
     @property
@@ -83,7 +85,7 @@ class Work:
         if is_local(output) and self._first.config.scratch_dir is None:
             options["scratch_dir"] = str(output.resolve().parent)
         counts = {"sample": order.images, "n_augmentations": order.augmentations, "repetitions": order.rounds}
-        return replaced(words, **counts, output_dir=None, rerun=True, **options)
+        return replaced(words, **counts, outputs_total=None, output_dir=None, rerun=True, **options)
 
     @cached_property
     def _output(self) -> str:
@@ -96,7 +98,8 @@ class Work:
         n_images, config = self.question.n_images, self._first.config
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
         known |= {"experiment": self._first.experiment, "budget_s": config.advise.budget_s}
-        known |= {"files": n_images, "tasks": n_images * config.n_augmentations}
+        tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
+        known |= {"files": n_images, "tasks": tasks}
         output = {"output_dir": self._output} if config.saving else {}
         rows = []
         for each, cell in self._cells.items():

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from augment.declaration import is_factory
+from augment.filesystem import SCHEME
 from augment.options import OptionError, determining
 from augment.saved_pipeline import resolved
 from augment.strategies import Strategy
@@ -90,7 +91,12 @@ class Cell:
         """Return the same workload for another strategy with default options."""
         config = replace(self.config, strategy=strategy(), workers=workers)
         others = [word for word in self.words if not word.startswith("strategy.")]
-        words = replaced(others, strategy=strategy.name, workers=workers)
+        options: dict[str, Any] = {"strategy": strategy.name, "workers": workers}
+        if config.output_dir:  # which keeps the outputs of one cell; others write beside them
+            place = None if SCHEME in config.output_dir else config.output_dir
+            config = replace(config, output_dir=None, scratch_dir=config.scratch_dir or place)
+            options |= {"output_dir": None, "scratch_dir": config.scratch_dir}
+        words = replaced(others, **options)
         return replace(self, config=config, words=tuple(words))
 
 

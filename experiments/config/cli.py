@@ -172,6 +172,7 @@ FORMER = {  # options and choices of earlier versions, and what became of them
     "baseline": "is now called with_baseline",
     "ceilings": "is now called with_ceiling",
     "interference": "is now called with_interference",
+    "trial_timeout_s": "is gone; stall_timeout_s ends a trial in which no task is finished for so long",
     "profile": "is gone; the stages of each task are recorded",
     "strategy.chunk": "is now called strategy.chunksize",
     "runtime.pipeline": "is now called runtime.reuse_pipeline",

@@ -12,17 +12,18 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from augment.datasets import DATASETS, Dataset
+from augment.datasets.folder import PROBED_SUFFIXES, SUFFIXES, is_image_suffix
 from augment.filesystem import SCHEME, location
 from augment.options import OptionError, check_minimum, option, setting
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
+from augment.workload import OnBadImage
 from experiments.machine.environment import usable_cpus
 
 # Pixels: a smaller board has no squares; JPEG ends at 65,535.
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000
 
 
-OnBadImage = StrEnum("OnBadImage", ["fail", "skip"])  # effect of an unusable image file on a cell
 OnShortage = StrEnum("OnShortage", ["refuse", "warn"])  # effect of too little memory, disk or open files
 
 
@@ -39,7 +40,18 @@ class Config:
 
     workers: int = option("number of working processes, P_Q's savers among them", 1, minimum=1)
     saving: bool = option("encode and write the augmented images", True)
-    n_augmentations: int = option("number of augmentations of each image", 10, minimum=1)
+    n_augmentations: int | None = option(
+        "number of augmentations of each image; null with outputs_total", 10, minimum=1
+    )
+    outputs_total: int | None = option(
+        "number of all augmentations, spread evenly over the images, instead of n_augmentations",
+        None,
+        minimum=1,
+    )
+    output_format: str | None = option("file format of the outputs, like png; null: as the input", None)
+    output_quality: int | None = option(
+        "quality of JPEG, WebP and AVIF outputs, 1 to 100; null: 95, WebP 90", None, minimum=1
+    )
     seed: int = option("seed of every random transform and synthetic image", 0, minimum=0)
     trace: bool = option("record every task, stage by stage", True)
     max_image_pixels: int = option(
@@ -52,9 +64,9 @@ class Config:
         "number of images drawn with `seed`, of all sizes; null: all", None, minimum=1
     )
     on_bad_image: OnBadImage = setting(
-        "at a folder's unusable file: fail the cell, or skip it", OnBadImage.fail
+        "at a bad image: fail the trial, or skip the image and list it", OnBadImage.fail
     )
-    repetitions: int = setting("number of trials of each cell", 2, minimum=1)
+    repetitions: int = setting("number of trials of each cell; 1 with output_dir", 2, minimum=1)
     with_baseline: bool = setting("also measure `sequential` on every workload", False)
     with_ceiling: bool = setting("also measure `copies`, the machine's ceiling, with 2 to all CPUs", False)
     with_interference: bool = setting("also measure the slowdown beside neighbours, likewise", False)
@@ -64,13 +76,16 @@ class Config:
         "at too little memory, disk or open files: refuse the cell, or warn", OnShortage.refuse
     )
     output_dir: str | None = setting(
-        "folder or address (s3://…) for the augmented images; null: they are removed after each trial", None
+        "folder or address (s3://…) that keeps the augmented images; null: they are removed after a trial",
+        None,
     )
-    overwrite: bool = setting("replace files of the same names in output_dir", False)
+    overwrite: bool = setting("first remove the outputs that another command left in output_dir", False)
     results_dir: str = setting("folder of the parquet files, tables and figures", "results")
     scratch_dir: str | None = setting("folder of outputs that are not kept; null: the system's", None)
     cache_dir: str | None = setting("folder of synthetic images; null: ~/.cache/augment", None)
-    trial_timeout_s: float = setting("time after which a trial fails", 3600.0, unit="seconds", minimum=0.1)
+    stall_timeout_s: float = setting(
+        "time without a finished task after which a trial fails", 600.0, unit="seconds", minimum=0.1
+    )
     strategy: Strategy = MISSING
     dataset: Dataset = MISSING
     pipeline: dict[str, Any] = field(default_factory=dict)
@@ -96,13 +111,35 @@ class Config:
         check_minimum(self)
         for prefix in ("strategy", "dataset", "runtime", "advise"):
             check_minimum(getattr(self, prefix), f"{prefix}.")
-        if self.output_dir is not None and not self.saving:
-            raise OptionError(f"output_dir={self.output_dir}: nothing is saved; give saving=true")
+        self._check_outputs()
         if self.scratch_dir and SCHEME in self.scratch_dir:
             raise OptionError(
                 f"scratch_dir={self.scratch_dir}: must be a folder of this machine, not an address"
             )
         self.dataset.check(self.size())
+
+    def _check_outputs(self) -> None:
+        """Raise OptionError for the first option of the outputs that cannot work."""
+        if self.outputs_total is None and self.n_augmentations is None:
+            raise OptionError("n_augmentations=null: give a number, or outputs_total")
+        if self.outputs_total is not None and self.n_augmentations is not None:
+            both = f"outputs_total={self.outputs_total} n_augmentations={self.n_augmentations}"
+            raise OptionError(f"{both}: give one of the two")
+        if self.output_quality is not None and self.output_quality > 100:
+            raise OptionError(f"output_quality={self.output_quality}: must be 1 to 100")
+        if self.output_format is not None and not is_image_suffix(f".{self.output_format.lower()}"):
+            known = ", ".join(suffix[1:] for suffix in filter(is_image_suffix, SUFFIXES + PROBED_SUFFIXES))
+            raise OptionError(f"output_format={self.output_format}: must be one of {known}")
+        if self.output_dir is None:
+            return
+        option = f"output_dir={self.output_dir}"
+        if not self.saving:
+            raise OptionError(f"{option}: nothing is saved; give saving=true")
+        if self.strategy.instrument:
+            raise OptionError(f"{option}: {self.strategy.name} measures the machine; leave output_dir out")
+        if self.repetitions > 1:
+            advice = "a command with output_dir makes its outputs once; leave repetitions out"
+            raise OptionError(f"{option} repetitions={self.repetitions}: {advice}")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -155,6 +192,11 @@ def advised_counts() -> str:
     return f"{worker_counts()},{cpus + max(1, cpus // 4)}" if cpus > 1 else worker_counts()
 
 
+def unless(given: Any, value: Any, otherwise: Any = None) -> Any:
+    """Return `value`, or `otherwise` if another option is given: protocols yield to a user's options."""
+    return value if given is None else otherwise
+
+
 def register() -> None:
     """Register the options with Hydra; files in conf/strategy and conf/dataset build on `base_<name>`."""
     store = ConfigStore.instance()
@@ -166,6 +208,6 @@ def register() -> None:
 
 # Registered on import: a job on another node receives no resolvers, but imports this module when it unpickles
 # the configuration.
-for _resolver in (weak_scaling_size, augmentations, worker_counts, advised_counts, usable_cpus):
+for _resolver in (unless, weak_scaling_size, augmentations, worker_counts, advised_counts, usable_cpus):
     OmegaConf.register_new_resolver(_resolver.__name__, _resolver, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

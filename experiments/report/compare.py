@@ -14,8 +14,9 @@ from experiments.analysis import compare as analysis
 from experiments.analysis.select import STRONG, NoTrialsError, select
 from experiments.analysis.statistics import LEVEL
 from experiments.report.tables import Table, text_table
-from experiments.report.texts import left_out_note, percent, percent_interval, pluralise, written
+from experiments.report.texts import left_out_note, percent, percent_interval, written
 from experiments.store import files as store
+from experiments.wording import pluralise
 
 EXPLANATION = (
     f"Changes are in per cent of A's time. In parentheses: the {percent(LEVEL)} interval of each cell by "

@@ -15,6 +15,7 @@ from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import interval_columns
 from experiments.report import texts
 from experiments.store.columns import FAILED, OK
+from experiments.wording import pluralise
 
 INTERVALS = (
     "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
@@ -154,6 +155,6 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
     return notes + [
         f"{texts.label(point['strategy'])} at {point['workers']} workers: "
-        f"{texts.pluralise(point['failures'], 'failed trial')} left out of its mean."
+        f"{pluralise(point['failures'], 'failed trial')} left out of its mean."
         for point in measured[measured["failures"] > 0].to_dict("records")
     ]

@@ -5,6 +5,7 @@ import math
 from augment.strategies import STRATEGIES
 from experiments.analysis.select import LeftOut
 from experiments.analysis.statistics import steady
+from experiments.wording import pluralise
 
 DASH = "-"
 
@@ -18,11 +19,6 @@ def label(strategy: str) -> str:
 def with_or_without(saving: bool) -> str:
     """Return the saving flag in words."""
     return "saving" if saving else "no saving"
-
-
-def pluralise(number: int, noun: str) -> str:
-    """Return `1 trial`, `2 trials`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def left_out_note(left_out: LeftOut) -> str:

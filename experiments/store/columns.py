@@ -73,7 +73,12 @@ class Trial:
 
     workers: int = column("number of working processes, P_Q's savers among them", WORK)
     saving: bool = column("whether the augmented images are encoded and written", WORK)
-    n_augmentations: int = column("number of augmentations of each image", WORK)
+    n_augmentations: int | None = column(
+        "number of augmentations of each image; null with outputs_total", WORK
+    )
+    outputs_total: int | None = column("number of all augmentations, spread evenly over the images", WORK)
+    output_format: str | None = column("file format of the outputs; null: as the inputs", WORK)
+    output_quality: int | None = column("quality of JPEG, WebP and AVIF outputs; null: 95, WebP 90", WORK)
     seed: int = column("seed of every random transform and synthetic image", WORK)
     trace: bool = column("whether every task was recorded, stage by stage", WORK)
     max_image_pixels: int = column("pixels above which an image counts as a decompression bomb", WORK)
@@ -88,8 +93,9 @@ class Trial:
     height: int | None = column("image height in pixels; null if the images differ in size")
     inputs: str | None = column("folder of the input images")
     n_images: int | None = column("number of augmented images")
-    tasks: int | None = column("n_images × n_augmentations")
+    tasks: int | None = column("number of augmentations of those images")
     skipped_images: str | None = column("reasons why files were left out, by name, as JSON")
+    skipped_tasks: int | None = column("number of augmentations of the files that were left out")
     output_dir: str | None = column("folder of the kept outputs; null if they are removed")
     scratch_dir: str | None = column("folder of outputs that are not kept; null: the system's")
 
@@ -107,6 +113,11 @@ class Trial:
     iowait_s: float | None = column("seconds in which these CPUs idled while a process waited for a disk")
     others_cpu_s: float | None = column("CPU seconds of other programs on these CPUs, in ticks of 10 ms")
     outputs: int | None = column("number of files written, copies not counted; 0 if not saving")
+    resumed_outputs: int | None = column("number of them that an earlier command made; null if not kept")
+    output_bytes: int | None = column("bytes of those files")
+    hashed_outputs: int | None = column(
+        "number of files that the next two columns cover: 200 if kept, or all"
+    )
     distinct_outputs: int | None = column("number of different contents among those files")
     outputs_digest: str | None = column("SHA-256 of names and contents; null if not all are written")
     opencv_threads: int | None = column("actual number of OpenCV threads in a worker (the largest)")

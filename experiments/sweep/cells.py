@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,23 +13,33 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
+import psutil
+
 from augment.declaration import LIBRARY, class_paths
-from augment.filesystem import file_sizes
 from augment.images import error_line
 from augment.options import OptionError, determining
 from augment.saved_pipeline import canonical
+from augment.workload import OnBadImage
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance, environment
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, TABLES, digest_of, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
+from experiments.sweep.output_folder import BAD_IMAGES, DECODER, OutputFolder
+from experiments.sweep.progress import OutputProgress
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
+from experiments.trial.measure import Measurement
+from experiments.wording import duration, pluralise
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
 UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
+OF_OUTPUTS = (  # columns that decide what the outputs of a command are
+    *("files", "inputs_digest", "pipeline_digest", "seed", "n_augmentations", "outputs_total"),
+    *("output_format", "output_quality", "numpy_version", "opencv_version", "albumentations_version"),
+)
 
 
 class SweepCell:
@@ -50,6 +61,16 @@ class SweepCell:
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
             planned["output_dir"] = str(cell.config.output_place)
         self.cell, self._planned = cell, planned | {"cell": self.identity}
+        self.outputs = self._kept_outputs()
+
+    def _kept_outputs(self) -> OutputFolder | None:
+        """Return the folder that keeps the outputs; None if they are not kept, or nothing can be read."""
+        config = self.cell.config
+        if not config.output_dir or self.cell.not_applicable or not self._inputs:
+            return None
+        work = replace(measure.workload(self.cell, self._inputs.files), output=config.output_place)
+        determining = {name: self._planned[name] for name in OF_OUTPUTS}
+        return OutputFolder(config.output_dir, work, determining, self.cell.command)
 
     @property
     def stored_rows(self) -> list[Row]:
@@ -73,14 +94,38 @@ class SweepCell:
         """Its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
         rows = self.stored_rows
         ok = ok_rows(rows)
-        if not ok:
-            return f"{self.cell.label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
+        if not ok or self.outputs:
+            return (
+                f"{self.cell.label}: {rows[-1]['error'] or rows[-1]['status'] if rows else ALREADY_MEASURED}"
+            )
         walls_s = [row["wall_s"] for row in ok]
         spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
         digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
         wall_s = sum(walls_s) / len(walls_s)
         rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
         return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
+
+    @property
+    def output_line(self) -> str | None:
+        """The outcome for outputs that are kept: `200 images of 200 in 3 min 12 s (start to end), …`."""
+        if not self.outputs or self.status == FAILED:
+            return None
+        total, place = self.outputs.work.n_tasks, self.cell.config.output_dir
+        if not self.rows:
+            return f"{place}: all outputs are there; nothing was left to do"
+        row = self.rows[-1]
+        resumed = f" ({row['resumed_outputs']:,} were there)" if row["resumed_outputs"] else ""
+        seconds = time.time() - psutil.Process().create_time()
+        bad = len(json.loads(row["skipped_images"] or "{}"))
+        listed = f", {pluralise(bad, 'bad image')}: {place}/{BAD_IMAGES}" if bad else ""
+        size = f"{row['output_bytes'] / 1e6:,.3g} MB"
+        done = f"{row['outputs']:,} images of {total:,}{resumed}"
+        return f"{done} in {duration(seconds)} (start to end), {size}{listed}"
+
+    def release(self) -> None:
+        """Let other commands write to the folder of its outputs."""
+        if self.outputs:
+            self.outputs.release()
 
     def seconds_per_task(self) -> float:
         """Return the mean of ok trials, or infinity. Raises CellFailedError if one of this sweep failed."""
@@ -90,22 +135,20 @@ class SweepCell:
         return sum(row["wall_s"] / row["tasks"] for row in ok) / len(ok) if ok else math.inf
 
     def missing(self) -> int:
-        """Return how many trials this sweep has to add; one if kept outputs are gone."""
+        """Return how many trials this sweep has to add; one if outputs to be kept are missing."""
         rows, config = self.stored_rows, self.cell.config
         if self.cell.not_applicable:
             return int(not self.is_complete(rows, 0))
+        if self.outputs:
+            return int(not self.outputs.is_complete)
         wanted = self.per_round * config.repetitions
-        if config.rerun:
-            return wanted
-        names, present = self._outputs()
-        written = max((row["outputs"] for row in ok_rows(rows)), default=0)
-        return max(wanted - len(ok_rows(rows)), int(bool(names) and len(present) < written))
+        return wanted if config.rerun else max(wanted - len(ok_rows(rows)), 0)
 
     def is_complete(self, rows: Sequence[Row], target: int) -> bool:
         """Return whether these rows hold `target` ok trials, or say that the cell does not apply."""
         if self.cell.not_applicable:
             return any(row["status"] == NOT_APPLICABLE for row in rows)
-        return not self.cell.config.rerun and len(ok_rows(rows)) >= target
+        return not (self.cell.config.rerun or self.cell.config.output_dir) and len(ok_rows(rows)) >= target
 
     def plan(self, target: int) -> Row:
         """Return its row in the plan of a sweep after which it has `target` ok trials."""
@@ -116,22 +159,35 @@ class SweepCell:
     def measure(self, sweep: str, number: int, target: int) -> Row | None:
         """Measure and store one trial in round `number` of a sweep, and return its row.
 
-        Return None if another sweep has completed the cell, or if an earlier trial could not even begin.
+        A trial that ends at a bad image's decoder is followed by another without the image, if bad images are
+        skipped. Return None if another sweep has completed the cell, or if an earlier trial could not begin.
         """
         if any(row["status"] == FAILED and row.get("n_images") is None for row in self.rows):
             return None
         results = self.cell.config.results_folder
-        with exclusive_use(results):
-            rows = self.stored_rows
-            if self.is_complete(rows, target):
-                return None
-            row, details = self._run(sweep, number, ok_rows(rows))
-            store.write(results, self.cell.label, row, details)
-        self.rows.append(row)
-        return row
+        while True:
+            with exclusive_use(results):
+                rows = self.stored_rows
+                if self.is_complete(rows, target):
+                    return None
+                row, measurement = self._run(sweep, number, ok_rows(rows))
+                store.write(results, self.cell.label, row, measurement.details)
+            self.rows.append(row)
+            if not measurement.decoding or self.cell.config.on_bad_image is OnBadImage.fail:
+                return row
+            self._skip(measurement.decoding, row["error"])
 
-    def _run(self, sweep: str, number: int, earlier_ok: Sequence[Row]) -> tuple[Row, Any]:
-        """Return the row and the detail tables of one more trial. An error becomes a failed row."""
+    def _skip(self, image_indices: Sequence[int], error: str) -> None:
+        """Let the next trials skip images that a decoder did not survive."""
+        assert self._inputs
+        print(f"warning: {self.cell.label}: {error}; going on without it", file=sys.stderr)
+        noted = dict.fromkeys(image_indices, f"{DECODER}: {error}")
+        self._inputs.bad_images.update(noted)
+        if self.outputs:
+            self.outputs.note(noted)
+
+    def _run(self, sweep: str, number: int, earlier_ok: Sequence[Row]) -> tuple[Row, Measurement]:
+        """Return the row of one more trial and what was measured. An error becomes a failed row."""
         begin = time.perf_counter()
         row: Row = self._planned | {
             "trial_id": token_hex(8),
@@ -141,61 +197,51 @@ class SweepCell:
             "started_at": datetime.now(UTC),
         }
         if reason := self.cell.not_applicable:
-            return row | {"status": NOT_APPLICABLE, "error": reason}, ()
+            return row | {"status": NOT_APPLICABLE, "error": reason}, Measurement({})
         try:
-            vetted = self._inventory.vetted(self.cell.config)
-            row |= vetted.columns(self.cell.config.n_augmentations)
-            findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, vetted)]
-            row["warnings"] = "\n".join(findings) or None
-            measurement = measure.measure(self.cell, vetted.good, row["trial_id"])
+            inputs = self._inventory.inputs(self.cell.config)
+            findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, inputs)]
+            row |= inputs.size_columns | {"warnings": "\n".join(findings) or None}
+            measurement = self._measured(inputs, row["trial_id"])
+            changed = inputs.changed()
         except (OptionError, OSError) as error:
-            return row | {"status": FAILED, "error": error_line(error)}, ()
+            return row | {"status": FAILED, "error": error_line(error)}, Measurement({})
         row |= measurement.columns
+        if changed:
+            row |= {"status": FAILED, "error": changed}
         if row["status"] == OK:
             walls_s = [trial["wall_s"] for trial in [*earlier_ok, row]]
-            findings += disturbance.spread_findings(walls_s)
+            findings += [] if self.outputs else disturbance.spread_findings(walls_s)
             row["untimed_s"] = time.perf_counter() - begin - row["wall_s"]
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
-        return row, measurement.details
+        return row, measurement
+
+    def _measured(self, inputs: Inputs, trial_id: str) -> Measurement:
+        """Run one trial on these inputs, or on those of them whose outputs are missing."""
+        if not self.outputs:
+            work = replace(measure.workload(self.cell, inputs.files), bad_images=inputs.bad_images)
+            return measure.measure(self.cell, work, trial_id)
+        self.outputs.begin()
+        with OutputProgress(self.outputs.work) as progress:
+            measurement = measure.measure(self.cell, self.outputs.work, trial_id, progress.show)
+        measurement.columns["resumed_outputs"] = self.outputs.resumed_outputs
+        if measurement.columns["status"] == OK:
+            self.outputs.finish(json.loads(measurement.columns["skipped_images"] or "{}"))
+        return measurement
 
     def check_outputs(self) -> None:
         """Raise OptionError if outputs would fall among the inputs or replace other files."""
         config, place = self.cell.config, self.cell.config.output_place
-        option = f"output_dir={config.output_dir}"
-        names, present = self._outputs()
-        if names and self._inputs and place.resolve() in self._inputs.folders:
-            raise OptionError(f"{option}: holds the inputs; give another folder")
-        written_before = any(row["output_dir"] == str(place) for row in ok_rows(self.stored_rows))
-        if present and not written_before and not config.overwrite:
-            raise OptionError(
-                f"{option}: {len(present)} files of these names exist, such as {present[0]!a}; "
-                "give another folder or overwrite=true"
-            )
-
-    def _outputs(self) -> tuple[list[str], list[str]]:
-        """Return the names of outputs to keep and of those that exist. Raises OptionError for no folder.
-
-        There are none if inputs or folder cannot be read: that becomes a failed row when the trial is tried.
-        """
-        config = self.cell.config
-        is_kept = config.output_dir and config.strategy.complete and not self.cell.not_applicable
-        if not is_kept or not self._inputs:
-            return [], []
-        names = measure.workload(self.cell, self._inputs.files, None).output_names()
-        try:
-            sizes = file_sizes(config.output_place)
-        except NotADirectoryError:
-            raise OptionError(f"output_dir={config.output_dir}: not a folder; give a folder") from None
-        except FileNotFoundError:
-            return names, []
-        except OSError:
-            return [], []
-        return names, [name for name in names if name in sizes]
+        if not self.outputs:
+            return
+        if self._inputs and place.resolve() in self._inputs.folders:
+            raise OptionError(f"output_dir={config.output_dir}: holds the inputs; give another folder")
+        self.outputs.check(config.overwrite)
 
 
 def ok_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of ok trials."""
-    return [row for row in rows if row["status"] == OK]
+    """Return the rows of ok trials that made all their outputs."""
+    return [row for row in rows if row["status"] == OK and not row.get("resumed_outputs")]
 
 
 def planned_columns(cell: Cell) -> dict[str, Any]:

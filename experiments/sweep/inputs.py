@@ -23,8 +23,7 @@ from augment.filesystem import InputFiles, find_files, is_local, read_ends
 from augment.image_file import BadImageError, NotRegularError, open_regular, read_header
 from augment.images import error_line
 from augment.options import OptionError
-from experiments.config.options import Config, OnBadImage
-from experiments.sweep.vetting import Vetted, usable
+from experiments.config.options import Config
 
 END_BYTES = 4096  # at either end of a file, which identify it
 HEADERS = 64  # of a sample of the files
@@ -127,22 +126,6 @@ class Inventory:
 
         return self._once(repr((source, config.n_images, config.sample, config.seed)), choose)
 
-    def vetted(self, config: Config) -> Vetted:
-        """Return which inputs can be augmented, with their sizes. Raises OSError and OptionError.
-
-        OptionError names every bad image if the cell does not skip them, or if no good one is left.
-        """
-        inputs = self.inputs(config)
-        if inputs.size:  # the suite itself generated or resized them
-            return Vetted(inputs.files, (inputs.size,) * len(inputs.files), {})
-        output = config.output_place if config.saving else None
-        if output:
-            output.mkdir(parents=True, exist_ok=True)
-        demands = config.max_image_pixels, output, config.n_augmentations, config.pipeline
-        vetted = self._once(repr((id(inputs), demands)), lambda: usable(inputs.files, *demands))
-        _refuse_bad_images(vetted, len(inputs.files), config.on_bad_image)
-        return vetted
-
     def _once(self, key: str, compute: Callable[[], T]) -> T:
         """Return or raise what `compute` returned or raised on the first call with this key."""
         if key not in self._outcomes:
@@ -154,15 +137,6 @@ class Inventory:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome  # type: ignore[return-value]
-
-
-def _refuse_bad_images(vetted: Vetted, n_files: int, on_bad_image: OnBadImage) -> None:
-    listed = "; ".join(f"{name!r}: {reason}" for name, reason in vetted.bad.items())
-    if not vetted.good:
-        raise OptionError(f"dataset: none of {n_files} files is a usable image: {listed}")
-    if vetted.bad and on_bad_image is OnBadImage.fail:
-        bad = f"{len(vetted.bad)} of {n_files} files are no usable images"
-        raise OptionError(f"on_bad_image=fail: {bad}; on_bad_image=skip leaves them out: {listed}")
 
 
 def _listed(files: InputFiles, size: Size | None) -> Inputs:

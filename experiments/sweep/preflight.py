@@ -5,21 +5,26 @@ import re
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import psutil
 
 from augment.options import OptionError
 from augment.runtime import StartMethod
 from experiments.config.cell import Cell
-from experiments.config.options import OnShortage
+from experiments.config.options import Config, OnShortage
+from experiments.machine import disturbance
 from experiments.machine import environment as machine
-from experiments.sweep.vetting import Vetted
+from experiments.sweep.inputs import Inputs
+from experiments.trial.measure import RECORDED_TASKS
+from experiments.trial.process import waiting
 
 OPENCV_BUILDS = (
     *("opencv-python", "opencv-contrib-python"),
@@ -34,7 +39,9 @@ PROCESS_BYTES = 75_000_000  # without images: 75 MB in a spawned process, 20 MB 
 WORKING_COPIES = 16  # of its image in a worker: 12 on average, 28 at most (ISONoise in float32)
 TASK_BYTES = 2500  # while the sweep makes its tables of a trial's tasks
 CHANNELS = 3  # of a decoded image, a byte each
-JPEG_BYTES_PER_PIXEL, PNG_BYTES_PER_PIXEL = 1.25, 3.1  # uniform noise took 1.18 (quality 95) and 3.01
+COMPACT = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
+# Uniform noise took 1.18 as JPEG of quality 95, and 3.01 as PNG.
+COMPACT_BYTES_PER_PIXEL, OTHER_BYTES_PER_PIXEL = 1.25, 3.1
 BLOCK_BYTES = 4096  # a file's last block is partly empty
 # Every strategy ran with 14 to 18 files and 2 for each worker, forked or spawned: a process has two pipes,
 # whose ends a forked worker inherits. The rest is for libraries that open files.
@@ -51,14 +58,14 @@ class Resources:
 
 
 def machine_findings() -> list[str]:
-    """Return what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds."""
+    """Return what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds at most."""
     findings = []
     installed = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
     if len(installed) > 1:
         both = " and ".join(installed)
         findings.append(f"{both} are both installed and overwrite each other's files; uninstall one")
     usable, cpus = machine.usable_cpus(), psutil.cpu_count() or 1
-    others = psutil.cpu_percent(LOAD_SAMPLE_S) / 100 * cpus  # this process sleeps meanwhile
+    others = _others_cpus()
     if others > IDLE_LOAD_CPUS:
         findings.append(f"other processes keep {others:.1f} CPUs of this machine busy; stop them")
     paths = (machine.ROOT / machine.CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
@@ -75,10 +82,40 @@ def machine_findings() -> list[str]:
     return findings
 
 
+class _Load(NamedTuple):
+    """The clock and the CPU seconds so far of the whole machine, and of this command on it."""
+
+    clock_s: float
+    busy_s: float
+    command_s: float
+
+    @classmethod
+    def now(cls) -> Self:
+        cpus = disturbance.cpu_counters({*range(psutil.cpu_count() or 1)})
+        return cls(time.monotonic(), cpus.get("busy_s", 0.0), time.process_time() + waiting.cpu_s)
+
+
+_begin: list[_Load] = []
+
+
+def begin_load_sample() -> None:
+    """Begin to count what other processes use; a command's own checks take long enough for a sample."""
+    _begin[:] = [_Load.now()]
+
+
+def _others_cpus() -> float:
+    """Return how many CPUs other processes have kept busy since the sample began, LOAD_SAMPLE_S at least."""
+    begin = _begin[0] if _begin else _Load.now()
+    time.sleep(max(0.0, begin.clock_s + LOAD_SAMPLE_S - time.monotonic()))
+    end = _Load.now()
+    others_s = end.busy_s - begin.busy_s - (end.command_s - begin.command_s)
+    return max(0.0, others_s) / (end.clock_s - begin.clock_s)
+
+
 first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
 
 
-def cell_findings(cell: Cell, images: Vetted) -> list[str]:
+def cell_findings(cell: Cell, images: Inputs) -> list[str]:
     """Return what may spoil a cell's times. Raises OptionError if it is short of something."""
     cell.config.output_place.mkdir(parents=True, exist_ok=True)
     lacking = shortages(cell, images)
@@ -100,7 +137,7 @@ def setting_findings(cell: Cell) -> list[str]:
     return findings
 
 
-def shortages(cell: Cell, images: Vetted) -> list[str]:
+def shortages(cell: Cell, images: Inputs) -> list[str]:
     """Return a line for each resource of which a cell needs more than is available."""
     place = cell.config.output_place
     need, have = needed(cell, images), available(place)
@@ -115,33 +152,38 @@ def shortages(cell: Cell, images: Vetted) -> list[str]:
     return [line for name, line in lines.items() if getattr(need, name) > getattr(have, name)]
 
 
-def needed(cell: Cell, images: Vetted) -> Resources:
+def needed(cell: Cell, images: Inputs) -> Resources:
     """Return a conservative estimate of the resources that a cell needs; threads count as processes."""
     config, strategy = cell.config, cell.config.strategy
-    pixels = [width * height for width, height in images.sizes]
-    decoded_bytes, largest_bytes = CHANNELS * sum(pixels), CHANNELS * max(pixels)
-    n_tasks = config.n_augmentations * len(pixels)
+    n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
+    largest, total = images.pixels(exact=is_exact, most=config.max_image_pixels)
+    decoded_bytes, largest_bytes = CHANNELS * total, CHANNELS * largest
+    n_tasks = config.outputs_total or (config.n_augmentations or 0) * n_images
+    per_image = ceil(n_tasks / n_images)
     sets = config.workers if strategy.instrument else 1  # each worker of an instrument does all tasks
     workers = config.workers if strategy.on_this_machine else 0
     processes = workers + 1 + strategy.queues_outputs
-    memory_bytes = processes * PROCESS_BYTES + sets * n_tasks * TASK_BYTES
+    recorded = 0 if config.output_dir and n_tasks > RECORDED_TASKS else sets * n_tasks
+    memory_bytes = processes * PROCESS_BYTES + recorded * TASK_BYTES
     memory_bytes += workers * (WORKING_COPIES * largest_bytes + strategy.bytes_per_worker)
     if strategy.sends_pixels:
         # Each process has one chunk of tasks in hand, twice: as a message and as arrays. A chunk of k tasks
-        # has at most 2 + k / n_augmentations images. Pool's is a quarter of a worker's share of the tasks.
+        # has at most 2 + k / per_image images. Pool's is a quarter of a worker's share of the tasks.
         chunksize = getattr(strategy, "chunksize", None) or ceil(n_tasks / (4 * config.workers))
-        in_hand = 2 * processes * (2 + ceil(chunksize / config.n_augmentations))
+        in_hand = 2 * processes * (2 + ceil(chunksize / per_image))
         memory_bytes += decoded_bytes + in_hand * largest_bytes
     if strategy.queues_outputs:
-        memory_bytes += config.n_augmentations * decoded_bytes
-    once = 0
-    for file, count in zip(images.good, pixels, strict=True):
-        rate = PNG_BYTES_PER_PIXEL if file.suffix.lower() == ".png" else JPEG_BYTES_PER_PIXEL
-        once += int(count * rate) + BLOCK_BYTES
-    # Kept outputs are replaced only when those of the next repetition are complete.
-    sets += min(2, config.repetitions) - 1 if config.output_dir else 0
-    disk_bytes = sets * config.n_augmentations * once if config.saving else 0
+        memory_bytes += per_image * decoded_bytes
+    is_compact = [name.lower().endswith(COMPACT) for name in _output_suffixes(config, images)]
+    compact_share = sum(is_compact) / len(is_compact)
+    rate = compact_share * COMPACT_BYTES_PER_PIXEL + (1 - compact_share) * OTHER_BYTES_PER_PIXEL
+    disk_bytes = ceil(sets * n_tasks * (total / n_images * rate + BLOCK_BYTES)) if config.saving else 0
     return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
+
+
+def _output_suffixes(config: Config, images: Inputs) -> Sequence[str]:
+    """Return what the names of the outputs end with: all alike if `output_format` is given."""
+    return [f".{config.output_format}"] if config.output_format else images.files.names
 
 
 def available(place: Path) -> Resources:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from augment import pipeline
+from augment.declaration import is_factory
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
@@ -22,6 +22,7 @@ from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.results_lock import prepare
+from experiments.trial.process import PipelineCheck, waiting
 
 BASELINES_PER_ROUND = 2
 LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
@@ -35,6 +36,7 @@ class Sweep:
     def __init__(self, requested: Sequence[Cell], in_sweep: bool, inventory: Inventory | None = None) -> None:
         """Check every cell; `in_sweep` keeps its outputs in a subfolder. Raises OptionError, StoreError."""
         inventory = inventory or Inventory()
+        preflight.begin_load_sample()
         check_options(requested)
         self._by_identity: dict[str, SweepCell] = {}
         self.requested: list[SweepCell] = []
@@ -43,9 +45,14 @@ class Sweep:
             added = self._add(SweepCell(cell, 1, inventory, in_sweep))
             added.companions = beside
             self.requested.append(added)
-        for sweep_cell in self.cells:
-            sweep_cell.check_outputs()
-        prepare(requested[0].config.results_folder)
+        try:
+            for sweep_cell in self.cells:
+                sweep_cell.check_outputs()
+            check_pipelines(requested)
+            prepare(requested[0].config.results_folder)
+        except Exception:
+            self._release()
+            raise
         self._order_seed = requested[0].config.order_seed
 
     def _add(self, cell: SweepCell) -> SweepCell:
@@ -61,14 +68,22 @@ class Sweep:
 
     def measure(self) -> list[SweepCell]:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
-        for finding in preflight.first_machine_findings():
-            print(f"warning: {finding}", file=sys.stderr)
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
+        for finding in preflight.first_machine_findings() if missing else ():
+            print(f"warning: {finding}", file=sys.stderr)
         targets = {cell: len(ok_rows(cell.stored_rows)) + missing.get(cell, 0) for cell in self.cells}
-        if missing:
-            self._measure_rounds(missing, targets)
+        try:
+            if missing:
+                self._measure_rounds(missing, targets)
+        finally:
+            self._release()
         print(self._summary())
         return self.requested
+
+    def _release(self) -> None:
+        """Let other commands write to the folders of the outputs."""
+        for cell in self.cells:
+            cell.release()
 
     def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
@@ -78,8 +93,9 @@ class Sweep:
         per_round = {cell: cell.per_round for cell in missing}
         orders = enumerate(rounds(missing, per_round, self._order_seed))
         trials = [(number, cell) for number, order in orders for cell in order]
-        # disable=None: no bar without a terminal
-        with tqdm(trials, bar_format=BAR, smoothing=0, disable=None, leave=False) as bar:
+        # disable=None: no bar without a terminal. Outputs that are kept have a bar of their own.
+        is_hidden = True if any(cell.outputs for cell in missing) else None
+        with tqdm(trials, bar_format=BAR, smoothing=0, disable=is_hidden, leave=False) as bar:
             for index, (number, cell) in enumerate(bar, start=1):
                 bar.set_description_str(f"trial {index} of {len(trials)}: {cell.cell.label}")
                 row = cell.measure(name, number, targets[cell])
@@ -92,10 +108,11 @@ class Sweep:
         counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
         lines = [f"{counts} of {len(self.cells)} cells"]
         lines += [line for cell in self.cells for line in cell.failures]
+        lines += [line for cell in self.cells if (line := cell.output_line)]
         untimed_s = [row["untimed_s"] for cell in self.cells for row in cell.rows if row.get("untimed_s")]
         if untimed_s:
             lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]
-        if statuses[ALREADY_MEASURED]:
+        if any(cell.status == ALREADY_MEASURED and not cell.outputs for cell in self.cells):
             lines += ["rerun=true measures again what is in the results already"]
         cells = [cell.cell for cell in self.cells]
         folders = {f"{cell.config.results_folder}/trials/{cell.experiment}" for cell in cells}
@@ -103,16 +120,22 @@ class Sweep:
 
 
 def check_options(cells: Sequence[Cell]) -> None:
-    """Raise OptionError for the first cell whose options or pipeline cannot work."""
+    """Raise OptionError for the first cell whose options cannot work; let a process import meanwhile."""
     for cell in cells:
         cell.config.check()
-    pipelines = {str((cell.config.pipeline, cell.config.runtime, cell.config.size())): cell for cell in cells}
-    for cell in pipelines.values():
+    is_made_of_transforms = not is_factory(cells[0].config.pipeline)
+    waiting.start(["augment.seeded_compose"] if is_made_of_transforms else [])
+
+
+def check_pipelines(cells: Sequence[Cell]) -> None:
+    """Raise PipelineError for the first pipeline that cannot work."""
+    checks = {}
+    for cell in cells:
         config = cell.config
-        pipeline.check(config.pipeline)
-        pipeline.check_on_image(config.pipeline)
-        if config.runtime.reuse_pipeline and not cell.not_applicable:
-            pipeline.check_reuse(config.pipeline, config.size() or LARGE_SIZE)
+        is_reused = config.runtime.reuse_pipeline and not cell.not_applicable
+        check = PipelineCheck(config.pipeline, is_reused, config.size() or LARGE_SIZE)
+        checks[str(check)] = check
+    waiting.start().check(list(checks.values()))
 
 
 def companions(cell: Cell) -> dict[Cell, int]:

@@ -1,7 +1,8 @@
 """The inside of a trial: one fresh process that times one strategy on one job.
 
-The supervisor starts it as `python -m experiments.trial.inside FOLDER PARENT_PID`. It reads `job.pickle`
-in the folder and writes `result.json` there, or a fault beside the logs.
+It is started as `python -m experiments.trial.inside CONNECTION PARENT_PID MODULE…`. The folder of the trial
+comes through the connection, a file descriptor. The process reads `job.pickle` in the folder and writes
+`result.json` there, or a fault beside the logs.
 """
 
 import gc
@@ -10,9 +11,13 @@ import os
 import pickle
 import resource
 import sys
+import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +28,7 @@ from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.workload import Job
 from experiments.machine import disturbance
+from experiments.trial.process import received_folder
 from experiments.trial.process_watch import (
     PROCESSES,
     record_started_processes,
@@ -42,10 +48,29 @@ class Result:
     columns: dict[str, Any]  # of the trial
 
 
-def main(folder: Path, parent_pid: int) -> None:
+def main(connection: int, parent_pid: int, *modules: str) -> None:
     die_with_parent()
     if os.getppid() != parent_pid:
         sys.exit("the sweep that started this trial has ended")
+    for module in modules:
+        with suppress(Exception):  # what cannot be imported is an error of the check
+            import_module(module)
+    folder = received_folder(Connection(connection))
+    redirect(folder)
+    run(folder)
+
+
+def redirect(folder: Path) -> None:
+    """Print to a file in the folder of the trial, and make temporary files there."""
+    with open(folder / OUTPUT, "wb") as output:
+        for target in (1, 2):
+            os.dup2(output.fileno(), target)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # it is read again from TMPDIR
+
+
+def run(folder: Path) -> None:
+    """Run the trial that is described in a folder."""
     strategy, job = pickle.loads((folder / JOB).read_bytes())
     record_started_processes()
     threading.Thread(target=watch_processes, args=(job.logs,), daemon=True).start()
@@ -99,4 +124,4 @@ def _cpu_s() -> tuple[float, float, float]:
 
 if __name__ == "__main__":
     sys.path.append(os.getcwd())  # a pipeline may name a user's class
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from augment.datasets.base import printable
 from augment.filesystem import InputFiles, file_sizes, is_local, read_bytes
 from augment.task_log.layout import Role
+from augment.task_log.reader import ProcessLog
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
+from experiments.config.options import Config
 from experiments.machine import disturbance
 from experiments.store.columns import FAILED, OK
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory, scratch
 from experiments.trial.tables import detail_tables
+
+HASHED_OUTPUTS = 200  # of outputs that are kept: a sample, because hashing reads every file again
+RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -32,49 +39,74 @@ class Measurement:
     columns: dict[str, Any]
     details: Iterable[tuple[str, pa.Table]] = ()  # built one at a time: a million tasks take gigabytes
     findings: list[str] = field(default_factory=list)
+    decoding: Sequence[int] = ()  # see `supervisor.Outcome`
 
 
-def measure(cell: Cell, images: InputFiles, trial_id: str) -> Measurement:
-    """Run one trial of a cell on these images. Raises OSError."""
-    config, place = cell.config, cell.config.output_place
-    complete = config.strategy.complete
-    scratch_place = scratch(place) if is_local(place) else nullcontext(place)
-    with scratch(Path(tempfile.gettempdir())) as folder, scratch_place as parent:
-        output = distant_directory(parent) if is_local(place) else parent
-        job = _job(cell, images, folder, output)
+def measure(
+    cell: Cell, work: Workload, trial_id: str, show_progress: Callable[[int], object] = lambda finished: None
+) -> Measurement:
+    """Run one trial of a cell on this work, which has no folder if it is not to be kept. Raises OSError."""
+    config = cell.config
+    with scratch(Path(tempfile.gettempdir())) as folder, _outputs_of(config, work) as output:
+        (folder / "logs").mkdir()
+        is_traced = config.trace and not (work.output and work.n_tasks > RECORDED_TASKS)
+        job = Job(replace(work, output=output), config.workers, config.runtime, folder / "logs", is_traced)
         before_s = disturbance.kernel_s()
-        outcome = supervisor.run(config.strategy, job, folder, config.trial_timeout_s)
+        outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, show_progress)
         after_s = disturbance.kernel_s()
-        columns = measured_columns(outcome, job, complete)
+        columns = measured_columns(outcome, job, config.strategy.complete, is_kept=bool(work.output))
         columns |= {"kernel_before_s": before_s, "kernel_after_s": after_s}
-        if config.output_dir and complete and columns["status"] == OK and output != place:
-            for name in job.workload.output_names():
-                os.replace(output / name, place / name)
-    findings = disturbance.drift_findings(before_s, after_s)
-    return Measurement(columns, detail_tables(outcome, trial_id, config.saving, complete), findings)
+    findings = [*disturbance.drift_findings(before_s, after_s), *image_findings(outcome.logs, work)]
+    if config.trace and not is_traced:
+        findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
+    details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
+    return Measurement(columns, details, findings, outcome.decoding)
 
 
-def workload(cell: Cell, images: InputFiles, output: Path | None) -> Workload:
-    """Return the cell's work on these images."""
-    config = cell.config
-    return Workload(images, config.n_augmentations, config.pipeline, config.seed, output)
+@contextmanager
+def _outputs_of(config: Config, work: Workload) -> Iterator[Path | None]:
+    """Yield the folder of a trial's outputs with its sub-folders; it is removed if the work names none."""
+    if work.output or not config.saving:
+        yield work.output
+        return
+    place = config.output_place
+    place.mkdir(parents=True, exist_ok=True)
+    with scratch(place) as parent:
+        folder = distant_directory(parent)
+        make_subfolders(folder, work)
+        yield folder
 
 
-def _job(cell: Cell, images: InputFiles, folder: Path, output: Path) -> Job:
-    config = cell.config
-    (folder / "logs").mkdir()
-    work = workload(cell, images, output if config.saving else None)
-    return Job(work, config.workers, config.runtime, folder / "logs", config.trace)
+def make_subfolders(folder: Path, work: Workload) -> None:
+    """Make the sub-folders that outputs need; at an address there are none to make."""
+    if is_local(folder):
+        for name in sorted({name.rpartition("/")[0] for name in work.inputs.names}):
+            (folder / name).mkdir(parents=True, exist_ok=True)
 
 
-def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool) -> dict[str, Any]:
+def workload(cell: Cell, inputs: InputFiles) -> Workload:
+    """Return the cell's work on these images, without a folder for outputs."""
+    names = {each.name for each in fields(Workload)} & {each.name for each in fields(cell.config)}
+    options = {name: getattr(cell.config, name) for name in names}
+    return Workload(inputs=inputs, output=None, **options)
+
+
+def measured_columns(
+    outcome: supervisor.Outcome, job: Job, complete: bool, is_kept: bool = False
+) -> dict[str, Any]:
     """Return status, times, memory and outputs of a trial; a `complete` strategy must write every output."""
+    bad = bad_images(outcome.logs, job.workload)
+    columns = _image_columns(bad, job.workload)
     if outcome.result is None:
-        return {"status": FAILED, "error": outcome.error}
+        return columns | {"status": FAILED, "error": outcome.error}
+    if len(bad) == len(job.workload.inputs):
+        name, reason = next(iter(bad.items()))
+        error = f"dataset: none of {len(bad)} files is a usable image: {name}: {reason}, …"
+        return columns | {"status": FAILED, "error": error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
-    columns = {
+    columns |= {
         **result.columns,
         "peak_rss_bytes": sum({header.process: header.peak_rss_bytes for header in headers}.values()),
         "processes": len({header.process for header in headers}),
@@ -82,29 +114,80 @@ def measured_columns(outcome: supervisor.Outcome, job: Job, complete: bool) -> d
         "opencv_threads": max(header.opencv_threads for header in workers),
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
     }
-    return columns | _output_columns(job.workload, complete)
+    return columns | _output_columns(job.workload, {*bad}, complete, is_kept)
 
 
-def _output_columns(workload: Workload, complete: bool) -> dict[str, Any]:
+def bad_images(logs: Sequence[ProcessLog], work: Workload) -> dict[str, str]:
+    """Return the reasons of bad images by name, each once, however many processes met it."""
+    notes = {note.image_index: note.text for log in logs for note in log.notes if note.is_bad}
+    return {
+        work.inputs.names[index]: reason for index, reason in sorted({**work.bad_images, **notes}.items())
+    }
+
+
+def image_findings(logs: Sequence[ProcessLog], work: Workload) -> list[str]:
+    """Return a line for each kind of warning about images."""
+    images: dict[str, set[int]] = {}
+    for note in (note for log in logs for note in log.notes if not note.is_bad):
+        images.setdefault(note.text, set()).add(note.image_index)
+    return [
+        f"{printable(work.inputs.names[min(indices)])}: {text}"
+        + (f" (and in {len(indices) - 1} more)" if len(indices) > 1 else "")
+        for text, indices in sorted(images.items())
+    ]
+
+
+def _image_columns(bad: Mapping[str, str], work: Workload) -> dict[str, Any]:
+    """Return how many images and tasks count, and which images do not."""
+    skipped = sum(
+        work.first_task(index + 1) - work.first_task(index)
+        for index, name in enumerate(work.inputs.names)
+        if name in bad
+    )
+    return {
+        "n_images": len(work.inputs) - len(bad),
+        "tasks": work.n_tasks - skipped,
+        "skipped_images": json.dumps(bad) if bad else None,
+        "skipped_tasks": skipped,
+    }
+
+
+def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
-    expected = sorted(workload.output_names())
-    sizes = file_sizes(workload.output)
-    present = [name for name in expected if name in sizes]
+    names = (
+        workload.output_names(index) for index, name in enumerate(workload.inputs.names) if name not in bad
+    )
+    expected = list(chain.from_iterable(names))
+    sizes = output_sizes(workload)
+    missing = [name for name in expected if name not in sizes]
+    columns: dict[str, Any] = {"status": OK, "outputs": len(expected) - len(missing)}
+    columns["output_bytes"] = sum(sizes[name] for name in expected if name in sizes)
     if not complete:
-        return {"status": OK, "outputs": len(present)}
-    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-        digests = list(pool.map(_file_digest, (workload.output / name for name in present)))
-    columns = {
-        "status": OK,
-        "outputs": len(present),
-        "distinct_outputs": len(set(digests)),
-        "outputs_digest": outputs_digest(zip(present, digests, strict=True)),
-    }
-    if missing := [name for name in expected if name not in sizes]:
+        return columns
+    if missing:
         error = f"{len(missing)} of {len(expected)} outputs are missing: {missing[0]}, …"
-        columns |= {"status": FAILED, "error": error}
-    return columns
+        return columns | {"status": FAILED, "error": error}
+    step = max(1, len(expected) / HASHED_OUTPUTS) if is_kept else 1
+    hashed = [expected[int(k * step)] for k in range(int(len(expected) / step))]
+    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
+        digests = list(pool.map(_file_digest, (workload.output / name for name in hashed)))
+    return columns | {
+        "hashed_outputs": len(hashed),
+        "distinct_outputs": len(set(digests)),
+        "outputs_digest": outputs_digest(zip(hashed, digests, strict=True)),
+    }
+
+
+def output_sizes(workload: Workload) -> dict[str, int]:
+    """Return the bytes, by name, of the files that lie in the folders of the outputs. Raises OSError."""
+    assert workload.output
+    sizes: dict[str, int] = {}
+    for folder in sorted({name.rpartition("/")[0] for name in workload.inputs.names}):
+        with suppress(FileNotFoundError):
+            files = file_sizes(workload.output / folder if folder else workload.output)
+            sizes |= {f"{folder}/{name}" if folder else name: size for name, size in files.items()}
+    return sizes
 
 
 def _file_digest(path: Path) -> str:

@@ -9,9 +9,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from augment.task_log import faults, reader
-from augment.task_log.layout import Header
+from augment.task_log.layout import DECODING, Header
 
 PROCESSES: list[BaseProcess] = []  # that this one has started, itself or by a library
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 WAIT_S = 0.25  # the longest time before a new process is watched
 
 
@@ -63,7 +64,17 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
         return
     status = _status(process)
     if header or status != 0:
-        faults.report(logs, exit_reason(process.pid, status, header), _severity(status, header))
+        reason, crashed_at = exit_reason(process.pid, status, header), decoding_crash(status, header)
+        faults.report(logs, reason, _severity(status, header), crashed_at)
+
+
+def decoding_crash(status: int | None, header: Header | None) -> int | None:
+    """Return the index of the image that a decoder crashed at; None if it was no crash of a decoder.
+
+    SIGKILL is none, because it comes from outside: from a person, or for lack of memory.
+    """
+    is_crash = status is not None and -status in CRASHES
+    return header.image_index if header and is_crash and header.under_way == DECODING else None
 
 
 def _severity(status: int | None, header: Header | None) -> faults.Severity:

@@ -3,9 +3,8 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -13,16 +12,19 @@ from pathlib import Path
 
 import psutil
 
-from augment.runtime import THREAD_COUNT_VARIABLES
+from augment.datasets.base import printable
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
+from augment.task_log.faults import Fault
+from augment.task_log.layout import DECODING, Header, Role
 from augment.workload import Job
-from experiments import ROOT
 from experiments.trial.inside import JOB, OUTPUT, RESULT, Result
-from experiments.trial.process_watch import exit_reason
+from experiments.trial.process import TrialProcess, waiting
+from experiments.trial.process_watch import decoding_crash, exit_reason
 
-Process = subprocess.Popen[bytes]
+Process = TrialProcess
 POLL_S = 0.1  # between two looks for a fault
+LOOK_S = 1.0  # between two counts of the finished tasks
 KILL_TIMEOUT_S = 5.0  # for killed processes to disappear
 
 
@@ -33,62 +35,77 @@ class Outcome:
     result: Result | None
     error: str | None
     logs: list[reader.ProcessLog]
+    decoding: Sequence[int] = ()  # indices of images at which a decoder crashed or hung
 
 
-def run(strategy: Strategy, job: Job, folder: Path, timeout_s: float) -> Outcome:
+def run(
+    strategy: Strategy,
+    job: Job,
+    folder: Path,
+    stall_timeout_s: float,
+    show_progress: Callable[[int], object] = lambda finished: None,
+) -> Outcome:
     """Run one trial in a fresh process, and leave no process of it behind, whatever happens.
 
-    `folder` is an empty one for the trial's own files; `job.logs` must lie in it.
+    `folder` is an empty one for the trial's own files; `job.logs` must lie in it. `show_progress` gets the
+    number of finished outputs about once a second.
     """
     faults.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    process = _started(folder, _environment(folder))
+    process = waiting.take()
     try:
-        error = _wait(process, job.logs, timeout_s)
+        process.begin(folder)
+        fault = _wait(process, job, stall_timeout_s, show_progress)
     finally:
         _end(process, folder)
     logs = reader.read(job.logs)
-    if error is None and (process.returncode or not (folder / RESULT).exists()):
-        error = _cause(process, folder, logs)
-    result = None if error else Result(**json.loads((folder / RESULT).read_text()))
-    return Outcome(result, error, logs)
+    if fault is None and (process.returncode or not (folder / RESULT).exists()):
+        fault = _cause(process, folder, logs)
+    if fault:
+        named = ", ".join(printable(job.workload.inputs.names[index]) for index in fault.decoding)
+        return Outcome(None, f"{fault.line}, decoding {named}" if named else fault.line, logs, fault.decoding)
+    return Outcome(Result(**json.loads((folder / RESULT).read_text())), None, logs)
 
 
-def _started(folder: Path, environment: dict[str, str]) -> Process:
-    command = [sys.executable, "-m", "experiments.trial.inside", str(folder), str(os.getpid())]
-    with open(folder / OUTPUT, "wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            start_new_session=True,
-        )
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Return the variables: one thread per library, importable code, temporary files in `folder`."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    places = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "TMPDIR": str(folder)}
-    return os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | places
-
-
-def _wait(process: Process, logs: Path, timeout_s: float) -> str | None:
-    """Wait for the end, a fault or the timeout; return the fault or the timeout's error."""
-    deadline = time.monotonic() + timeout_s
-    while (left_s := deadline - time.monotonic()) > 0:
-        if _has_ended(process.pid, min(POLL_S, left_s)):
-            return faults.reported(logs)
-        if faults.reported(logs):
+def _wait(
+    process: Process, job: Job, stall_timeout_s: float, show_progress: Callable[[int], object]
+) -> Fault | None:
+    """Wait for the end, a fault or a stall, and return the fault."""
+    finished, last_s = -1, time.monotonic()
+    next_look_s = last_s + LOOK_S
+    while not _has_ended(process.pid, POLL_S):
+        if faults.reported(job.logs):
             time.sleep(POLL_S)  # a killed process behind the fault is reported within this time
-            return faults.reported(logs)
+            break
+        if (now_s := time.monotonic()) < min(next_look_s, last_s + stall_timeout_s):
+            continue
+        next_look_s, headers = now_s + LOOK_S, reader.headers(job.logs)
+        if (count := sum(header.finished for header in headers)) != finished:
+            finished, last_s = count, now_s
+            show_progress(_outputs(headers))
+        elif now_s - last_s >= stall_timeout_s:
+            return _stall(headers, stall_timeout_s, job)
+    return faults.reported(job.logs)
+
+
+def _outputs(headers: Sequence[Header]) -> int:
+    """Return how many outputs are finished: those of savers, or of workers if nothing is sent to savers."""
+    roles = {header.role for header in headers}
+    last = Role.SAVER if Role.SAVER in roles else Role.WORKER
+    return sum(header.finished for header in headers if header.role is last)
+
+
+def _stall(headers: Sequence[Header], stall_timeout_s: float, job: Job) -> Fault:
+    """Return the fault of a trial in which no task was finished for so long."""
     unfinished = [
-        f"{header.role.name.lower()} {header.pid} at task {header.unfinished_task}"
-        for header in reader.headers(logs)
+        f"{header.role.name.lower()} {header.pid} at task {header.unfinished_task} of "
+        + printable(job.workload.inputs.names[header.image_index])
+        for header in headers
         if header.unfinished_task
     ]
-    return f"not done after trial_timeout_s={timeout_s:g}: " + ("; ".join(unfinished) or "no task under way")
+    line = f"no task was finished for stall_timeout_s={stall_timeout_s:g}: "
+    decoding = {header.image_index: None for header in headers if header.under_way == DECODING}
+    return Fault(line + ("; ".join(unfinished) or "no task is under way"), tuple(decoding))
 
 
 def _has_ended(pid: int, timeout_s: float) -> bool:
@@ -134,12 +151,15 @@ def _family(process: Process, folder: Path) -> dict[psutil.Process, bool]:
     return family
 
 
-def _cause(process: Process, folder: Path, logs: list[reader.ProcessLog]) -> str:
+def _cause(process: Process, folder: Path, logs: Sequence[reader.ProcessLog]) -> Fault:
     """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
     masters = [log.header for log in logs if log.header.pid == process.pid]
     header = max(masters, key=lambda master: master.under_way, default=None)
-    assert process.returncode is not None
-    if process.returncode <= 0:
-        return exit_reason(process.pid, process.returncode, header)
+    status = process.returncode
+    assert status is not None
+    if status <= 0:
+        crashed_at = decoding_crash(status, header)
+        decoding = () if crashed_at is None else (crashed_at,)
+        return Fault(exit_reason(process.pid, status, header), decoding)
     lines = (folder / OUTPUT).read_text(errors="backslashreplace").strip().splitlines()
-    return f"ended with status {process.returncode}: {lines[-1] if lines else 'it printed nothing'}"
+    return Fault(f"ended with status {status}: {lines[-1] if lines else 'it printed nothing'}")

@@ -7,23 +7,36 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
 
+from augment.declaration import PipelineError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.trial import inside
+from experiments.trial.process import PipelineCheck, pipeline_error
 
 
 class ForkedTrial:
-    """A forked trial with the parts of `subprocess.Popen` that its supervisor uses."""
+    """A forked trial with the parts of `TrialProcess` that its supervisor uses."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        print(json.dumps([str(folder), os.getcwd(), environment]), file=_parent().stdin, flush=True)
-        self.pid = _answer()
+    def __init__(self, environment: dict[str, str], modules: Sequence[str] = ()) -> None:
+        self.environment, self.cwd = environment, os.getcwd()
+        self.pid, self.cpu_s = 0, 0.0  # until it begins
         self.returncode: int | None = None
+
+    def check(self, checks: Sequence[PipelineCheck]) -> None:
+        if error := pipeline_error(checks):
+            raise PipelineError(error)
+
+    def begin(self, folder: Path) -> None:
+        print(json.dumps([str(folder), self.cwd, self.environment]), file=_parent().stdin, flush=True)
+        self.pid = _answer()
+
+    def discard(self) -> None:
+        """Do nothing: it has not begun."""
 
     def poll(self) -> int | None:
         return self.returncode
@@ -65,25 +78,25 @@ def main(tests_pid: int) -> None:
     for line in sys.stdin:
         folder, cwd, environment = json.loads(line)
         if (pid := os.fork()) == 0:
-            _become(Path(folder), cwd, environment)
-            inside.main(Path(folder), os.getppid())
+            _become(cwd, environment)
+            inside.redirect(Path(folder))
+            die_with_parent()
+            inside.run(Path(folder))
             return
         print(pid, flush=True)
         print(os.waitpid(pid, 0)[1], flush=True)
 
 
-def _become(folder: Path, cwd: str, environment: dict[str, str]) -> None:
-    """Make this process what it would be if it had been started for the trial in `folder`."""
+def _become(cwd: str, environment: dict[str, str]) -> None:
+    """Make this process what it would be if it had been started for a trial."""
     signal(SIGINT, default_int_handler)
     signal(SIGTERM, SIG_DFL)
     os.setsid()
-    with open(os.devnull, "rb") as nothing, open(folder / inside.OUTPUT, "wb") as output:
-        for target, source in enumerate((nothing, output, output)):
-            os.dup2(source.fileno(), target)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    tempfile.tempdir = None  # it is read again from TMPDIR
     sys.path[:] = [*environment["PYTHONPATH"].split(os.pathsep), *sys.path, cwd]
 
 

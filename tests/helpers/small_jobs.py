@@ -1,6 +1,6 @@
 """Small jobs for the tests, and how to run them as the suite does: in a fresh, supervised process."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from augment.datasets.synthetic import Format, Pattern, Synthetic
+from augment.filesystem import InputFiles
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
 from augment.strategies.engines.base import Engine
@@ -34,8 +35,11 @@ VARIED = {
 }
 
 
-def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) -> tuple[Path, ...]:
-    return tuple(Synthetic(Pattern.noise, Format.png).files(n_images, size, seed=1, cache=folder / "cache"))
+def images(folder: Path, n_images: int = 3, size: tuple[int, int] = (40, 30)) -> InputFiles:
+    return Synthetic(Pattern.noise, Format.png).files(n_images, size, seed=1, cache=folder / "cache")
+
+
+WORK = {each.name for each in fields(Workload)}
 
 
 def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -> Job:
@@ -49,17 +53,18 @@ def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -
         pipeline=changes.pop("pipeline", VARIED),
         seed=7,
         output=output,
+        **{name: changes.pop(name) for name in WORK & changes.keys()},
     )
     return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
 
 
-def run(strategy: Strategy, job: Job, timeout_s: float = 60) -> supervisor.Outcome:
+def run(strategy: Strategy, job: Job, stall_timeout_s: float = 60) -> supervisor.Outcome:
     if strategy.name != "ray":
-        return supervisor.run(strategy, job, job.logs.parent, timeout_s)
+        return supervisor.run(strategy, job, job.logs.parent, stall_timeout_s)
     with TemporaryDirectory(dir="/tmp") as short:  # the path of a socket ends after 107 bytes
         logs = Path(short, "logs")
         logs.mkdir()
-        return supervisor.run(strategy, replace(job, logs=logs), Path(short), timeout_s)
+        return supervisor.run(strategy, replace(job, logs=logs), Path(short), stall_timeout_s)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from augment.task_runner import TaskRunner, task_runner
 from augment.workload import Workload
 
 BATCHES_PER_WORKER = 4  # at least, if there are enough tasks, so that none waits long for the last one
-Batch = tuple[int, range]  # an image, and augmentations of it
+Batch = tuple[int, Sequence[int]]  # an image, and augmentations of it
 
 
 @dataclass
@@ -35,11 +35,13 @@ class Engine(Strategy):
 
 def batches(workload: Workload, workers: int) -> Iterator[Batch]:
     """Yield the tasks of each image in as many batches as give every worker BATCHES_PER_WORKER."""
-    n_images, n_tasks = len(workload.inputs), workload.n_augmentations
-    parts = min(n_tasks, ceil(BATCHES_PER_WORKER * workers / n_images))
-    ends = [n_tasks * part // parts for part in range(parts + 1)]
-    ranges = [range(begin, end) for begin, end in pairwise(ends)]
-    return ((image, augmentations) for image in range(n_images) for augmentations in ranges)
+    n_images = len(workload.inputs)
+    for image in range(n_images):
+        augmentations = workload.augmentations(image)
+        count = len(augmentations)
+        parts = min(count, ceil(BATCHES_PER_WORKER * workers / n_images))
+        ends = [count * part // parts for part in range(parts + 1)] if count else []
+        yield from ((image, augmentations[begin:end]) for begin, end in pairwise(ends))
 
 
 def run_batch(batch: Batch, runner: TaskRunner | None = None) -> None:

@@ -130,7 +130,7 @@ def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayError as error:
-            tasks = f"tasks ({image}, {augmentations.start}) to ({image}, {augmentations.stop - 1})"
+            tasks = f"tasks ({image}, {augmentations[0]}) to ({image}, {augmentations[-1]})"
             raise BatchError(f"its process or node died {RETRIES + 1} times at {tasks}: {error}") from error
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from datetime import timedelta
 from textwrap import fill
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 from experiments import COMMAND
 from experiments.analysis.candidates import Candidate, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
-from experiments.analysis.statistics import interval_columns, steady
+from experiments.analysis.statistics import interval_columns
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -21,11 +20,11 @@ from experiments.report.texts import (
     left_out_note,
     percent,
     percent_interval,
-    pluralise,
     with_interval,
     written,
 )
 from experiments.store.columns import FAILED, OK
+from experiments.wording import duration, pluralise
 
 MILLION = 1e6
 SCREEN = 92  # characters of a line, its heading beside it
@@ -182,15 +181,6 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
             named = dict.fromkeys("{} with {} ({})".format(*each) for each in several)
             yield f"{cause}: {', '.join(named)}."
     yield from map(left_out_note, comparison.left_out)
-
-
-def duration(seconds: float) -> str:
-    """Return `7 h 16 min`, `2 days 3 h`."""
-    whole = timedelta(seconds=math.ceil(steady(seconds)))
-    hours, rest = divmod(whole.seconds, 3600)
-    if whole.days:
-        return f"{pluralise(whole.days, 'day')} {hours} h"
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
 
 
 def candidate_table(advice: Recommendation) -> Table:

@@ -10,7 +10,8 @@ from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import plain_table
-from experiments.report.texts import percent, pluralise, with_interval, with_or_without
+from experiments.report.texts import percent, with_interval, with_or_without
+from experiments.wording import pluralise
 
 NOTE = (
     "Slowdown: seconds of the same tasks beside busy neighbours / beside idle ones, with the 95 % interval "

@@ -17,6 +17,7 @@ from experiments.report.sections import Outputs, section
 from experiments.report.sections.interference import answers
 from experiments.report.tables import Columns, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
+from experiments.wording import pluralise
 
 BARS = {  # in the chart: the parts of each, and its colour
     "reference work": (["reference_s"], "#B8B8B8"),
@@ -115,7 +116,7 @@ def verdict(results: Results) -> Outputs:
 
 def sentence(row: Any) -> str:
     """Return a verdict in words."""
-    strategy, workers = texts.label(row["strategy"]), texts.pluralise(row["workers"], "worker")
+    strategy, workers = texts.label(row["strategy"]), pluralise(row["workers"], "worker")
     cell = f"{strategy} with {workers}, {texts.with_or_without(row['saving'])}: {row['verdict']}"
     lost = texts.percent_interval(row["loss"], row["low"], row["high"])
     words = f"{cell}; {lost} of its time is lost relative to what this machine can do"

@@ -1,0 +1,238 @@
+"""The folder that a command fills with outputs: whose it is, what is done, and who may write to it."""
+
+import base64
+import csv
+import fcntl
+import io
+import json
+import os
+import platform
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from augment.datasets.base import printable
+from augment.filesystem import InputFiles, is_local, read_bytes, remove_file, write_remote
+from augment.image_file import has_end
+from augment.options import OptionError
+from augment.workload import OnBadImage, Workload
+from experiments.trial.measure import make_subfolders, output_sizes
+
+MANIFEST, LOCK, BAD_IMAGES = ".augment.json", ".augment.lock", "bad_images.csv"
+NAMING = ("n_augmentations", "outputs_total", "output_format")  # what of a workload names its outputs
+DECODER = "the decoder crashed or hung"  # a reason that is known before the next trial begins
+
+
+class OutputFolder:
+    """The outputs of one workload in a folder of its own, and the manifest there that says so.
+
+    A command goes on with the outputs that are missing, however the one before it ended. Local outputs that
+    are empty or lack the end of their format are made again, as a power cut may leave such files.
+    """
+
+    def __init__(self, option: str, work: Workload, determining: Mapping[str, Any], command: str) -> None:
+        """`option` is the folder as it was given; `determining` are the columns that decide its content."""
+        assert work.output
+        self.work, self._option, self._place = work, f"output_dir={option}", work.output
+        self._determining, self._command = dict(determining), command
+        self._lock: int | None = None
+        self._replaced: list[str] = []  # outputs of other work
+        self._broken: list[str] = []
+        self._has_finished = False
+
+    def check(self, overwrite: bool) -> None:
+        """Find what is done; hold the folder if it is ours. Raises OptionError, OSError."""
+        if is_local(self._place) and self._place.exists() and not self._place.is_dir():
+            raise OptionError(f"{self._option}: not a folder; give a folder")
+        self._refuse_equal_names()
+        manifest = self._manifest()
+        if manifest:
+            self._hold()
+            other = self._difference(manifest)
+            if other and not overwrite:
+                advice = "give another folder or overwrite=true"
+                raise OptionError(f"{self._option}: holds the outputs of other work ({other}); {advice}")
+            is_begun = not other and not manifest["finished"] and manifest["command"] == self._command
+            if not overwrite or is_begun:
+                self._has_finished = manifest["finished"]
+                self._find_done()
+                return
+            self._replaced = _named_outputs(manifest)
+        self._refuse_foreign_files()
+
+    def _refuse_equal_names(self) -> None:
+        """Raise OptionError for two inputs whose outputs would have one name."""
+        writers: dict[str, str] = {}
+        names = self.work.inputs.names if self.work.output_format else ()  # else they differ as the inputs do
+        for index, name in enumerate(names):
+            output = self.work.output_name(index, 0)
+            if (other := writers.setdefault(output, name)) != name:
+                both = (
+                    f"{printable(other)} and {printable(name)} would both be written to {printable(output)}"
+                )
+                raise OptionError(f"output_format={self.work.output_format}: {both}; leave output_format out")
+
+    def _refuse_foreign_files(self) -> None:
+        """Raise OptionError for files that have names of outputs, and that no manifest names."""
+        foreign = output_sizes(self.work).keys() - self._replaced
+        clashes = [name for name in self._names() if name in foreign] if foreign else []
+        if clashes:
+            raise OptionError(
+                f"{self._option}: {len(clashes)} files of these names exist, such as {clashes[0]!a}, and no "
+                f"{MANIFEST} names them; give another folder"
+            )
+
+    def _names(self) -> list[str]:
+        return [name for index in range(len(self.work.inputs)) for name in self.work.output_names(index)]
+
+    def _find_done(self) -> None:
+        sizes, done = output_sizes(self.work), bytearray()
+        self._broken = []
+        for name in self._names():
+            is_there = name in sizes
+            is_whole = is_there and sizes[name] > 0
+            if is_whole and is_local(self._place):
+                is_whole = has_end(self._place / name)
+            if is_there and not is_whole:
+                self._broken.append(name)
+            done.append(is_whole)
+        indices = (
+            {name: index for index, name in enumerate(self.work.inputs.names)} if self.bad_images else {}
+        )
+        known = {
+            indices[name]: reason
+            for name, reason in self.bad_images.items()
+            if name in indices and reason.startswith(DECODER)
+        }
+        self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
+
+    @property
+    def resumed_outputs(self) -> int:
+        """The number of outputs that were there."""
+        return sum(self.work.done)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether nothing is left to do, but for bad images that are skipped."""
+        if self._replaced or not self.work.done:
+            return False
+        skipped = (
+            {*self.bad_images} if self._has_finished and self.work.on_bad_image is OnBadImage.skip else {}
+        )
+        inputs = enumerate(self.work.inputs.names)
+        return not any(self.work.augmentations(index) for index, name in inputs if name not in skipped)
+
+    @property
+    def bad_images(self) -> dict[str, str]:
+        """The reasons of bad images by name, as the folder lists them."""
+        try:
+            text = read_bytes(self._place / BAD_IMAGES).decode(errors="surrogateescape")
+        except FileNotFoundError:
+            return {}
+        return {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
+
+    def begin(self) -> None:
+        """Hold the folder and enter the command in its manifest; remove outputs to be made again."""
+        self._place.mkdir(parents=True, exist_ok=True)
+        self._hold()
+        for name in [*self._replaced, *self._broken]:
+            with suppress(FileNotFoundError):
+                remove_file(self._place / name)
+        self._replaced, self._broken = [], []
+        make_subfolders(self._place, self.work)
+        self._write_manifest(finished=False)
+
+    def note(self, image_indices: Mapping[int, str]) -> None:
+        """List images that a decoder did not survive, and find again what is done."""
+        names = self.work.inputs.names
+        self.list_bad_images(self.bad_images | {names[index]: text for index, text in image_indices.items()})
+        self._find_done()
+
+    def finish(self, bad: Mapping[str, str]) -> None:
+        """List the bad images and enter that the work is done."""
+        self.list_bad_images(bad)
+        self._write_manifest(finished=True)
+
+    def list_bad_images(self, bad: Mapping[str, str]) -> None:
+        """Write the bad images with their reasons; remove the list if there are none."""
+        if bad:
+            csv.writer(text := io.StringIO(newline="")).writerows([("file", "reason"), *bad.items()])
+            self._write(BAD_IMAGES, text.getvalue())
+        else:
+            with suppress(FileNotFoundError):
+                remove_file(self._place / BAD_IMAGES)
+
+    def release(self) -> None:
+        """Let other commands hold the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _hold(self) -> None:
+        """Hold the folder against other commands. Raises OptionError, which names the process that does."""
+        if self._lock is not None or not is_local(self._place):
+            return
+        lock = os.open(self._place / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 200, 0).decode(errors="replace")
+            os.close(lock)
+            reason = f"{holder} writes there; wait for its end or give another folder"
+            raise OptionError(f"{self._option}: {reason}") from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
+        self._lock = lock
+
+    def _manifest(self) -> Any:
+        """Return the manifest of the folder; None if it has none. Raises OptionError."""
+        try:
+            manifest = json.loads(read_bytes(self._place / MANIFEST))
+            _ = manifest["workload"], manifest["names"], manifest["command"], manifest["finished"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            reason = f"{MANIFEST} there cannot be read; give another folder"
+            raise OptionError(f"{self._option}: {reason}") from error
+        return manifest
+
+    def _difference(self, manifest: Any) -> str:
+        """Return how the work of a manifest differs from this one."""
+        kept = manifest["workload"]
+        others = [name for name, value in self._determining.items() if kept.get(name) != value]
+        return ", ".join(f"{name}={kept.get(name)}, not {self._determining[name]}" for name in others)
+
+    def _write_manifest(self, finished: bool) -> None:
+        work = self.work
+        names = zlib.compress("\0".join(work.inputs.names).encode(errors="surrogateescape"))
+        manifest = {
+            "workload": self._determining,
+            "pipeline": work.pipeline,
+            "command": self._command,
+            "finished": finished,
+            "names": base64.b85encode(names).decode(),  # of the inputs, from which those of outputs follow
+        }
+        self._write(MANIFEST, json.dumps(manifest, indent=1))
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file that is whole or absent, also after a power cut. Raises OSError."""
+        content = text.encode(errors="surrogateescape")
+        if not is_local(self._place):
+            write_remote(self._place / name, content)
+            return
+        with open(part := self._place / f"{name}.part", "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, self._place / name)
+
+
+def _named_outputs(manifest: Any) -> list[str]:
+    """Return the names of the outputs that a manifest stands for."""
+    names = zlib.decompress(base64.b85decode(manifest["names"])).decode(errors="surrogateescape").split("\0")
+    options = {name: manifest["workload"][name] for name in NAMING}
+    work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
+    return [name for index in range(len(names)) for name in work.output_names(index)]

@@ -1,0 +1,156 @@
+"""The process of a trial: it imports, tries pipelines in forks of itself, and waits for its one trial."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from augment.declaration import PipelineError
+from augment.images import error_line
+from augment.pipeline import check, check_on_image, check_reuse
+from augment.runtime import THREAD_COUNT_VARIABLES
+from experiments import ROOT
+
+
+class PipelineCheck(NamedTuple):
+    """A pipeline to be tried before anything is measured, and whether reusing it is tried, too."""
+
+    pipeline: dict[str, Any]
+    is_reused: bool
+    size: tuple[int, int]  # width and height in pixels of an image that suits every transform
+
+
+class TrialProcess(subprocess.Popen[bytes]):
+    """A process that was started for one trial. It ends when this process does."""
+
+    def __init__(self, environment: dict[str, str], modules: Sequence[str] = ()) -> None:
+        """Start it; it imports `modules` while it waits."""
+        self.environment, self.cwd = environment, os.getcwd()
+        self._connection, other_end = Pipe()
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - until the trial begins
+        with other_end:
+            words = [str(other_end.fileno()), str(os.getpid()), *modules]
+            super().__init__(
+                [sys.executable, "-m", "experiments.trial.inside", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=self._printed,
+                stderr=self._printed,
+                env=environment,
+                start_new_session=True,
+                pass_fds=[other_end.fileno()],
+            )
+
+    def check(self, checks: Sequence[PipelineCheck]) -> None:
+        """Try pipelines in a fork of the process. Raises PipelineError."""
+        try:
+            self._connection.send(checks)
+            error = self._connection.recv()
+        except (EOFError, BrokenPipeError):
+            error = f"a trial's process cannot start: {self._last_line()}"
+        if error:
+            raise PipelineError(error)
+
+    def begin(self, folder: Path) -> None:
+        """Begin the trial that is described in a folder."""
+        with suppress(BrokenPipeError):  # it has ended, which its supervisor sees
+            self._connection.send(folder)
+        self.end_of_waiting()
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU seconds that it has used."""
+        with suppress(psutil.NoSuchProcess):
+            return sum(psutil.Process(self.pid).cpu_times()[:2])
+        return 0.0
+
+    def end_of_waiting(self) -> None:
+        """Close what only a waiting process needs."""
+        self._connection.close()
+        self._printed.close()
+
+    def discard(self) -> None:
+        """End a process that is not needed."""
+        self.kill()
+        self.wait()
+        self.end_of_waiting()
+
+    def _last_line(self) -> str:
+        self.wait()
+        self._printed.seek(0)
+        lines = self._printed.read().decode(errors="backslashreplace").strip().splitlines()
+        return lines[-1] if lines else f"it ended with status {self.returncode}"
+
+
+def received_folder(connection: Connection) -> Path:
+    """Answer checks until the folder of the trial arrives, and return that."""
+    while not isinstance(message := connection.recv(), Path):
+        if (pid := os.fork()) == 0:
+            connection.send(pipeline_error(message))
+            os._exit(0)
+        if os.waitpid(pid, 0)[1]:
+            connection.send("pipeline: it crashed the process that tried it")
+    return message
+
+
+def pipeline_error(checks: Sequence[PipelineCheck]) -> str | None:
+    """Return why one of the pipelines cannot work; None if all can."""
+    try:
+        for each in checks:
+            check(each.pipeline)
+            check_on_image(each.pipeline)
+            if each.is_reused:
+                check_reuse(each.pipeline, each.size)
+    except BaseException as error:  # a user's class may also exit
+        return error_line(error)
+    return None
+
+
+def environment() -> dict[str, str]:
+    """Return a trial's variables: one thread per library, and importable code."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+    return os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | places
+
+
+class Waiting:
+    """The process that waits for the next trial, if there is one."""
+
+    def __init__(self) -> None:
+        self._process: TrialProcess | None = None
+
+    def start(self, modules: Sequence[str] = ()) -> TrialProcess:
+        """Return a process for the next trial, started now if none waits in the present environment."""
+        process, wanted = self._process, environment()
+        if process and (process.environment, process.cwd) == (wanted, os.getcwd()):
+            return process
+        self.discard()
+        self._process = TrialProcess(wanted, modules)
+        return self._process
+
+    def take(self) -> TrialProcess:
+        """Return the process for a trial that begins."""
+        process, self._process = self.start(), None
+        return process
+
+    def discard(self) -> None:
+        """End the process, if one waits."""
+        if self._process:
+            self._process.discard()
+            self._process = None
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU seconds that it has used."""
+        return self._process.cpu_s if self._process else 0.0
+
+
+waiting = Waiting()
