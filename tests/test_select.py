@@ -25,7 +25,7 @@ def others(column: Column, value: Any) -> list[Any]:
     """Values of a column other than this one."""
     if column.name == "strategy_options":
         return ['{"chunksize": 1}', '{"savers": 2}', '{"chunksize": 1, "savers": 2}']
-    return [not value] if column.kind is bool else [value + 1] if column.kind is int else [f"{value}2"]
+    return [not value] if column.kind is bool else [(value or 0) + 1] if column.kind is int else [f"{value}2"]
 
 
 @pytest.mark.parametrize("axes", [STRONG, WEAK, tuple(WORK)], ids=["strong", "weak", "work"])
