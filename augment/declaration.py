@@ -111,6 +111,7 @@ def instance(path: str, arguments: dict[str, Any]) -> Any:
 @cache
 def locate(path: str) -> Any:
     """Return the object at a path. A user's module may import albumentations.pytorch."""
-    if "albumentations" in sys.modules and sys.modules.get("albumentations.pytorch", sys) is None:
+    is_of_user = not path.startswith(LIBRARY) and "albumentations" in sys.modules
+    if is_of_user and sys.modules.get("albumentations.pytorch", sys) is None:
         del sys.modules["albumentations.pytorch"]
     return pkgutil.resolve_name(path)

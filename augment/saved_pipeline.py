@@ -113,13 +113,15 @@ def _declared(part: Declaration) -> dict[str, Any]:
     }
     if "transforms" in part:
         given["transforms"] = [_declared(child) for child in part["transforms"]]
-    # A group writes only those of its arguments that its class lists.
-    is_lost = "transforms" in part and any(
-        _default(each) and name not in part for name, each in parameters.items()
-    )
-    if is_lost or not kind.is_serializable():
+    # The library's transforms write all. A group, or a user's class with other attributes, may not.
+    is_trusted = path.startswith(LIBRARY) and "transforms" not in part
+    lost = [
+        name for name, each in parameters.items() if _default(each) and name not in part and not is_trusted
+    ]
+    if lost or not kind.is_serializable():
         raise PipelineError(
-            f"{path} is not whole in what to_dict writes; declare it or a class of yours in conf/pipeline"
+            f"{path} is not whole in what to_dict writes ({', '.join(lost) or 'functions'}); "
+            "declare it or a class of yours in conf/pipeline"
         )
     if others := given.keys() - {CLASS, *parameters}:
         accepted = {key: value for key, value in given.items() if key not in others}

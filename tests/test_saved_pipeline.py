@@ -61,6 +61,13 @@ class Forgetful(ImageOnlyTransform):  # type: ignore[misc]
         return (img * self.factor).astype(np.uint8)
 
 
+class Doubling(Shade):
+    """A user's transform that keeps another value of its argument."""
+
+    def __init__(self, strength: float = 0.5, p: float = 1.0) -> None:
+        super().__init__(2 * strength, p)
+
+
 def factory(seed: int) -> Any:
     return lambda image: image[:, ::-1].copy()
 
@@ -96,6 +103,7 @@ CROP = RandomCrop(20, 30)
 REFUSED = {
     "CHANNELS": Compose([SelectiveChannelTransform([RandomGamma(p=0.1)], channels=(0,))]),
     "FORGETFUL": Compose([Sequential([ToGray(p=1), Forgetful(0.9, p=0.1)])]),
+    "DOUBLING": Compose([OneOf([ToGray(p=1), Doubling(0.1, p=0.1)])]),
     "LAMBDA": Compose([Lambda(image=factory, name="of a function")]),
     "BOXES": Compose([HorizontalFlip()], bbox_params=BboxParams("coco")),
     "TARGETS": Compose([HorizontalFlip()], additional_targets={"right": "image"}),
@@ -173,7 +181,11 @@ def test_callable_object_is_a_factory() -> None:
     ("name", "reason"),
     [
         ("CHANNELS", "albumentations.SelectiveChannelTransform is not whole"),
-        ("FORGETFUL", "tests.test_saved_pipeline.Forgetful makes other pixels"),
+        (
+            "FORGETFUL",
+            r"tests.test_saved_pipeline.Forgetful is not whole in what to_dict writes \(strength\)",
+        ),
+        ("DOUBLING", "tests.test_saved_pipeline.Doubling makes other pixels"),
         ("LAMBDA", "albumentations.Lambda is not whole"),
         ("BOXES", "bbox_params: only images are augmented"),
         ("TARGETS", "additional_targets: only images are augmented"),
@@ -186,6 +198,12 @@ def test_object_that_cannot_be_taken_apart_is_refused_by_name(name: str, reason:
         PipelineError, match=rf"^pipeline\.object=tests\.test_saved_pipeline:{name}: .*{reason}"
     ):
         of_object(name)
+
+
+@pytest.mark.parametrize("name", ["CHANNELS", "FORGETFUL"])
+def test_file_that_lacks_an_argument_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="is not whole in what to_dict writes"):
+        of_file(tmp_path / "lossy.json", json.dumps(globals()[name].to_dict()))
 
 
 def test_object_and_class_of_main_are_refused(tmp_path: Path) -> None:
