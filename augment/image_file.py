@@ -11,6 +11,7 @@ from errno import EMFILE, ENFILE, ENOMEM
 from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
+from warnings import catch_warnings
 
 from augment.filesystem import is_local, read_bytes, read_ends
 from augment.images import ImageError
@@ -155,7 +156,8 @@ def _pillow_header(content: bytes) -> Header:
 
     PIL.Image.MAX_IMAGE_PIXELS = None  # only headers are read; `max_pixels` limits what is decoded
     try:
-        with PIL.Image.open(BytesIO(content), formats=FORMATS) as image:
+        # It warns of tags that do not matter here.
+        with catch_warnings(action="ignore"), PIL.Image.open(BytesIO(content), formats=FORMATS) as image:
             has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
             tagged = getattr(image, "tag_v2", {}).get(TIFF_BITS, (16 if image.mode[0] == "I" else 8,))
             return Header(*image.size, has_alpha, max(tagged))
