@@ -1,4 +1,4 @@
-"""Images and files: reading, encoding and writing exist in this module only."""
+"""Images and files: encoding and writing exist in this module only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from secrets import token_hex
 from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.filesystem import is_local, read_bytes, write_remote
+from augment.filesystem import is_local, write_remote
 from augment.options import OptionError
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ QUALITY = {  # OpenCV's flag and our default; without one, OpenCV writes WebP lo
     ".jpeg": ("IMWRITE_JPEG_QUALITY", 95),
     ".webp": ("IMWRITE_WEBP_QUALITY", 90),
     ".avif": ("IMWRITE_AVIF_QUALITY", 95),  # OpenCV's own
+}
+GRAY_SUFFIXES = (".pgm", ".pbm")  # of formats without colours
+SIDES = {  # pixels of the shortest and longest side that OpenCV encodes
+    ".jpg": (1, 65_500),
+    ".jpeg": (1, 65_500),
+    ".webp": (1, 16_383),
+    ".gif": (1, 65_535),
+    ".jp2": (32, 1 << 31),
 }
 
 
@@ -46,26 +54,6 @@ def error_line(error: BaseException) -> str:
     return text if is_ours else f"{type(error).__name__}: {text}"
 
 
-def decode(path: Path) -> Pixels:
-    """Return the image in a file. Raises ImageError, OSError."""
-    return decode_bytes(read_bytes(path), path)  # cv2.imread cannot open every name, and no address
-
-
-def decode_bytes(content: bytes, path: Path) -> Pixels:
-    """Return the image in the content of a file. Raises ImageError, which names the file."""
-    import cv2
-    import numpy as np
-
-    data = np.frombuffer(content, np.uint8)
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is not None:
-            return cast("Pixels", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    except cv2.error as error:  # more pixels than OpenCV allows, or than there is memory for
-        raise ImageError(f"{path}: OpenCV cannot decode it: {error.err}") from error
-    raise ImageError(f"{path}: OpenCV cannot decode it")
-
-
 def check_pixels(array: Any) -> None:
     """Raise ImageError if an array is no image that can be encoded."""
     import numpy as np
@@ -73,6 +61,15 @@ def check_pixels(array: Any) -> None:
     if not (isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.shape[2:] == (3,)):
         kind = f"{array.dtype}, {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise ImageError(f"the pipeline returned {kind}; it must be uint8, height × width × 3")
+
+
+def unencodable(width: int, height: int, name: str) -> str | None:
+    """Return why no image of this size can be encoded under a name; None if it can."""
+    suffix = Path(name).suffix.lower()
+    shortest, longest = SIDES.get(suffix, (1, 1 << 31))
+    if shortest <= min(width, height) and max(width, height) <= longest:
+        return None
+    return f"{width}x{height} pixels cannot be encoded: {suffix} has sides of {shortest} to {longest}"
 
 
 def encode(pixels: Pixels, name: str, quality: int | None = None) -> Pixels:
@@ -83,7 +80,8 @@ def encode(pixels: Pixels, name: str, quality: int | None = None) -> Pixels:
     flag, usual = QUALITY.get(suffix, ("", None))
     parameters = [getattr(cv2, flag), quality or usual] if flag else []
     try:
-        done, encoded = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), parameters)
+        order = cv2.COLOR_RGB2GRAY if suffix in GRAY_SUFFIXES else cv2.COLOR_RGB2BGR
+        done, encoded = cv2.imencode(suffix, cv2.cvtColor(pixels, order), parameters)
     except cv2.error as error:
         raise OutputError(f"{name}: cannot be encoded: {error.err}") from error
     if not done:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from augment.datasets.base import printable
 from augment.filesystem import is_local
 from augment.image_file import BadImageError, read_image
-from augment.images import ImageError, check_pixels, encode, error_line, write
+from augment.images import ImageError, check_pixels, encode, error_line, unencodable, write
 from augment.pipeline import misfit, task_seed, transformer
 from augment.runtime import die_with_parent
 from augment.task_log import faults
@@ -122,6 +122,8 @@ class TaskRunner:
         longest = workload.output_name(self.current[0], last).rpartition("/")[2]
         if self._longest_name and len(os.fsencode(longest)) > self._longest_name:
             raise BadImageError("name too long for its augmentations")
+        if workload.output and (reason := unencodable(width, height, longest)):
+            raise BadImageError(reason)
 
     def _refuse(self, reason: str) -> NoReturn:
         """Raise SkippedImageError for the current image and note it, or BadImageError."""

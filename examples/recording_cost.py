@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from augment.datasets.synthetic import Synthetic
-from augment.images import decode
+from augment.image_file import read_image
 from augment.runtime import Runtime
 from augment.task_log.layout import Role
 from augment.task_log.writer import BLOCK_TASKS
@@ -32,7 +32,7 @@ def measure(saving: bool, n_pairs: int, folder: Path) -> dict[bool, list[float]]
     """Return the seconds of a task with recording (True) and without, one value per pair."""
     [image] = images = Synthetic().files(1, (500, 500), seed=0, cache=folder)
     workload = Workload(images, 1, {"transforms": LIGHT}, 0, folder if saving else None)
-    runners, seconds, pixels = {}, {}, decode(image)
+    runners, seconds, pixels = {}, {}, read_image(image, 10**8).pixels
     for trace in (True, False):
         logs = folder / f"trace={trace}"
         logs.mkdir()

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from augment.images import decode
+from augment.image_file import has_end
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.task_log import faults, reader
@@ -130,7 +130,7 @@ def test_killed_process_is_reported_with_its_role_and_task(
         rng = random.Random(f"{name} {role} {attempt}")
         with meanwhile(strike, job, role, rng):
             outcome = ends(name, job, "killed by SIGKILL")
-        assert all(decode(path).size for path in output.glob("aug_*"))
+        assert all(has_end(path) for path in output.glob("aug_*"))
     assert outcome.error
     assert f": {role.name.lower()} " in outcome.error
     if role is Role.WORKER:

@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from augment.datasets.folder import PROBED_SUFFIXES, _is_supported
 from augment.datasets.pixels import noise
 from augment.image_file import BadImageError, has_end, read_image
+from augment.images import SIDES, OutputError, encode, unencodable
 
 MOST = 70_000
 WIDTH, HEIGHT = 32, 24
@@ -245,6 +247,29 @@ def test_output_is_whole_until_a_byte_lacks(suffix: str, tmp_path: Path) -> None
     for damaged in (content[:-1], content[:9], b"", bytes(len(content))):
         path.write_bytes(damaged)
         assert not has_end(path)
+
+
+LIMITS = [(suffix, side) for suffix, sides in SIDES.items() for side in sides if 1 < side < 1 << 20]
+
+
+@pytest.mark.parametrize(("suffix", "width"), LIMITS)
+def test_size_that_opencv_cannot_encode_is_known(suffix: str, width: int) -> None:
+    beyond = width - 1 if width < 40 else width + 1
+    assert unencodable(width, 40, f"a{suffix}") is None
+    assert encode(np.zeros((40, width, 3), np.uint8), f"a{suffix}").size
+    assert f"{beyond}x40 pixels cannot be encoded" in str(unencodable(beyond, 40, f"a{suffix}"))
+    with pytest.raises(OutputError):
+        encode(np.zeros((40, beyond, 3), np.uint8), f"a{suffix}")
+
+
+@pytest.mark.parametrize("suffix", PROBED_SUFFIXES)
+def test_format_that_this_opencv_knows_is_encoded_and_read(suffix: str, tmp_path: Path) -> None:
+    if not _is_supported(suffix):
+        pytest.skip(f"this OpenCV knows no {suffix}")
+    encoded = encode(np.full((40, 50, 3), 255, np.uint8), f"a{suffix}")
+    (path := tmp_path / f"a{suffix}").write_bytes(encoded.tobytes())
+    assert read_image(path, MOST).pixels.shape == (40, 50, 3)
+    assert has_end(path)
 
 
 # Damage of every kind

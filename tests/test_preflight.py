@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +95,12 @@ def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyP
     assert shared_memory == f"{locks} has 8 KiB left; empty it"
     os.rmdir(root / "dev/shm")
     assert preflight.machine_findings() == [*findings, f"{locks} cannot be written; make it writable"]
+
+
+def test_other_files_among_the_inputs_are_a_finding(root: Path, tmp_path: Path) -> None:
+    inputs = replace(PAPER, files=replace(PAPER.files, findings=["not images: 2 .txt"]))
+    vars(inputs)["_sizes"] = [(1, 1)] * 10
+    assert preflight.cell_findings(cell(scratch_dir=str(tmp_path)), inputs) == ["not images: 2 .txt"]
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:

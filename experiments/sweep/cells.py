@@ -73,6 +73,11 @@ class SweepCell:
         return OutputFolder(config.output_dir, work, determining, self.cell.command)
 
     @property
+    def input_findings(self) -> Sequence[str]:
+        """The lines on what else lies among the inputs."""
+        return self._inputs.files.findings if self._inputs else ()
+
+    @property
     def stored_rows(self) -> list[Row]:
         """The rows of this and of earlier sweeps, oldest first."""
         return store.trials_of(self.cell.config.results_folder, self.cell.experiment, self.identity)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from augment.datasets.base import printable
+from augment.datasets.folder import MANIFEST
 from augment.filesystem import InputFiles, is_local, read_bytes, remove_file, write_remote
 from augment.image_file import has_end
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
 from experiments.trial.measure import make_subfolders, output_sizes
 
-MANIFEST, LOCK, BAD_IMAGES = ".augment.json", ".augment.lock", "bad_images.csv"
+LOCK, BAD_IMAGES = ".augment.lock", "bad_images.csv"
 NAMING = ("n_augmentations", "outputs_total", "output_format")  # what of a workload names its outputs
 DECODER = "the decoder crashed or hung"  # a reason that is known before the next trial begins
 

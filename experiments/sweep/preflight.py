@@ -121,7 +121,7 @@ def cell_findings(cell: Cell, images: Inputs) -> list[str]:
     lacking = shortages(cell, images)
     if lacking and cell.config.on_shortage is OnShortage.refuse:
         raise OptionError(f"{'; '.join(lacking)}; give less work or on_shortage=warn")
-    return [*setting_findings(cell), *lacking]
+    return [*images.files.findings, *setting_findings(cell), *lacking]
 
 
 def setting_findings(cell: Cell) -> list[str]:

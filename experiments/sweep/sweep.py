@@ -69,7 +69,9 @@ class Sweep:
     def measure(self) -> list[SweepCell]:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
-        for finding in preflight.first_machine_findings() if missing else ():
+        findings = [line for cell in missing for line in cell.input_findings]
+        findings += preflight.first_machine_findings() if missing else []
+        for finding in dict.fromkeys(findings):
             print(f"warning: {finding}", file=sys.stderr)
         targets = {cell: len(ok_rows(cell.stored_rows)) + missing.get(cell, 0) for cell in self.cells}
         try:
