@@ -57,6 +57,7 @@ def run(measure: Callable[[Any], float]) -> None:
     if {"-h", "--help"} & {*sys.argv}:  # Hydra would list its own groups first, for half a second
         print(help_page(), end="")
         return
+    gc.set_threshold(50_000)  # saves 0.1 s: imports leave little to collect
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra passes its exceptions on to plain_errors()
     sys.path.append(os.getcwd())  # a pipeline may name a user's class
     folders = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
