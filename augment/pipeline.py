@@ -61,7 +61,7 @@ def check(pipeline: Mapping[str, Any]) -> None:
     for key in pipeline:
         if key not in KEYS:
             raise PipelineError(f"pipeline.{key}: nothing reads it; beside transforms there is only p")
-    if not 0 <= (p := pipeline.get("p", 1)) <= 1:
+    if not (isinstance(p := pipeline.get("p", 1), int | float) and 0 <= p <= 1):
         raise PipelineError(f"pipeline.p={p}: must be 0 to 1")
     _check_transforms(pipeline)
 

@@ -83,6 +83,7 @@ def test_wrong_declaration_is_named(declared: list[dict[str, object]], told: str
         ("additional_targets", {"right": "image"}, "additional_targets: only images are augmented"),
         ("seed", 1, r"pipeline\.seed: nothing reads it"),
         ("p", 2, r"pipeline\.p=2: must be 0 to 1"),
+        ("p", None, r"pipeline\.p=None: must be 0 to 1"),
     ],
 )
 def test_wrong_key_beside_the_transforms_is_named(key: str, value: object, told: str) -> None:
