@@ -90,6 +90,7 @@ def test_wrong_command_ends_with_one_line_that_names_the_option(
         ("it's", """Hydra needs quotes here; give 'dataset.path="it'"'"'s"'"""),
         ("a=b", """Hydra needs quotes here; give 'dataset.path="a=b"'"""),
         ("a,b", """several values are a sweep; give -m; one value needs quotes: 'dataset.path="a,b"'"""),
+        ("b c,d", """several values are a sweep; give -m; one value needs quotes: 'dataset.path="b c,d"'"""),
         ("[pics]", """must be text; give 'dataset.path="[pics]"'"""),
     ],
 )

@@ -153,7 +153,7 @@ def explain(error: Exception) -> str:
         return _unknown(match[1] or match[2])
     if match := re.search(r"[Mm]issing mandatory value: .*\n\s*full_key: (\S+)", text):
         return f"{match[1]}: required; give {match[1]}=…"
-    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(\S+)'", text):
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", text):
         advice = f"; one value needs quotes: {quoted(match[1])}" if _takes_text(match[1]) else ""
         return f"{match[1]}: several values are a sweep; give -m{advice}"
     match = re.search(r"Error merging override (([^\s=]+)=.*)", text)
