@@ -222,15 +222,16 @@ def test_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path
 
 
 def test_hidden_linked_and_written_folders_are_left_out(tmp_path: Path) -> None:
-    names = ("a.png", ".hidden/b.png", "out/c.png", "earlier/d.png", "earlier/.augment.json", "real/e.png")
+    names = ("a.png", ".hidden/b.png", "out/c.png", "earlier/d.png", "earlier/.augment.json", "f.jpg/e.png")
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).touch()
-    (tmp_path / "in/cats").symlink_to(tmp_path / "in/real")
+    (tmp_path / "in/cats").symlink_to(tmp_path / "in/f.jpg")
+    (tmp_path / "in/broken.jpg").symlink_to("nowhere")
     (tmp_path / "in/linked.png").symlink_to(tmp_path / "in/a.png")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     files = Folder(str(tmp_path / "link")).images(exclude={tmp_path / "in/out"})
-    assert files.names == ["a.png", "linked.png", "real/e.png"]
+    assert files.names == ["a.png", "broken.jpg", "f.jpg", "f.jpg/e.png", "linked.png"], "also as a bad image"
     assert files.findings == [
         "folders left out: cats (a link), earlier/ (outputs), out/ (this command writes there)"
     ]
@@ -266,13 +267,6 @@ def test_every_file_name_is_found_and_gives_distinct_outputs(
     assert [os.fsencode(file.name) for file in files] == sorted(name + b".png" for name in names)
     outputs = {f"aug_{file.stem}_{task:06d}{file.suffix}" for file in files for task in (0, 1, 1_000_000)}
     assert len(outputs) == 3 * len(files)
-
-
-def test_folder_and_broken_link_with_an_image_suffix_are_listed(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").mkdir()
-    (tmp_path / "a.jpg/c.png").touch()
-    (tmp_path / "b.jpg").symlink_to("nowhere")
-    assert Folder(str(tmp_path)).files(None, None, 0, tmp_path).names == ["a.jpg", "a.jpg/c.png", "b.jpg"]
 
 
 def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
