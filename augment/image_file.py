@@ -174,10 +174,8 @@ def _declared_bytes(head: bytes) -> int:
 
 def _lacks_end(head: bytes, tail: bytes, search_from: int, size_bytes: int) -> bool:
     """Return whether a file of a format with an end does not have it in its last bytes."""
-    if head.startswith((JPEG, PNG)):
-        end = JPEG_END if head.startswith(JPEG) else PNG_END
-        return tail.rfind(end, search_from) < 0
-    return _declared_bytes(head) > size_bytes
+    end = JPEG_END if head.startswith(JPEG) else PNG_END if head.startswith(PNG) else b""
+    return tail.rfind(end, search_from) < 0 or _declared_bytes(head) > size_bytes
 
 
 def _content(file: Path) -> bytes:

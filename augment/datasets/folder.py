@@ -2,11 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from errno import ENOENT, ENOTDIR
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from augment.datasets.base import Dataset, DatasetError, Size, first, printable, size_text
@@ -38,63 +38,42 @@ class Folder(Dataset):
             raise DatasetError(
                 f"image_size={size_text(size)}: a folder's pictures keep their own size; leave it out"
             )
-        _Walk(self).check()
+        self.images(only_one=True)
 
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the first `n_images` of the folder; needs neither `seed` nor `cache`."""
         return first(self.images(), n_images)
 
-    def images(self, exclude: Collection[Path] = ()) -> InputFiles:
-        """Return all images, but for those in folders to `exclude`. Raises DatasetError."""
-        walk = _Walk(self)
-        if names := walk.names(exclude):
-            return InputFiles(walk.folder, names, walk.findings())
-        raise walk.error("no images in it")
+    def images(self, exclude: Collection[Path] = (), only_one: bool = False) -> InputFiles:
+        """Return all images, but for those in folders to `exclude`, or any one. Raises DatasetError.
+
+        At an address, `only_one` asks for the folder alone, because listing it takes long.
+        """
+        option, folder = f"dataset.path={printable(self.path)}", location(self.path)
+        walk, advice = _Walk(self), "give a folder of images"
+        try:
+            if only_one and not is_local(folder):
+                check_folder(folder)
+                return InputFiles(folder, ())
+            names = walk.local_names(exclude) if is_local(folder) else walk.distant_names(folder, exclude)
+            listed = sorted(islice(names, 1 if only_one else None), key=os.fsencode)
+        except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
+            known = getattr(error, "strerror", None) or "not a path"
+            reason = REASONS.get(getattr(error, "errno", 0), known)
+            raise DatasetError(f"{option}: {reason}; {advice}") from error
+        if not listed:
+            others = "".join(f" ({finding})" for finding in walk.findings())
+            raise DatasetError(f"{option}: no images in it{others}; {advice}")
+        return InputFiles(folder, listed, walk.findings())
 
 
 class _Walk:
     """One walk through a folder, and what of it are no images."""
 
     def __init__(self, dataset: Folder) -> None:
-        self.folder, self._dataset = location(dataset.path), dataset
+        self._path, self._is_recursive = dataset.path, dataset.recursive
         self._others: Counter[str] = Counter()  # by suffix
         self._left_out: dict[str, str] = {}  # reasons by folder
-        self._excluded: set[str] = set()
-
-    def check(self) -> None:
-        """Raise DatasetError if the folder has no images; at an address, if there is no such folder."""
-        with self._plain_errors():
-            if not is_local(self.folder):
-                check_folder(self.folder)
-            elif next(self._local_names(), None) is None:
-                raise self.error("no images in it")
-
-    def names(self, exclude: Collection[Path]) -> list[str]:
-        """Return the images' names relative to the top, sorted by their bytes. Raises DatasetError."""
-        with self._plain_errors():
-            top, *places = (
-                os.path.realpath(place) if is_local(place) else str(place)
-                for place in (self.folder, *exclude)
-            )
-            # Relative to the top, because no link is followed on the way down.
-            self._excluded = {place[len(top) + 1 :] for place in places if place.startswith(f"{top}/")}
-            names = self._local_names() if is_local(self.folder) else self._distant_names()
-            return sorted(names, key=os.fsencode)
-
-    def error(self, reason: str) -> DatasetError:
-        return DatasetError(
-            f"dataset.path={printable(self._dataset.path)}: {reason}; give a folder of images"
-        )
-
-    @contextmanager
-    def _plain_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except DatasetError:
-            raise
-        except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
-            reason = getattr(error, "strerror", None) or "not a path"
-            raise self.error(REASONS.get(getattr(error, "errno", 0), reason)) from error
 
     def findings(self) -> list[str]:
         """Return a line on the other files, and one on the folders that were left out."""
@@ -109,9 +88,11 @@ class _Walk:
             if each
         ]
 
-    def _local_names(self) -> Iterator[str]:
-        # An empty path stays empty, whereas `self.folder` would be the current one.
-        top = os.path.expanduser(self._dataset.path)
+    def local_names(self, exclude: Collection[Path]) -> Iterator[str]:
+        """Yield the images' names relative to the top, in any order. Raises OSError, ValueError."""
+        # An empty path stays empty, whereas `location` would return the current folder.
+        top = os.path.expanduser(self._path)
+        excluded = _below(os.path.realpath(top), map(os.path.realpath, filter(is_local, exclude)))
         folders = [""]  # relative, each with a slash at its end
         while folders:
             folder = folders.pop()
@@ -123,11 +104,11 @@ class _Walk:
                 self._left_out[folder] = (error.strerror or str(error)).lower()
                 continue
             with entries:
-                if self._holds_outputs(folder, os.path.lexists(os.path.join(top, folder, MANIFEST))):
+                if self._is_written(folder, excluded, os.path.lexists(os.path.join(top, folder, MANIFEST))):
                     continue
                 for entry in entries:  # not as a list: a million entries take 300 MB
                     is_folder = entry.is_dir(follow_symlinks=False)
-                    if is_folder and self._dataset.recursive and not entry.name.startswith("."):
+                    if is_folder and self._is_recursive and not entry.name.startswith("."):
                         folders.append(f"{folder}{entry.name}/")
                     is_followed = not entry.is_symlink() or not entry.is_dir()
                     if self._is_image(entry.name, is_counted=not is_folder and is_followed):
@@ -135,24 +116,22 @@ class _Walk:
                     elif not is_followed:
                         self._left_out[f"{folder}{entry.name}"] = "a link"
 
-    def _distant_names(self) -> Iterator[str]:
-        names = list(find_files(self.folder, self._dataset.recursive))
+    def distant_names(self, top: Path, exclude: Collection[Path]) -> Iterator[str]:
+        """Yield the images' names relative to an address. Raises OSError."""
+        names = list(find_files(top, self._is_recursive))
         outputs = {name.removesuffix(MANIFEST) for name in names if f"/{name}".endswith(f"/{MANIFEST}")}
-        closed = [*outputs, *(f"{folder}/" for folder in self._excluded)]
+        excluded = _below(str(top), map(str, exclude))
         for name in names:
-            folder = next((folder for folder in closed if name.startswith(folder)), None)
-            if folder is not None:
-                self._holds_outputs(folder, folder in outputs)
-            elif "/." not in f"/{name}" and self._is_image(name.rpartition("/")[2]):
+            folder = next((each for each in (*outputs, *excluded) if name.startswith(each)), None)
+            is_written = folder is not None and self._is_written(folder, excluded, folder in outputs)
+            if not is_written and "/." not in f"/{name}" and self._is_image(name.rpartition("/")[2]):
                 yield name
 
-    def _holds_outputs(self, folder: str, has_manifest: bool) -> bool:
+    def _is_written(self, folder: str, excluded: Collection[str], has_manifest: bool) -> bool:
         """Return whether a folder is left out because this or an earlier command writes there."""
-        if has_manifest and not folder:
-            raise self.error(f"holds outputs of an earlier command, as {MANIFEST} there says")
-        if has_manifest or folder.rstrip("/") in self._excluded:
-            self._left_out[folder] = "outputs" if has_manifest else "this command writes there"
-        return folder in self._left_out
+        if has_manifest or folder in excluded:
+            self._left_out[folder or "./"] = "outputs" if has_manifest else "this command writes there"
+        return has_manifest or folder in excluded
 
     def _is_image(self, name: str, is_counted: bool = True) -> bool:
         """Return whether a name is that of an image; count another unless it is hidden."""
@@ -169,6 +148,12 @@ class _Walk:
 def is_image_suffix(suffix: str) -> bool:
     """Return whether files with this suffix, in small letters, can be read and written as images."""
     return suffix in SUFFIXES or (suffix in PROBED_SUFFIXES and _is_supported(suffix))
+
+
+def _below(top: str, places: Iterable[str]) -> set[str]:
+    """Return the places below a folder, relative to it, each with a slash at its end."""
+    top = f"{top.rstrip('/')}/"
+    return {f"{place[len(top) :]}/" for place in places if place.startswith(top)}
 
 
 @cache
