@@ -23,7 +23,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa reliability figures reference schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa whole reliability figures reference schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench: $(READY)  ## Compare all strategies and other executors with the machine'
 
 aa: $(READY)  ## Compare identical code with itself and count claims of a difference
 	@$(call sweep,aa)
+
+whole: $(READY)  ## Hold whole commands, from start to end, to a plain script and to limits (20 minutes)
+	@$(PY) -m tests.whole $(ARGS)
 
 reliability: $(READY)  ## Inject every fault twenty times into each strategy (an hour)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
