@@ -1,6 +1,7 @@
 """Odd files: each is decoded as Pillow decodes it, or refused with its reason."""
 
 import io
+import json
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,8 @@ from augment.datasets.folder import PROBED_SUFFIXES, _is_supported
 from augment.datasets.pixels import noise
 from augment.image_file import BadImageError, has_end, read_image
 from augment.images import SIDES, OutputError, encode, unencodable
+from augment.strategies import STRATEGIES
+from tests.conftest import RunPy
 
 MOST = 70_000
 WIDTH, HEIGHT = 32, 24
@@ -270,6 +274,45 @@ def test_format_that_this_opencv_knows_is_encoded_and_read(suffix: str, tmp_path
     (path := tmp_path / f"a{suffix}").write_bytes(encoded.tobytes())
     assert read_image(path, MOST).pixels.shape == (40, 50, 3)
     assert has_end(path)
+
+
+OTHER_KINDS = {"webp": "WEBP", "bmp": "BMP", "tif": "TIFF", "gif": "GIF", "ppm": "PPM", "jp2": "JPEG2000"}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a tree of all good and bad files, and of whole and truncated ones in other formats."""
+    tree = tmp_path_factory.mktemp("tree")
+    for number in range(4):
+        (folder := tree / f"{number}/deeper").mkdir(parents=True)
+        for name, content in GOOD.items():
+            (folder / name).write_bytes(content)
+        for name, (make, _) in BAD.items():
+            make(folder / name)
+        for suffix, kind in OTHER_KINDS.items():
+            content = saved(PICTURE.resize((64, 48)), kind)
+            (folder / f"whole.{suffix}").write_bytes(content)
+            (folder / f"truncated.{suffix}").write_bytes(content[: len(content) // 2])
+    return tree
+
+
+@pytest.mark.once
+def test_every_odd_file_is_augmented_or_listed_by_every_strategy(
+    tree: Path, run_py: RunPy, tmp_path: Path
+) -> None:
+    strategies = [name for name in ("p1", "dynamic", "ray") if not STRATEGIES[name]().not_applicable(2, True)]
+    words = ["dataset=folder", f"dataset.path={tree}", "pipeline=light", "n_augmentations=1"]
+    words += ["repetitions=1", "on_bad_image=skip", f"max_image_pixels={MOST}"]
+    assert run_py(*words).status == 0
+    assert run_py("-m", f"strategy={','.join(strategies)}", "workers=2", *words).status == 0
+    rows = pd.read_parquet(tmp_path / "results/trials/adhoc")
+    assert len(rows) == 1 + len(strategies)
+    for column in ("n_images", "skipped_images", "outputs", "outputs_digest"):
+        assert len({*rows[column]}) == 1
+    row = rows.iloc[0]
+    bad = 4 * (len(BAD) - 1 + len(OTHER_KINDS))  # one is missing
+    assert (row["n_images"], len(json.loads(row["skipped_images"]))) == (row["files"] - bad, bad)
+    assert row["files"] > 300
 
 
 # Damage of every kind

@@ -110,10 +110,10 @@ class _Walk:
                     is_folder = entry.is_dir(follow_symlinks=False)
                     if is_folder and self._is_recursive and not entry.name.startswith("."):
                         folders.append(f"{folder}{entry.name}/")
-                    is_followed = not entry.is_symlink() or not entry.is_dir()
-                    if self._is_image(entry.name, is_counted=not is_folder and is_followed):
+                    is_link = entry.is_symlink() and os.path.isdir(entry)  # to a folder; it may be circular
+                    if self._is_image(entry.name, is_counted=not (is_folder or is_link)):
                         yield folder + entry.name
-                    elif not is_followed:
+                    elif is_link:
                         self._left_out[f"{folder}{entry.name}"] = "a link"
 
     def distant_names(self, top: Path, exclude: Collection[Path]) -> Iterator[str]:
