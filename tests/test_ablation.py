@@ -1,13 +1,11 @@
-"""The time that each policy saves, as a table and as a chart, and comparisons of identical code."""
+"""The time that each policy saves, and comparisons of identical code."""
 
 from datetime import timedelta
 from math import exp
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.ablation import aa_comparisons, gains
 from experiments.analysis.select import LeftOut, NoTrialsError, comparable, newest_pipeline
@@ -158,16 +156,6 @@ def test_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
     failed = trial("p2", 2, None, experiment="ablation", ablation="tmpfs", round=2, status=FAILED)
     table = table_of(tmp_path, trials=[*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
     assert table.notes[0] == "tmpfs with P_2 at 2 workers: failed."
-
-
-def test_chart_has_a_row_per_ablation_at_the_per_cent_that_it_saves(tmp_path: Path) -> None:
-    trials = [*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [8.0, 8.0]), *rounds("allocator", [6.0, 6.0])]
-    (axes,) = shown(stored(tmp_path, trials=trials), "ablation").figures["time_saved"].axes
-    assert axes.get_title() == "P_2, 2 workers, saving"
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["allocator", "tmpfs"]
-    [bars] = axes.containers
-    assert isinstance(bars, ErrorbarContainer)
-    assert np.asarray(bars.lines[0].get_xdata()) == pytest.approx([25.0, 0.0])
 
 
 ONE, OTHER = (1.0, 1.02, 0.99), (1.01, 0.99, 1.0)  # three rounds of the same

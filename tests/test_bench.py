@@ -42,11 +42,9 @@ def test_section_names_what_does_not_apply(tmp_path: Path) -> None:
     known |= {"status": "not_applicable", "error": "ray needs ray: pip install ray", "trace": True}
     absent = trial("ray", 2, None, **known)
     cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
-    tables, figures = shown(stored(tmp_path, *cells, trials=[absent]), "bench")
-    table = tables["table"]
+    table = shown(stored(tmp_path, *cells, trials=[absent]), "bench").tables["table"]
     assert "Ray: ray needs ray: pip install ray." in table.notes
     assert {row[3]: row[7] for row in table.rows if row[5] == "fast"}["dynamic"].startswith("100 %")
-    assert set(figures) == {"ceiling_share_study"}
 
 
 def test_augmentations_make_trials_of_as_many_pixels() -> None:

@@ -19,11 +19,9 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.analysis.select import NoTrialsError
-from experiments.report.charts import CEILING, GREY, LOOKS, PUBLISHED, Chart, dot_figure, look
+from experiments.report.charts import CEILING, GREY, LOOKS, PUBLISHED, Chart, look
 from experiments.report.sections.scaling import scaling_figure
 from experiments.store.columns import FAILED
-from tests.helpers.stored_results import shown, stored
-from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import frame, repeated, trial
 
 pytestmark = pytest.mark.once
@@ -123,27 +121,6 @@ def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
 
 def test_ceiling_is_a_level_line_from_the_most_copies_on() -> None:
     assert heights(chart("speedup").axes[0], CEILING) == pytest.approx([10 / 2.4, 10 / 2.4])
-
-
-def test_dots_have_a_panel_a_row_and_three_marks_at_most() -> None:
-    sizes = ["100", "200", "300", "400", "500"]
-    rows = [(panel, row, size) for panel in ("fast", "study") for row in ("P_2", "P_1") for size in sizes]
-    places = pd.DataFrame(rows, columns=["panel", "row", "mark"])
-    values = pd.DataFrame([[80.0, 70.0, 95.0]] * len(rows))
-    first, second = dot_figure("Shares", places, values, "share (%)", 100).axes
-    assert (first.get_title(), second.get_title()) == ("fast", "study")
-    assert [tick.get_text() for tick in first.get_yticklabels()] == ["P_2", "P_1"]
-    bottom, top = first.get_ylim()
-    assert bottom > top, "the first is the uppermost"
-    assert [each.get_label() for each in first.containers] == ["100", "300", "500"]
-    assert np.asarray(line(first, "300").get_xdata()) == pytest.approx([80.0, 80.0])
-
-
-def test_chart_of_the_ceiling_is_in_per_cent_of_the_copies(tmp_path: Path) -> None:
-    results = stored(tmp_path, cell("sequential", 1), copies(2), cell("p1", 2))
-    first = shown(results, "scaling").figures["ceiling_share"].axes[0]
-    assert [tick.get_text() for tick in first.get_yticklabels()] == ["P_1"]
-    assert np.asarray(line(first, "2 workers").get_xdata()) == pytest.approx([100.0], abs=3)
 
 
 @pytest.mark.parametrize("flags", [(True,), (True, False)])

@@ -41,7 +41,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
         "figures/strong_scaling/speedup.svg",
         "tables/adhoc/table.csv",
         "tables/strong_scaling/published.csv",
-        "figures/strong_scaling/published_laws.png",
+        "tables/strong_scaling/published_laws.md",
     } <= written
     output = capsys.readouterr()
     assert str(tmp_path / "figures" / "strong_scaling" / "images_per_s.png") in output.out
@@ -53,8 +53,8 @@ def test_diagnosis_is_printed_after_the_table(tmp_path: Path, capsys: pytest.Cap
     results = stored(tmp_path, cell("sequential", 1), cell("p2", 2, gap_s=0.1))
     assert report(results) == 0
     output = capsys.readouterr().out
-    sentence = "P_2 with 2 workers, no saving: not decided; no ceiling was measured"
-    assert output.index("Strong scaling") < output.index(sentence)
+    assert output.index("Strong scaling\n") < output.index("Strong scaling: what stops it")
+    assert "not decided" in output
     assert "breakdown.png" in files(results, "figures")
 
 
@@ -86,7 +86,7 @@ def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None
     results = stored(tmp_path, trials=failed)
     assert report(results) == 0
     assert "failed" in (tmp_path / "tables/strong_scaling/table.md").read_text(encoding="utf-8")
-    assert files(results, "figures") == {"published_laws.png", "published_laws.svg"}
+    assert not (tmp_path / "figures").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--experiment", "weak_scaling"]])

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.container import ErrorbarContainer
 
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.interference import COLUMNS, PAGES, contended_resources, slowdowns
 from experiments.analysis.select import NoTrialsError
-from experiments.report.sections.interference import NO_CONTENTION, answers
 from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, frames, interference
 from tests.helpers.trial_rows import repeated
@@ -46,9 +43,6 @@ def test_contention_is_for_the_resource_of_the_slowest_neighbour(
     taken = {resource: pytest.approx(1 / 3, abs=0.01)} if resource else {}
     assert contended_resources(table, workers=2, saving=False) == taken
     assert not contended_resources(table, workers=4, saving=False), "was not measured"
-    [answer] = answers(table)
-    assert answer.startswith("2 workers, no saving: ")
-    assert (f"contends for {resource}" if resource else NO_CONTENTION) in answer
 
 
 def test_copies_within_the_noise_are_no_contention() -> None:
@@ -67,27 +61,15 @@ def test_rows_by_transform_of_an_earlier_version_do_not_count() -> None:
 def test_table_has_a_row_per_worker_count(tmp_path: Path) -> None:
     cells = [interference(SLOWER, workers, experiment="interference") for workers in (2, 4)]
     results = stored(tmp_path, *cells)
-    tables, figures = shown(results, "interference")
-    table = tables["table"]
-    assert table.columns == ["saving", "workers", *SLOWER]
+    table = shown(results, "interference").tables["table"]
+    assert table.columns == ["saving", "workers", *SLOWER, "contends for"]
     assert [row[:2] for row in table.rows] == [["no", "2"], ["no", "4"]]
     assert table.rows[0][2].startswith("1.50 (1.")
-    assert table.notes[0].startswith("2 workers, no saving: the workload contends for memory")
-    assert list(figures) == ["interference"]
+    assert table.rows[0][-1] == "memory"
     assert report(results) == 0
     written = pd.read_csv(tmp_path / "tables" / "interference" / "table.csv")
     assert list(written) == COLUMNS
     assert len(written) == 2 * len(SLOWER)
-
-
-def test_panel_shows_the_slowdowns_of_a_worker_count(tmp_path: Path) -> None:
-    results = stored(tmp_path, *(interference(SLOWER, n, experiment="interference") for n in (2, 4)))
-    first, second = shown(results, "interference").figures["interference"].axes
-    assert [axes.get_title() for axes in (first, second)] == ["2 workers, no saving", "4 workers, no saving"]
-    assert [tick.get_text() for tick in first.get_yticklabels()] == [*SLOWER]
-    [points] = first.containers
-    assert isinstance(points, ErrorbarContainer)
-    assert np.asarray(points.lines[0].get_xdata()) == pytest.approx(list(SLOWER.values()), rel=0.01)
 
 
 def test_trial_without_turns_shows_nothing(tmp_path: Path) -> None:

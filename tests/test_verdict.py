@@ -1,5 +1,6 @@
-"""The verdict on synthetic cells of which the right one is known, in words and as a table."""
+"""The verdict on synthetic cells of which the right one is known, and its table."""
 
+import re
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from experiments.analysis.verdict import (
     named_suspects,
     verdicts,
 )
-from experiments.report.sections.where_time_goes import VERDICT_NOTES, sentence
 from tests.helpers import task_rows
 from tests.helpers.stored_results import report, shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, frames, interference
@@ -134,52 +134,6 @@ def test_verdict_follows_the_interval_of_the_loss(loss: Interval, verdict: str, 
     assert to_decide == rounds if rounds else isnan(to_decide)
 
 
-ROW: dict[str, Any] = {"strategy": "p2", "workers": 2, "saving": False, "proved": "", "gains": {}}
-ROW |= {"rounds_to_decide": nan, "ranking": {"load imbalance": 0.33, "waits": 0.03, "start-up": 0.01}}
-SUSPECTS = "Suspects, of all worker-seconds: load imbalance 33 %, waits 3 %."
-QUIET: dict[str, Any] = {"ranking": {"waits": 0.01}}
-GAIN: dict[str, Any] = {"proved": "load imbalance", "gains": {"chunksize_1": Interval(0.3, 0.25, 0.35)}}
-OF_TIME = "of its time is lost relative to what this machine can do"
-
-
-@pytest.mark.parametrize(
-    ("verdict", "loss", "more", "words"),
-    [
-        (LOSS, (0.33, 0.31, 0.35), {}, f"loss; 33 % (31–35) {OF_TIME}. {SUSPECTS}"),
-        (
-            LOSS,
-            (0.3, 0.25, 0.35),
-            GAIN,
-            f"loss; 30 % (25–35) {OF_TIME}. Proved: load imbalance; "
-            f"without it (chunksize_1) it takes 30 % (25–35) less. {SUSPECTS}",
-        ),
-        (
-            NOTHING_TO_GAIN,
-            (0.01, -0.01, 0.03),
-            QUIET,
-            f"nothing to gain; 1 % (-1 to 3) {OF_TIME}. Nothing is suspected.",
-        ),
-        (
-            NOT_DECIDED,
-            (0.05, -0.08, 0.18),
-            {"rounds_to_decide": 10.0},
-            f"not decided; 5 % (-8 to 18) {OF_TIME}; about 10 rounds in all would decide. {SUSPECTS}",
-        ),
-        (
-            NOT_DECIDED,
-            (nan, nan, nan),
-            {},
-            f"not decided; no ceiling was measured in the same rounds (with_ceiling=true). {SUSPECTS}",
-        ),
-    ],
-)
-def test_verdict_is_a_sentence(
-    verdict: str, loss: tuple[float, float, float], more: dict[str, Any], words: str
-) -> None:
-    ends = dict(zip(("loss", "low", "high"), loss, strict=True))
-    assert sentence({**ROW, "verdict": verdict, **ends, **more}) == f"P_2 with 2 workers, no saving: {words}"
-
-
 def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path) -> None:
     diagnosis: dict[str, Any] = {"experiment": "diagnose"}
     cells = [
@@ -199,19 +153,22 @@ def test_written_verdicts_begin_with_the_columns_that_others_read(tmp_path: Path
     assert (row["suspected"], row["proved"]) == ("load imbalance", "load imbalance")
 
 
-def test_table_has_a_row_per_cell_and_notes_with_the_sentences(tmp_path: Path) -> None:
+def test_table_has_shares_of_suspects_and_savings_of_proofs(tmp_path: Path) -> None:
     beside = interference(
         {"copies": 1.5, "spinners": 1.0, "streamers": 1.4}, n_images=3, n_augmentations=4, trace=True
     )
     ceilings = [task_rows.copies(2), task_rows.copies(4)]
-    cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2), cell("p1", 2), *ceilings, beside]
-    table = shown(stored(tmp_path, *cells), "verdict")[0]["verdicts"]
-    assert [[*row[:3], row[4], *row[6:]] for row in table.rows] == [
-        ["no", "P_1", "2", "nothing to gain", "memory", "-"],
-        ["no", "P_2", "2", "nothing to gain", "memory", "-"],
-        ["no", "P_2", "4", "nothing to gain", "-", "-"],  # not measured with interference
+    changed = cell("p2", 2, ablation="chunksize_1")
+    cells = [cell("sequential", 1), cell("p2", 4), cell("p2", 2, **UNEVEN), changed, cell("p1", 2)]
+    table = shown(stored(tmp_path, *cells, *ceilings, beside), "verdict").tables["verdicts"]
+    assert [[*row[1:3], row[4], *row[6:]] for row in table.rows] == [
+        ["P_1", "2", "nothing to gain", "memory 33 %", "-"],
+        ["P_2", "2", "loss", "memory 33 %, load imbalance 33 %", "load imbalance 33 % (33–33)"],
+        ["P_2", "4", "nothing to gain", "-", "-"],  # not measured with interference
     ]
-    words = table.notes[: -len(VERDICT_NOTES)]
-    names = [f"{name} workers" for name in ("P_1 with 2", "P_2 with 2", "P_2 with 4")]
-    assert [note.partition(",")[0] for note in words[:3]] == names
-    assert words[3].startswith("2 workers, no saving: the workload contends for memory")
+
+
+def test_table_says_how_many_rounds_would_decide(tmp_path: Path) -> None:
+    noisy = cell("p2", 2, Cost(user_s=0.105), scales=NOISY)
+    table = shown(stored(tmp_path, SEQUENTIAL, noisy, copies()), "verdict").tables["verdicts"]
+    assert re.fullmatch(r"not decided; about \d+ rounds in all would decide", table.rows[0][4])

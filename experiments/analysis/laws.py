@@ -9,7 +9,7 @@ Residuals are relative, because in seconds the smallest worker counts would outw
 
 from collections.abc import Callable
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,8 @@ from experiments.analysis.statistics import LEVEL, Array, Interval
 MIN_COUNTS = 5  # worker counts of a fit: three more than USL has parameters
 PASSES = 10  # of weighing the residuals by the last prediction; a good fit stands still after two
 SAMPLES = 1000  # of a bootstrap
+MISFIT = "off by"  # the root mean square of the relative residuals
+COLUMNS = ["saving", "strategy", "workers", "law", "quantity", "value", "low", "high"]
 
 
 class Law(NamedTuple):
@@ -44,21 +46,15 @@ class Fit(NamedTuple):
     """A law fitted to speedups at some worker counts."""
 
     law: Law
-    workers: list[int]
     parameters: Array  # a row of the fit, then one per sample of the bootstrap
     rms_residual: float  # relative
 
     def results(self) -> dict[str, Interval]:
-        """Return the parameters, and the peak of USL."""
+        """Return the parameters, the peak of USL, and the MISFIT."""
         values = dict(zip(self.law.parameters, self.parameters.T, strict=True))
         values |= _peak(**values) if self.law is USL else {}
-        return {name: _interval(samples) for name, samples in values.items()}
-
-    def curve(self, workers: npt.ArrayLike) -> Array:
-        """Return the speedup at each of `workers`."""
-        counts = np.asarray(workers, float)
-        speedup: Array = 1 / (1 / counts + self.parameters[0] @ np.array(self.law.terms(counts)))
-        return speedup
+        intervals = {name: _interval(samples) for name, samples in values.items()}
+        return intervals | {MISFIT: Interval(self.rms_residual, np.nan, np.nan)}
 
 
 def _peak(sigma: Array, kappa: Array) -> dict[str, Array]:
@@ -96,32 +92,26 @@ def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Ar
     errors = errors + multivariate_t.rvs(None, misfit, left, SAMPLES, random)
     samples = [nnls(columns / predicted[:, None], target)[0] for target in 1 - first / predicted + errors]
     parameters = np.minimum([best, *samples], law.max_parameter)
-    return Fit(law, [*map(int, counts)], parameters, float(np.sqrt(squares.mean())))
+    return Fit(law, parameters, float(np.sqrt(squares.mean())))
 
 
-class FittedLaws(NamedTuple):
-    """The laws of a strategy with one saving flag, and the points that they are fitted to."""
+def fit_laws(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> pd.DataFrame:
+    """Return COLUMNS of the laws fitted to the points of `strong` with their `models`.
 
-    saving: bool
-    strategy: str
-    points: pd.DataFrame
-    fits: list[Fit]
-
-
-def fit_laws(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> list[FittedLaws]:
-    """Fit the laws to the points of `strong` with their `models`, for each strategy but instruments.
-
-    A law assumes a CPU per worker, so only counts up to `cpus` are fitted, if there are MIN_COUNTS of them.
+    Each strategy but instruments has its own. A law assumes a CPU per worker, so only counts up to `cpus` are
+    fitted, if there are MIN_COUNTS of them.
     """
     is_other = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
     curves = points[points["workers"].between(2, cpus) & ~is_other].dropna(subset="speedup")
-    result = []
+    rows: list[list[Any]] = []
     for saving, strategy in product((True, False), strategies(curves)):
         known = curves[(curves["saving"] == saving) & (curves["strategy"] == strategy)]
         if len(known) >= MIN_COUNTS:
             known = known.sort_values("workers")
             pairs = [*zip(keys(known, STRONG, **BASELINE), keys(known, STRONG), strict=True)]
             errors = models[saving].covariance(pairs), models[saving].dof
-            fits = [fit(law, known["workers"], known["speedup"], *errors) for law in (AMDAHL, USL)]
-            result.append(FittedLaws(saving, strategy, known, fits))
-    return result
+            counts = ", ".join(known["workers"].astype(str))
+            for law in (AMDAHL, USL):
+                results = fit(law, known["workers"], known["speedup"], *errors).results()
+                rows += [[saving, strategy, counts, law.name, each, *results[each]] for each in results]
+    return pd.DataFrame(rows, columns=COLUMNS)

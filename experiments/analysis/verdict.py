@@ -30,7 +30,7 @@ MIN_SUSPECT_SHARE = 0.05  # of P T; a smaller share makes no suspect
 MIN_SHARE_OF_FIRST = 0.5  # of the first suspect's share; a smaller one is not named beside it
 AGREEING_FACTORS = (0.5, 1.5)  # times what the breakdown said
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
-DETAILS = ["rounds_to_decide", "ranking", "gains", "images_per_s"]
+DETAILS = ["rounds_to_decide", "ranking", "savings", "images_per_s"]
 
 Mean = Mapping[str, float]  # the mean breakdown of a cell (see `breakdown`); empty if it has none
 
@@ -40,8 +40,8 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 
     `trials` may stand in one table (see `select.comparable`). `suspected` and `proved` are names of causes
     joined by commas, the largest first. `rounds_to_decide` is NaN if the loss is decided, or nothing tells.
-    `ranking` maps causes to the share of P T that they take at most, `gains` ablations to the share of T that
-    they save.
+    `ranking` maps causes to the share of P T that they take at most, `savings` proved ones to the share of T
+    that their ablation saves.
     """
     means, slowdowns = mean_breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[list[Any]] = []
@@ -65,18 +65,19 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 def _judge(
     model: BlockModel, cell: CellKey, means: Mapping[CellKey, Mean], contended: dict[str, float]
 ) -> list[Any]:
-    """Return the columns from verdict to gains."""
+    """Return the columns from verdict to savings."""
     before = means.get(cell, {})
     ranking = _ranking(before, contended)
     without = {name: _without(cell, name) for name in BY_ABLATION}
-    gains, proofs = time_saved(model, cell, without), {}
-    for name, gain in gains.items():
-        if _is_proof(BY_ABLATION[name], gain, ranking, before, means.get(without[name], {})):
-            proofs[BY_ABLATION[name].name] = gain
+    proofs = {
+        BY_ABLATION[name].name: gain
+        for name, gain in time_saved(model, cell, without).items()
+        if _is_proof(BY_ABLATION[name], gain, ranking, before, means.get(without[name], {}))
+    }
     losses = [_loss(model, cell, CellKey(Copies.name, cell.workers, cell.saving)), *proofs.values()]
     loss = max(losses, key=lambda loss: -1 if isnan(loss.value) else loss.value)
     verdict, rounds = decide(loss, model.rounds[cell])
-    return [verdict, *loss, ", ".join(named_suspects(ranking)), ", ".join(proofs), rounds, ranking, gains]
+    return [verdict, *loss, ", ".join(named_suspects(ranking)), ", ".join(proofs), rounds, ranking, proofs]
 
 
 def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:

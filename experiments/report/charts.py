@@ -47,10 +47,9 @@ STYLE: Any = {
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
-MARK_COLORS = ("#0072B2", "#D55E00", "#009E73")
 IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-LAST_IN_LEGEND = ["Amdahl", "USL", IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
+LAST_IN_LEGEND = [IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -90,14 +89,14 @@ def scale_factor(measure: str) -> int:
     return 100 if measure.endswith(("efficiency", "share")) else 1
 
 
-def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None:
+def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
     """Draw means with their 95 % intervals against workers, in the look of each strategy.
 
     A point without interval is hollow; a cross at the foot marks a failed cell.
     """
     for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
         own = points[points["strategy"] == name].sort_values("workers")
-        line: Any = {"linewidth": 1.6, "markersize": 5, **look(name), **style}
+        line: Any = {"linewidth": 1.6, "markersize": 5, **look(name)}
         intervals = scale_factor(measure) * own[interval_columns(measure)].astype(float)
         middle, low, high = intervals.to_numpy().T
         lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
@@ -113,50 +112,14 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str, **style: Any) -> None
             axes.plot([], [], "x", color=GREY, label=FAILED)
 
 
-@styled
-def dot_figure(
-    title: str, places: pd.DataFrame, intervals: pd.DataFrame, axis: str, reference: float
-) -> Figure:
-    """Draw intervals (value, low, high) at their `places`: a panel, a row and a mark each, in this order.
-
-    Of more than three marks, such as image sizes, the first, the middle and the last one are drawn. A line
-    marks the `reference`.
-    """
-    panel_names, names, every = (list(places[name].unique()) for name in ("panel", "row", "mark"))
-    marks = list(dict.fromkeys([every[0], every[len(every) // 2], every[-1]]))
-    columns = min(2, len(panel_names))
-    rows = -(-len(panel_names) // columns)
-    size = max(MIN_WIDTH_INCHES, 1.4 + 3.0 * columns), 1.2 + rows * (0.6 + 0.3 * len(names))
-    figure, grid = panels(title, size, rows, columns, sharex=True, sharey=True)
-    for axes, panel in zip(grid, panel_names, strict=False):
-        for rank, mark in enumerate(marks):
-            shown = (places["panel"] == panel) & (places["mark"] == mark)
-            at = places.loc[shown, "row"].map(names.index) + 0.22 * (rank - (len(marks) - 1) / 2)
-            middle, low, high = intervals[shown].to_numpy(float).T
-            lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-            style: Any = {"fmt": "osD"[rank], "color": MARK_COLORS[rank], "markersize": 5, "capsize": 2}
-            axes.errorbar(middle, at, xerr=lengths, label=mark, **style)
-        axes.axvline(reference, color="black", linewidth=0.8)
-        axes.set(ylim=(len(names) - 0.4, -0.6), xlabel=axis)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_title(panel, fontsize=10)
-        axes.label_outer()
-    for axes in grid[len(panel_names) :]:
-        axes.set_visible(False)
-    if any(marks):
-        legend(figure)
-    return figure
-
-
 def ideal_line(axes: Axes, workers: ArrayLike, ideal: ArrayLike) -> None:
     """Draw the line of perfect scaling."""
     axes.plot(workers, ideal, color=GREY, linewidth=1, label=IDEAL, zorder=1)
 
 
-def worker_axis(axes: Axes, counts: set[int], cpus: int | None) -> None:
-    """Label the x axis with worker counts on a binary scale, and mark the CPUs if they are known."""
-    if cpus is not None:
-        axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label=CPUS)
+def worker_axis(axes: Axes, counts: set[int], cpus: int) -> None:
+    """Label the x axis with worker counts on a binary scale, and mark the CPUs."""
+    axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label=CPUS)
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
     axes.xaxis.set_minor_locator(NullLocator())

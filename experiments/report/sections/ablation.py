@@ -5,18 +5,15 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from experiments.analysis.ablation import AA_ROUNDS, GAIN, POINT, aa_comparisons, gains
+from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
 from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
-from experiments.report.charts import Chart, dot_figure
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import plain_table, text_table
-from experiments.report.texts import DASH, label, percent, percent_interval, with_or_without, written
+from experiments.report.texts import DASH, label, percent, percent_interval, written
 from experiments.store.columns import OK
 
-TITLE = "Time that each policy saves"
-AXIS = f"time saved, {percent(LEVEL)} interval\n(% of the time with no policy changed)"
 NOTES = (
     "Time saved: share of the time with no policy changed. The intervals hold for all ablations of a point "
     f"together with {percent(LEVEL)} (Holm). `aa` changes nothing.",
@@ -33,7 +30,7 @@ AA_NOTE = (
 @section(
     "ablation",
     "diagnose",
-    chapter=TITLE,
+    chapter="Time that each policy saves",
     words="One policy is changed at a time, in the same rounds as the cell with no policy changed.",
     order=70,
 )
@@ -49,10 +46,6 @@ def ablation(results: Results) -> Outputs:
     }
     notes = [*_failures(trials), *NOTES, *notes]
     yield stem, text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
-    point = saved["strategy"].map(label) + ", " + saved["workers"].astype(str) + " workers, "
-    places = pd.DataFrame({"panel": point + saved["saving"].map(with_or_without), "row": saved["ablation"]})
-    percents = 100 * saved[GAIN]
-    yield "time_saved", Chart(dot_figure(TITLE, places.assign(mark=""), percents, AXIS, 0), saved)
 
 
 @section("aa")

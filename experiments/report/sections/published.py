@@ -9,7 +9,7 @@ from experiments.analysis import published, scorecard
 from experiments.analysis.laws import fit_laws
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.scaling import laws_of, scaling_table
+from experiments.report.sections.scaling import laws_table, scaling_table
 from experiments.report.tables import plain_table
 from experiments.report.texts import percent_interval, with_interval
 
@@ -95,7 +95,8 @@ def study(results: Results) -> Outputs:
     title = f"Published {results.title.lower()}"
     yield "published", scaling_table(points, f"{title} ({SOURCE})", [RECOMPUTED])
     if "speedup" in points:
-        yield from laws_of(fit_laws(points, published.models(results.experiment)), title, "published_laws")
+        fitted = fit_laws(points, published.models(results.experiment))
+        yield "published_laws", laws_table(fitted, f"{title}, laws")
 
 
 @section(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,26 +11,24 @@ from matplotlib.figure import Figure
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.laws import AMDAHL, MIN_COUNTS, FittedLaws, fit_laws
+from experiments.analysis.laws import MIN_COUNTS, MISFIT, fit_laws
 from experiments.analysis.scaling import models, strategies
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report import charts, tables, texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.bench import ceiling_chart
 from experiments.store.columns import OK
 
 CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
 CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do at the same time / this time."
-LAW_COLUMNS = ["saving", "strategy", "law", "quantity", "value", "low", "high"]
 LAW_NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
     "A peak at ∞ workers is a limit.",
     "In parentheses: 95 % intervals of a bootstrap, valid if the law is. It draws the errors of the block "
     "model and, if the law misses the points by more, the residuals.",
     f"Off by: root mean square of the relative residuals. A fit needs {MIN_COUNTS} worker counts from 2 to "
-    "the usable CPUs.",
+    "the usable CPUs; they stand in the column of workers.",
 ]
 
 
@@ -58,10 +55,6 @@ def scaling(results: Results) -> Outputs:
         for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
             title = f"{results.title}: {tables.MEASURES[measure].axis}"
             yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
-    if points["ceiling_share"].notna().any():
-        flags, counts = points["saving"].map(texts.with_or_without), points["workers"].astype(str)
-        title = f"{results.title}: share of the machine's ceiling"
-        yield "ceiling_share", ceiling_chart(title, points, flags, counts + " workers")
     yield "table", scaling_table(points, results.title, notes)
 
 
@@ -136,58 +129,21 @@ def laws(results: Results) -> Outputs:
     """Yield the fitted laws. Raises NoTrialsError if the usable CPUs hold too few worker counts."""
     points, trials, _ = points_of(results)
     cpus = int(trials["usable_cpus"].iloc[0])
-    fitted = fit_laws(points, models(trials, published.POINTS[results.experiment][1]), cpus)
-    if not fitted:
+    fitted = fit_laws(points, models(trials), cpus)
+    if fitted.empty:
         raise NoTrialsError(f"a law needs {MIN_COUNTS} worker counts from 2 to the {cpus} usable CPUs")
-    yield from laws_of(fitted, results.title)
+    yield "laws", laws_table(fitted, f"{results.title}, laws")
 
 
-def laws_of(fitted: Sequence[FittedLaws], title: str, stem: str = "laws") -> Outputs:
-    """Yield the fitted laws as a table and as a chart."""
-    table = laws_table(fitted, f"{title}, laws")
-    yield stem, table
-    yield stem, charts.Chart(laws_figure(fitted, f"{title}: laws"), table.data)
+def laws_table(fitted: pd.DataFrame, title: str) -> tables.Table:
+    """Return a row per strategy with the quantities of each law; `data` has a row per quantity."""
+    heads = fitted["law"] + "\n" + fitted["quantity"]
+    each = fitted.assign(head=heads, text=[_law_text(row) for row in fitted.to_dict("records")])
+    shown = each.set_index([*fitted.columns[:3], "head"])["text"].unstack(sort=False).reset_index()
+    return tables.plain_table(title, fitted, LAW_NOTES, shown)
 
 
-def laws_table(fitted: Sequence[FittedLaws], title: str) -> tables.Table:
-    """Return the parameters of each law per strategy; `data` has a row per parameter."""
-    rows, shown = [], pd.DataFrame([case[:2] for case in fitted], columns=LAW_COLUMNS[:2])
-    for place, case in enumerate(fitted):
-        for fit in case.fits:
-            for quantity, interval in fit.results().items():
-                rows.append([*case[:2], fit.law.name, quantity, *interval])
-                text = texts.with_interval(*interval, ".3g").replace("inf", "∞")
-                shown.loc[place, f"{fit.law.name}\n{quantity}"] = text
-    return tables.plain_table(
-        title, pd.DataFrame(rows, columns=LAW_COLUMNS), [*LAW_NOTES, *map(_note, fitted)], shown
-    )
-
-
-def _note(case: FittedLaws) -> str:
-    """Return the fitted worker counts and the misfit of each law."""
-    counts = ", ".join(map(str, case.fits[0].workers))
-    misfits = ", ".join(f"{fit.law.name} is off by {texts.percent(fit.rms_residual)}" for fit in case.fits)
-    curve = f"{texts.label(case.strategy)}, {texts.with_or_without(case.saving)}"
-    return f"{curve}: fitted to {counts} workers; {misfits}."
-
-
-@charts.styled
-def laws_figure(fitted: Sequence[FittedLaws], title: str) -> Figure:
-    """Draw the measured speedups and the curves of their laws, up to the largest worker count."""
-    points = pd.concat([case.points for case in fitted])
-    figure, panels = charts.saving_panels(points, title)
-    for axes, block in panels:
-        charts.curves(axes, block, "speedup", linestyle="none")
-        for case in fitted:
-            if case.saving == block["saving"].iloc[0]:
-                at = np.geomspace(1, case.points["workers"].max())
-                for fit in case.fits:
-                    line: Any = {"linestyle": "--" if fit.law is AMDAHL else "-", "linewidth": 1.5}
-                    axes.plot(at, fit.curve(at), color=charts.look(case.strategy)["color"], **line)
-                    axes.plot([], [], color=charts.GREY, label=fit.law.name, **line)
-        ends = [1, block["workers"].max()]
-        charts.ideal_line(axes, ends, ends)
-        charts.worker_axis(axes, {1, *points["workers"]}, None)
-    charts.measure_axis(figure, "speedup")
-    charts.legend(figure)
-    return figure
+def _law_text(row: Any) -> str:
+    if row["quantity"] == MISFIT:
+        return texts.percent(row["value"])
+    return texts.with_interval(row["value"], row["low"], row["high"], ".3g").replace("inf", "∞")

@@ -6,18 +6,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis.breakdown import PARTS, breakdowns
-from experiments.analysis.causes import BY_ABLATION
-from experiments.analysis.interference import slowdowns
 from experiments.analysis.select import STRONG, NoTrialsError
-from experiments.analysis.verdict import MIN_SUSPECT_SHARE, NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
+from experiments.analysis.verdict import NEGLIGIBLE_LOSS, verdicts
 from experiments.report import texts
 from experiments.report.charts import Chart, legend, panels, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.interference import answers
 from experiments.report.tables import Columns, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
-from experiments.wording import pluralise
 
 BARS = {  # in the chart: the parts of each, and its colour
     "reference work": (["reference_s"], "#B8B8B8"),
@@ -34,10 +30,11 @@ BREAKDOWN_NOTE = (
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
-    "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs.",
-    "Suspected: the largest parts of the time breakdown (shares of workers x time); this is no proof.",
+    "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs. Unknown if the "
+    "same rounds have no ceiling; with_ceiling=true measures it.",
+    "Suspected: the largest parts of the time breakdown, as shares of workers x time; this is no proof.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
-    "breakdown, with an interval above 0 (Holm).",
+    "breakdown, shown as a share of the time, with an interval above 0 (Holm).",
 )
 
 
@@ -100,40 +97,27 @@ def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.one_workload
     judged = verdicts(trials, results.parts)
-    sentences = [sentence(row) for row in judged[judged["verdict"] != OVERSUBSCRIBED].to_dict("records")]
-    sentences += answers(slowdowns(trials, results.parts))
-    rows = by_place(judged.drop(columns=["ranking", "gains"]))
     columns: Columns = {
         "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
-        "verdict": lambda row: str(row["verdict"]),
+        "verdict": _verdict,
         "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
-        "suspected": lambda row: row["suspected"] or texts.DASH,
-        "proved": lambda row: row["proved"] or texts.DASH,
+        "suspected": _suspected,
+        "proved": _proved,
     }
-    notes = [*sentences, *VERDICT_NOTES, *notes]
-    yield "verdicts", text_table(f"{results.title}: what stops it", rows, STRONG, columns, notes)
+    title, notes = f"{results.title}: what stops it", [*VERDICT_NOTES, *notes]
+    yield "verdicts", text_table(title, by_place(judged), STRONG, columns, notes)
 
 
-def sentence(row: Any) -> str:
-    """Return a verdict in words."""
-    strategy, workers = texts.label(row["strategy"]), pluralise(row["workers"], "worker")
-    cell = f"{strategy} with {workers}, {texts.with_or_without(row['saving'])}: {row['verdict']}"
-    lost = texts.percent_interval(row["loss"], row["low"], row["high"])
-    words = f"{cell}; {lost} of its time is lost relative to what this machine can do"
-    if pd.isna(row["loss"]):
-        words = f"{cell}; no ceiling was measured in the same rounds (with_ceiling=true)"
-    elif row["rounds_to_decide"] > 0:
-        words += f"; about {row['rounds_to_decide']:.0f} rounds in all would decide"
-    proofs = (_proof(cause, row) for cause in filter(None, row["proved"].split(", ")))
-    return f"{'. '.join([words, *proofs, _suspicion(row)])}."
+def _verdict(row: Any) -> str:
+    verdict, rounds = str(row["verdict"]), row["rounds_to_decide"]
+    return f"{verdict}; about {rounds:.0f} rounds in all would decide" if rounds > 0 else verdict
 
 
-def _proof(cause: str, row: Any) -> str:
-    name = next(name for name in row["gains"] if BY_ABLATION[name].name == cause)
-    return f"Proved: {cause}; without it ({name}) it takes {texts.percent_interval(*row['gains'][name])} less"
+def _suspected(row: Any) -> str:
+    names = filter(None, row["suspected"].split(", "))
+    return ", ".join(f"{name} {texts.percent(row['ranking'][name])}" for name in names) or texts.DASH
 
 
-def _suspicion(row: Any) -> str:
-    least = MIN_SUSPECT_SHARE / 2
-    shares = [f"{name} {texts.percent(share)}" for name, share in row["ranking"].items() if share >= least]
-    return f"Suspects, of all worker-seconds: {', '.join(shares)}" if shares else "Nothing is suspected"
+def _proved(row: Any) -> str:
+    savings = row["savings"].items()
+    return ", ".join(f"{name} {texts.percent_interval(*saving)}" for name, saving in savings) or texts.DASH
