@@ -16,6 +16,7 @@ from PIL import Image
 
 from augment.image_file import has_end
 from augment.strategies import STRATEGIES
+from experiments import ROOT
 from tests.conftest import RunPy
 from tests.helpers.commands import command, started, wait_until
 from tests.helpers.small_jobs import INSTALLED
@@ -246,3 +247,46 @@ def test_stall_names_the_option_the_task_and_the_file(photos: Path, run_py: RunP
     assert ended.status == 1
     assert "no task was finished for stall_timeout_s=1: worker " in ended.stderr
     assert "at task (0, 0) of c.jpg" in ended.stderr
+
+
+PLANTED = """
+import os, signal, time
+import augment.image_file
+decode = augment.image_file._decode
+def planted(content):
+    if content.endswith(b"crash"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if content.endswith(b"hang"):
+        time.sleep(3600)
+    return decode(content)
+augment.image_file._decode = planted
+"""
+
+
+@pytest.mark.fresh
+@pytest.mark.parametrize(("name", "workers"), [("sequential", 1), ("p1", 2), ("dynamic", 2)])
+@pytest.mark.parametrize("fault", ["crash", "hang"])
+def test_decoder_that_crashes_or_hangs_ends_the_trial_or_is_skipped(
+    fault: str, name: str, workers: int, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "sitecustomize.py").write_text(PLANTED)
+    (photos / "c.jpg").write_bytes((photos / "c.jpg").read_bytes() + fault.encode())
+    words = (*WORDS, f"strategy={name}", f"workers={workers}", "stall_timeout_s=2")
+
+    def run(*more: str) -> tuple[int, str]:
+        environment = {"PYTHONPATH": f"{tmp_path / 'path'}:{ROOT}"}
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        job = started(*words, *more, cwd=tmp_path, env=environment, **both)
+        printed = job.communicate()[0].decode()
+        return job.returncode, printed
+
+    status, printed = run()
+    assert status == 1
+    assert "decoding c.jpg" in printed
+    status, printed = run("on_bad_image=skip")
+    assert status == 0, printed
+    assert "15 images of 18" in printed
+    assert "1 bad image: kept/bad_images.csv" in printed
+    assert "c.jpg,the decoder crashed or hung" in (tmp_path / "kept" / "bad_images.csv").read_text()
+    assert "all outputs are there" in run("on_bad_image=skip")[1]

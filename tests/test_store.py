@@ -71,7 +71,7 @@ def test_damaged_file_is_named_and_left_out(tmp_path: Path, capsys: pytest.Captu
     assert len(store.read(tmp_path / "trials", "trials")) == 1
     told = capsys.readouterr().err
     assert f"warning: {bad} is left out" in told
-    assert "foreign.parquet is left out: not of this suite, it has no column trial_id" in told
+    assert "foreign.parquet is left out: not of this version of the suite, it has no column trial_id" in told
     assert bad.read_bytes() == b"PAR1 not any more"
 
 

@@ -46,7 +46,7 @@ class Trial:
 
     trial_id: str = column("id of this trial, which its tasks carry")
     experiment: str = column("named sweep of this trial; `adhoc` for a plain command")
-    command: str | None = column("command that measures this cell again; null before version 2.0")
+    command: str | None = column("command that measures this cell again")
     sweep: str = column("id of the sweep that measured it, one for each command run")
     round: int = column("0, 1, … in the sweep; each round measures every cell once, the baseline twice")
     cell: str = column("hash of all columns marked * below, the same for all trials of a cell")
@@ -156,7 +156,7 @@ class Task:
     save_start_s: float | None = column("begin of saving by a separate saver (P_Q), counted like start_s")
     encode_s: float = column("RGB array to bytes of a file")
     write_s: float = column("bytes to a complete file under its name")
-    file_wait_s: float | None = column("part of read_s and write_s without a CPU; null before version 1.1")
+    file_wait_s: float | None = column("part of read_s and write_s without a CPU")
     end_s: float = column("end of the task, counted like start_s")
     cpu_user_s: float = column("user CPU seconds, saver included; short tasks share what several took")
     cpu_system_s: float = column("system CPU seconds, likewise")

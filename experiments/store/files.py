@@ -101,13 +101,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def read(folder: Path, table: str) -> pd.DataFrame:
     """Return all rows of one of TABLES below a folder; name damaged and foreign files on stderr."""
-    tables = [schema(table).empty_table()]
+    tables, left_out = [schema(table).empty_table()], dict[str, list[Path]]()
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
             tables.append(_in_schema(_content(path), table))
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            print(f"warning: {path} is left out: {reason}; remove or restore it", file=sys.stderr)
+            left_out.setdefault(str(error).partition("\n")[0], []).append(path)
+    for reason, paths in left_out.items():
+        files = f"{paths[0]} is" if len(paths) == 1 else f"{len(paths)} files such as {paths[0]} are"
+        print(f"warning: {files} left out: {reason}; remove or restore them", file=sys.stderr)
     frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
 
@@ -121,7 +123,7 @@ def _content(path: Path, columns: list[str] | None = None) -> pa.Table:
 def _in_schema(content: pa.Table, table: str, names: list[str] | None = None) -> pa.Table:
     """Return a file's content in the schema of one of TABLES, all its columns or those named.
 
-    Missing nullable columns are null. Raises ValueError if another column is missing.
+    Raises ValueError if a column is missing; in detail tables a nullable one may be, and is null.
     """
     wanted = schema(table)
     if names:
@@ -129,8 +131,8 @@ def _in_schema(content: pa.Table, table: str, names: list[str] | None = None) ->
     if content.schema == wanted:
         return content
     lacking = [field for field in wanted if field.name not in content.column_names]
-    if foreign := [field.name for field in lacking if not field.nullable]:
-        raise ValueError(f"not of this suite, it has no column {', '.join(foreign[:3])}")
+    if needed := [field.name for field in lacking if not (field.nullable and table in DETAIL_TABLES)]:
+        raise ValueError(f"not of this version of the suite, it has no column {', '.join(needed[:3])}")
     for field in lacking:
         content = content.append_column(field, pa.nulls(len(content), field.type))
     return content.select(wanted.names).cast(wanted)

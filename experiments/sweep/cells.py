@@ -177,8 +177,8 @@ class SweepCell:
                     return None
                 row, measurement = self._run(sweep, number, ok_rows(rows))
                 store.write(results, self.cell.label, row, measurement.details)
-            self.rows.append(row)
             if not measurement.decoding or self.cell.config.on_bad_image is OnBadImage.fail:
+                self.rows.append(row)
                 return row
             self._skip(measurement.decoding, row["error"])
 
@@ -186,7 +186,7 @@ class SweepCell:
         """Let the next trials skip images that a decoder did not survive."""
         assert self._inputs
         print(f"warning: {self.cell.label}: {error}; going on without it", file=sys.stderr)
-        noted = dict.fromkeys(image_indices, f"{DECODER}: {error}")
+        noted = dict.fromkeys(image_indices, DECODER)
         self._inputs.bad_images.update(noted)
         if self.outputs:
             self.outputs.note(noted)

@@ -106,7 +106,7 @@ class OutputFolder:
         known = {
             indices[name]: reason
             for name, reason in self.bad_images.items()
-            if name in indices and reason.startswith(DECODER)
+            if name in indices and reason == DECODER
         }
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
