@@ -121,5 +121,6 @@ class AdviseSweeper(CheckedSweeper):
             with redirect_stdout(StringIO()):  # of the batches' summaries; the answer is printed at the end
                 returns.append(self.launcher.launch(batch, initial_job_idx=sum(map(len, returns))))
 
-        advise(combinations, compose(self, combinations)[1], launch)
+        inventory = self.launcher.inventory if isinstance(self.launcher, RoundsLauncher) else None
+        advise(combinations, compose(self, combinations)[1], launch, inventory)
         return returns

@@ -11,7 +11,7 @@ import pytest
 from experiments.advise.search import Question
 from experiments.analysis.candidates import Candidate, compare
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
-from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops
+from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops, whole_s
 from experiments.wording import duration
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
@@ -74,7 +74,7 @@ def test_candidate_with_the_smallest_bound_is_recommended_with_its_command() -> 
 def test_screen_says_what_to_run_what_it_reaches_and_why() -> None:
     texts = screen(advice())
     assert [*texts] == [
-        *("Run", "Reaches", "A million", "Runner-up", "Pays here"),
+        *("Run", "Reaches", "The whole", "A million", "A task spends", "Runner-up", "Pays here"),
         *("What stops it", "What spoils it", "Rests on"),
     ]
     assert texts["Run"] == "python run.py strategy=dynamic"
@@ -92,6 +92,34 @@ def test_fewer_workers_and_then_the_order_of_strategies_decide_between_equally_g
     assert comparison.best == ONE
     several = {each: bound for each, bound in turned.items() if each != ONE}
     assert replace(comparison, bounds=several).best == SECOND
+
+
+def test_whole_command_takes_what_its_tasks_take_and_what_is_around_them() -> None:
+    trials, parts = frames(*USUAL)
+    trials["untimed_s"] = 0.5
+    found = recommend(trials, parts, asked(startup_s=1.5))
+    value, low, high = whole_s(found, 120)
+    tasks_s = 120 / found.images_per_s.value
+    assert value == pytest.approx(tasks_s + 1.5 + 0.5 + 30 * 30e-6 + 120 * 25e-6)
+    assert low < value < high
+    assert whole_s(found, 240)[0] == pytest.approx(value + tasks_s)
+
+
+@pytest.mark.parametrize(
+    ("wish", "best"),
+    [
+        ({"images_per_s": 5}, ONE),
+        ({"images_per_s": 10_000}, BEST),  # which nothing reaches
+        ({"memory_gb": 0.05}, BEST),
+        ({"memory_gb": 0.2}, BEST),
+    ],
+)
+def test_fewest_workers_reach_a_wanted_rate(wish: dict[str, float], best: Candidate) -> None:
+    trials, parts = frames(*USUAL)
+    found = recommend(trials, parts, asked(**wish))
+    assert found.candidate == best
+    is_held = {**wish}.get("images_per_s", 0) < 100 and wish.get("memory_gb", 1) > 0.1
+    assert ("Wanted" not in screen(found)) == is_held
 
 
 def test_starting_counts_once_in_the_seconds_of_the_whole() -> None:

@@ -1,13 +1,17 @@
 """`experiment=advise` on this machine: the candidates of a search, the jobs that measure them, its answer."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from math import ceil
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+import psutil
 
 from augment.filesystem import is_local, location
 from augment.options import OptionError
@@ -27,10 +31,15 @@ Words = Sequence[str]  # of a command line
 OUTPUTS = ("augmented", "augmented_again")  # folders that the command may write to
 
 
-def advise(jobs: Sequence[Words], cells: Sequence[Cell], launch: Callable[[Sequence[Words]], None]) -> None:
+def advise(
+    jobs: Sequence[Words],
+    cells: Sequence[Cell],
+    launch: Callable[[Sequence[Words]], None],
+    inventory: Inventory | None = None,
+) -> None:
     """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError."""
     begin_s = time.monotonic()
-    work = Work(jobs, cells)
+    work = Work(jobs, cells, inventory or Inventory())
     work.write_candidates()
 
     def measure(orders: Sequence[Order]) -> Rows:
@@ -39,7 +48,8 @@ def advise(jobs: Sequence[Words], cells: Sequence[Cell], launch: Callable[[Seque
         return results.trials, results.parts, results.candidates
 
     try:
-        Search(work.question, measure, lambda: time.monotonic() - begin_s).run()
+        with work.scratch_in_output():
+            Search(work.question, measure, lambda: time.monotonic() - begin_s).run()
         write_report(work.results, names_files=False)
     except NoTrialsError as error:
         raise OptionError(str(error)) from error
@@ -48,7 +58,7 @@ def advise(jobs: Sequence[Words], cells: Sequence[Cell], launch: Callable[[Seque
 class Work:
     """The question of a search, and the jobs that its orders become."""
 
-    def __init__(self, jobs: Sequence[Words], cells: Sequence[Cell]) -> None:
+    def __init__(self, jobs: Sequence[Words], cells: Sequence[Cell], inventory: Inventory) -> None:
         """Raise OptionError if no candidate can work, or if jobs differ in what is not searched."""
         _check_one_work(jobs)
         self._jobs = dict(zip(map(_candidate, cells), jobs, strict=True))
@@ -62,12 +72,13 @@ class Work:
             key=lambda each: (runtimes.index(each.runtime_name), abs(each.workers - cpus)),
         )
         config = self._first.config
-        inputs = Inventory().inputs(config)
+        inputs = inventory.inputs(config)
         self._folders, n_images = inputs.folders, len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
-        tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
-        options = ceil(tasks / n_images), cpus, config.advise.budget_s
+        self._tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
+        options = ceil(self._tasks / n_images), cpus, config.advise.budget_s
         self.question = Question(candidates, n_images, pixels, *options)
+        self._startup_s = time.time() - psutil.Process().create_time()
 
     @property
     def results(self) -> Results:
@@ -83,9 +94,18 @@ class Work:
         options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
         output = location(self._output)
         if is_local(output) and self._first.config.scratch_dir is None:
-            options["scratch_dir"] = str(output.resolve().parent)
+            options["scratch_dir"] = str(output)  # nothing is written beside it
         counts = {"sample": order.images, "n_augmentations": order.augmentations, "repetitions": order.rounds}
         return replaced(words, **counts, outputs_total=None, output_dir=None, rerun=True, **options)
+
+    @contextmanager
+    def scratch_in_output(self) -> Iterator[None]:
+        """Remove the output folder afterwards if only the trials have needed it."""
+        output = location(self._output)
+        is_new = is_local(output) and not output.exists()
+        yield
+        if is_new and output.exists():
+            output.rmdir()
 
     @cached_property
     def _output(self) -> str:
@@ -97,14 +117,14 @@ class Work:
         """Write what is to be chosen from, with the command of each candidate, or why it cannot work."""
         n_images, config = self.question.n_images, self._first.config
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
-        known |= {"experiment": self._first.experiment, "budget_s": config.advise.budget_s}
-        tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
-        known |= {"files": n_images, "tasks": tasks}
-        output = {"output_dir": self._output} if config.saving else {}
+        known |= {"experiment": self._first.experiment, "startup_s": self._startup_s}
+        known |= asdict(config.advise) | {"files": n_images, "tasks": self._tasks}
+        output = {"output_dir": self._output} if config.saving else {"repetitions": 1, "rerun": True}
+        given_for_search = ("experiment=", "advise.", "repetitions=", "rerun=")
         rows = []
         for each, cell in self._cells.items():
-            words = [word for word in cell.words if not word.startswith(("experiment=", "advise."))]
-            words = replaced(words, repetitions=1, rerun=True, **output)
+            words = [word for word in cell.words if not word.startswith(given_for_search)]
+            words = replaced(words, **output)
             rows.append(
                 known | each._asdict() | {"command": command(words), "left_out": self._refused.get(each)}
             )

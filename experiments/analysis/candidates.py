@@ -6,7 +6,8 @@ of them are busy, so that their start and their end count once, however small th
     whole_s = wall_s + (tasks of the whole / tasks - 1) x busy_s / share of the work done in busy_s
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.analysis.select import LeftOut, ok_trials, place, require, select
-from experiments.analysis.statistics import LEVEL, BlockModel, best_set, model_seconds
+from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_set, model_seconds
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
@@ -39,6 +40,8 @@ class Comparison:
     tasks: float  # of the sample
     model: BlockModel
     bounds: Mapping[Candidate, float]  # at most so much slower than the best (95 %; 0.1 is 10 %)
+    suitable: Set[Candidate]  # those that surely are as fast as is wanted, within the memory
+    is_fewest: bool  # whether a rate is wanted, which the fewest workers are to reach
     left_out: Sequence[LeftOut]
 
     def of(self, candidate: Candidate) -> pd.DataFrame:
@@ -47,12 +50,14 @@ class Comparison:
 
     @property
     def best(self) -> Candidate:
-        """The candidate with the smallest upper bound on its slowdown: the recommended one.
+        """The suitable candidate with the smallest upper bound on its slowdown: the recommended one.
 
-        Within TIE of it, the fewest workers decide, then the order of STRATEGIES.
+        Within TIE of it, or if a rate is wanted, the fewest workers decide, then the order of STRATEGIES.
+        Without a suitable one, all count.
         """
-        least = min(self.bounds.values())
-        return min((each for each, bound in self.bounds.items() if bound <= least + TIE), key=_order)
+        bounds = {each: self.bounds[each] for each in self.bounds if each in self.suitable} or self.bounds
+        limit = math.inf if self.is_fewest and self.suitable else min(bounds.values()) + TIE
+        return min((each for each, bound in bounds.items() if bound <= limit), key=_order)
 
     @property
     def ranked(self) -> list[Candidate]:
@@ -108,7 +113,22 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
     # The difference of a candidate from the one with most rounds has an error, or it has no bound.
     sure: Any = [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
-    return Comparison(kept, float(sample), model, best_set(model, sure), left_out)
+    bounds = best_set(model, sure)
+    asked_for: Any = asked.iloc[-1]
+    peaks = ok.groupby([*Candidate._fields])["peak_rss_bytes"].mean()
+    suitable = {
+        each
+        for each in bounds
+        if not peaks[each] > asked_for["memory_gb"] * 1e9
+        and not rate(model, each, asked_for["tasks"]).low < asked_for["images_per_s"]
+    }
+    is_fewest = not isnan(asked_for["images_per_s"])
+    return Comparison(kept, float(sample), model, bounds, suitable, is_fewest, left_out)
+
+
+def rate(model: BlockModel, candidate: Candidate, tasks: float) -> Interval:
+    """Return the tasks per second of a candidate for the whole."""
+    return model.log_seconds(candidate).inverse().exp().times(tasks)
 
 
 @lru_cache(maxsize=4096)  # a record never changes

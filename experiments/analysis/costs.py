@@ -89,3 +89,12 @@ def visits(tasks: pd.DataFrame) -> dict[str, Array]:
     handed_over_s = (result["begin_s"] + result["busy_s"])[: len(tasks)]
     result["end_s"] = both(np.where(has_saver, handed_over_s, column["end_s"]), column["end_s"])
     return result
+
+
+def shares_of_a_task(parts: DetailReader, trial_id: str) -> dict[str, float]:
+    """Return the shares of the tasks' seconds of a trial: of each stage by name, then of each transform."""
+    tasks = parts.of("tasks", trial_id, STAGE_COLUMNS)[STAGE_COLUMNS].sum()
+    calls = parts.of("transforms", trial_id)
+    transforms = (calls["seconds"] * calls["weight"]).groupby(calls["transform"]).sum()
+    seconds = pd.concat([tasks.rename(lambda name: name.removesuffix("_s")), transforms])
+    return {str(name): float(share) for name, share in (seconds / tasks.sum()).items()} if tasks.sum() else {}

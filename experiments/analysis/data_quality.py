@@ -36,6 +36,7 @@ def other_outputs(trials: pd.DataFrame) -> pd.DataFrame:
     `…_sequential`.
     """
     saved = ok_trials(trials).dropna(subset="outputs_digest")
+    saved = saved[~(saved["hashed_outputs"] < saved["outputs"])]  # a digest of some compares with no other
     is_sequential = saved["strategy"] == Sequential.name
     reference = saved.loc[is_sequential, [*WORKLOAD, *OUTPUTS]].drop_duplicates(WORKLOAD)
     both = saved[~is_sequential].merge(reference, on=WORKLOAD, suffixes=("", "_sequential"))

@@ -12,16 +12,17 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis import candidates
 from experiments.analysis.candidates import Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.costs import STAGE_COLUMNS
+from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
 from experiments.analysis.data_quality import frequent_warnings, memory_growth, other_outputs, taken_by_others
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import Estimate, Interval
 from experiments.analysis.verdict import verdicts
-from experiments.store.columns import FAILED
+from experiments.store.columns import FAILED, RECORDED_TASKS
 from experiments.store.files import DetailReader
 
 BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
 TOO_FAR = 0.5  # a bound that answers nothing
+IDENTIFY_S, TABLE_S = 30e-6, 25e-6  # to identify a file, and to store a task, on one CPU of an AMD EPYC
 AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
 
 
@@ -49,6 +50,8 @@ class Recommendation:
     command: str
     bound: float  # at most such a share slower than the best
     images_per_s: Interval  # augmented ones, of one more run of the command
+    outside_s: float  # of the whole command, before and after its tasks
+    spent: dict[str, float]  # shares of a task's seconds, by stage and then by transform
     peak_rss_bytes: float  # the mean of its trials
     ceiling: Ceiling | None
     warnings: list[str]  # of most of the candidate's trials
@@ -70,6 +73,8 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
         command=whole["command"],
         bound=comparison.bounds[best],
         images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole),
+        outside_s=outside_s(ok, whole),
+        spent=shares_of_a_task(parts, str(ok.sort_values("tasks")["trial_id"].iloc[-1])),
         peak_rss_bytes=float(comparison.of(best)["peak_rss_bytes"].mean()),
         ceiling=_ceiling(trials, parts, best),
         warnings=frequent_warnings(ok),
@@ -93,7 +98,7 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
     if (taken := taken_by_others(ok_trials(trials))) > BUSY:
         raise RefusedError("busy", share=taken)
     best = comparison.best
-    if (share := comparison.bounds[best]) > TOO_FAR:
+    if (share := comparison.bounds[best]) > TOO_FAR and not comparison.is_fewest:
         rounds = comparison.model.rounds[best]
         raise RefusedError("unsure", candidate=best, rounds=rounds, share=share, budget_s=budget_s)
     return comparison
@@ -113,6 +118,16 @@ def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceil
     judged = verdicts(same, parts).to_dict("records")
     verdict = next((row for row in judged if (row["strategy"], row["workers"]) == best[:2]), None)
     return Ceiling(share, speedup, verdict) if share.known else None
+
+
+def outside_s(trials: pd.DataFrame, whole: Any) -> float:
+    """Return the seconds of a candidate's whole command before and after its tasks, by its trials."""
+    recorded = whole["tasks"] if whole["tasks"] <= RECORDED_TASKS else 0
+    return float(
+        np.nan_to_num([whole["startup_s"], trials["untimed_s"].min()]).sum()
+        + whole["files"] * IDENTIFY_S
+        + recorded * TABLE_S
+    )
 
 
 def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Interval:

@@ -54,8 +54,9 @@ def require(trials: pd.DataFrame) -> None:
 
 
 def ok_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials, or points, with status ok."""
-    return trials[trials["status"] == OK]
+    """Return the trials, or points, with status ok; a trial that went on with outputs measures no cell."""
+    resumed = trials.get("resumed_outputs", pd.Series(0, trials.index))
+    return trials[(trials["status"] == OK) & ~(resumed > 0)]
 
 
 def recorded(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:

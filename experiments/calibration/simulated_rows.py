@@ -46,7 +46,8 @@ class SimulatedParts(DetailReader):
         """Return the rows of a part of one trial."""
         names = columns or [each.name for each in DETAIL_TABLES[table]]
         known = self.tasks[trial_id] if self.has(table, trial_id) else {}
-        return pd.DataFrame({name: known.get(name, np.nan) for name in names}, copy=False)
+        index: list[int] | None = None if known else []
+        return pd.DataFrame({name: known.get(name, np.nan) for name in names}, index, copy=False)
 
 
 def shared(seconds: Array, begins_s: Array) -> dict[str, Any]:

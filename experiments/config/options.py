@@ -5,6 +5,7 @@ import re
 import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class Advise:
     """The search of `experiment=advise`."""
 
     budget_s: float = setting("time for the search", 180.0, unit="seconds", minimum=10)
+    images_per_s: float | None = setting(
+        "rate to be reached surely, with the fewest workers; null: the highest", None, minimum=0
+    )
+    memory_gb: float | None = setting("memory that it may take at most", None, unit="10^9 bytes", minimum=0)
 
 
 @dataclass
@@ -186,6 +191,11 @@ def worker_counts() -> str:
     return ",".join(map(str, sorted({*powers, cpus})))
 
 
+def advised_strategies() -> str:
+    """Return the strategies that `advise` searches: also PyTorch's, if that is installed."""
+    return "dynamic,threads,p2" + (",dataloader" if find_spec("torch") else "")
+
+
 def advised_counts() -> str:
     """Return the worker counts that `advise` searches: `worker_counts` and a quarter more: `2,4,8,10`."""
     cpus = usable_cpus()
@@ -208,6 +218,7 @@ def register() -> None:
 
 # Registered on import: a job on another node receives no resolvers, but imports this module when it unpickles
 # the configuration.
-for _resolver in (unless, weak_scaling_size, augmentations, worker_counts, advised_counts, usable_cpus):
+ADVISED = (worker_counts, advised_counts, advised_strategies)
+for _resolver in (unless, weak_scaling_size, augmentations, usable_cpus, *ADVISED):
     OmegaConf.register_new_resolver(_resolver.__name__, _resolver, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)

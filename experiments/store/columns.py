@@ -13,6 +13,7 @@ UNTOUCHED = "none"  # the ablation that changes no policy
 ADHOC = "adhoc"  # the experiment of a plain command
 
 
+RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 WORK = "work"  # determines it; `compare` pairs cells with equal work
 ENVIRONMENT = "environment"  # determines how long it takes: the machine and the code
 
@@ -218,6 +219,9 @@ class Candidate:
     files: int = column("number of images of the whole work")
     tasks: int = column("images × augmentations of the whole work")
     budget_s: float = column("planned seconds of the search, advise.budget_s")
+    startup_s: float | None = column("seconds from the start of the command to its first trial")
+    images_per_s: float | None = column("rate that is to be reached with the fewest workers")
+    memory_gb: float | None = column("memory that a candidate may take at most, in 10^9 bytes")
     left_out: str | None = column("reason why no trial of it was planned; null if some were")
 
 

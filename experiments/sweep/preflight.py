@@ -22,8 +22,8 @@ from experiments.config.cell import Cell
 from experiments.config.options import Config, OnShortage
 from experiments.machine import disturbance
 from experiments.machine import environment as machine
+from experiments.store.columns import RECORDED_TASKS
 from experiments.sweep.inputs import Inputs
-from experiments.trial.measure import RECORDED_TASKS
 from experiments.trial.process import waiting
 
 OPENCV_BUILDS = (

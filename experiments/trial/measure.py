@@ -23,13 +23,12 @@ from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import disturbance
-from experiments.store.columns import FAILED, OK
+from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory, scratch
 from experiments.trial.tables import detail_tables
 
 HASHED_OUTPUTS = 200  # of outputs that are kept: a sample, because hashing reads every file again
-RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 
 
 @dataclass(frozen=True)

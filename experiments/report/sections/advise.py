@@ -1,12 +1,13 @@
 """The recommendation: one screen, and the same as one row of data."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from textwrap import fill
 from typing import Any
 
 import pandas as pd
 
+from augment.strategies.engines.dataloader import DataLoader
 from experiments import COMMAND
 from experiments.analysis.candidates import Candidate, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
@@ -26,7 +27,9 @@ from experiments.report.texts import (
 from experiments.store.columns import FAILED, OK
 from experiments.wording import duration, pluralise
 
-MILLION = 1e6
+MILLION = 1_000_000
+LARGE_PART, NAMED_PART = 1 / 3, 0.1  # of a task's seconds
+WISHES = ("images_per_s", "memory_gb")
 SCREEN = 92  # characters of a line, its heading beside it
 LEAST = 0.0005  # a smaller bound rounds to 0.0 %
 BEST = "no other candidate is faster (95 %)"
@@ -34,7 +37,7 @@ SUSPECTED = 0.02  # of all worker-seconds, at least
 IN_INTERVALS = ("the repetitions differ", "the machine ran")  # begins of warnings that the intervals hold
 ROW = [
     *("command", "strategy", "workers", "runtime", "images_per_s", "low", "high", "share_of_ceiling"),
-    *("peak_rss_bytes", "at_most_slower_percent", "refused"),
+    *("whole_s", "whole_low_s", "whole_high_s", "peak_rss_bytes", "at_most_slower_percent", "refused"),
 ]
 REFUSALS = {
     "not asked": f"no search is recorded; run {COMMAND} experiment=advise",
@@ -60,7 +63,8 @@ def recommendation(results: Results) -> Outputs:
         yield "recommendation", _screen([["None", fill(reason, SCREEN)]], {"refused": reason})
         return
     share = advice.ceiling.share.value if advice.ceiling else math.nan
-    figures = (*advice.images_per_s, share, advice.peak_rss_bytes, 100 * advice.bound, "")
+    times = whole_s(advice, int(advice.asked["tasks"].max()))
+    figures = (*advice.images_per_s, share, *times, advice.peak_rss_bytes, 100 * advice.bound, "")
     row = dict(zip(ROW, (advice.command, *advice.candidate, *figures), strict=True))
     yield "recommendation", _screen(lines(advice), row)
     yield "candidates", candidate_table(advice)
@@ -80,7 +84,7 @@ def refusal(error: RefusedError) -> str:
 
 def lines(advice: Recommendation) -> list[list[str]]:
     """Return one screen: a heading and a text for each line."""
-    rate = advice.images_per_s
+    rate, tasks = advice.images_per_s, int(advice.asked["tasks"].max())
     reached = [f"{with_interval(*rate, '.3g')} augmented images per second"]
     reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
     reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
@@ -88,7 +92,11 @@ def lines(advice: Recommendation) -> list[list[str]]:
     shown = [
         ("Run", [advice.command]),
         ("Reaches", [", ".join(reached), bound if advice.bound >= LEAST else BEST]),
-        ("A million", [f"augmentations take {duration(MILLION / rate.value)}"]),
+        ("The whole", [f"{pluralise(tasks, 'augmentation')} in {whole_time(advice, tasks)}, start to end"]),
+        ("A million", [f"augmentations in {whole_time(advice, MILLION)}"]),
+        *wanted(advice),
+        *spending(advice.spent),
+        *pytorch(advice.candidate),
         ("Runner-up", [_runner_up(advice)]),
         ("Pays here", list(_pays(advice)) or ["no other runtime was measured"]),
         ("What stops it", [stops(advice.ceiling, advice.candidate)]),
@@ -97,6 +105,39 @@ def lines(advice: Recommendation) -> list[list[str]]:
     ]
     headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
     return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in headed]
+
+
+def whole_time(advice: Recommendation, tasks: int) -> str:
+    """Return the time of the whole command for so many tasks, with its interval."""
+    shown, low, high = (duration(s) for s in whole_s(advice, tasks))
+    return f"{shown} ({low} – {high})"
+
+
+def whole_s(advice: Recommendation, tasks: int) -> list[float]:
+    """Return the seconds of the whole command for so many tasks, and their interval."""
+    value, low, high = advice.images_per_s
+    return [tasks / rate + advice.outside_s for rate in (value, high, low)]
+
+
+def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
+    """Yield a line if no candidate surely is as fast and small as is wanted."""
+    asked = advice.asked.iloc[-1]
+    wishes = [f"advise.{name}={asked[name]:g}" for name in WISHES if not math.isnan(asked[name])]
+    if wishes and not advice.comparison.suitable:
+        yield "Wanted", [f"{' '.join(wishes)}: no candidate surely holds that; the best of all is shown"]
+
+
+def spending(spent: Mapping[str, float]) -> Iterator[tuple[str, list[str]]]:
+    """Yield a line on what a task spends its time on, if one part takes more than LARGE_PART."""
+    large = [f"{name} {percent(share)}" for name, share in spent.items() if share >= NAMED_PART]
+    if max(spent.values(), default=0) > LARGE_PART:
+        yield "A task spends", [f"its time on {', '.join(large)} (stages, and of transform its parts)"]
+
+
+def pytorch(candidate: Candidate) -> Iterator[tuple[str, list[str]]]:
+    """Yield the settings of a recommended DataLoader as PyTorch has them."""
+    if candidate.strategy == DataLoader.name:
+        yield "In PyTorch", [f"DataLoader(dataset, num_workers={candidate.workers}, in_order=False)"]
 
 
 def _name(each: Candidate) -> str:
@@ -180,6 +221,7 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
         if several:
             named = dict.fromkeys("{} with {} ({})".format(*each) for each in several)
             yield f"{cause}: {', '.join(named)}."
+    yield "Times hold for files in the page cache, as they are after a first reading."
     yield from map(left_out_note, comparison.left_out)
 
 
