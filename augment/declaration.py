@@ -13,22 +13,29 @@ from typing import Any
 
 from augment.options import OptionError
 
+Declaration = Mapping[str, Any]
 CLASS = "_target_"
 LIBRARY = "albumentations."
-TARGETS = ("bbox_params", "keypoint_params", "additional_targets")  # of a Compose, beside images
-TENSOR = "ToTensorV2"
+UNSUPPORTED = {  # arguments and classes, with the reason
+    **dict.fromkeys(
+        ("bbox_params", "keypoint_params", "additional_targets"), "only images are augmented; leave it out"
+    ),
+    "ToTensorV2": "an output is an image of 8 bits; leave it out",
+    "ReplayCompose": "only images are kept, not how they were made; take Compose",
+    "Lambda": "a function is no data; take a class of a module",
+}
 
 
 class PipelineError(OptionError):
     """A declaration that makes no pipeline."""
 
 
-def is_factory(pipeline: Mapping[str, Any]) -> bool:
+def is_factory(pipeline: Declaration) -> bool:
     """Return whether a pipeline is made by a factory, not of albumentations' transforms."""
     return pipeline.get("library") == "callable"
 
 
-def leaves(pipeline: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def leaves(pipeline: Declaration) -> Iterator[dict[str, Any]]:
     """Yield the declarations of all albumentations transforms of a pipeline, with p=1."""
     for part in pipeline.get("transforms", ()):
         if "transforms" in part:
@@ -47,35 +54,30 @@ def mappings(declaration: Any) -> Iterator[Mapping[str, Any]]:
             yield from mappings(part)
 
 
-def class_paths(declaration: Any) -> Iterator[str]:
-    """Yield every class path that a declaration names."""
-    return (str(part[CLASS]) for part in mappings(declaration) if CLASS in part)
-
-
 def refuse_all_but_images(declaration: Any) -> None:
-    """Raise PipelineError if a part of a declaration augments more than images, or makes a tensor."""
+    """Raise PipelineError if a part of a declaration takes or makes more than an image of 8 bits."""
     for part in mappings(declaration):
-        for key in TARGETS:
-            if part.get(key):
-                raise PipelineError(f"pipeline: {key}: only images are augmented; leave {key} out")
-        if any(str(value).endswith(TENSOR) for value in part.values()):
-            raise PipelineError(f"pipeline: {TENSOR}: an output is an image of 8 bits; leave {TENSOR} out")
+        arguments = {key for key, value in part.items() if value}
+        classes = {str(value).rpartition(".")[2] for value in part.values()}
+        for name in UNSUPPORTED.keys() & (arguments | classes):
+            raise PipelineError(f"pipeline: {name}: {UNSUPPORTED[name]}")
 
 
 def expanded(declaration: Any) -> Any:
     """Return a declaration with full class paths for bare names, and OpenCV's constants for their names."""
-    if isinstance(declaration, Mapping):
-        return {
-            key: full_path(str(value)) if key == CLASS else expanded(value)
-            for key, value in declaration.items()
-        }
-    if isinstance(declaration, list | tuple):
-        return [expanded(part) for part in declaration]
-    if isinstance(declaration, str) and declaration.startswith("cv2."):
-        try:
-            return int(locate(declaration))
-        except (AttributeError, TypeError, ValueError) as error:
-            raise PipelineError(f"pipeline: {declaration}: no constant of OpenCV") from error
+    match declaration:
+        case Mapping():
+            return {
+                key: full_path(str(value)) if key == CLASS else expanded(value)
+                for key, value in declaration.items()
+            }
+        case list() | tuple():
+            return [expanded(part) for part in declaration]
+        case str() if declaration.startswith("cv2."):
+            try:
+                return int(locate(declaration))
+            except (AttributeError, TypeError, ValueError) as error:
+                raise PipelineError(f"pipeline: {declaration}: no constant of OpenCV") from error
     return declaration
 
 
@@ -111,6 +113,10 @@ def instance(path: str, arguments: dict[str, Any]) -> Any:
 @cache
 def locate(path: str) -> Any:
     """Return the object at a path. A user's module may import albumentations.pytorch."""
+    if path.startswith("__main__"):
+        raise PipelineError(
+            f"{path} lives in __main__, which other processes cannot import; move it to a module"
+        )
     is_of_user = not path.startswith(LIBRARY) and "albumentations" in sys.modules
     if is_of_user and sys.modules.get("albumentations.pytorch", sys) is None:
         del sys.modules["albumentations.pytorch"]

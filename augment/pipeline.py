@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from augment.declaration import (
     CLASS,
     LIBRARY,
+    Declaration,
     PipelineError,
     construct,
     instance,
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
     from augment.seeded_compose import Transformer
     from augment.task_log.writer import Log
 
-NO_ARGUMENTS = (CLASS, "library")  # keys of a factory's declaration
 LIBRARIES = ("albumentations", "callable", "saved", "python")
-KEYS = ("transforms", "p", "library")  # of a pipeline of albumentations' transforms
+KEYS = {"transforms", "p", "library"}  # of a pipeline of albumentations' transforms
 CHECKED_SIZE = (64, 48)  # width and height in pixels; larger images take longer and show no more
 LARGER_THAN_DEFAULTS = 1100  # pixels; albumentations.Crop has 1024
 SMALLEST_SAFE_SIDE, LARGEST_SAFE_SIDE = 32, 4096  # pixels; below the first, a transform may fail
@@ -45,43 +46,43 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
     return int(sequence.generate_state(1)[0])
 
 
-def check(pipeline: Mapping[str, Any]) -> None:
+def check(pipeline: Declaration) -> None:
     """Raise PipelineError, with the name of the class or key, if a pipeline cannot be built."""
     if (library := pipeline.get("library", LIBRARIES[0])) not in LIBRARIES:
         raise PipelineError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
     if is_factory(pipeline):
-        if CLASS not in pipeline:
-            raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
-        if not callable(_call_factory(pipeline, seed=0)):
-            raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
-        return
+        _check_factory(pipeline)
+    else:
+        _check_transforms(pipeline)
+
+
+def _check_factory(pipeline: Declaration) -> None:
+    if CLASS not in pipeline:
+        raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
+    if not callable(_call_factory(pipeline, seed=0)):
+        raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
+
+
+def _check_transforms(pipeline: Declaration) -> None:
+    """Raise PipelineError for wrong keys or transforms, also for an argument that the library warns of."""
     if not pipeline.get("transforms"):
         raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
     refuse_all_but_images(pipeline)
-    for key in pipeline:
-        if key not in KEYS:
-            raise PipelineError(f"pipeline.{key}: nothing reads it; beside transforms there is only p")
+    if unread := pipeline.keys() - KEYS:
+        raise PipelineError(f"pipeline.{min(unread)}: nothing reads it; beside transforms there is only p")
     if not (isinstance(p := pipeline.get("p", 1), int | float) and 0 <= p <= 1):
         raise PipelineError(f"pipeline.p={p}: must be 0 to 1")
-    _check_transforms(pipeline)
 
-
-def _check_transforms(pipeline: Mapping[str, Any]) -> None:
-    """Build a pipeline once. Raises PipelineError, also for an argument that the library only warns of."""
-    from albumentations import BasicTransform
-    from albumentations.core.composition import BaseCompose
-
-    from augment.seeded_compose import build
+    from albumentations.core.serialization import Serializable  # imported late: it takes a second
 
     with warnings.catch_warnings():
         warnings.filterwarnings("error", r"Argument\(s\)")
         for declaration in pipeline["transforms"]:
-            if not isinstance(construct(declaration), BasicTransform | BaseCompose):
+            if not isinstance(construct(declaration), Serializable):
                 raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
-    build(pipeline, seed=0)
 
 
-def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = None) -> Transformer:
+def transformer(pipeline: Declaration, is_reused: bool, log: Log | None = None) -> Transformer:
     """Return a transformer that builds a pipeline for each task or seeds one anew; the log gets seconds."""
     if is_factory(pipeline):
         return partial(_transform_by_factory, pipeline, log)
@@ -90,7 +91,7 @@ def transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None = 
     return compose_transformer(pipeline, is_reused, log)
 
 
-def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: int, pixels: Pixels) -> Pixels:
+def _transform_by_factory(pipeline: Declaration, log: Log | None, seed: int, pixels: Pixels) -> Pixels:
     begin = log.clock() if log and log.timing else None
     augmented = _call_factory(pipeline, seed)(pixels)
     if log and begin is not None:
@@ -98,13 +99,13 @@ def _transform_by_factory(pipeline: Mapping[str, Any], log: Log | None, seed: in
     return augmented
 
 
-def _call_factory(pipeline: Mapping[str, Any], seed: int) -> Callable[[Pixels], Pixels]:
-    arguments = {key: construct(value) for key, value in pipeline.items() if key not in NO_ARGUMENTS}
+def _call_factory(pipeline: Declaration, seed: int) -> Callable[[Pixels], Pixels]:
+    arguments = {key: construct(value) for key, value in pipeline.items() if key not in (CLASS, "library")}
     function: Callable[[Pixels], Pixels] = instance(pipeline[CLASS], {"seed": seed, **arguments})
     return function
 
 
-def check_on_image(pipeline: Mapping[str, Any]) -> None:
+def check_on_image(pipeline: Declaration) -> None:
     """Raise PipelineError if a transform of the library needs more than an image, or makes none of 8 bits.
 
     A user's class is not tried, because it may hang or end the process.
@@ -114,13 +115,13 @@ def check_on_image(pipeline: Mapping[str, Any]) -> None:
             raise PipelineError(
                 f"pipeline: {leaf[CLASS]} needs {', '.join(others)}; only images are augmented"
             )
-        side, side_of_all = safe_side(leaf), max(safe_side(pipeline), LARGER_THAN_DEFAULTS)
-        is_tried = leaf[CLASS].startswith(LIBRARY)
-        if is_tried and (failure := _failure_in(pipeline, leaf, (side, side), (side_of_all, side_of_all))):
+        if not leaf[CLASS].startswith(LIBRARY) or not _failure(pipeline, leaf, CHECKED_SIZE):
+            continue
+        if failure := _failure(pipeline, leaf, large_size(pipeline)):
             raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
 
 
-def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
+def check_reuse(pipeline: Declaration, size: tuple[int, int]) -> None:
     """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
 
     The images are small, or of `size` (width, height in pixels) if the transform fails on small ones.
@@ -134,86 +135,78 @@ def check_reuse(pipeline: Mapping[str, Any], size: tuple[int, int]) -> None:
             )
 
 
-def _noise(width: int, height: int) -> Pixels:
-    import numpy as np
-
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
 def differ(
     name: str, first: Transformer, second: Transformer, size: tuple[int, int], n_seeds: int = 4
 ) -> bool:
     """Return whether two transformers differ on small images, or on `size` if they fail on these."""
     import numpy as np
 
-    for (width, height), rounds in ((CHECKED_SIZE, n_seeds // 2), (size, 2)):
+    for width, height in (CHECKED_SIZE, size):
         images = _noise(width, height), _noise(width + 16, height + 8)
         try:
             return not all(
                 np.array_equal(first(seed, image.copy()), second(seed, image.copy()))
-                for seed, image in enumerate(images * rounds)
+                for seed, image in zip(range(n_seeds), cycle(images))
             )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
     raise PipelineError(f"pipeline: {name} cannot be tried on {size[0]}x{size[1]}: {reason}")
 
 
-def misfit(pipeline: Mapping[str, Any], width: int, height: int) -> str | None:
-    """Return why an image of this size is too small for the pipeline; None if it is not.
-
-    A size is tried once in a process.
-    """
-    _, side, reasons = _sizes.get(id(pipeline)) or _sizes.setdefault(
-        id(pipeline), (pipeline, safe_side(pipeline), {})
-    )
-    if min(width, height) >= side:
-        return None
-    if (width, height) not in reasons:
-        size, large = (width, height), (side, side)
-        tried = (leaf for leaf in leaves(pipeline) if min(size) < safe_side(leaf))
-        failures = (
-            failure
-            for leaf in tried
-            if (failure := _failure_in(pipeline, leaf, size, size))
-            and not _failure_in(pipeline, leaf, large, large)
-        )
-        failure = next(failures, None)
-        reasons[size] = failure and f"{width}x{height} pixels are too small for {failure}"
-    return reasons[width, height]
+def size_check(pipeline: Declaration) -> Callable[[int, int], str | None]:
+    """Return `misfit` as a function of width and height, which tries a size once."""
+    side, tried = safe_side(pipeline), cache(partial(misfit, pipeline))
+    return lambda width, height: None if min(width, height) >= side else tried(width, height)
 
 
-# By id: a pipeline, kept so that no other gets its id, its safe side, and why sizes do not fit it.
-_sizes: dict[int, tuple[Mapping[str, Any], int, dict[tuple[int, int], str | None]]] = {}
+def misfit(pipeline: Declaration, width: int, height: int) -> str | None:
+    """Return why an image of this size is too small for the pipeline; None if it is not."""
+    for leaf in leaves(pipeline):
+        if min(width, height) >= safe_side(leaf):
+            continue
+        failure = _failure(pipeline, leaf, (width, height))
+        if failure and not _failure(pipeline, leaf, large_size(pipeline)):
+            return f"{width}x{height} pixels are too small for {failure}"
+    return None
 
 
-def safe_side(pipeline: Mapping[str, Any]) -> int:
+def safe_side(pipeline: Declaration) -> int:
     """Return a side in pixels with which no image is too small: the largest integer of the declaration."""
     numbers = re.findall(r"(?<![\w.])\d+(?![\w.])", json.dumps(pipeline))
     return min(max(SMALLEST_SAFE_SIDE, *map(int, numbers), 0), LARGEST_SAFE_SIDE)
 
 
-def _failure_in(
-    pipeline: Mapping[str, Any], leaf: dict[str, Any], size: tuple[int, int], size_of_all: tuple[int, int]
-) -> str | None:
-    """Return why a leaf of a pipeline fails on a size, if also the whole fails on its size; else None.
+def large_size(pipeline: Declaration) -> tuple[int, int]:
+    """Return a size that is large enough for every pipeline, also by the defaults of its arguments."""
+    side = max(safe_side(pipeline), LARGER_THAN_DEFAULTS)
+    return side, side
+
+
+def _failure(pipeline: Declaration, leaf: dict[str, Any], size: tuple[int, int]) -> str | None:
+    """Return why a leaf of a pipeline fails on a size, if also the whole fails on it; else None.
 
     Alone, a crop may fail that has padding before it in the pipeline.
     """
     from augment.seeded_compose import always, build
 
-    if (reason := _failure(build({"transforms": [leaf]}, 0), _noise(*size), 4)) is None:
+    if (reason := _error(build({"transforms": [leaf]}, 0), size, 4)) is None:
         return None
-    whole, image = build(pipeline, 0), _noise(*size_of_all)
-    fails = _failure(whole, image, 16) or _failure(always(whole), image, 16)
+    fails = _error(build(pipeline, 0), size, 16) or _error(always(build(pipeline, 0)), size, 16)
     return f"{leaf[CLASS].rpartition('.')[2]}: {reason}" if fails else None
 
 
-def _failure(compose: Any, image: Pixels, n_seeds: int) -> str | None:
+def _error(compose: Any, size: tuple[int, int], n_seeds: int) -> str | None:
     """Return why a pipeline makes no image that can be encoded, with one of the seeds below `n_seeds`."""
     for seed in range(n_seeds):
         compose.set_random_seed(seed)
         try:
-            check_pixels(compose(image=image.copy())["image"])
+            check_pixels(compose(image=_noise(*size))["image"])
         except Exception as error:  # libraries raise anything
             return error_line(error)
     return None
+
+
+def _noise(width: int, height: int) -> Pixels:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)

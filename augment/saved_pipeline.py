@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,8 @@ import yaml
 from augment.declaration import (
     CLASS,
     LIBRARY,
-    TARGETS,
+    UNSUPPORTED,
+    Declaration,
     PipelineError,
     construct,
     expanded,
@@ -30,27 +30,27 @@ from augment.declaration import (
 )
 from augment.filesystem import location, read_bytes
 from augment.images import error_line
-from augment.pipeline import differ, safe_side
+from augment.pipeline import differ, large_size
 
-Declaration = Mapping[str, Any]
 NAME = "__class_fullname__"  # albumentations' key of a class
-MAIN = "lives in __main__, which other processes cannot import; move it to a module"
 
 
 def resolved(pipeline: Declaration) -> Declaration:
     """Return the declaration of transforms or a factory that a pipeline means. Raises PipelineError."""
-    if (library := pipeline.get("library")) not in READERS:
+    library = pipeline.get("library")
+    if library not in ("saved", "python"):
         return pipeline if is_factory(pipeline) else dict(expanded(pipeline))
-    option, read = READERS[library]
+    option = "path" if library == "saved" else "object"
     if unread := pipeline.keys() - {"library", option}:
         raise PipelineError(f"pipeline.{min(unread)}: nothing reads it; pipeline={library} has only {option}")
+    value = str(pipeline.get(option))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `check` has its say about arguments
-            return read(str(pipeline.get(option)))
+            return _of_file(location(value)) if library == "saved" else _of_object(value)
     except Exception as error:  # a user's module may raise anything
         reason = error_line(error).removeprefix("pipeline: ")
-        raise PipelineError(f"pipeline.{option}={pipeline.get(option)}: {reason}") from error
+        raise PipelineError(f"pipeline.{option}={value}: {reason}") from error
 
 
 @cache
@@ -62,30 +62,25 @@ def _of_file(file: Path) -> Declaration:
         saved = json.loads(content)
     except ValueError:
         saved = yaml.full_load(content)  # it knows tuples, which `yaml.dump` of to_dict writes
-    whole = saved.get("transform") if isinstance(saved, dict) else None
-    if not isinstance(whole, dict):
+    if not (isinstance(saved, dict) and isinstance(saved.get("transform"), dict)):
         raise PipelineError("no pipeline that albumentations.save or to_dict wrote")
-    declaration = _declaration(whole)  # imports the user's classes, which from_dict needs
+    declaration = _declaration(saved["transform"])  # imports the user's classes, which from_dict needs
     _prove(from_dict(saved), declaration)
     return declaration
 
 
 @cache
 def _of_object(path: str) -> Declaration:
-    from albumentations import BasicTransform
-    from albumentations.core.composition import BaseCompose
+    from albumentations.core.serialization import Serializable
 
-    if path.startswith("__main__"):
-        raise PipelineError(MAIN)
     thing = locate(path)
-    if isinstance(thing, BasicTransform | BaseCompose):
+    if isinstance(thing, Serializable):
         declaration = _declaration(thing.to_dict()["transform"])
         _prove(thing, declaration)
         return declaration
     if not callable(thing):
-        raise PipelineError(
-            f"of type {type(thing).__name__}; give a pipeline, or a factory that takes a seed"
-        )
+        kind = type(thing).__name__
+        raise PipelineError(f"of type {kind}; give a pipeline, or a factory that takes a seed")
     return {"library": "callable", CLASS: path.replace(":", ".")}
 
 
@@ -98,42 +93,37 @@ def _declaration(whole: Declaration) -> Declaration:
 
 
 def _declared(part: Declaration) -> dict[str, Any]:
-    """Return the declaration of a part, without attributes that `to_dict` writes but no argument sets."""
+    """Return the declaration of a part, with the arguments that differ from their defaults.
+
+    More of them would take longer in every task.
+    """
     path = full_path(str(part.get(NAME)))
-    if path.startswith("__main__"):
-        raise PipelineError(f"{path} {MAIN}")
-    kind = locate(path)
-    parameters = inspect.signature(kind).parameters
-    arguments = {key: value for key, value in part.items() if key not in (NAME, "transforms", *TARGETS)}
-    # An argument that has its default is left out: more of them take longer in every task.
-    given: dict[str, Any] = {CLASS: path} | {
-        key: value
-        for key, value in _plain(arguments, path).items()
-        if key not in parameters or value != _default(parameters[key])
-    }
-    if "transforms" in part:
-        given["transforms"] = [_declared(child) for child in part["transforms"]]
-    # The library's transforms write all. A group, or a user's class with other attributes, may not.
-    is_trusted = path.startswith(LIBRARY) and "transforms" not in part
-    lost = [
-        name for name, each in parameters.items() if _default(each) and name not in part and not is_trusted
-    ]
-    if lost or not kind.is_serializable():
+    defaults = _defaults(locate(path))
+    lost = [name for name, default in defaults.items() if default and name not in part]
+    if lost and ("transforms" in part or not path.startswith(LIBRARY)):  # its transforms write all
         raise PipelineError(
-            f"{path} is not whole in what to_dict writes ({', '.join(lost) or 'functions'}); "
+            f"{path} is not whole in what to_dict writes ({', '.join(lost)}); "
             "declare it or a class of yours in conf/pipeline"
         )
-    if others := given.keys() - {CLASS, *parameters}:
-        accepted = {key: value for key, value in given.items() if key not in others}
-        derived = _plain(construct(accepted).to_dict_private(), path)
-        given = accepted | {key: given[key] for key in others if derived.get(key) != given[key]}
-    return given
+    written = {key: value for key, value in part.items() if key not in (NAME, "transforms", *UNSUPPORTED)}
+    given = [item for item in _plain(written, path).items() if item not in defaults.items()]
+    declared = {CLASS: path} | {key: value for key, value in given if key in defaults}
+    if "transforms" in part:
+        declared["transforms"] = [_declared(child) for child in part["transforms"]]
+    if others := [item for item in given if item[0] not in defaults]:
+        # `to_dict` writes some attributes that no argument sets. The rest is for `check` to refuse.
+        derived = _plain(construct(declared).to_dict_private(), path)
+        declared |= dict(item for item in others if item not in derived.items())
+    return declared
 
 
-def _default(parameter: inspect.Parameter) -> Any:
-    """Return the default of a parameter, None if it has none, as JSON has it."""
-    default = None if parameter.default is parameter.empty else parameter.default
-    return list(default) if isinstance(default, tuple) else default
+def _defaults(kind: Any) -> dict[str, Any]:
+    """Return the parameters of a class with their defaults as JSON has them, None if they have none."""
+    defaults = {name: each.default for name, each in inspect.signature(kind).parameters.items()}
+    return {
+        name: None if value is inspect.Parameter.empty else list(value) if isinstance(value, tuple) else value
+        for name, value in defaults.items()
+    }
 
 
 def _plain(value: Any, name: str, **options: Any) -> Any:
@@ -148,18 +138,19 @@ def _prove(original: Any, declaration: Declaration) -> None:
     """Raise PipelineError, with a part's name, if what is built of a declaration makes other pixels."""
     from albumentations import Compose
 
-    from augment.seeded_compose import SeededCompose, always, build, parts_of, reseeded
+    from augment.seeded_compose import SeededCompose, always, build, parts, reseeded
 
-    parts, p = (original.transforms, original.p) if type(original) is Compose else ([original], 1)
-    whole, rebuilt = SeededCompose(deepcopy([*parts]), p=p, seed=0), build(declaration, seed=0)
-    pairs = [
-        [always(SeededCompose([deepcopy(part)], seed=0)) for part in pair]
-        for pair in zip(parts_of(whole), parts_of(rebuilt), strict=True)
-    ]
-    side = safe_side(_plain(whole.to_dict(), "the pipeline"))  # with the defaults
-    for first, second in [*pairs, (whole, rebuilt)]:
-        name = "the pipeline" if first is whole else first.transforms[0].get_class_fullname()
-        if differ(name, reseeded(first), reseeded(second), (side, side), n_seeds=8):
+    listed, p = (original.transforms, original.p) if type(original) is Compose else ([original], 1)
+    whole, rebuilt = (
+        SeededCompose([deepcopy(part) for part in listed], p=p, seed=0),
+        build(declaration, seed=0),
+    )
+    pairs = [("the pipeline", whole, rebuilt)]
+    for pair in [*zip(parts(whole), parts(rebuilt), strict=True)][1:]:
+        first, second = (always(SeededCompose([deepcopy(part)], seed=0)) for part in pair)
+        pairs.append((pair[0].get_class_fullname(), first, second))
+    for name, first, second in reversed(pairs):  # the innermost first
+        if differ(name, reseeded(first), reseeded(second), large_size(declaration), n_seeds=8):
             raise PipelineError(
                 f"{name} makes other pixels if it is rebuilt, because to_dict loses an argument; "
                 "declare it in conf/pipeline"
@@ -180,17 +171,10 @@ def canonical(pipeline: Declaration) -> Any:
 
 def _completed(declared: Declaration) -> dict[str, Any]:
     kind = locate(declared[CLASS])
-    parameters = inspect.signature(kind).parameters
-    complete = {name: _default(each) for name, each in parameters.items()} | dict(declared)
+    complete = _defaults(kind) | dict(declared)
     if kind.__module__.startswith(LIBRARY):
         kept = construct(declared).to_dict_private()
-        complete |= {key: value for key, value in kept.items() if key in parameters}
+        complete |= {key: value for key, value in kept.items() if key in complete}
     if "transforms" in declared:
         complete["transforms"] = [_completed(part) for part in declared["transforms"]]
     return complete | {CLASS: f"{kind.__module__}.{kind.__qualname__}"}
-
-
-READERS: dict[Any, tuple[str, Callable[[str], Declaration]]] = {  # with the option that each reads
-    "saved": ("path", lambda path: _of_file(location(path))),
-    "python": ("object", _of_object),
-}

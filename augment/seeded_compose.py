@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from albumentations import BasicTransform, Compose
 from albumentations.core.composition import BaseCompose
 
-from augment.declaration import construct
+from augment.declaration import Declaration, construct
 
 if TYPE_CHECKING:
     from augment.images import Pixels
@@ -29,10 +28,10 @@ def stream_seed(seed: int, place: int) -> int:
     return place << 32 | seed
 
 
-def build(pipeline: Mapping[str, Any], seed: int) -> SeededCompose:
+def build(pipeline: Declaration, seed: int) -> SeededCompose:
     """Return the random transform of the task of that seed."""
-    parts = [construct(declaration) for declaration in pipeline["transforms"]]
-    return SeededCompose(parts, p=pipeline.get("p", 1), seed=seed)
+    transforms = [construct(declaration) for declaration in pipeline["transforms"]]
+    return SeededCompose(transforms, p=pipeline.get("p", 1), seed=seed)
 
 
 class SeededCompose(Compose):  # type: ignore[misc]
@@ -44,29 +43,25 @@ class SeededCompose(Compose):  # type: ignore[misc]
 
     def set_random_seed(self, seed: int) -> None:
         """Seed the pipeline for the task of that seed."""
-        _seed_places(self, seed, count())
+        for place, part in enumerate(parts(self)):
+            stream = stream_seed(seed, place)
+            if isinstance(part, BaseCompose):  # whose method would seed all below it too
+                BasicTransform.set_random_seed(part, stream)
+            else:
+                part.set_random_seed(stream)
 
 
-def _seed_places(part: BaseCompose | BasicTransform, seed: int, places: Iterator[int]) -> None:
-    stream = stream_seed(seed, next(places))
-    if not isinstance(part, BaseCompose):
-        part.set_random_seed(stream)
-        return
-    BasicTransform.set_random_seed(part, stream)  # a group's method would seed all below it too
-    for child in part.transforms:
-        _seed_places(child, seed, places)
-
-
-def parts_of(group: Any) -> Iterator[Any]:
-    """Yield all transforms and groups below a group, each after those that it holds."""
-    for part in group.transforms if isinstance(group, BaseCompose) else ():  # ColorJitter lists functions
-        yield from parts_of(part)
-        yield part
+def parts(part: Any) -> Iterator[Any]:
+    """Yield a transform or group, then all below it, depth first."""
+    yield part
+    if isinstance(part, BaseCompose):  # ColorJitter, no group, lists functions as its transforms
+        for child in part.transforms:
+            yield from parts(child)
 
 
 def always(compose: SeededCompose) -> SeededCompose:
     """Return the pipeline with p=1 for itself and all below it."""
-    for part in (compose, *parts_of(compose)):
+    for part in parts(compose):
         part.p = 1
     return compose
 
@@ -103,19 +98,16 @@ class LazyTransform:
         return getattr(self._transform, name)
 
 
-def make_lazy(group: BaseCompose, log: Log | None) -> None:
-    """Wrap each transform below a group. An object that is listed twice keeps its one stream."""
+def make_lazy(compose: SeededCompose, log: Log | None) -> None:
+    """Wrap each transform of a pipeline. An object that is listed twice keeps its one stream."""
     wrap = cache(partial(LazyTransform, log=log))
-    groups = [group]
-    while groups:
-        group = groups.pop()
+    for group in [part for part in parts(compose) if isinstance(part, BaseCompose)]:
         group.transforms = [
             wrap(part) if isinstance(part, BasicTransform) else part for part in group.transforms
         ]
-        groups += [part for part in group.transforms if isinstance(part, BaseCompose)]
 
 
-def compose_transformer(pipeline: Mapping[str, Any], is_reused: bool, log: Log | None) -> Transformer:
+def compose_transformer(pipeline: Declaration, is_reused: bool, log: Log | None) -> Transformer:
     """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew."""
     if is_reused:
         return reseeded(build(pipeline, seed=0), log)

@@ -14,7 +14,7 @@ from augment.datasets.base import printable
 from augment.filesystem import is_local
 from augment.image_file import BadImageError, read_image
 from augment.images import ImageError, check_pixels, encode, error_line, unencodable, write
-from augment.pipeline import misfit, task_seed, transformer
+from augment.pipeline import size_check, task_seed, transformer
 from augment.runtime import die_with_parent
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
@@ -47,6 +47,7 @@ class TaskRunner:
         self.log = Log(job.logs, role, recording=job.trace)
         self.log.ready(cv2.getNumThreads())
         self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
+        self._misfit = size_check(job.workload.pipeline)
         self._bad_images = {*job.workload.bad_images}
         output = job.workload.output
         self._longest_name = os.pathconf(output, "PC_NAME_MAX") if output and is_local(output) else None
@@ -116,7 +117,7 @@ class TaskRunner:
     def _check_fit(self, pixels: Pixels) -> None:
         """Raise BadImageError if the image does not suit the pipeline, or its name the output folder."""
         workload, (height, width, _) = self.job.workload, pixels.shape
-        if reason := misfit(workload.pipeline, width, height):
+        if reason := self._misfit(width, height):
             raise BadImageError(reason)
         last = workload.augmentations(self.current[0])[-1]
         longest = workload.output_name(self.current[0], last).rpartition("/")[2]

@@ -22,6 +22,7 @@ from albumentations import (
     PadIfNeeded,
     RandomCrop,
     RandomGamma,
+    ReplayCompose,
     Resize,
     SelectiveChannelTransform,
     Sequential,
@@ -105,6 +106,7 @@ REFUSED = {
     "FORGETFUL": Compose([Sequential([ToGray(p=1), Forgetful(0.9, p=0.1)])]),
     "DOUBLING": Compose([OneOf([ToGray(p=1), Doubling(0.1, p=0.1)])]),
     "LAMBDA": Compose([Lambda(image=factory, name="of a function")]),
+    "REPLAYED": ReplayCompose([HorizontalFlip()]),
     "BOXES": Compose([HorizontalFlip()], bbox_params=BboxParams("coco")),
     "TARGETS": Compose([HorizontalFlip()], additional_targets={"right": "image"}),
     "NUMBER": 3,
@@ -186,7 +188,8 @@ def test_callable_object_is_a_factory() -> None:
             r"tests.test_saved_pipeline.Forgetful is not whole in what to_dict writes \(strength\)",
         ),
         ("DOUBLING", "tests.test_saved_pipeline.Doubling makes other pixels"),
-        ("LAMBDA", "albumentations.Lambda is not whole"),
+        ("LAMBDA", "Lambda: a function is no data"),
+        ("REPLAYED", "ReplayCompose: only images are kept, not how they were made; take Compose"),
         ("BOXES", "bbox_params: only images are augmented"),
         ("TARGETS", "additional_targets: only images are augmented"),
         ("NUMBER", "of type int; give a pipeline, or a factory"),
@@ -207,7 +210,7 @@ def test_file_that_lacks_an_argument_is_refused(name: str, tmp_path: Path) -> No
 
 
 def test_object_and_class_of_main_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="object=__main__:train: lives in __main__"):
+    with pytest.raises(PipelineError, match="object=__main__:train: __main__:train lives in __main__"):
         resolved({"library": "python", "object": "__main__:train"})
     with pytest.raises(PipelineError, match=r"__main__.Mine lives in __main__"):
         of_file(tmp_path / "mine.json", '{"transform": {"__class_fullname__": "__main__.Mine"}}')

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from augment.declaration import LIBRARY, class_paths
+from augment.declaration import CLASS, LIBRARY, mappings
 from augment.images import error_line
 from augment.options import OptionError, determining
 from augment.saved_pipeline import canonical
@@ -285,5 +285,6 @@ def pipeline_digest(pipeline: Any) -> str:
     The library's version is a column.
     """
     declaration = canonical(pipeline)
-    classes = sorted({path for path in class_paths(declaration) if not path.startswith(LIBRARY)})
+    paths = {str(part.get(CLASS, LIBRARY)) for part in mappings(declaration)}
+    classes = sorted(path for path in paths if not path.startswith(LIBRARY))
     return digest_of([declaration, [(path, environment.source_digest(path)) for path in classes]])
