@@ -12,16 +12,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
-from numpy.typing import ArrayLike
+from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, PercentFormatter
 
 from augment.strategies import STRATEGIES
 from experiments.analysis.scaling import strategies
-from experiments.analysis.select import NoTrialsError
 from experiments.analysis.statistics import interval_columns
-from experiments.report.tables import MEASURES, by_saving
+from experiments.report.tables import MEASURES
 from experiments.report.texts import label
-from experiments.store.columns import FAILED, NOT_APPLICABLE
 
 LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy without an entry gets a spare colour
     "sequential": ("#000000", "D"),
@@ -49,7 +46,7 @@ styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
 IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-LAST_IN_LEGEND = [IDEAL, CEILING, CPUS, SINGLE, FAILED, PUBLISHED]
+LAST_IN_LEGEND = [IDEAL, CEILING, CPUS, SINGLE, PUBLISHED]
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -60,61 +57,23 @@ def look(strategy: str) -> dict[str, Any]:
     return {"color": color, "marker": marker}
 
 
-def panels(
-    title: str, size_inches: tuple[float, float], rows: int, columns: int, **shared: Any
-) -> tuple[Figure, list[Axes]]:
-    """Return a new figure and its panels, row by row."""
-    figure = Figure(figsize=size_inches, layout="constrained")
-    figure.suptitle(title)
-    return figure, list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
-
-
-def saving_panels(points: pd.DataFrame, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Return a new figure with a panel for saving and one for no saving, each with its points.
-
-    A panel without applicable cells is left out. Raises NoTrialsError if no panel remains.
-    """
-    present = {flag: block for flag, block in by_saving(points) if (block["status"] != NOT_APPLICABLE).any()}
-    if not present:
-        raise NoTrialsError("nothing to draw: every cell is not applicable")
-    size = max(MIN_WIDTH_INCHES, 0.4 + 3.5 * len(present)), 4.1
-    figure, row = panels(title, size, 1, len(present), sharey=True)
-    for axes, flag in zip(row, present, strict=True):
-        axes.set_title(flag, fontsize=10)
-    return figure, list(zip(row, present.values(), strict=True))
-
-
-def scale_factor(measure: str) -> int:
-    """Return the factor of a measure in charts: 100 for efficiencies and shares, drawn in per cent."""
-    return 100 if measure.endswith(("efficiency", "share")) else 1
-
-
 def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
     """Draw means with their 95 % intervals against workers, in the look of each strategy.
 
-    A point without interval is hollow; a cross at the foot marks a failed cell.
+    A point without interval is hollow.
     """
-    for name in strategies(points[points[measure].notna() | (points["status"] == FAILED)]):
-        own = points[points["strategy"] == name].sort_values("workers")
+    known = points.dropna(subset=measure).sort_values("workers")
+    for name in strategies(known):
+        curve = known[known["strategy"] == name]
         line: Any = {"linewidth": 1.6, "markersize": 5, **look(name)}
-        intervals = scale_factor(measure) * own[interval_columns(measure)].astype(float)
-        middle, low, high = intervals.to_numpy().T
+        middle, low, high = curve[interval_columns(measure)].to_numpy(float).T
         lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-        axes.errorbar(own["workers"], middle, yerr=lengths, capsize=3, label=label(name), **line)
-        single, failed = own[own[f"{measure}_low"].isna()], own.loc[own["status"] == FAILED, "workers"]
-        if single[measure].notna().any():
+        axes.errorbar(curve["workers"], middle, yerr=lengths, capsize=3, label=label(name), **line)
+        single = curve[curve[f"{measure}_low"].isna()]
+        if len(single):
             line |= {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
-            axes.plot(single["workers"], scale_factor(measure) * single[measure].astype(float), **line)
+            axes.plot(single["workers"], single[measure], **line)
             axes.plot([], [], **{**line, "marker": "o", "color": GREY}, label=SINGLE)
-        if len(failed):
-            foot = axes.get_xaxis_transform()
-            axes.plot(failed, [0.03] * len(failed), "x", color=line["color"], transform=foot)
-            axes.plot([], [], "x", color=GREY, label=FAILED)
-
-
-def ideal_line(axes: Axes, workers: ArrayLike, ideal: ArrayLike) -> None:
-    """Draw the line of perfect scaling."""
-    axes.plot(workers, ideal, color=GREY, linewidth=1, label=IDEAL, zorder=1)
 
 
 def worker_axis(axes: Axes, counts: set[int], cpus: int) -> None:
@@ -130,8 +89,9 @@ def measure_axis(figure: Figure, measure: str) -> None:
     """Label and scale the y axis that all panels share."""
     first = figure.axes[0]
     first.set_ylabel(MEASURES[measure].axis)
-    if scale_factor(measure) == 100:
+    if measure.endswith("efficiency"):
         first.set_ylim(bottom=0)
+        first.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     else:
         base, steps = (2, (1,)) if measure == "speedup" else (10, (1, 2, 5))
         first.set_yscale("log", base=base)
@@ -166,12 +126,3 @@ class Chart:
         for file in files:
             self.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
         return files
-
-    @property
-    def description(self) -> str:
-        """Return the title, panels, axes and legend as text, for readers who cannot see the figure."""
-        texts = [self.figure.get_suptitle()]
-        for panel in self.figure.axes:
-            texts += [panel.get_title(), panel.get_ylabel(), panel.get_xlabel()]
-        texts += [text.get_text() for legend in self.figure.legends for text in legend.get_texts()]
-        return " ".join(". ".join(dict.fromkeys(filter(None, texts))).split())

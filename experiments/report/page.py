@@ -11,7 +11,6 @@ from urllib.parse import quote
 import matplotlib as mpl
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
@@ -84,13 +83,9 @@ def csv(data: pd.DataFrame) -> str:
 
 def svg(chart: Chart) -> str:
     """Return a chart as an SVG element with a transparent ground and the width of the page at most."""
-    file, canvas = io.StringIO(), FigureCanvasSVG(chart.figure)
-    chart.figure.patch.set_visible(False)
-    for axes in chart.figure.axes:
-        axes.patch.set_visible(False)
-    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    file, no_metadata = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with mpl.rc_context(STYLE | {"svg.fonttype": "none"}):  # text stays text
-        canvas.print_svg(file, metadata=no_metadata)  # type: ignore[no-untyped-call]
+        chart.figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
     body = file.getvalue().partition("<svg")[2].partition(">")[2]
     referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))  # all other ids repeat in every chart
     body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referenced else "", body)

@@ -17,7 +17,6 @@ from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report import charts, tables, texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.store.columns import OK
 
 CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s")
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
@@ -50,11 +49,10 @@ LAW_NOTES = [
 def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
     points, trials, notes = points_of(results)
-    if (points["status"] == OK).any():
-        study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
-        for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
-            title = f"{results.title}: {tables.MEASURES[measure].axis}"
-            yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
+    study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
+    for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
+        title = f"{results.title}: {tables.MEASURES[measure].axis}"
+        yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
     yield "table", scaling_table(points, results.title, notes)
 
 
@@ -85,18 +83,23 @@ def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -
 def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.DataFrame, cpus: int) -> Figure:
     """Draw a measure of points against workers, over the points of the study.
 
-    A line marks the CPUs of the machine. Raises NoTrialsError if no cell is applicable.
+    A line marks the CPUs of the machine.
     """
-    figure, panels = charts.saving_panels(points, title)
+    blocks = dict(tables.by_saving(points.dropna(subset=measure)))
+    size = max(charts.MIN_WIDTH_INCHES, 0.4 + 3.5 * len(blocks)), 4.1
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title)
+    row = figure.subplots(1, len(blocks), squeeze=False, sharey=True).flat
     study = study.dropna(subset=measure)
-    for axes, block in panels:
+    for axes, (flag, block) in zip(row, blocks.items(), strict=True):
+        axes.set_title(flag, fontsize=10)
         _draw_study(axes, measure, study[study["saving"] == block["saving"].iloc[0]])
         ideal = block.groupby("workers")["ideal_s"].max()
         if measure == "images_per_s":
             ideal = block["tasks"].max() / ideal
         else:
-            ideal[:] = ideal.index if measure == "speedup" else 100.0
-        charts.ideal_line(axes, ideal.index, ideal)
+            ideal[:] = ideal.index if measure == "speedup" else 1.0
+        axes.plot(ideal.index, ideal, color=charts.GREY, linewidth=1, label=charts.IDEAL, zorder=1)
         charts.curves(axes, block, measure)
         _draw_ceiling(axes, block, measure)
         charts.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
@@ -107,7 +110,7 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
 
 def _draw_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
     """Draw the rate of the most copies as a level line up to the most workers, if the work is the same."""
-    copies = block[(block["strategy"] == Copies.name) & block[measure].notna()].sort_values("workers")
+    copies = block[block["strategy"] == Copies.name].sort_values("workers")
     if len(copies) and measure in ("speedup", "images_per_s") and "sequential_s" not in block:
         counts, level = [copies["workers"].max(), block["workers"].max()], copies[measure].iloc[-1]
         color = charts.look(Copies.name)["color"]
@@ -118,8 +121,8 @@ def _draw_study(axes: Axes, measure: str, study: pd.DataFrame) -> None:
     dashed: Any = {"linestyle": "--", "linewidth": 1.1, "marker": ".", "markersize": 4}
     for name in strategies(study):
         points = study[study["strategy"] == name]
-        color, factor = charts.look(name)["color"], charts.scale_factor(measure)
-        axes.plot(points["workers"], factor * points[measure], color=color, alpha=0.5, **dashed)
+        color = charts.look(name)["color"]
+        axes.plot(points["workers"], points[measure], color=color, alpha=0.5, **dashed)
     if set(study["strategy"]) - {Sequential.name}:  # a single point is no curve
         axes.plot([], [], color=charts.GREY, label=charts.PUBLISHED, **dashed)
 

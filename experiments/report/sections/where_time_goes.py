@@ -9,7 +9,7 @@ from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.analysis.verdict import NEGLIGIBLE_LOSS, verdicts
 from experiments.report import texts
-from experiments.report.charts import Chart, legend, panels, styled
+from experiments.report.charts import Chart, legend, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Columns, by_place, by_saving, text_table
@@ -73,7 +73,9 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     blocks = dict(by_saving(split[split["workers"] <= split["usable_cpus"]]))
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
     size = 6.4, 1.2 + (0.5 + 0.34 * bars) * len(blocks)
-    figure, column = panels(title, size, len(blocks), 1, sharex=True)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title)
+    column = figure.subplots(len(blocks), 1, squeeze=False, sharex=True).flat
     colors: Any = [color for _, color in BARS.values()]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
         means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
