@@ -88,7 +88,7 @@ simulate: $(READY)  ## Hold advise to 200 simulated machines whose truth is know
 bench: $(READY)  ## Compare all strategies and other executors with the machine's ceiling (hours)
 	@$(call sweep,bench)
 
-aa: $(READY)  ## Compare identical code with itself and count claims of a difference
+aa: $(READY)  ## Compare identical code with itself; every interval should contain 0
 	@$(call sweep,aa)
 
 whole: $(READY)  ## Hold whole commands, from start to end, to a plain script and to limits (20 minutes)

@@ -65,7 +65,7 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
     failed = "P_1 at 2 workers: 1 failed trial left out of its mean."
     assert table.notes == [
         tables.INTERVALS,
-        tables.ONE_ROUND,
+        tables.NO_INTERVAL,
         tables.NO_BASELINE,
         failed,
         "1 trial left out",
@@ -77,7 +77,7 @@ def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
     table = scaling_table(strong(frame(rows)), "Strong scaling")
     assert [line[4] for line in table.rows] == ["14.14 (no interval)", "5.48 (no interval)"]
-    assert table.notes == [tables.NO_SHARED_ROUND]
+    assert table.notes == [tables.NO_INTERVAL]
 
 
 def test_table_of_weak_scaling_shows_sizes_and_sequential_references() -> None:

@@ -1,4 +1,4 @@
-"""The time that each policy saves, changed alone in the same rounds; and A/A tests."""
+"""The time that each policy saves, changed alone in the same rounds."""
 
 from math import nan
 from typing import Any
@@ -13,8 +13,6 @@ from experiments.analysis.statistics import BlockModel, time_saved
 from experiments.store.columns import UNTOUCHED
 from experiments.store.files import DetailReader
 
-AA = "aa"  # the ablation that changes nothing
-AA_ROUNDS = 3  # of one A/A comparison
 POINT = ["strategy", "workers", "saving", "pipeline"]
 GAIN = ["gain", "low", "high"]
 COLUMNS = [*POINT, "ablation", "rounds", "images_per_s", *GAIN, "counter", "before", "after"]
@@ -46,24 +44,3 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
         nothing = f"no cell with ablation={UNTOUCHED} and another to compare it with"
         raise NoTrialsError(f"{nothing}: run `make ablation`")
     return pd.DataFrame(rows, columns=COLUMNS).sort_values("gain", ascending=False, ignore_index=True)
-
-
-def aa_comparisons(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return the `gain` of identical code per cell and AA_ROUNDS consecutive rounds, with `low` and `high`.
-
-    `claim` is true if the interval excludes 0, which claims a difference. Raises NoTrialsError.
-    """
-    rows: list[list[Any]] = []
-    for saving, block in ok_trials(trials).sort_values("started_at").groupby("saving"):
-        rounds = [group for _, group in block.groupby(["sweep", "round"], sort=False)]
-        for begin in range(0, len(rounds) - AA_ROUNDS + 1, AA_ROUNDS):
-            few = pd.concat(rounds[begin : begin + AA_ROUNDS])
-            model = BlockModel.of(few, cell_keys(few))
-            cells: Any = model.cells
-            for cell in (cell for cell in cells if cell.ablation == AA):
-                gain = model.log_ratio(cell, cell._replace(ablation=UNTOUCHED)).exp().complement()
-                if gain.known:
-                    rows.append([*cell[:2], saving, *gain, not gain.low <= 0 <= gain.high])
-    if not rows:
-        raise NoTrialsError(f"fewer than {AA_ROUNDS} rounds with and without ablation={AA}: run `make aa`")
-    return pd.DataFrame(rows, columns=[*POINT[:3], *GAIN, "claim"])

@@ -16,7 +16,6 @@ from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, reportable, sections_below
 from experiments.report.tables import Table
-from experiments.store.columns import OK
 
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
 ANSWER = "advise-recommendation"  # the table that the page begins with
@@ -63,19 +62,6 @@ def missing(results: Results) -> list[dict[Any, Any]]:
     return [row for name in names for row in results.beside(name).missing.to_dict("records")]
 
 
-def commands(trials: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the command of every cell, with its counts of ok and of all trials."""
-    cells = trials.assign(ok=trials["status"] == OK).groupby(["experiment", "cell"], sort=False)
-    rows = cells.agg(
-        strategy=("strategy", "first"),
-        workers=("workers", "first"),
-        ok=("ok", "sum"),
-        trials=("ok", "size"),
-        command=("command", "last"),
-    )
-    return rows.reset_index().to_dict("records")
-
-
 def csv(data: pd.DataFrame) -> str:
     """Return numbers as an address that needs no request."""
     return "data:text/csv;charset=utf-8," + quote(data.to_csv(index=False))
@@ -97,7 +83,8 @@ def svg(chart: Chart) -> str:
 def page(folder: Path) -> str:
     """Return the page of a folder of results."""
     results = Results(folder, "")
-    trials = pd.concat(results.beside(name).trials for name in reportable(folder))
+    trials = pd.concat(results.beside(name).trials for name in reportable(folder)).sort_values("started_at")
+    commands = trials.drop_duplicates(["experiment", "cell"], keep="last")
     shown, reasons = chapters(results)
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -106,7 +93,7 @@ def page(folder: Path) -> str:
         chapters=shown,
         reasons=reasons,
         missing=missing(results),
-        commands=commands(trials.sort_values("started_at")),
+        commands=commands.to_dict("records"),
         csv=csv,
         svg=svg,
     )

@@ -21,10 +21,7 @@ INTERVALS = (
     "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
     "pooled errors. Times are geometric means, adjusted to an average round."
 )
-ONE_ROUND = "No interval for cells measured in only 1 round."
-NO_SHARED_ROUND = (
-    "No interval for cells that share no round with the others; rerun=true measures all in the same rounds."
-)
+NO_INTERVAL = "No interval for cells that are not in two rounds with others; rerun=true adds rounds of all."
 NO_BASELINE = (
     "Ideal, speedup and efficiency are unknown without a sequential baseline; with_baseline=true measures it."
 )
@@ -149,9 +146,7 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
     """Return notes on intervals, missing baselines and failed trials."""
     measured = ok_trials(points)
     notes = [INTERVALS] if measured["wall_s_low"].notna().any() else []
-    rounds = measured.loc[measured["wall_s_low"].isna(), "rounds"]
-    notes += [ONE_ROUND] if (rounds == 1).any() else []
-    notes += [NO_SHARED_ROUND] if (rounds > 1).any() else []
+    notes += [NO_INTERVAL] if measured["wall_s_low"].isna().any() else []
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
     return notes + [
         f"{texts.label(point['strategy'])} at {point['workers']} workers: "

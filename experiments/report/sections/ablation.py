@@ -1,16 +1,15 @@
-"""The time that each policy saves if it alone is changed, and A/A comparisons of identical code."""
+"""The time that each policy saves if it alone is changed."""
 
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
-from experiments.analysis.ablation import AA_ROUNDS, POINT, aa_comparisons, gains
+from experiments.analysis.ablation import POINT, gains
 from experiments.analysis.causes import RANKED
 from experiments.analysis.statistics import LEVEL
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import plain_table, text_table
+from experiments.report.tables import text_table
 from experiments.report.texts import DASH, label, percent, percent_interval, written
 from experiments.store.columns import OK
 
@@ -20,15 +19,11 @@ NOTES = (
     "Counter: the quantity that the ablation should lower, mean of a trial without and with it. Shares are "
     "of P x T.",
 )
-AA_NOTE = (
-    f"Each comparison is of a cell with itself over {AA_ROUNDS} rounds, by the block model. By chance, "
-    f"{percent(1 - LEVEL)} of the {percent(LEVEL)} intervals claim a difference. In parentheses: "
-    "Clopper-Pearson limits."
-)
 
 
 @section(
     "ablation",
+    "aa",
     "diagnose",
     chapter="Time that each policy saves",
     words="One policy is changed at a time, in the same rounds as the cell with no policy changed.",
@@ -38,7 +33,7 @@ def ablation(results: Results) -> Outputs:
     """Yield the time that each policy saves."""
     trials, notes = results.comparable
     saved = gains(trials, results.parts)
-    stem = "table" if results.experiment == "ablation" else "ablation"
+    stem = "ablation" if results.experiment == "diagnose" else "table"
     columns = {
         "images/s": lambda row: written(row["images_per_s"], ".3g"),
         "time saved": _gain,
@@ -46,19 +41,6 @@ def ablation(results: Results) -> Outputs:
     }
     notes = [*_failures(trials), *NOTES, *notes]
     yield stem, text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
-
-
-@section("aa")
-def aa(results: Results) -> Outputs:
-    """Yield how many comparisons of identical code claim a difference."""
-    trials, notes = results.comparable
-    data = aa_comparisons(trials)
-    claims = data[data["claim"]]
-    limits = stats.binomtest(len(claims), len(data)).proportion_ci(LEVEL, "exact")
-    share = percent_interval(len(claims) / len(data), float(limits.low), float(limits.high))
-    counts = pd.DataFrame({"comparisons": [len(data)], "claims": [len(claims)], "share": [share]})
-    lines = [f"Claimed for {label(row['strategy'])}: {_gain(row)}" for row in claims.to_dict("records")]
-    yield "table", plain_table("Identical code against itself", data, [AA_NOTE, *lines, *notes], counts)
 
 
 def _failures(trials: pd.DataFrame) -> list[str]:
