@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,25 +76,25 @@ def _saved(pipeline: Any, results: Path) -> Path:
 
 def _output(words: str) -> str:
     """Return what the command prints; pass its warnings on. Raises AdviseError with its last line."""
-    command, line = [sys.executable, __file__, words], ""
+    command, reason = [sys.executable, __file__, words], ""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         with subprocess.Popen(
             command, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
         ) as process:
             for line in process.stderr or ():
-                if not line.startswith(REASONS):
+                if line.startswith(REASONS):
+                    reason = line.partition(": ")[2].strip()
+                else:
                     print(line, end="", file=sys.stderr, flush=True)
         if process.returncode:
-            reason = line.strip() if line.startswith(REASONS) else f"ended with status {process.returncode}"
-            raise AdviseError(reason.partition(": ")[2] or reason)
+            raise AdviseError(reason or f"ended with status {process.returncode}")
         output.seek(0)
         return output.read().strip()
 
 
 def _value(text: str) -> Any:
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
+    with suppress(ValueError):
+        return json.loads(text)  # a number
     return text or None
 
 
@@ -118,14 +117,10 @@ def measure(configuration: Any) -> float:
     return jobs.measure(configuration)
 
 
-def _run(options: Mapping[str, Any]) -> None:
-    """Run the command with these options, of which a list is several values."""
+if __name__ == "__main__":
     from experiments.config.cell import text
 
+    options = json.loads(sys.argv[1])
     lists = {name: value if isinstance(value, list) else [value] for name, value in options.items()}
     sys.argv[1:] = [f"{name}={','.join(map(text, values))}" for name, values in lists.items()]
     main()
-
-
-if __name__ == "__main__":
-    _run(json.loads(sys.argv[1]))

@@ -18,6 +18,13 @@ from experiments.config.options import weak_scaling_size, worker_counts
 from tests.conftest import RunPy
 from tests.helpers.commands import composed, interpreter
 
+RENAMED = [
+    ("baseline", "with_baseline"),
+    ("ceilings", "with_ceiling"),
+    ("interference", "with_interference"),
+    ("strategy.chunk", "strategy.chunksize"),
+    ("runtime.pipeline", "runtime.reuse_pipeline"),
+]
 AT_ONCE = "hydra/launcher=submitit_local: runs cells at once"
 FILES = sorted(
     path.relative_to(ROOT / "conf")
@@ -30,6 +37,7 @@ FILES = sorted(
     ("words", "expected"),
     [
         ("wrkers=2", "wrkers: no such option; did you mean workers?"),
+        *((f"{former}=1", f"{former}: no such option; did you mean {option}?") for former, option in RENAMED),
         ("workers=0", "workers=0: must be 1 or more"),
         ("workers=two", "workers=two: must be an integer"),
         ("workers=null", "workers=null: must be an integer"),
@@ -233,24 +241,3 @@ def test_weak_scaling_sizes_are_the_studys_and_between_them_in_proportion(worker
     assert weak_scaling_size(workers) == size
     width, height = map(int, size.split("x"))
     assert width * height == workers * 250 * 250
-
-
-@pytest.mark.parametrize(
-    ("former", "told"),
-    [
-        ("baseline=true", "baseline: is now called with_baseline"),
-        ("ceilings=true", "ceilings: is now called with_ceiling"),
-        ("interference=true", "interference: is now called with_interference"),
-        ("strategy.chunk=1", "strategy.chunk: is now called strategy.chunksize"),
-        ("runtime.pipeline=reused", "runtime.pipeline: is now called runtime.reuse_pipeline"),
-        ("experiment=engines", "experiment=engines: is now called experiment=bench"),
-        ("experiment=diagnosis", "experiment=diagnosis: is now called experiment=diagnose"),
-        ("ablation=chunk_1", "ablation=chunk_1: is now called ablation=chunksize_1"),
-        ("profile=true", "profile: is gone; the stages of each task are recorded"),
-        ("runtime.pin=compact", "runtime.pin: is gone; binding workers to CPUs saved no time"),
-        ("experiment=profile", "experiment=profile: is gone; the stages of each task are recorded"),
-    ],
-)
-def test_former_option_is_refused_with_what_became_of_it(run_py: RunPy, former: str, told: str) -> None:
-    ended = run_py("strategy=p2", former)
-    assert (ended.status, ended.stderr) == (2, f"error: {told}\n")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from enum import Enum
 from functools import cache
+from itertools import groupby
 from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -36,9 +37,9 @@ GROUPS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATA
 DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
     ("Options (option=value) with their defaults", "", Config),
     *(
-        (f"Options of {group}={name}", f"{group}.", GROUPS[group][name])
-        for group in GROUPS
-        for name in GROUPS[group]
+        (f"Options of {group}={name}", f"{group}.", kind)
+        for group, kinds in GROUPS.items()
+        for name, kind in kinds.items()
     ),
     ("Options of runtime", "runtime.", Runtime),
     ("Options of experiment=advise", "advise.", Advise),
@@ -83,9 +84,9 @@ def composed_once() -> Iterator[None]:
 
 def help_page() -> str:
     """Return the help page: every choice and option, from the files in conf/ and the declarations."""
-    groups = {folder.name: sorted(folder.glob("*.yaml")) for folder in sorted((DATA / "conf").iterdir())}
-    lists = {name: ", ".join(file.stem for file in files) for name, files in groups.items() if files}
-    choices = [f"  {name:12} {names}" for name, names in lists.items()]
+    files = sorted((DATA / "conf").glob("*/*.yaml"))
+    groups = groupby(files, key=lambda file: file.parent.name)
+    choices = [f"  {group:12} {', '.join(file.stem for file in members)}" for group, members in groups]
     sections = [[HEADER], ["Choices (group=choice)", *choices]]
     sections += [[heading, *lines] for heading, *kind in DECLARED if (lines := list(_option_lines(*kind)))]
     return "\n\n".join("\n".join(lines) for lines in [*sections, [FOOTER]]) + "\n"
@@ -139,10 +140,7 @@ def explain(error: Exception) -> str:
     if match := re.search(r"OptionError raised while resolving interpolation: (.*)", text):
         return match[1]
     if match := re.search(r"Could not find '([\w/]+)/([^/']*)'", text):
-        if (choice := f"{match[1]}={match[2]}") in FORMER:
-            return f"{choice}: {FORMER[choice]}"
-        listed = re.search(r"Available options in .*\n((?:\t.*\n?)*)", text)
-        names = [name for name in listed[1].split() if not name.startswith("base_")] if listed else []
+        names = re.findall(r"^\t(?!base_)(\S+)", text, re.MULTILINE)
         advice = f"choose one of {', '.join(names)}" if names else "--help lists the choices"
         return f"{match[1]}={match[2]}: no such {match[1]}; {advice}"
     if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
@@ -163,22 +161,6 @@ def explain(error: Exception) -> str:
     if match := re.search(r"(.*)\n\s*full_key: (\S+)", text):
         return f"{match[2]}: {match[1].strip()}"
     return " ".join(text.split())
-
-
-FORMER = {  # options and choices of earlier versions, and what became of them
-    "experiment=engines": "is now called experiment=bench",
-    "experiment=diagnosis": "is now called experiment=diagnose",
-    "experiment=profile": "is gone; the stages of each task are recorded",
-    "ablation=chunk_1": "is now called ablation=chunksize_1",
-    "baseline": "is now called with_baseline",
-    "ceilings": "is now called with_ceiling",
-    "interference": "is now called with_interference",
-    "trial_timeout_s": "is gone; stall_timeout_s ends a trial in which no task is finished for so long",
-    "profile": "is gone; the stages of each task are recorded",
-    "strategy.chunk": "is now called strategy.chunksize",
-    "runtime.pipeline": "is now called runtime.reuse_pipeline",
-    "runtime.pin": "is gone; binding workers to CPUs saved no time",
-}
 
 
 def _unreadable(word: str) -> str:
@@ -205,8 +187,7 @@ def _takes_text(word: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    if name in FORMER:
-        return f"{name}: {FORMER[name]}"
+    """Return the error of a name that is no option, or none of the chosen strategy or dataset."""
     known = [*option_types(), "protocol", "ablation", "experiment"]
     if name in known:
         return f"{name}: not an option of the chosen {name.split('.')[0]}; --help lists its options"
