@@ -8,7 +8,7 @@ import pytest
 from augment.strategies import STRATEGIES
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
-from experiments.sweep.cells import planned_columns
+from experiments.sweep.planned import planned_columns
 from tests.conftest import RunPy
 from tests.helpers.commands import composed
 
@@ -45,7 +45,7 @@ def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> Non
     [python, script, *again] = shlex.split(cell.command)
     assert (python, script) == ("python", "run.py")
     recomposed = composed(*again)
-    before, after = planned_columns(cell), planned_columns(recomposed)
+    before, after = planned_columns(cell, {}), planned_columns(recomposed, {})
     differing = {name for name in before if before[name] != after[name]}
     assert differing <= NOT_OF_THE_CELL | {"command"}
     assert recomposed.config.sample == cell.config.sample

@@ -12,6 +12,7 @@ import pytest
 
 from augment.datasets.folder import Folder
 from augment.datasets.synthetic import Format, Pattern, Synthetic
+from augment.saved_pipeline import canonical
 from augment.strategies import STRATEGIES, Strategy
 from experiments import ROOT
 from experiments.config.cell import Cell
@@ -19,8 +20,9 @@ from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store import columns
 from experiments.store.columns import DETERMINING, TRIALS, identity
-from experiments.sweep.cells import SweepCell, pipeline_digest
+from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
+from experiments.sweep.planned import pipeline_digest
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is columns.ENVIRONMENT}
 
@@ -43,7 +45,7 @@ def own_cache_and_environment(
 
 
 def key(one: Cell) -> str:
-    return SweepCell(one, 1, Inventory(), in_sweep=False).identity
+    return SweepCell(one, 1, Inventory(), False, canonical(one.config.pipeline)).identity
 
 
 def another(value: Any, hint: Any) -> Any:
@@ -127,9 +129,9 @@ def test_pipeline_digest_changes_with_the_source_of_a_user_transform(
     module = tmp_path / "my_transforms_of_a_test.py"
     declaration = {"transforms": [{"_target_": "my_transforms_of_a_test.A"}]}
     module.write_text("class A: pass\n")
-    before = pipeline_digest(declaration)
+    before = pipeline_digest(canonical(declaration))
     module.write_text("class B: pass\n")
-    assert pipeline_digest(declaration) != before
+    assert pipeline_digest(canonical(declaration)) != before
 
 
 def test_identity_changes_with_machine_code_and_versions() -> None:

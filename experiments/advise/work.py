@@ -25,7 +25,7 @@ from experiments.report.output import write_report
 from experiments.report.results import Results
 from experiments.store import files as store
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.sweep import check_options
+from experiments.sweep.sweep import check_options, checked_pipelines
 
 Words = Sequence[str]  # of a command line
 OUTPUTS = ("augmented", "augmented_again")  # folders that the command may write to
@@ -153,6 +153,7 @@ def _refused(cells: Sequence[Cell]) -> dict[Candidate, str]:
         alike = [cell for cell in cells if cell.runtime == name]
         try:
             check_options(alike)
+            checked_pipelines(alike)
         except OptionError as error:
             reasons |= {_candidate(cell): str(error) for cell in alike}
     if len(reasons) == len(cells):

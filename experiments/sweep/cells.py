@@ -8,25 +8,24 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
 import psutil
 
-from augment.declaration import CLASS, LIBRARY, mappings
 from augment.images import error_line
-from augment.options import OptionError, determining
-from augment.saved_pipeline import canonical
+from augment.options import OptionError
 from augment.workload import OnBadImage
 from experiments.config.cell import Cell, CellFailedError
-from experiments.machine import disturbance, environment
+from experiments.machine import disturbance
 from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, TABLES, digest_of, identity
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, TABLES, identity
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
 from experiments.sweep.output_folder import BAD_IMAGES, DECODER, OutputFolder
+from experiments.sweep.planned import planned_columns
 from experiments.sweep.progress import OutputProgress
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
@@ -45,8 +44,13 @@ OF_OUTPUTS = (  # columns that decide what the outputs of a command are
 class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
-    def __init__(self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool) -> None:
-        """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
+    def __init__(
+        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, declaration: Any
+    ) -> None:
+        """With `in_sweep`, outputs that are kept go to a subfolder for this cell.
+
+        `declaration` is the `canonical` one of its pipeline.
+        """
         self.per_round = per_round
         self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
@@ -54,7 +58,9 @@ class SweepCell:
         self._inputs: Inputs | None = None
         with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
             self._inputs = inventory.inputs(cell.config)
-        planned = planned_columns(cell) | (self._inputs.columns if self._inputs else UNKNOWN_INPUTS)
+        planned = planned_columns(cell, declaration) | (
+            self._inputs.columns if self._inputs else UNKNOWN_INPUTS
+        )
         self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
             folder = f"{cell.config.output_dir}/{cell.label}-{self.identity[:8]}"
@@ -247,44 +253,3 @@ class SweepCell:
 def ok_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of ok trials that made all their outputs."""
     return [row for row in rows if row["status"] == OK and not row.get("resumed_outputs")]
-
-
-def planned_columns(cell: Cell) -> dict[str, Any]:
-    """Return the columns that follow from the cell's configuration and from where this process runs."""
-    config, machine = cell.config, environment.machine_columns()
-    width, height = config.size() or (None, None)
-    is_oversubscribed = config.strategy.on_this_machine and config.workers > machine["usable_cpus"]
-    return machine | {
-        **determining(config),
-        "experiment": cell.experiment,
-        "command": cell.command,
-        "protocol": cell.protocol,
-        "ablation": cell.ablation,
-        "strategy": cell.strategy,
-        "strategy_options": json.dumps(determining(config.strategy), sort_keys=True),
-        "runtime_name": cell.runtime,
-        "runtime": json.dumps(determining(config.runtime), sort_keys=True),
-        "dataset": cell.dataset,
-        "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
-        "pipeline": cell.pipeline,
-        "pipeline_digest": pipeline_digest(config.pipeline),
-        "repetitions": config.repetitions,
-        "order_seed": config.order_seed,
-        "width": width,
-        "height": height,
-        "scratch_dir": config.scratch_dir,
-        "output_dir": str(config.output_place) if config.output_dir else None,
-        "output_file_system": preflight.file_system(config.output_place) if config.saving else None,
-        "oversubscribed": is_oversubscribed,
-    }
-
-
-def pipeline_digest(pipeline: Any) -> str:
-    """Return the SHA-256 of a pipeline's declaration and of the sources of the user's classes in it.
-
-    The library's version is a column.
-    """
-    declaration = canonical(pipeline)
-    paths = {str(part.get(CLASS, LIBRARY)) for part in mappings(declaration)}
-    classes = sorted(path for path in paths if not path.startswith(LIBRARY))
-    return digest_of([declaration, [(path, environment.source_digest(path)) for path in classes]])

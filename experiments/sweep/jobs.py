@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
@@ -17,8 +17,10 @@ from augment.options import OptionError
 from experiments.config.cell import Cell, text
 from experiments.config.cli import plain_errors
 from experiments.machine.environment import usable_cpus
-from experiments.sweep.results_lock import prepare
-from experiments.sweep.sweep import Sweep
+from experiments.trial.process import start_importing
+
+if TYPE_CHECKING:
+    from experiments.sweep.sweep import Sweep
 
 ONE_AT_A_TIME = (
     "hydra_plugins.augment_plugins.RoundsLauncher",
@@ -29,11 +31,13 @@ SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 ONE_PER_SWEEP = ("order_seed", "results_dir", "hydra.job.env_set")
 
 log = logging.getLogger(__name__)
-_checked: list[Sweep] = []  # of a plain command, from Hydra's callback to its task function
+_checked: "list[Sweep]" = []  # of a plain command, from Hydra's callback to its task function
 
 
 def measure(configuration: DictConfig) -> float:
     """Measure one cell with its companions and return its seconds per task. Raises CellFailedError."""
+    from experiments.sweep.sweep import Sweep  # and pandas and pyarrow
+
     hydra = HydraConfig.get()
     if hydra.launcher._target_ == SLURM:
         check_node(usable_cpus(), os.cpu_count() or 1)
@@ -52,7 +56,11 @@ class Guard(Callback):
     @plain_errors()
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
-        _checked[:] = [Sweep([cell_of(config)], in_sweep=False)]
+        cell = cell_of(config)
+        start_importing(cell.config.pipeline)
+        from experiments.sweep.sweep import Sweep  # and pandas and pyarrow, meanwhile
+
+        _checked[:] = [Sweep([cell], in_sweep=False)]
 
     @plain_errors()
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -61,6 +69,8 @@ class Guard(Callback):
         check_launcher(config)
         check_sweeper(config)
         if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
+            from experiments.sweep.results_lock import prepare
+
             prepare(Path(config.results_dir).expanduser())
 
 

@@ -4,14 +4,15 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import ceil
 from secrets import token_hex
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from augment.declaration import is_factory
+from augment.options import OptionError
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
@@ -22,7 +23,7 @@ from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.results_lock import prepare
-from experiments.trial.process import PipelineCheck, waiting
+from experiments.trial.process import PipelineCheck, start_importing, waiting
 
 BASELINES_PER_ROUND = 2
 LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
@@ -38,17 +39,21 @@ class Sweep:
         inventory = inventory or Inventory()
         preflight.begin_load_sample()
         check_options(requested)
+        for cell in requested:  # while a process imports what the pipelines need
+            with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
+                _ = inventory.inputs(cell.config).columns
+        declarations = checked_pipelines(requested)
         self._by_identity: dict[str, SweepCell] = {}
         self.requested: list[SweepCell] = []
         for cell in requested:
-            beside = [self._add(SweepCell(*each, inventory, in_sweep)) for each in companions(cell).items()]
-            added = self._add(SweepCell(cell, 1, inventory, in_sweep))
+            known = inventory, in_sweep, declarations[str(cell.config.pipeline)]
+            beside = [self._add(SweepCell(each, count, *known)) for each, count in companions(cell).items()]
+            added = self._add(SweepCell(cell, 1, *known))
             added.companions = beside
             self.requested.append(added)
         try:
             for sweep_cell in self.cells:
                 sweep_cell.check_outputs()
-            check_pipelines(requested)
             prepare(requested[0].config.results_folder)
         except Exception:
             self._release()
@@ -125,19 +130,19 @@ def check_options(cells: Sequence[Cell]) -> None:
     """Raise OptionError for the first cell whose options cannot work; let a process import meanwhile."""
     for cell in cells:
         cell.config.check()
-    is_made_of_transforms = not is_factory(cells[0].config.pipeline)
-    waiting.start(["augment.seeded_compose"] if is_made_of_transforms else [])
+    start_importing(cells[0].config.pipeline)
 
 
-def check_pipelines(cells: Sequence[Cell]) -> None:
-    """Raise PipelineError for the first pipeline that cannot work."""
+def checked_pipelines(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return the `canonical` declaration of each pipeline by its text. Raises PipelineError."""
     checks = {}
     for cell in cells:
         config = cell.config
         is_reused = config.runtime.reuse_pipeline and not cell.not_applicable
         check = PipelineCheck(config.pipeline, is_reused, config.size() or LARGE_SIZE)
         checks[str(check)] = check
-    waiting.start().check(list(checks.values()))
+    declarations = waiting.start().check([*checks.values()])
+    return {str(check.pipeline): each for check, each in zip(checks.values(), declarations, strict=True)}
 
 
 def companions(cell: Cell) -> dict[Cell, int]:

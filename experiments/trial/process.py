@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from augment.declaration import PipelineError
+from augment.declaration import PipelineError, is_factory
 from augment.images import error_line
 from augment.pipeline import check, check_on_image, check_reuse
 from augment.runtime import THREAD_COUNT_VARIABLES
+from augment.saved_pipeline import canonical
 from experiments import ROOT
 
 
@@ -49,15 +50,16 @@ class TrialProcess(subprocess.Popen[bytes]):
                 pass_fds=[other_end.fileno()],
             )
 
-    def check(self, checks: Sequence[PipelineCheck]) -> None:
-        """Try pipelines in a fork of the process. Raises PipelineError."""
+    def check(self, checks: Sequence[PipelineCheck]) -> list[Any]:
+        """Try pipelines in a fork of the process; return their `canonical` forms. Raises PipelineError."""
         try:
             self._connection.send(checks)
-            error = self._connection.recv()
+            answer = self._connection.recv()
         except (EOFError, BrokenPipeError):
-            error = f"a trial's process cannot start: {self._last_line()}"
-        if error:
-            raise PipelineError(error)
+            answer = f"a trial's process cannot start: {self._last_line()}"
+        if isinstance(answer, str):
+            raise PipelineError(answer)
+        return list(answer)
 
     def begin(self, folder: Path) -> None:
         """Begin the trial that is described in a folder."""
@@ -94,24 +96,24 @@ def received_folder(connection: Connection) -> Path:
     """Answer checks until the folder of the trial arrives, and return that."""
     while not isinstance(message := connection.recv(), Path):
         if (pid := os.fork()) == 0:
-            connection.send(pipeline_error(message))
+            connection.send(tried(message))
             os._exit(0)
         if os.waitpid(pid, 0)[1]:
             connection.send("pipeline: it crashed the process that tried it")
     return message
 
 
-def pipeline_error(checks: Sequence[PipelineCheck]) -> str | None:
-    """Return why one of the pipelines cannot work; None if all can."""
+def tried(checks: Sequence[PipelineCheck]) -> list[Any] | str:
+    """Return the `canonical` forms of pipelines, or why one of them cannot work."""
     try:
         for each in checks:
             check(each.pipeline)
             check_on_image(each.pipeline)
             if each.is_reused:
                 check_reuse(each.pipeline, each.size)
+        return [canonical(each.pipeline) for each in checks]
     except BaseException as error:  # a user's class may also exit
         return error_line(error)
-    return None
 
 
 def environment() -> dict[str, str]:
@@ -154,3 +156,8 @@ class Waiting:
 
 
 waiting = Waiting()
+
+
+def start_importing(pipeline: Mapping[str, Any]) -> None:
+    """Let a process for the next trial import what a pipeline needs."""
+    waiting.start([] if is_factory(pipeline) else ["augment.seeded_compose"])

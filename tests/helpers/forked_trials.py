@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
+from typing import Any
 
 from augment.declaration import PipelineError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.trial import inside
-from experiments.trial.process import PipelineCheck, pipeline_error
+from experiments.trial.process import PipelineCheck, tried
 
 
 class ForkedTrial:
@@ -27,9 +28,10 @@ class ForkedTrial:
         self.pid, self.cpu_s = 0, 0.0  # until it begins
         self.returncode: int | None = None
 
-    def check(self, checks: Sequence[PipelineCheck]) -> None:
-        if error := pipeline_error(checks):
-            raise PipelineError(error)
+    def check(self, checks: Sequence[PipelineCheck]) -> list[Any]:
+        if isinstance(answer := tried(checks), str):
+            raise PipelineError(answer)
+        return answer
 
     def begin(self, folder: Path) -> None:
         print(json.dumps([str(folder), self.cwd, self.environment]), file=_parent().stdin, flush=True)
