@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from errno import EIO, ENOENT, ENOTDIR
+from errno import EINVAL, EIO, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Any, cast, overload
 from zlib import crc32
@@ -15,6 +16,11 @@ from zlib import crc32
 from augment.options import OptionError
 
 SCHEME = "://"
+KINDS = {"d": "directory", "p": "named pipe", "s": "socket", "c": "character device", "b": "block device"}
+
+
+class NotRegularError(OSError):
+    """A directory, pipe, socket or device where a regular file is needed."""
 
 
 def location(text: str) -> Path:
@@ -42,19 +48,42 @@ def is_local(place: Path) -> bool:
 def read_bytes(file: Path) -> bytes:
     """Return the content of a file. Raises OSError."""
     if is_local(file):
-        return file.read_bytes()
+        with open(_open_regular(file), "rb", buffering=0) as opened:
+            return opened.readall()
     with _remote(file) as (filesystem, path):
         return bytes(filesystem.cat_file(path))
 
 
-def read_ends(file: Path, end_bytes: int) -> tuple[int, bytes]:
-    """Return the size of a file at an address, and its first and last bytes. Raises OSError."""
+def read_ends(file: str, end_bytes: int) -> tuple[int, bytes]:
+    """Return the size of a file, and its first and last bytes; all if they are few. Raises OSError."""
+    if SCHEME not in file:
+        return _read_local_ends(file, end_bytes)
     with _remote(file) as (filesystem, path):
         size_bytes = filesystem.size(path)
         if size_bytes <= 2 * end_bytes:
             return size_bytes, bytes(filesystem.cat_file(path))
         begin, end = (0, end_bytes), (size_bytes - end_bytes, size_bytes)
         return size_bytes, b"".join(filesystem.cat_file(path, start=a, end=b) for a, b in (begin, end))
+
+
+def _read_local_ends(file: str, end_bytes: int) -> tuple[int, bytes]:
+    number = _open_regular(file)
+    try:
+        size_bytes, ends = os.fstat(number).st_size, os.read(number, 2 * end_bytes)
+        if size_bytes > len(ends):
+            ends = ends[:end_bytes] + os.pread(number, end_bytes, size_bytes - end_bytes)
+    finally:
+        os.close(number)
+    return size_bytes, ends
+
+
+def _open_regular(file: Path | str) -> int:
+    """Open a local file and return its descriptor. No file that is not regular is opened: it might wait."""
+    kind = stat.filemode(os.stat(file).st_mode)[0]
+    if kind != "-":
+        reason = f"Not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}"
+        raise NotRegularError(EINVAL, reason, str(file))
+    return os.open(file, os.O_RDONLY)
 
 
 def write_remote(file: Path, content: bytes | memoryview) -> None:
@@ -68,10 +97,7 @@ def file_sizes(folder: Path) -> dict[str, int]:
     if is_local(folder):
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-    with _remote(folder) as (filesystem, path):
-        filesystem.invalidate_cache()  # other processes write into the folder
-        entries = filesystem.ls(path, detail=True)
-    return {os.path.basename(file["name"]): file["size"] for file in entries if file["type"] == "file"}
+    return {name: size_bytes for name, (size_bytes, _) in find_files(folder, recursive=False).items()}
 
 
 def check_folder(folder: Path) -> None:
@@ -115,7 +141,7 @@ def remove_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _remote(place: Path) -> Iterator[tuple[Any, str]]:
+def _remote(place: Path | str) -> Iterator[tuple[Any, str]]:
     """Yield the fsspec file system of an address and the path there; raise their errors as OSError.
 
     The file system is looked up anew, because a forked process cannot use its parent's connection.

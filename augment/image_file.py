@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import struct
 import sys
 from errno import EMFILE, ENFILE, ENOMEM
-from io import BytesIO, FileIO
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from warnings import catch_warnings
@@ -19,7 +17,6 @@ from augment.images import ImageError
 if TYPE_CHECKING:
     from augment.images import Pixels
 
-KINDS = {"d": "directory", "p": "FIFO", "s": "socket", "c": "character device", "b": "block device"}
 MACHINE_ERRORS = (EMFILE, ENFILE, ENOMEM)  # no fault of the file that is read
 OPENCV_NO_MEMORY = -4
 NO_HEADER, TRUNCATED = "no whole header of a known image format", "truncated: no end marker"
@@ -27,8 +24,8 @@ UNDECODED = "OpenCV cannot decode it"
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 JPEG_END, PNG_END = b"\xff\xd9", b"\0\0\0\0IEND\xaeB`\x82"
-JPEG_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # the other markers have no segment
-SCAN, END = 0xDA, 0xD9
+JPEG_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xda-\xfe]")  # the other markers have no segment
+SCAN = 0xDA
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # their segments hold the size
 # Formats that OpenCV reads, too. Pillow knows others: its EPS, for example, starts Ghostscript.
 FORMATS = ("WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "SUN")
@@ -40,10 +37,6 @@ EDGE_BYTES = 64  # at either end of an output, enough to see whether it is whole
 
 class BadImageError(ImageError):
     """A file that is no usable image; the text is the bare reason."""
-
-
-class NotRegularError(BadImageError):
-    """A directory, FIFO, socket or device where a regular file is needed."""
 
 
 class Image(NamedTuple):
@@ -69,11 +62,11 @@ def read_image(file: Path, max_pixels: int) -> Image:
     The header decides on `max_pixels` before pixels are made.
     """
     content = _content(file)
-    header = parse_header(content)
+    header = _header(content)
     if header.width * header.height > max_pixels:
         size = f"{header.width}x{header.height}"
         raise BadImageError(f"{size} pixels are more than max_image_pixels={max_pixels}")
-    if _lacks_end(content, content, header.head_bytes, len(content)):
+    if content.rfind(_end_marker(content), header.head_bytes) < 0:
         raise BadImageError(TRUNCATED)
     pixels = _decode(content)
     warnings = ["alpha is dropped"] if header.has_alpha else []
@@ -84,11 +77,11 @@ def read_image(file: Path, max_pixels: int) -> Image:
 
 def has_end(file: Path) -> bool:
     """Return whether a local output is whole: its first and last bytes tell, or else it is decoded."""
-    with open(file, "rb", buffering=0) as opened:
-        head, size_bytes = opened.read(EDGE_BYTES), os.fstat(opened.fileno()).st_size
-        tail = os.pread(opened.fileno(), EDGE_BYTES, max(0, size_bytes - EDGE_BYTES))
-    if head.startswith((JPEG, PNG)) or _declared_bytes(head):
-        return not _lacks_end(head, tail, 0, size_bytes)
+    size_bytes, ends = read_ends(str(file), EDGE_BYTES)
+    if declared_bytes := _declared_bytes(ends):
+        return declared_bytes <= size_bytes
+    if end := _end_marker(ends):
+        return end in ends[-EDGE_BYTES:]
     try:
         return bool(read_image(file, sys.maxsize))
     except BadImageError:
@@ -97,22 +90,13 @@ def has_end(file: Path) -> bool:
 
 def read_header(file: Path) -> Header:
     """Return the header of an image file, of which little is read. Raises BadImageError, OSError."""
-    if not is_local(file):
-        try:
-            return parse_header(read_ends(file, HEAD_BYTES)[1][:HEAD_BYTES])
-        except BadImageError:
-            return parse_header(read_bytes(file))
-    with open_regular(file) as opened:
-        head = opened.read(HEAD_BYTES)
-        try:
-            return parse_header(head)
-        except BadImageError:
-            if not (rest := opened.readall()):
-                raise
-            return parse_header(head + rest)
+    try:
+        return _header(read_ends(str(file), HEAD_BYTES)[1][:HEAD_BYTES])
+    except BadImageError:
+        return _header(read_bytes(file))
 
 
-def parse_header(content: bytes) -> Header:
+def _header(content: bytes) -> Header:
     """Return the header of an image, whose content may end behind it. Raises BadImageError."""
     try:
         if content.startswith(JPEG):
@@ -132,13 +116,13 @@ def _jpeg_header(content: bytes) -> Header:
     while match := JPEG_SEGMENT.search(content, position):
         position = match.end()
         marker = content[position - 1]
-        if marker in (SCAN, END):
+        if marker == SCAN:
             break
         if marker in FRAMES:
             height, width = struct.unpack_from(">HH", content, position + 3)
         position += int(struct.unpack_from(">H", content, position)[0])
-    if not (match or width):
-        raise BadImageError(TRUNCATED)
+    if not width:
+        raise BadImageError(NO_HEADER)
     return Header(width, height, head_bytes=position)
 
 
@@ -172,20 +156,15 @@ def _declared_bytes(head: bytes) -> int:
     return int.from_bytes(head[2:6], "little") if head.startswith(b"BM") else 0
 
 
-def _lacks_end(head: bytes, tail: bytes, search_from: int, size_bytes: int) -> bool:
-    """Return whether a file of a format with an end does not have it in its last bytes."""
-    end = JPEG_END if head.startswith(JPEG) else PNG_END if head.startswith(PNG) else b""
-    return tail.rfind(end, search_from) < 0 or _declared_bytes(head) > size_bytes
+def _end_marker(head: bytes) -> bytes:
+    """Return the bytes that stand at the end of a file with this head; none if its format has no such."""
+    return JPEG_END if head.startswith(JPEG) else PNG_END if head.startswith(PNG) else b""
 
 
 def _content(file: Path) -> bytes:
-    """Return the bytes of a regular file; no other is opened for reading. Raises BadImageError, OSError."""
+    """Return the bytes of a file that is not empty. Raises BadImageError; OSError if the machine fails."""
     try:
-        if is_local(file):
-            with open_regular(file) as opened:
-                content = opened.readall()
-        else:
-            content = read_bytes(file)
+        content = read_bytes(file)
     except OSError as error:
         is_of_network = not is_local(file) and not isinstance(error, FileNotFoundError | PermissionError)
         if error.errno in MACHINE_ERRORS or is_of_network:
@@ -194,25 +173,6 @@ def _content(file: Path) -> bytes:
     if not content:
         raise BadImageError("empty")
     return content
-
-
-def open_regular(file: Path | str) -> FileIO:
-    """Open a local file that is regular. Raises OSError, and NotRegularError before it opens another."""
-    _check_kind(os.stat(file).st_mode)
-    # Non-blocking: if a FIFO has replaced the file since, opening it would wait for a writer.
-    opened = FileIO(file, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
-    try:
-        _check_kind(os.fstat(opened.fileno()).st_mode)
-    except NotRegularError:
-        opened.close()
-        raise
-    return opened
-
-
-def _check_kind(mode: int) -> None:
-    kind = stat.filemode(mode)[0]
-    if kind != "-":
-        raise NotRegularError(f"not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}")
 
 
 def _decode(content: bytes) -> Pixels:

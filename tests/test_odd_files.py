@@ -174,7 +174,7 @@ TRUNCATED = "truncated: no end marker"
 TOO_MANY = f"pixels are more than max_image_pixels={MOST}"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "directory.jpg": (Path.mkdir, "not a regular file: a directory"),
-    "fifo.png": (os.mkfifo, "not a regular file: a FIFO"),
+    "fifo.png": (os.mkfifo, "not a regular file: a named pipe"),
     "socket.jpg": (place_socket, "not a regular file: a socket"),
     "device.png": (lambda path: path.symlink_to("/dev/zero"), "not a regular file: a character device"),
     "dangling.jpg": (lambda path: path.symlink_to("nowhere"), "no such file or directory"),

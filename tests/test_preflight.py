@@ -34,7 +34,7 @@ def images(suffixes: Sequence[str], *sizes: Size) -> Inputs:
     inputs = Inputs(
         InputFiles(Path(), [f"image{suffix}" for suffix in suffixes]), np.zeros((len(sizes), 3), int)
     )
-    vars(inputs)["_sizes"] = sizes  # which its headers would tell
+    vars(inputs).update(_sizes=sizes, _sampled_sizes=sizes)  # which its headers would tell
     return inputs
 
 
@@ -91,15 +91,16 @@ def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyP
         "CPU frequency governor powersave, schedutil: the clock will vary; choose performance",
         "affinity or a cgroup quota leaves 2 of the machine's 8 CPUs",
     ]
-    locks = "/dev/shm, where multiprocessing keeps its locks,"
-    assert shared_memory == f"{locks} has 8 KiB left; empty it"
+    assert shared_memory == "/dev/shm is full or cannot be written; multiprocessing keeps its locks there"
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100 * GIB))
+    assert preflight.machine_findings() == findings
     os.rmdir(root / "dev/shm")
-    assert preflight.machine_findings() == [*findings, f"{locks} cannot be written; make it writable"]
+    assert preflight.machine_findings() == [*findings, shared_memory]
 
 
 def test_other_files_among_the_inputs_are_a_finding(root: Path, tmp_path: Path) -> None:
     inputs = replace(PAPER, files=replace(PAPER.files, findings=["not images: 2 .txt"]))
-    vars(inputs)["_sizes"] = [(1, 1)] * 10
+    vars(inputs)["_sampled_sizes"] = [(1, 1)] * 10
     assert preflight.cell_findings(cell(scratch_dir=str(tmp_path)), inputs) == ["not images: 2 .txt"]
 
 
@@ -119,12 +120,12 @@ def test_oversubscription_and_threads_are_found(root: Path) -> None:
         ("sequential", 1, 2, 16, 1000),
         ("p2", 64, 65, 64 * 16, 1000),
         ("threads", 64, 65, 64 * 16, 1000),
-        # All images in the master. A chunk of 4 tasks has at most 3 images; each process has it twice.
-        ("p1", 64, 65, 64 * 16 + 10 + 65 * 2 * 3, 1000),
-        # A chunk of 250 tasks, 100 an image, has at most 5 images.
-        (P1(chunksize=250), 2, 3, 2 * 16 + 10 + 3 * 2 * 5, 1000),
+        # All images in the master and once more in its workers; and four at the ends of each chunk.
+        ("p1", 64, 65, 64 * 16 + 2 * 10 + 65 * 4, 1000),
+        # A chunk of 250 tasks may bring every image into the workers twice.
+        (P1(chunksize=250), 2, 3, 2 * 16 + 3 * 10 + 3 * 4, 1000),
         # Also a manager, in which 1000 outputs wait.
-        ("pq", 64, 66, 64 * 16 + 10 + 66 * 2 * 3 + 1000, 1000),
+        ("pq", 64, 66, 64 * 16 + 2 * 10 + 66 * 4 + 1000, 1000),
         ("copies", 3, 4, 3 * 16, 3 * 1000),
         # Neighbours stream 192 MiB.
         ("interference", 3, 4, 3 * 16 + 3 * 192 * 2**20 / IMAGE, 3 * 1000),

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import ENOENT, ENOTDIR
 from functools import cache
@@ -18,6 +18,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PROBED_SUFFIXES = (".jp2", ".avif", ".gif", ".ppm", ".pgm", ".pbm")  # not in every build of OpenCV
 MANIFEST = ".augment.json"  # in a folder of outputs
 REASONS = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
+OUTPUTS, WRITTEN = "outputs", "this command writes there"
 LISTED = 5  # kinds of other files, and folders, that a finding names
 
 
@@ -77,16 +78,11 @@ class _Walk:
 
     def findings(self) -> list[str]:
         """Return a line on the other files, and one on the folders that were left out."""
-        others = sorted((-count, suffix) for suffix, count in self._others.items() if count)
-        kinds = [f"{-count} {printable(suffix)}" for count, suffix in others]
+        others = sorted((+self._others).items(), key=lambda other: (-other[1], other[0]))
+        kinds = [f"{count} {printable(suffix)}" for suffix, count in others]
         folders = [f"{printable(name)} ({reason})" for name, reason in sorted(self._left_out.items())]
         lines = {"not images": kinds, "folders left out": folders}
-        return [
-            f"{title}: {', '.join(each[:LISTED])}"
-            + (f" and {len(each) - LISTED} more" if each[LISTED:] else "")
-            for title, each in lines.items()
-            if each
-        ]
+        return [f"{title}: {_shortened(each)}" for title, each in lines.items() if each]
 
     def local_names(self, exclude: Collection[Path]) -> Iterator[str]:
         """Yield the images' names relative to the top, in any order. Raises OSError, ValueError."""
@@ -103,14 +99,16 @@ class _Walk:
                     raise
                 self._left_out[folder] = (error.strerror or str(error)).lower()
                 continue
+            has_manifest = os.path.lexists(os.path.join(top, folder, MANIFEST))
             with entries:
-                if self._is_written(folder, excluded, os.path.lexists(os.path.join(top, folder, MANIFEST))):
+                if has_manifest or folder in excluded:
+                    self._left_out[folder or "./"] = OUTPUTS if has_manifest else WRITTEN
                     continue
                 for entry in entries:  # not as a list: a million entries take 300 MB
                     is_folder = entry.is_dir(follow_symlinks=False)
+                    is_link = entry.is_symlink() and os.path.isdir(entry)  # to a folder; it may be circular
                     if is_folder and self._is_recursive and not entry.name.startswith("."):
                         folders.append(f"{folder}{entry.name}/")
-                    is_link = entry.is_symlink() and os.path.isdir(entry)  # to a folder; it may be circular
                     if self._is_image(entry.name, is_counted=not (is_folder or is_link)):
                         yield folder + entry.name
                     elif is_link:
@@ -119,30 +117,26 @@ class _Walk:
     def distant_names(self, top: Path, exclude: Collection[Path]) -> Iterator[str]:
         """Yield the images' names relative to an address. Raises OSError."""
         names = list(find_files(top, self._is_recursive))
-        outputs = {name.removesuffix(MANIFEST) for name in names if f"/{name}".endswith(f"/{MANIFEST}")}
-        excluded = _below(str(top), map(str, exclude))
+        written = dict.fromkeys(_below(str(top), map(str, exclude)), WRITTEN)
+        manifests = (name for name in names if f"/{name}".endswith(f"/{MANIFEST}"))
+        written |= {name.removesuffix(MANIFEST): OUTPUTS for name in manifests}
         for name in names:
-            folder = next((each for each in (*outputs, *excluded) if name.startswith(each)), None)
-            is_written = folder is not None and self._is_written(folder, excluded, folder in outputs)
-            if not is_written and "/." not in f"/{name}" and self._is_image(name.rpartition("/")[2]):
+            folder = next((each for each in written if name.startswith(each)), None)
+            if folder is not None:
+                self._left_out[folder or "./"] = written[folder]
+            elif "/." not in f"/{name}" and self._is_image(name):
                 yield name
-
-    def _is_written(self, folder: str, excluded: Collection[str], has_manifest: bool) -> bool:
-        """Return whether a folder is left out because this or an earlier command writes there."""
-        if has_manifest or folder in excluded:
-            self._left_out[folder or "./"] = "outputs" if has_manifest else "this command writes there"
-        return has_manifest or folder in excluded
 
     def _is_image(self, name: str, is_counted: bool = True) -> bool:
         """Return whether a name is that of an image; count another unless it is hidden."""
-        if name.startswith("."):
-            return False
-        _, dot, ending = name.rpartition(".")
-        suffix = (dot + ending).lower() if dot else "without a suffix"
-        if is_image_suffix(suffix):
-            return True
-        self._others[suffix] += is_counted
-        return False
+        suffix, is_hidden = os.path.splitext(name)[1].lower(), name.startswith(".")
+        is_image = is_image_suffix(suffix) and not is_hidden
+        self._others[suffix or "without a suffix"] += is_counted and not (is_image or is_hidden)
+        return is_image
+
+
+def _shortened(items: Sequence[str]) -> str:
+    return ", ".join(items[:LISTED]) + (f" and {len(items) - LISTED} more" if items[LISTED:] else "")
 
 
 def is_image_suffix(suffix: str) -> bool:

@@ -99,7 +99,7 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     """Return each task's share, by its seconds, of the counters of its batch; and the memory after that.
 
     A batch that was not counted takes the rates and the memory of the last one that was; before that, rates
-    are 0 and the memory is NaN. Page faults are whole, and add up to those of the batch.
+    are 0 and the memory is NaN. Page faults are whole, and add up to those of the batches.
     """
     import numpy as np
 
@@ -111,13 +111,8 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     rates[:-1][counted] = batches[counted, 1:5] / total_s[counted, None]
     last_counted = np.maximum.accumulate(np.where(counted, np.arange(len(sizes)), -1))
     user_s, system_s, faults, wait_s = rates[last_counted[batch]].T * seconds
-
-    first = np.cumsum(sizes) - sizes
-    sums = np.cumsum(faults)
-    sums = np.round(sums - (sums - faults)[first][batch])  # within each batch
-    whole = np.diff(sums, prepend=0)
-    whole[first] = sums[first]
-    return user_s, system_s, whole, wait_s, np.append(batches[:, 5], np.nan)[last_counted[batch]]
+    whole_faults = np.diff(np.round(np.cumsum(faults)), prepend=0)
+    return user_s, system_s, whole_faults, wait_s, np.append(batches[:, 5], np.nan)[last_counted[batch]]
 
 
 def _weights(tasks: Columns) -> Floats:

@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
+from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from functools import cached_property, partial
 from itertools import islice
 from multiprocessing.pool import ThreadPool
@@ -20,16 +20,17 @@ from numpy.typing import NDArray
 from augment.datasets.base import Size, first, printable
 from augment.datasets.folder import Folder
 from augment.filesystem import InputFiles, find_files, is_local, read_ends
-from augment.image_file import BadImageError, NotRegularError, open_regular, read_header
+from augment.image_file import BadImageError, read_header
 from augment.images import error_line
 from augment.options import OptionError
 from experiments.config.options import Config
 
 END_BYTES = 4096  # at either end of a file, which identify it
 HEADERS = 64  # of a sample of the files
+NO_SIZE = (0, 0)  # of a file without a header, a bad image once a task reads it
 UNSEEN = 1.5  # the largest image is at most so much larger than the largest of the sample
 PROBED, WAITING, THREADS = 48, 3.0, 32  # files; wall clock over CPU time, from which on so many threads help
-OF_THE_FILE = (ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
+OF_THE_FILE = (EINVAL, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
 S = TypeVar("S")
 T = TypeVar("T")
 Stamps = NDArray[np.int64]
@@ -52,8 +53,8 @@ class Inputs:
     @property
     def size_columns(self) -> dict[str, Any]:
         """The columns of a trial that tell where the inputs are and what size they have, by a sample."""
-        sizes = [self.size] if self.size else self._sampled_sizes
-        width, height = sizes[0] if len(set(sizes)) == 1 else (None, None)
+        sizes = {*self._sampled_sizes} - {NO_SIZE}
+        width, height = sizes.pop() if len(sizes) == 1 else (None, None)
         return {"inputs": str(self.files.root), "width": width, "height": height}
 
     @property
@@ -75,37 +76,32 @@ class Inputs:
 
         Unless `exact`, both are estimated from a sample of headers.
         """
-        if self.size:
-            sizes, opened, unseen = [self.size], 1, 1.0
-        elif exact or len(self.files) <= HEADERS:
-            sizes, opened, unseen = self._sizes, len(self.files), 1.0
-        else:
-            sizes, opened, unseen = self._sampled_sizes, HEADERS, UNSEEN
-        counts = [width * height for width, height in sizes if width * height <= most]
-        return int(unseen * max(counts, default=0)), sum(counts) * len(self.files) // opened
+        sizes = self._sizes if exact else self._sampled_sizes
+        counts = [width * height if width * height <= most else 0 for width, height in sizes]
+        unseen = 1.0 if self.size or len(counts) == len(self.files) else UNSEEN
+        return int(unseen * max(counts)), sum(counts) * len(self.files) // len(counts)
 
     @cached_property
     def _sizes(self) -> list[Size]:
-        return self._sizes_of(range(len(self.files)))
+        return self._read_sizes(self.files)
 
     @cached_property
     def _sampled_sizes(self) -> list[Size]:
         """The sizes of files that are evenly spaced by their bytes, the largest among them."""
         by_bytes = np.argsort(self.stamps[:, 0], kind="stable")
-        count = min(HEADERS, len(by_bytes))
-        return self._sizes_of(by_bytes[np.linspace(0, len(by_bytes) - 1, count).astype(int)].tolist())
+        ranks = np.linspace(0, len(by_bytes) - 1, min(HEADERS, len(by_bytes))).astype(int)
+        return self._read_sizes(self.files.subset(by_bytes[ranks].tolist()))
 
-    def _sizes_of(self, indices: Iterable[int]) -> list[Size]:
-        """Return the sizes in the headers of files; those without a header are left out."""
-        files = (self.files[index] for index in indices)
-        return [size for size in _map(_header_size, files, is_local(self.files.root)) if size]
+    def _read_sizes(self, files: InputFiles) -> list[Size]:
+        """Return the sizes of images by their headers; NO_SIZE for those without one."""
+        return [self.size] if self.size else list(_map(_header_size, files, is_local(files.root)))
 
 
 class Inventory:
     """The inputs of all cells of a command, walked and identified once for cells with the same images."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[str, object] = {}
+        self._known: dict[str, Inputs] = {}
 
     def inputs(self, config: Config) -> Inputs:
         """Return a cell's input files; synthetic ones are generated. Raises OptionError, OSError."""
@@ -126,17 +122,10 @@ class Inventory:
 
         return self._once(repr((source, config.n_images, config.sample, config.seed)), choose)
 
-    def _once(self, key: str, compute: Callable[[], T]) -> T:
-        """Return or raise what `compute` returned or raised on the first call with this key."""
-        if key not in self._outcomes:
-            try:
-                self._outcomes[key] = compute()
-            except (OptionError, OSError) as error:
-                self._outcomes[key] = error
-        outcome = self._outcomes[key]
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome  # type: ignore[return-value]
+    def _once(self, key: str, compute: Callable[[], Inputs]) -> Inputs:
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
 
 
 def _listed(files: InputFiles, size: Size | None) -> Inputs:
@@ -166,9 +155,8 @@ def stamps(files: InputFiles) -> Stamps:
 
     At an address the time is a checksum of the version, and the inode 0. Raises OSError there.
     """
-    numbers = array("q")
+    numbers, top = array("q"), _top(files)
     if is_local(files.root):
-        top = os.path.join(files.root, "")
         for name in files.names:
             try:
                 status = os.stat(top + name)
@@ -184,6 +172,11 @@ def stamps(files: InputFiles) -> Stamps:
     return np.frombuffer(numbers, np.int64).reshape(-1, 3)
 
 
+def _top(files: InputFiles) -> str:
+    """Return the begin of each file's path or address, because Path objects take longer than the files."""
+    return f"{str(files.root).rstrip('/')}/"
+
+
 def inputs_digest(files: InputFiles) -> str:
     """Return the SHA-256 (hex) of a line for each file, in the order of the bytes of their names.
 
@@ -191,17 +184,15 @@ def inputs_digest(files: InputFiles) -> str:
     more than 8 KiB. A file that is not regular or cannot be read has `{name} - {class of the error}`.
     """
     digest, names = hashlib.sha256(), sorted(files.names, key=os.fsencode)
-    for line in _map(partial(_digest_line, files.root), names, is_local(files.root)):
+    for line in _map(partial(_digest_line, _top(files)), names, is_local(files.root)):
         digest.update(line)
     return digest.hexdigest()
 
 
-def _digest_line(root: Path, name: str) -> bytes:
+def _digest_line(top: str, name: str) -> bytes:
     try:
-        size_bytes, ends = _ends(root, name)
+        size_bytes, ends = read_ends(top + name, END_BYTES)
         content = f"{size_bytes} {hashlib.sha256(ends).hexdigest()}"
-    except NotRegularError as error:
-        content = f"- {type(error).__name__}"
     except OSError as error:
         if error.errno not in OF_THE_FILE:  # another digest would mean other images
             raise OptionError(f"dataset: {error_line(error)}") from error
@@ -209,22 +200,11 @@ def _digest_line(root: Path, name: str) -> bytes:
     return f"{name} {content}\n".encode(errors="surrogateescape")
 
 
-def _ends(root: Path, name: str) -> tuple[int, bytes]:
-    """Return a file's size in bytes, and its first and last END_BYTES. Raises OSError, NotRegularError."""
-    if not is_local(root):
-        return read_ends(root / name, END_BYTES)
-    with open_regular(os.path.join(root, name)) as file:
-        size_bytes, ends = os.fstat(file.fileno()).st_size, file.read(2 * END_BYTES)
-        if size_bytes > len(ends):
-            ends = ends[:END_BYTES] + os.pread(file.fileno(), END_BYTES, size_bytes - END_BYTES)
-    return size_bytes, ends
-
-
-def _header_size(file: Path) -> Size | None:
+def _header_size(file: Path) -> Size:
     try:
         return read_header(file)[:2]
-    except (BadImageError, OSError):  # becomes a bad image when a task reads it
-        return None
+    except (BadImageError, OSError):
+        return NO_SIZE
 
 
 def _map(function: Callable[[S], T], items: Iterable[S], has_fast_begin: bool) -> Iterator[T]:

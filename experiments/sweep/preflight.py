@@ -6,20 +6,20 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple, Self
+from statistics import fmean
 
 import psutil
 
 from augment.options import OptionError
 from augment.runtime import StartMethod
 from experiments.config.cell import Cell
-from experiments.config.options import Config, OnShortage
+from experiments.config.options import OnShortage
 from experiments.machine import disturbance
 from experiments.machine import environment as machine
 from experiments.store.columns import RECORDED_TASKS
@@ -41,7 +41,7 @@ TASK_BYTES = 2500  # while the sweep makes its tables of a trial's tasks
 CHANNELS = 3  # of a decoded image, a byte each
 COMPACT = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
 # Uniform noise took 1.18 as JPEG of quality 95, and 3.01 as PNG.
-COMPACT_BYTES_PER_PIXEL, OTHER_BYTES_PER_PIXEL = 1.25, 3.1
+BYTES_PER_PIXEL = {True: 1.25, False: 3.1}
 BLOCK_BYTES = 4096  # a file's last block is partly empty
 # Every strategy ran with 14 to 18 files and 2 for each worker, forked or spawned: a process has two pipes,
 # whose ends a forked worker inherits. The rest is for libraries that open files.
@@ -74,45 +74,33 @@ def machine_findings() -> list[str]:
         findings.append(f"CPU frequency governor {names}: the clock will vary; choose performance")
     if usable < cpus:
         findings.append(f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs")
-    folder, locks = machine.ROOT / "dev/shm", "/dev/shm, where multiprocessing keeps its locks,"
-    if not os.access(folder, os.W_OK):
-        findings.append(f"{locks} cannot be written; make it writable")
-    elif (free := shutil.disk_usage(folder).free) < ENOUGH_SHM_BYTES:
-        findings.append(f"{locks} has {free // 1024} KiB left; empty it")
+    folder = machine.ROOT / "dev/shm"
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ENOUGH_SHM_BYTES:
+        findings.append("/dev/shm is full or cannot be written; multiprocessing keeps its locks there")
     return findings
 
 
-class _Load(NamedTuple):
-    """The clock and the CPU seconds so far of the whole machine, and of this command on it."""
-
-    clock_s: float
-    busy_s: float
-    command_s: float
-
-    @classmethod
-    def now(cls) -> Self:
-        cpus = disturbance.cpu_counters({*range(psutil.cpu_count() or 1)})
-        return cls(time.monotonic(), cpus.get("busy_s", 0.0), time.process_time() + waiting.cpu_s)
+first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
 
 
-_begin: list[_Load] = []
-
-
-def begin_load_sample() -> None:
+@cache
+def begin_load_sample() -> tuple[float, float]:
     """Begin to count what other processes use; a command's own checks take long enough for a sample."""
-    _begin[:] = [_Load.now()]
+    return _others_load()
+
+
+def _others_load() -> tuple[float, float]:
+    """Return the clock, and the CPU seconds so far of the whole machine but for this command."""
+    busy_s = disturbance.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
+    return time.monotonic(), busy_s - time.process_time() - waiting.cpu_s
 
 
 def _others_cpus() -> float:
     """Return how many CPUs other processes have kept busy since the sample began, LOAD_SAMPLE_S at least."""
-    begin = _begin[0] if _begin else _Load.now()
-    time.sleep(max(0.0, begin.clock_s + LOAD_SAMPLE_S - time.monotonic()))
-    end = _Load.now()
-    others_s = end.busy_s - begin.busy_s - (end.command_s - begin.command_s)
-    return max(0.0, others_s) / (end.clock_s - begin.clock_s)
-
-
-first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
+    begin_s, begin_cpu_s = begin_load_sample()
+    time.sleep(max(0.0, begin_s + LOAD_SAMPLE_S - time.monotonic()))
+    end_s, end_cpu_s = _others_load()
+    return max(0.0, end_cpu_s - begin_cpu_s) / (end_s - begin_s)
 
 
 def cell_findings(cell: Cell, images: Inputs) -> list[str]:
@@ -167,23 +155,16 @@ def needed(cell: Cell, images: Inputs) -> Resources:
     memory_bytes = processes * PROCESS_BYTES + recorded * TASK_BYTES
     memory_bytes += workers * (WORKING_COPIES * largest_bytes + strategy.bytes_per_worker)
     if strategy.sends_pixels:
-        # Each process has one chunk of tasks in hand, twice: as a message and as arrays. A chunk of k tasks
-        # has at most 2 + k / per_image images. Pool's is a quarter of a worker's share of the tasks.
-        chunksize = getattr(strategy, "chunksize", None) or ceil(n_tasks / (4 * config.workers))
-        in_hand = 2 * processes * (2 + ceil(chunksize / per_image))
-        memory_bytes += decoded_bytes + in_hand * largest_bytes
+        # Beside the master's images, those of every process's chunk of tasks, twice: as a message and as
+        # arrays. By default a chunk is a quarter of a worker's share; of another size, chunks may hold all.
+        copies = 3 if getattr(strategy, "chunksize", None) else 2
+        memory_bytes += copies * decoded_bytes + 4 * processes * largest_bytes
     if strategy.queues_outputs:
         memory_bytes += per_image * decoded_bytes
-    is_compact = [name.lower().endswith(COMPACT) for name in _output_suffixes(config, images)]
-    compact_share = sum(is_compact) / len(is_compact)
-    rate = compact_share * COMPACT_BYTES_PER_PIXEL + (1 - compact_share) * OTHER_BYTES_PER_PIXEL
+    names = [f".{config.output_format}"] if config.output_format else images.files.names
+    rate = fmean(BYTES_PER_PIXEL[name.lower().endswith(COMPACT)] for name in names)
     disk_bytes = ceil(sets * n_tasks * (total / n_images * rate + BLOCK_BYTES)) if config.saving else 0
     return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
-
-
-def _output_suffixes(config: Config, images: Inputs) -> Sequence[str]:
-    """Return what the names of the outputs end with: all alike if `output_format` is given."""
-    return [f".{config.output_format}"] if config.output_format else images.files.names
 
 
 def available(place: Path) -> Resources:
