@@ -173,7 +173,7 @@ def misfit(pipeline: Declaration, width: int, height: int) -> str | None:
 def safe_side(pipeline: Declaration) -> int:
     """Return a side in pixels with which no image is too small: the largest integer of the declaration."""
     numbers = re.findall(r"(?<![\w.])\d+(?![\w.])", json.dumps(pipeline))
-    return min(max(SMALLEST_SAFE_SIDE, *map(int, numbers), 0), LARGEST_SAFE_SIDE)
+    return min(max([SMALLEST_SAFE_SIDE, *map(int, numbers)]), LARGEST_SAFE_SIDE)
 
 
 def large_size(pipeline: Declaration) -> tuple[int, int]:

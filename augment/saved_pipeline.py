@@ -119,11 +119,11 @@ def _declared(part: Declaration) -> dict[str, Any]:
 
 def _defaults(kind: Any) -> dict[str, Any]:
     """Return the parameters of a class with their defaults as JSON has them, None if they have none."""
-    defaults = {name: each.default for name, each in inspect.signature(kind).parameters.items()}
-    return {
-        name: None if value is inspect.Parameter.empty else list(value) if isinstance(value, tuple) else value
-        for name, value in defaults.items()
-    }
+    defaults = {}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        default = None if parameter.default is parameter.empty else parameter.default
+        defaults[name] = list(default) if isinstance(default, tuple) else default
+    return defaults
 
 
 def _plain(value: Any, name: str, **options: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from albumentations import BasicTransform, Compose
@@ -43,12 +44,17 @@ class SeededCompose(Compose):  # type: ignore[misc]
 
     def set_random_seed(self, seed: int) -> None:
         """Seed the pipeline for the task of that seed."""
-        for place, part in enumerate(parts(self)):
-            stream = stream_seed(seed, place)
-            if isinstance(part, BaseCompose):  # whose method would seed all below it too
-                BasicTransform.set_random_seed(part, stream)
-            else:
-                part.set_random_seed(stream)
+        _seed(self, seed, count())
+
+
+def _seed(part: BaseCompose | BasicTransform, seed: int, places: Iterator[int]) -> None:
+    stream = stream_seed(seed, next(places))
+    if isinstance(part, BaseCompose):
+        BasicTransform.set_random_seed(part, stream)  # a group's method would seed all below it too
+        for child in part.transforms:
+            _seed(child, seed, places)
+    else:
+        part.set_random_seed(stream)
 
 
 def parts(part: Any) -> Iterator[Any]:

@@ -166,21 +166,6 @@ def test_any_function_of_an_image_is_a_pipeline(tmp_path: Path) -> None:
     assert len({*written[0].values()}) > 3
 
 
-@pytest.mark.parametrize(
-    ("declared", "told"),
-    [
-        ({"library": "torch"}, "pipeline.library=torch: must be one of albumentations, callable"),
-        ({"library": "callable", CLASS: "no.such.factory"}, "no.such.factory"),
-        ({"library": "callable", CLASS: "tests.test_transformer.shifted"}, "missing 1 required"),
-        ({"library": "callable", CLASS: "tests.test_transformer.no_function"}, "must return a function"),
-        ({"library": "callable"}, "_target_"),
-    ],
-)
-def test_wrong_callable_is_named(declared: dict[str, Any], told: str) -> None:
-    with pytest.raises(PipelineError, match=told):
-        check(declared)
-
-
 def test_callable_is_not_reused() -> None:
     cell = Cell(Config(strategy=STRATEGIES["p2"](), pipeline=SHIFTED, runtime=Runtime(reuse_pipeline=True)))
     assert "give runtime.reuse_pipeline=false" in str(cell.not_applicable)
