@@ -120,7 +120,7 @@ def test_compare_takes_all_trials_of_the_newest_code_of_each_side() -> None:
     result = compare(
         frame([*newer, *rerun, *repeated("p1", 2, 9.0, 9.0)]), frame(repeated("p1", 2, 5.0, 5.0))
     )
-    assert (result["repetitions_a"].item(), result["wall_s_a"].item()) == (3, pytest.approx(5.0))
+    assert result["wall_s_a"].item() == pytest.approx(5.0)
 
 
 def test_differences_between_environments_are_named() -> None:

@@ -33,7 +33,7 @@ def test_strong_divides_within_rounds_so_that_drift_cancels() -> None:
     points = strong(frame([*repeated("sequential", 1, 10.0, 40.0), *repeated("p1", 4, 2.5, 10.0)]))
     p1 = point(points, "p1", 4)
     assert p1["wall_s"] == pytest.approx(5.0), "the geometric mean"
-    assert (p1["repetitions"], p1["rounds"]) == (2, 2)
+    assert p1["rounds"] == 2
     assert (p1["speedup"], p1["ideal_s"], p1["efficiency"]) == pytest.approx((4.0, 5.0, 1.0))
     assert (p1["speedup_low"], p1["speedup_high"]) == pytest.approx((4.0, 4.0))
 
@@ -51,7 +51,7 @@ def test_all_ok_trials_of_a_cell_count_whichever_sweep_and_round_they_are_of() -
     first = [*repeated("sequential", 1, 8.0, 18.0, round=0), *repeated("p1", 2, 4.0, 9.0, round=0)]
     later = [trial("sequential", 1, 24.0, sweep="later"), trial("p1", 2, 12.0, sweep="later")]
     p1 = point(strong(frame([*first, *later])), "p1", 2)
-    assert (p1["repetitions"], p1["rounds"]) == (3, 2)
+    assert p1["rounds"] == 2
     assert p1["speedup"] == pytest.approx(2.0)
 
 
@@ -89,7 +89,7 @@ def test_failed_and_inapplicable_cells_keep_their_row_and_no_time() -> None:
     assert pd.isna(point(points, "p1", 2)["wall_s"])
     assert point(points, "pq", 1)["status"] == NOT_APPLICABLE
     p2 = point(points, "p2", 2)
-    assert (p2["status"], p2["repetitions"], p2["failures"]) == ("ok", 2, 1)
+    assert (p2["status"], p2["rounds"], p2["failures"]) == ("ok", 1, 1)
     assert p2["wall_s"] == pytest.approx(6.0)
 
 

@@ -21,7 +21,7 @@ ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return a row per cell of either side: WORK, SIZE, and what each side measured.
 
-    Each side has `repetitions_…` and `wall_s_…`, the geometric mean. `change` is that of the time from A to B
+    Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B
     with the ends `low` and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are
     paired by WORK, never by environment. Of each side those trials count that agree in environment with its
     newest one, without `interference`, whose time is fixed. A and B share no round, so that the differences
@@ -41,7 +41,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         for key, block in trials.groupby(WORK, dropna=False)
     ]
     compared = pd.DataFrame(rows)
-    if not (compared[["repetitions_a", "repetitions_b"]].min(axis=1) > 0).any():
+    if compared["change"].isna().all():
         raise NoTrialsError("no cell was measured in both")
     return compared
 
@@ -59,7 +59,6 @@ def _compared(trials: pd.DataFrame, model: BlockModel) -> dict[str, Any]:
     change = Interval(*(end - 1 for end in model.log_ratio(("b", cell), ("a", cell)).exp()))
     return {
         **{name: trials[name].max() for name in SIZE},
-        **{f"repetitions_{side}": int((ok == side).sum()) for side in "ab"},
         **{f"wall_s_{side}": model.seconds((side, cell)) for side in "ab"},
         **dict(zip(("change", "low", "high"), change, strict=True)),
         "verdict": _verdict({*trials["side"]}, {*ok}, change),

@@ -15,7 +15,6 @@ from experiments.store.columns import NOT_APPLICABLE, OK
 from experiments.store.files import PUBLISHED
 
 POINTS = {"strong_scaling": (strong, STRONG), "weak_scaling": (weak, WEAK)}
-REPETITIONS = 2  # each printed time is the mean of two executions; neither is printed
 TASKS = 1000  # of each execution: 100 augmentations of each of 10 images
 
 
@@ -28,8 +27,7 @@ def trials(experiment: str) -> pd.DataFrame:
 @cache
 def points(experiment: str) -> pd.DataFrame:
     """Return the points of the printed seconds; their intervals, which are not printed, are NaN."""
-    measured = POINTS[experiment][0](trials(experiment))
-    return measured.assign(repetitions=measured["repetitions"] * REPETITIONS)
+    return POINTS[experiment][0](trials(experiment))
 
 
 def models(experiment: str) -> Models:

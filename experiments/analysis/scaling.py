@@ -2,7 +2,7 @@
 
 A point is a row per key, such as (saving, strategy, workers). Its columns:
 
-- `status` (the best of its trials), `repetitions` (ok trials), `rounds` (with an ok trial), `failures`;
+- `status` (the best of its trials), `rounds` (with an ok trial), `failures`;
 - `wall_s`, the geometric mean in the mean of all rounds, and `images_per_s`, of augmented images;
 - `ideal_s`, and as ratios `speedup`, `efficiency`, `normalised_efficiency` and `ceiling_share`.
 
@@ -97,13 +97,12 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
 
     Trials of equal keys are repetitions of each other: see `select`. Raises NoTrialsError.
     """
-    fits, ok = models(trials, key), trials["status"] == OK
+    fits, status = models(trials, key), trials["status"]
     rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
-    marked = trials.assign(status=trials["status"].astype(STATUS), ok=ok, measured=rounds.where(ok))
-    marked["failed"] = marked["status"] == FAILED
+    measured, failed = rounds.where(status == OK), status == FAILED
+    marked = trials.assign(status=status.astype(STATUS), measured=measured, failed=failed)
     points = marked.groupby(list(key), dropna=False, as_index=False).agg(
         status=("status", "max"),
-        repetitions=("ok", "sum"),
         rounds=("measured", "nunique"),
         failures=("failed", "sum"),
         tasks=("tasks", "mean"),

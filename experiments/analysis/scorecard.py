@@ -4,7 +4,7 @@ A claim says that quantities lie between two limits. It is confirmed if the inte
 and refuted if one lies beyond a limit. Else it is open, for a reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import inf, isnan
 from typing import Any, NamedTuple
 
@@ -48,7 +48,6 @@ class Finding(NamedTuple):
     verdict: str
     quantities: Quantities
     reason: str = ""  # of an open claim
-    resources: Sequence[str] = ()  # that tasks contend for
 
 
 def scorecard(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailReader]) -> list[Finding]:
@@ -128,17 +127,13 @@ def _finding(name: str, quantities: Quantities, cpus: int) -> Finding:
 
 def _contention(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailReader], cpus: int) -> Finding:
     """Return the finding on contention for memory, at the largest worker count that was measured."""
-    rows: list[tuple[Any, pd.DataFrame]] = []
-    for experiment in ("interference", "diagnose"):
-        if len(trials.get(experiment, ())):
-            kept, _ = newest_pipeline(*comparable(trials[experiment]))
-            table = slowdowns(kept, parts[experiment])
-            rows += [(row, table) for row in table[table["neighbour"] == COPIES].to_dict("records")]
-    if not rows:
+    measured = [name for name in ("interference", "diagnose") if len(trials.get(name, ()))]
+    tables = (slowdowns(newest_pipeline(*comparable(trials[name]))[0], parts[name]) for name in measured)
+    table = next((each for each in tables if len(each)), None)
+    if table is None:
         return Finding(CONTENTION, OPEN, {}, NOT_MEASURED)
-    row, table = max(rows, key=lambda pair: pair[0]["workers"])
+    [row] = table[table["neighbour"] == COPIES].nlargest(1, "workers").to_dict("records")
     quantities = {row["workers"]: Interval(row["slowdown"], row["low"], row["high"])}
-    if resources := tuple(contended_resources(table, row["workers"], row["saving"])):
-        verdict = CONFIRMED if MEMORY in resources else REFUTED
-        return Finding(CONTENTION, verdict, quantities, resources=resources)
+    if resources := contended_resources(table, row["workers"], row["saving"]):
+        return Finding(CONTENTION, CONFIRMED if MEMORY in resources else REFUTED, quantities)
     return Finding(CONTENTION, OPEN, quantities, FEW_CPUS if cpus < CONTENTION_MIN_CPUS else NOT_SHOWN)

@@ -14,13 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, PercentFormatter
 
-from augment.strategies import STRATEGIES
 from experiments.analysis.scaling import strategies
 from experiments.analysis.statistics import interval_columns
 from experiments.report.tables import MEASURES
 from experiments.report.texts import label
 
-LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy without an entry gets a spare colour
+LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy without an entry is grey
     "sequential": ("#000000", "D"),
     "p1": ("#0072B2", "o"),
     "pq": ("#D55E00", "s"),
@@ -34,7 +33,6 @@ LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy withou
     "ray": ("#DDAA33", "X"),
     "copies": ("#8C510A", "P"),
 }
-SPARE_COLORS = ("#661100", "#117733", "#AA4499", "#6699CC")
 GREY = "#777777"
 STYLE: Any = {
     **{"font.size": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
@@ -50,11 +48,8 @@ LAST_IN_LEGEND = [IDEAL, CEILING, CPUS, SINGLE, PUBLISHED]
 
 
 def look(strategy: str) -> dict[str, Any]:
-    """Return the colour and marker of a strategy in all charts; grey for an unknown strategy."""
-    others = [name for name in STRATEGIES if name not in LOOKS]
-    spare = SPARE_COLORS[others.index(strategy) % len(SPARE_COLORS)] if strategy in others else GREY
-    color, marker = LOOKS.get(strategy, (spare, "v"))
-    return {"color": color, "marker": marker}
+    """Return the colour and marker of a strategy in all charts."""
+    return dict(zip(("color", "marker"), LOOKS.get(strategy, (GREY, "v")), strict=True))
 
 
 def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:

@@ -119,7 +119,6 @@ def _row(finding: scorecard.Finding) -> dict[str, str]:
     words = CLAIMS[finding.claim]
     values = ", ".join(f"{words.write(*each)} with {n}" for n, each in finding.quantities.items())
     measured = f"{words.quantity}: {values} workers" if values else ""
-    measured += f"; they contend for {', '.join(finding.resources)}" if finding.resources else ""
     reason = REASONS.get(finding.reason, "").format(target=words.target)
     return {
         "claim": words.claim,
