@@ -51,13 +51,6 @@ def test_copies_within_the_noise_are_no_contention() -> None:
     assert not contended_resources(noisy, workers=2, saving=False)
 
 
-def test_rows_by_transform_of_an_earlier_version_do_not_count() -> None:
-    cell = interference(SLOWER)
-    expected = slowdowns(*frames(cell))
-    cell.turns.extend([turn | {"wall_s": 9.0, "cpu_user_s": None} for turn in cell.turns])
-    pd.testing.assert_frame_equal(slowdowns(*frames(cell)), expected)
-
-
 def test_table_has_a_row_per_worker_count(tmp_path: Path) -> None:
     cells = [interference(SLOWER, workers, experiment="interference") for workers in (2, 4)]
     results = stored(tmp_path, *cells)

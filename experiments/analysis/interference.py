@@ -33,7 +33,6 @@ def slowdowns(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     key, rows = ["saving", "workers"], []
     turns = pd.concat(parts.of("turns", trial_id) for trial_id in measured["trial_id"])
-    turns = turns.dropna(subset="cpu_user_s")  # version 2.0 also had a row for each transform
     groups: Any = turns.merge(measured[["trial_id", *key]], on="trial_id").groupby(key)
     for (saving, workers), block in groups:
         rounds = list(zip(block["trial_id"], block["round"], strict=True))

@@ -1,6 +1,6 @@
 """Tables, as text for people and as data; how points become rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -102,11 +102,11 @@ def value_text(value: Any) -> str:
     return texts.written(value, ".2f") if isinstance(value, float) else str(value)
 
 
-def by_saving(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows with saving and then those without, each with the name of the flag."""
-    for flag in (True, False):
-        if len(block := frame[frame["saving"] == flag]):
-            yield texts.with_or_without(flag), block
+def by_saving(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows with saving and then those without, if there are any, by the name of the flag."""
+    is_saving = frame["saving"].astype(bool)
+    blocks = {"saving": frame[is_saving], "no saving": frame[~is_saving]}
+    return {name: block for name, block in blocks.items() if len(block)}
 
 
 class Measure(NamedTuple):

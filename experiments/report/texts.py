@@ -16,11 +16,6 @@ def label(strategy: str) -> str:
     return (kind and kind.label) or strategy
 
 
-def with_or_without(saving: bool) -> str:
-    """Return the saving flag in words."""
-    return "saving" if saving else "no saving"
-
-
 def left_out_note(left_out: LeftOut) -> str:
     """Return why trials are not in a table."""
     return (

@@ -188,8 +188,8 @@ class Turn:
     round: int = column("0, 1, … in the trial; the turns of a round do the same tasks")
     neighbour: str = column("activity of all neighbours: idle, copies, or a load of one resource")
     wall_s: float = column("seconds in all stages")
-    cpu_user_s: float | None = column("user CPU seconds; null in version 2.0's rows of transforms")
-    cpu_system_s: float | None = column("system CPU seconds, likewise")
+    cpu_user_s: float = column("user CPU seconds")
+    cpu_system_s: float = column("system CPU seconds")
 
 
 class Plan:

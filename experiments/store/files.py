@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experiments import DATA
@@ -167,13 +166,10 @@ class DetailReader:
 
 
 def _by_trial(path: Path) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the id and the rows of each trial in a file of all trials, which is sorted by trial."""
+    """Yield the id and the rows of each trial in a file of all trials."""
     try:
         content = _content(path)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
-    runs = pc.run_end_encode(content["trial_id"].combine_chunks())
-    begin = 0
-    for trial_id, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-        yield trial_id, content.slice(begin, end - begin)
-        begin = end
+    places = content.select(["trial_id"]).to_pandas().groupby("trial_id").indices
+    yield from ((str(trial_id), content.take(rows)) for trial_id, rows in places.items())

@@ -85,7 +85,7 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
 
     A line marks the CPUs of the machine.
     """
-    blocks = dict(tables.by_saving(points.dropna(subset=measure)))
+    blocks = tables.by_saving(points.dropna(subset=measure))
     size = max(charts.MIN_WIDTH_INCHES, 0.4 + 3.5 * len(blocks)), 4.1
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title)

@@ -70,7 +70,7 @@ def _share(name: str) -> Any:
 @styled
 def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
     """Draw mean shares of P x T in per cent up to the CPUs; a part below the reference lies below zero."""
-    blocks = dict(by_saving(split[split["workers"] <= split["usable_cpus"]]))
+    blocks = by_saving(split[split["workers"] <= split["usable_cpus"]])
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
     size = 6.4, 1.2 + (0.5 + 0.34 * bars) * len(blocks)
     figure = Figure(figsize=size, layout="constrained")
