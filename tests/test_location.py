@@ -1,6 +1,7 @@
 """Images at addresses: an S3 server, emulated over HTTP by moto, in place of folders."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from augment.filesystem import is_local, location
 from augment.images import OutputError, write
 from augment.options import OptionError
 from augment.strategies import STRATEGIES
-from tests.helpers.commands import command
+from tests.helpers.commands import command, started, wait_until
 from tests.helpers.small_jobs import images
 
 pytest.importorskip("s3fs")  # the extra `s3`
@@ -90,6 +91,34 @@ def test_bucket_to_bucket_gives_the_outputs_of_folder_to_folder(
     outputs = [path.name for path in (folder / "out").iterdir() if not path.name.startswith(".")]
     assert sorted({*names} - {".augment.json"}) == sorted(outputs)
     assert len(names) == 7 * len(measured)
+
+
+@pytest.mark.parametrize("strategy", ["p1", "dynamic"])
+def test_killed_command_goes_on_at_an_address(
+    strategy: str, bucket: Any, local: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    place, folder = f"s3://bucket/killed-{strategy}", local[0]
+    job_words = (f"strategy={strategy}", "workers=2", "dataset=folder", f"dataset.path={folder}/in")
+    slow = "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]"
+    words = (*job_words, slow, "n_augmentations=20", f"output_dir={place}")
+
+    def outputs() -> dict[str, Any]:
+        bucket.invalidate_cache()
+        found = bucket.find(place, detail=True) if bucket.exists(place) else {}
+        return {name: each["LastModified"] for name, each in found.items() if "aug_" in name}
+
+    job = started(*words, cwd=tmp_path)
+    wait_until(lambda: len(outputs()) > 5)
+    job.kill()
+    job.wait()
+    time.sleep(0.5)  # until its workers have followed it
+    before = outputs()
+    assert 5 < len(before) < 60
+    ended = command(*words, cwd=tmp_path)
+    assert f"60 images of 60 ({len(before)} were there) in " in ended.stdout, ended.stderr
+    after = outputs()
+    assert len(after) == 60
+    assert before.items() <= after.items(), "nothing is made twice"
 
 
 def test_missing_bucket_is_named(bucket: Any, tmp_path: Path) -> None:

@@ -214,12 +214,13 @@ class SweepCell:
             findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, inputs)]
             row |= inputs.size_columns | {"warnings": "\n".join(findings) or None}
             measurement = self._measured(inputs, row["trial_id"])
-            changed = inputs.changed()
+            row |= measurement.columns
+            if changed := inputs.changed():
+                row |= {"status": FAILED, "error": changed}
+            if self.outputs and row["status"] == OK:
+                self.outputs.finish(json.loads(row["skipped_images"] or "{}"))
         except (OptionError, OSError) as error:
             return row | {"status": FAILED, "error": error_line(error)}, Measurement({})
-        row |= measurement.columns
-        if changed:
-            row |= {"status": FAILED, "error": changed}
         if row["status"] == OK:
             walls_s = [trial["wall_s"] for trial in [*earlier_ok, row]]
             findings += [] if self.outputs else disturbance.spread_findings(walls_s)
@@ -236,8 +237,6 @@ class SweepCell:
         with OutputProgress(self.outputs.work) as progress:
             measurement = measure.measure(self.cell, self.outputs.work, trial_id, progress.show)
         measurement.columns["resumed_outputs"] = self.outputs.resumed_outputs
-        if measurement.columns["status"] == OK:
-            self.outputs.finish(json.loads(measurement.columns["skipped_images"] or "{}"))
         return measurement
 
     def check_outputs(self) -> None:
@@ -247,7 +246,11 @@ class SweepCell:
             return
         if self._inputs and place.resolve() in self._inputs.folders:
             raise OptionError(f"output_dir={config.output_dir}: holds the inputs; give another folder")
-        self.outputs.check(config.overwrite)
+        try:
+            self.outputs.check(config.overwrite)
+        except OSError as error:
+            reason = f"cannot be read: {error_line(error)}; give another folder"
+            raise OptionError(f"output_dir={config.output_dir}: {reason}") from error
 
 
 def ok_rows(rows: Sequence[Row]) -> list[Row]:

@@ -137,8 +137,11 @@ class OutputFolder:
 
     def begin(self) -> None:
         """Hold the folder and enter the command in its manifest; remove outputs to be made again."""
+        is_new = self._lock is None
         self._place.mkdir(parents=True, exist_ok=True)
         self._hold()
+        if is_new:  # another command may have begun and ended since the check
+            self.check(overwrite=False)
         for name in [*self._replaced, *self._broken]:
             with suppress(FileNotFoundError):
                 remove_file(self._place / name)
