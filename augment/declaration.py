@@ -17,9 +17,9 @@ Declaration = Mapping[str, Any]
 CLASS = "_target_"
 LIBRARY = "albumentations."
 UNSUPPORTED = {  # arguments and classes, with the reason
-    **dict.fromkeys(
-        ("bbox_params", "keypoint_params", "additional_targets"), "only images are augmented; leave it out"
-    ),
+    "bbox_params": "only images are augmented; leave it out",
+    "keypoint_params": "only images are augmented; leave it out",
+    "additional_targets": "only images are augmented; leave it out",
     "ToTensorV2": "an output is an image of 8 bits; leave it out",
     "ReplayCompose": "only images are kept, not how they were made; take Compose",
     "Lambda": "a function is no data; take a class of a module",
@@ -112,7 +112,10 @@ def instance(path: str, arguments: dict[str, Any]) -> Any:
 
 @cache
 def locate(path: str) -> Any:
-    """Return the object at a path. A user's module may import albumentations.pytorch."""
+    """Return the object at a path. Raises PipelineError if other processes cannot import it.
+
+    A user's module may import albumentations.pytorch.
+    """
     if path.startswith("__main__"):
         raise PipelineError(
             f"{path} lives in __main__, which other processes cannot import; move it to a module"

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from augment.seeded_compose import Transformer
     from augment.task_log.writer import Log
 
+Size = tuple[int, int]  # width and height in pixels
 LIBRARIES = ("albumentations", "callable", "saved", "python")
 KEYS = {"transforms", "p", "library"}  # of a pipeline of albumentations' transforms
-CHECKED_SIZE = (64, 48)  # width and height in pixels; larger images take longer and show no more
+CHECKED_SIZE = 64, 48  # larger images take longer and show no more
 LARGER_THAN_DEFAULTS = 1100  # pixels; albumentations.Crop has 1024
 SMALLEST_SAFE_SIDE, LARGEST_SAFE_SIDE = 32, 4096  # pixels; below the first, a transform may fail
 
@@ -86,9 +87,9 @@ def transformer(pipeline: Declaration, is_reused: bool, log: Log | None = None) 
     """Return a transformer that builds a pipeline for each task or seeds one anew; the log gets seconds."""
     if is_factory(pipeline):
         return partial(_transform_by_factory, pipeline, log)
-    from augment.seeded_compose import compose_transformer  # imports albumentations: a second
+    from augment.seeded_compose import build, reseeded, transform_by_new  # imports albumentations: a second
 
-    return compose_transformer(pipeline, is_reused, log)
+    return reseeded(build(pipeline, 0), log) if is_reused else partial(transform_by_new, pipeline, log)
 
 
 def _transform_by_factory(pipeline: Declaration, log: Log | None, seed: int, pixels: Pixels) -> Pixels:
@@ -121,10 +122,10 @@ def check_on_image(pipeline: Declaration) -> None:
             raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
 
 
-def check_reuse(pipeline: Declaration, size: tuple[int, int]) -> None:
+def check_reuse(pipeline: Declaration, size: Size) -> None:
     """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
 
-    The images are small, or of `size` (width, height in pixels) if the transform fails on small ones.
+    The images are small, or of `size` if the transform fails on small ones.
     """
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
@@ -135,9 +136,7 @@ def check_reuse(pipeline: Declaration, size: tuple[int, int]) -> None:
             )
 
 
-def differ(
-    name: str, first: Transformer, second: Transformer, size: tuple[int, int], n_seeds: int = 4
-) -> bool:
+def differ(name: str, first: Transformer, second: Transformer, size: Size, n_seeds: int = 4) -> bool:
     """Return whether two transformers differ on small images, or on `size` if they fail on these."""
     import numpy as np
 
@@ -176,13 +175,13 @@ def safe_side(pipeline: Declaration) -> int:
     return min(max([SMALLEST_SAFE_SIDE, *map(int, numbers)]), LARGEST_SAFE_SIDE)
 
 
-def large_size(pipeline: Declaration) -> tuple[int, int]:
+def large_size(pipeline: Declaration) -> Size:
     """Return a size that is large enough for every pipeline, also by the defaults of its arguments."""
     side = max(safe_side(pipeline), LARGER_THAN_DEFAULTS)
     return side, side
 
 
-def _failure(pipeline: Declaration, leaf: dict[str, Any], size: tuple[int, int]) -> str | None:
+def _failure(pipeline: Declaration, leaf: dict[str, Any], size: Size) -> str | None:
     """Return why a leaf of a pipeline fails on a size, if also the whole fails on it; else None.
 
     Alone, a crop may fail that has padding before it in the pipeline.
@@ -195,7 +194,7 @@ def _failure(pipeline: Declaration, leaf: dict[str, Any], size: tuple[int, int])
     return f"{leaf[CLASS].rpartition('.')[2]}: {reason}" if fails else None
 
 
-def _error(compose: Any, size: tuple[int, int], n_seeds: int) -> str | None:
+def _error(compose: Any, size: Size, n_seeds: int) -> str | None:
     """Return why a pipeline makes no image that can be encoded, with one of the seeds below `n_seeds`."""
     for seed in range(n_seeds):
         compose.set_random_seed(seed)

@@ -113,18 +113,12 @@ def make_lazy(compose: SeededCompose, log: Log | None) -> None:
         ]
 
 
-def compose_transformer(pipeline: Declaration, is_reused: bool, log: Log | None) -> Transformer:
-    """Return the transformer that builds a pipeline for each task, or builds one and seeds it anew."""
-    if is_reused:
-        return reseeded(build(pipeline, seed=0), log)
-
-    def transform(seed: int, pixels: Pixels) -> Pixels:
-        compose = build(pipeline, seed)
-        if log is not None and log.timing:
-            make_lazy(compose, log)
-        return cast("Pixels", compose(image=pixels)["image"])
-
-    return transform
+def transform_by_new(pipeline: Declaration, log: Log | None, seed: int, pixels: Pixels) -> Pixels:
+    """Return the augmented image of a pipeline that is built for this task."""
+    compose = build(pipeline, seed)
+    if log is not None and log.timing:
+        make_lazy(compose, log)
+    return cast("Pixels", compose(image=pixels)["image"])
 
 
 def reseeded(compose: SeededCompose, log: Log | None = None) -> Transformer:

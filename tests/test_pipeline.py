@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
 from augment.declaration import CLASS, PipelineError, construct
-from augment.pipeline import check, check_on_image, misfit, task_seed, transformer
+from augment.pipeline import check, check_on_image, misfit, size_check, task_seed, transformer
 from augment.seeded_compose import build, stream_seed
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
@@ -138,6 +138,14 @@ def test_size_is_a_misfit_if_the_whole_pipeline_fails_on_it(
 ) -> None:
     found = misfit({"transforms": parts}, *size)
     assert found == reason or (found and reason and found.startswith(reason))
+
+
+def test_size_is_tried_once_and_a_large_one_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr("augment.pipeline.misfit", lambda _, *size: tried.append(size))
+    reason = size_check({"transforms": [CUT]})
+    assert [reason(256, 256), reason(200, 300), reason(200, 300)] == [None] * 3
+    assert tried == [(200, 300)]
 
 
 def test_building_a_pipeline_leaves_pytorch_alone(tmp_path: Path) -> None:
