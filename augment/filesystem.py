@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from errno import EINVAL, EIO, ENOENT, ENOTDIR
 from pathlib import Path
@@ -129,15 +128,6 @@ def remove_file(file: Path) -> None:
     else:
         with _remote(file) as (filesystem, path):
             filesystem.rm_file(path)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder with its files. At an address, a folder without files does not exist."""
-    if is_local(folder):
-        shutil.rmtree(folder)
-    else:
-        with suppress(FileNotFoundError), _remote(folder) as (filesystem, path):
-            filesystem.rm(path, recursive=True)
 
 
 @contextmanager

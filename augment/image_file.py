@@ -29,8 +29,7 @@ SCAN = 0xDA
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # their segments hold the size
 # Formats that OpenCV reads, too. Pillow knows others: its EPS, for example, starts Ghostscript.
 FORMATS = ("WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "SUN")
-TIFF_BITS = 258  # the tag of the bits of each channel
-DARK = 16  # 12-bit data in 16 bits stay below, when the high byte alone is kept
+DARK = 16  # the most that becomes of 12-bit data in 16 bits, when 8 are kept
 HEAD_BYTES = 1 << 15  # hold the size of most images, behind a thumbnail
 EDGE_BYTES = 64  # at either end of an output, enough to see whether it is whole
 
@@ -70,7 +69,7 @@ def read_image(file: Path, max_pixels: int) -> Image:
         raise BadImageError(TRUNCATED)
     pixels = _decode(content)
     warnings = ["alpha is dropped"] if header.has_alpha else []
-    if header.bits == 16 and pixels.max() < DARK:
+    if header.bits == 16 and pixels.max() <= DARK:
         warnings.append("16 bits a channel hold 12-bit data at most: it comes out dark")
     return Image(pixels, tuple(warnings))
 
@@ -143,8 +142,8 @@ def _pillow_header(content: bytes) -> Header:
         # It warns of tags that do not matter here.
         with catch_warnings(action="ignore"), PIL.Image.open(BytesIO(content), formats=FORMATS) as image:
             has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            tagged = getattr(image, "tag_v2", {}).get(TIFF_BITS, (16 if image.mode[0] == "I" else 8,))
-            return Header(*image.size, has_alpha, max(tagged))
+            bits = 16 if image.mode == "I" or ";16" in str(image.tile) else 8
+            return Header(*image.size, has_alpha, bits)
     except Exception as error:  # parsers of broken headers raise anything
         raise BadImageError(NO_HEADER) from error
 

@@ -28,8 +28,7 @@ class Dataset(ABC):
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the input files in order; make missing ones in `cache`. Raises DatasetError.
 
-        Without `n_images`, these are all there are; without `size`, each image has its own. The folders
-        `exclude`, to which a command writes, are not walked.
+        Without `n_images`, these are all there are; without `size`, each image has its own.
         """
 
 

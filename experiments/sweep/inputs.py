@@ -3,7 +3,6 @@
 import hashlib
 import os
 import time
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
@@ -12,7 +11,7 @@ from itertools import islice
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +62,14 @@ class Inputs:
         parents = {name.rpartition("/")[0] for name in self.files.names}
         return {(self.files.root / parent).resolve() for parent in parents}
 
+    def chosen(self, n_images: int | None, sample: int | None, seed: int) -> Self:
+        """Return the first `n_images`, or a sample of these. Raises DatasetError if there are fewer."""
+        n_images = len(first(self.files, n_images))
+        if (sample or n_images) >= n_images == len(self.files):
+            return self
+        indices = stratified_sample(self.stamps[:n_images, 0], sample or n_images, seed)
+        return replace(self, files=self.files.subset(indices), stamps=self.stamps[indices])
+
     def changed(self) -> str | None:
         """Return how many files are no longer those that were identified, and the first; None if all are."""
         indices = np.flatnonzero((stamps(self.files) != self.stamps).any(axis=1))
@@ -101,7 +108,7 @@ class Inventory:
     """The inputs of all cells of a command, walked and identified once for cells with the same images."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Inputs] = {}
+        self._known: dict[str, Inputs] = {}  # by what chooses them
 
     def inputs(self, config: Config) -> Inputs:
         """Return a cell's input files; synthetic ones are generated. Raises OptionError, OSError."""
@@ -115,30 +122,14 @@ class Inventory:
             source = repr((config.dataset, config.n_images, size, config.seed, cache))
             list_files = partial(config.dataset.files, config.n_images, size, config.seed, cache)
 
-        def choose() -> Inputs:
-            everything = self._once(source, lambda: _listed(list_files(), size))
-            n_images = len(first(everything.files, config.n_images))
-            return _subset(everything, n_images, config.sample, config.seed)
-
-        return self._once(repr((source, config.n_images, config.sample, config.seed)), choose)
-
-    def _once(self, key: str, compute: Callable[[], Inputs]) -> Inputs:
-        if key not in self._known:
-            self._known[key] = compute()
-        return self._known[key]
-
-
-def _listed(files: InputFiles, size: Size | None) -> Inputs:
-    files = replace(files, root=files.root.absolute())
-    return Inputs(files, stamps(files), size)
-
-
-def _subset(inputs: Inputs, n_images: int, sample: int | None, seed: int) -> Inputs:
-    """Return the inputs themselves, a sample of their first `n_images`, or all of these."""
-    if (sample or n_images) >= n_images == len(inputs.files):
-        return inputs
-    indices = stratified_sample(inputs.stamps[:n_images, 0], sample or n_images, seed)
-    return Inputs(inputs.files.subset(indices), inputs.stamps[indices], inputs.size)
+        chosen = repr((source, config.n_images, config.sample, config.seed))
+        if chosen not in self._known:
+            if source not in self._known:
+                files = list_files()
+                files = replace(files, root=files.root.absolute())
+                self._known[source] = Inputs(files, stamps(files), size)
+            self._known[chosen] = self._known[source].chosen(config.n_images, config.sample, config.seed)
+        return self._known[chosen]
 
 
 def stratified_sample(sizes_bytes: Stamps, count: int, seed: int) -> list[int]:
@@ -155,21 +146,21 @@ def stamps(files: InputFiles) -> Stamps:
 
     At an address the time is a checksum of the version, and the inode 0. Raises OSError there.
     """
-    numbers, top = array("q"), _top(files)
     if is_local(files.root):
-        for name in files.names:
-            try:
-                status = os.stat(top + name)
-            except OSError:
-                numbers.extend((-1, -1, -1))
-            else:
-                inode = status.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # some file systems use the 64th bit
-                numbers.extend((status.st_size, status.st_mtime_ns, inode))
+        rows: Iterable[tuple[int, int, int]] = map(partial(_local_stamp, _top(files)), files.names)
     else:
         known = find_files(files.root)
-        for name in files.names:
-            numbers.extend((*known.get(name, (-1, -1)), 0))
-    return np.frombuffer(numbers, np.int64).reshape(-1, 3)
+        rows = ((*known.get(name, (-1, -1)), 0) for name in files.names)
+    return np.fromiter(rows, np.dtype((np.int64, 3)), len(files))
+
+
+def _local_stamp(top: str, name: str) -> tuple[int, int, int]:
+    try:
+        status = os.stat(top + name)
+    except OSError:
+        return -1, -1, -1
+    inode = status.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # some file systems use the 64th bit
+    return status.st_size, status.st_mtime_ns, inode
 
 
 def _top(files: InputFiles) -> str:

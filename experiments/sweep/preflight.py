@@ -2,12 +2,10 @@
 
 import os
 import re
-import resource
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from math import ceil
@@ -26,10 +24,7 @@ from experiments.store.columns import RECORDED_TASKS
 from experiments.sweep.inputs import Inputs
 from experiments.trial.process import waiting
 
-OPENCV_BUILDS = (
-    *("opencv-python", "opencv-contrib-python"),
-    *("opencv-python-headless", "opencv-contrib-python-headless"),
-)
+OPENCV_BUILDS = [f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless")]
 IDLE_LOAD_CPUS = 0.3  # the services of an idle system stay below, one busy process is above
 LOAD_SAMPLE_S = 0.3
 ENOUGH_SHM_BYTES = 1 << 20  # a lock takes a page, and a pool has three locks; containers give 64 MiB
@@ -43,18 +38,6 @@ COMPACT = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
 # Uniform noise took 1.18 as JPEG of quality 95, and 3.01 as PNG.
 BYTES_PER_PIXEL = {True: 1.25, False: 3.1}
 BLOCK_BYTES = 4096  # a file's last block is partly empty
-# Every strategy ran with 14 to 18 files and 2 for each worker, forked or spawned: a process has two pipes,
-# whose ends a forked worker inherits. The rest is for libraries that open files.
-OPEN_FILES, OPEN_FILES_PER_WORKER = 24, 2
-
-
-@dataclass(frozen=True)
-class Resources:
-    """The resources that a cell needs, or that are available."""
-
-    memory_bytes: int
-    disk_bytes: int
-    open_files: int
 
 
 def machine_findings() -> list[str]:
@@ -126,22 +109,21 @@ def setting_findings(cell: Cell) -> list[str]:
 
 
 def shortages(cell: Cell, images: Inputs) -> list[str]:
-    """Return a line for each resource of which a cell needs more than is available."""
-    place = cell.config.output_place
-    need, have = needed(cell, images), available(place)
-    workers = f"{cell.strategy} with {cell.config.workers} workers"
-    memory = f"{_gib(need.memory_bytes)}, {_gib(have.memory_bytes)} are available"
-    disk = f"{_gib(need.disk_bytes)}, {_gib(have.disk_bytes)} are free in {place}"
-    lines = {
-        "memory_bytes": f"memory: {workers} needs about {memory}",
-        "disk_bytes": f"disk: the outputs need up to {disk}",
-        "open_files": f"open files: {workers} needs about {need.open_files}, ulimit -n is {have.open_files}",
-    }
-    return [line for name, line in lines.items() if getattr(need, name) > getattr(have, name)]
+    """Return a line for memory and for disk if a cell needs more than is available."""
+    place, workers = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
+    (memory_bytes, disk_bytes), (available_bytes, free_bytes) = needed(cell, images), available(place)
+    lines = []
+    if memory_bytes > available_bytes:
+        memory = f"{_gib(memory_bytes)}, {_gib(available_bytes)} are available"
+        lines.append(f"memory: {workers} needs about {memory}")
+    if disk_bytes > free_bytes:
+        disk = f"{_gib(disk_bytes)}, {_gib(free_bytes)} are free in {place}"
+        lines.append(f"disk: the outputs need up to {disk}")
+    return lines
 
 
-def needed(cell: Cell, images: Inputs) -> Resources:
-    """Return a conservative estimate of the resources that a cell needs; threads count as processes."""
+def needed(cell: Cell, images: Inputs) -> tuple[int, int]:
+    """Return the bytes of memory and disk that a cell needs at most; threads count as processes."""
     config, strategy = cell.config, cell.config.strategy
     n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
     largest, total = images.pixels(exact=is_exact, most=config.max_image_pixels)
@@ -164,22 +146,16 @@ def needed(cell: Cell, images: Inputs) -> Resources:
     names = [f".{config.output_format}"] if config.output_format else images.files.names
     rate = fmean(BYTES_PER_PIXEL[name.lower().endswith(COMPACT)] for name in names)
     disk_bytes = ceil(sets * n_tasks * (total / n_images * rate + BLOCK_BYTES)) if config.saving else 0
-    return Resources(memory_bytes, disk_bytes, OPEN_FILES + OPEN_FILES_PER_WORKER * config.workers)
+    return memory_bytes, disk_bytes
 
 
-def available(place: Path) -> Resources:
-    """Return the resources available now: the disk is that of `place`; an address has no limit."""
+def available(place: Path) -> tuple[int, int]:
+    """Return the bytes of memory and disk available now: the disk is that of `place`, if it has one."""
     memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
-    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # the soft limit
-    is_limited = open_files != resource.RLIM_INFINITY
-    return Resources(memory_bytes, _free_bytes(place), open_files if is_limited else sys.maxsize)
-
-
-def _free_bytes(place: Path) -> int:
     if not isinstance(place, Path):
-        return sys.maxsize
+        return memory_bytes, sys.maxsize
     existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
-    return shutil.disk_usage(existing).free
+    return memory_bytes, shutil.disk_usage(existing).free
 
 
 def _memory_headrooms() -> Iterator[int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Barrier
 
-from augment.filesystem import remove_folder
 from augment.strategies.base import Strategy, master, run_workers
 from augment.task_runner import TaskRunner
 from augment.workload import Job, Task
@@ -47,7 +47,7 @@ def separate_outputs(job: Job) -> Iterator[list[Job]]:
         folder.mkdir()
     yield [replace(job, workload=replace(job.workload, output=folder)) for folder in (output, *folders)]
     for folder in folders:
-        remove_folder(folder)
+        shutil.rmtree(folder)
 
 
 def rotate(tasks: Sequence[Task], number: int, workers: int) -> list[Task]:
