@@ -188,18 +188,19 @@ def _failure(pipeline: Declaration, leaf: dict[str, Any], size: Size) -> str | N
     """
     from augment.seeded_compose import always, build
 
-    if (reason := _error(build({"transforms": [leaf]}, 0), size, 4)) is None:
+    if (reason := _first_error(build({"transforms": [leaf]}, 0), size, 4)) is None:
         return None
-    fails = _error(build(pipeline, 0), size, 16) or _error(always(build(pipeline, 0)), size, 16)
+    fails = _first_error(build(pipeline, 0), size, 16) or _first_error(always(build(pipeline, 0)), size, 16)
     return f"{leaf[CLASS].rpartition('.')[2]}: {reason}" if fails else None
 
 
-def _error(compose: Any, size: Size, n_seeds: int) -> str | None:
+def _first_error(compose: Any, size: Size, n_seeds: int) -> str | None:
     """Return why a pipeline makes no image that can be encoded, with one of the seeds below `n_seeds`."""
+    image = _noise(*size)
     for seed in range(n_seeds):
         compose.set_random_seed(seed)
         try:
-            check_pixels(compose(image=_noise(*size))["image"])
+            check_pixels(compose(image=image.copy())["image"])
         except Exception as error:  # libraries raise anything
             return error_line(error)
     return None

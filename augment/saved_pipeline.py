@@ -141,10 +141,8 @@ def _prove(original: Any, declaration: Declaration) -> None:
     from augment.seeded_compose import SeededCompose, always, build, parts, reseeded
 
     listed, p = (original.transforms, original.p) if type(original) is Compose else ([original], 1)
-    whole, rebuilt = (
-        SeededCompose([deepcopy(part) for part in listed], p=p, seed=0),
-        build(declaration, seed=0),
-    )
+    whole = SeededCompose([deepcopy(part) for part in listed], p=p, seed=0)
+    rebuilt = build(declaration, seed=0)
     pairs = [("the pipeline", whole, rebuilt)]
     for pair in [*zip(parts(whole), parts(rebuilt), strict=True)][1:]:
         first, second = (always(SeededCompose([deepcopy(part)], seed=0)) for part in pair)
