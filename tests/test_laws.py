@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from experiments.analysis import published
 from experiments.analysis.laws import AMDAHL, MISFIT, USL, Fit, Law, fit, fit_laws
-from experiments.analysis.scaling import models, strong
 from experiments.analysis.statistics import Array, Interval
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import Row, frame, repeated, trial
@@ -42,7 +41,7 @@ def by_quantity(laws: pd.DataFrame) -> dict[tuple[str, str], Interval]:
 
 def study(strategy: str, saving: bool) -> dict[tuple[str, str], Interval]:
     """Return the laws of one strategy of the published strong scaling."""
-    every = fit_laws(published.points("strong_scaling"), published.models("strong_scaling"))
+    every = fit_laws(published.trials("strong_scaling"))
     return by_quantity(every[(every["strategy"] == strategy) & (every["saving"] == saving)])
 
 
@@ -132,7 +131,7 @@ BASE = trial("sequential", 1, 10.0)
 
 def strong_laws(walls_s: dict[int, float], usable_cpus: float = math.inf) -> pd.DataFrame:
     trials = frame([BASE, *(trial("p1", workers, wall_s) for workers, wall_s in walls_s.items())])
-    return fit_laws(strong(trials), models(trials), usable_cpus)
+    return fit_laws(trials, usable_cpus)
 
 
 AMDAHL_S = {workers: 10 / speedup for workers, speedup in zip((2, 4, 8, 16, 32), amdahl(0.1), strict=True)}
@@ -153,7 +152,7 @@ def test_four_counts_within_the_cpus_are_not_fitted() -> None:
 def test_repetitions_that_differ_by_more_than_the_residuals_make_the_interval() -> None:
     walls_s = [repeated("p1", workers, 0.9 * wall_s, wall_s / 0.9) for workers, wall_s in AMDAHL_S.items()]
     trials = frame([*repeated("sequential", 1, 10.0, 10.0), *(row for rows in walls_s for row in rows)])
-    laws = by_quantity(fit_laws(strong(trials), models(trials)))
+    laws = by_quantity(fit_laws(trials))
 
     assert laws["Amdahl", MISFIT].value == pytest.approx(0, abs=1e-6)
     assert laws["Amdahl", "s"].low < 0.09 < 0.11 < laws["Amdahl", "s"].high
@@ -162,4 +161,4 @@ def test_repetitions_that_differ_by_more_than_the_residuals_make_the_interval() 
 @pytest.mark.parametrize("rows", [[BASE], [trial("p1", 2, None, status=FAILED)], [trial("p1", 2, 5.0)]])
 def test_points_without_any_speedup_are_no_error(rows: list[Row]) -> None:
     trials = frame(rows)
-    assert fit_laws(strong(trials), models(trials)).empty
+    assert fit_laws(trials).empty

@@ -16,7 +16,7 @@ TIMES = {2: 5.5, 3: 4.0, 4: 3.25, 6: 2.5, 8: 2.125, 16: 5.0}  # Amdahl with s = 
 
 
 def test_table_is_long_in_csv_and_wide_in_text() -> None:
-    study = fit_laws(published.points("strong_scaling"), published.models("strong_scaling"))
+    study = fit_laws(published.trials("strong_scaling"))
     table = laws_table(study, "Published")
     assert list(table.data) == COLUMNS
     assert len(table.data) == 5 * (2 + 5)  # P_Q has no laws without saving

@@ -21,12 +21,11 @@ ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Return a row per cell of either side: WORK, SIZE, and what each side measured.
 
-    Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B
-    with the ends `low` and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are
-    paired by WORK, never by environment. Of each side those trials count that agree in environment with its
-    newest one, without `interference`, whose time is fixed. A and B share no round, so that the differences
-    between rounds are part of the error, which is known from as many as there are rounds. Raises
-    NoTrialsError.
+    Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B with the ends `low`
+    and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by WORK,
+    never by environment. Of each side those trials count that agree in environment with its newest one,
+    without `interference`, whose time is fixed. A and B share no round, so that the differences between
+    rounds are part of the error, which is known from as many as there are rounds. Raises NoTrialsError.
     """
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = _completed(pd.concat(sides))

@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 from scipy.stats import multivariate_t
 
 from augment.strategies.sequential import Sequential
-from experiments.analysis.scaling import BASELINE, Models, keys, strategies
+from experiments.analysis.scaling import BASELINE, keys, models, strategies, strong
 from experiments.analysis.select import INSTRUMENTS, STRONG
 from experiments.analysis.statistics import LEVEL, Array, Interval
 
@@ -95,12 +95,13 @@ def fit(law: Law, workers: npt.ArrayLike, speedup: npt.ArrayLike, covariance: Ar
     return Fit(law, parameters, float(np.sqrt(squares.mean())))
 
 
-def fit_laws(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> pd.DataFrame:
-    """Return COLUMNS of the laws fitted to the points of `strong` with their `models`.
+def fit_laws(trials: pd.DataFrame, cpus: float = np.inf) -> pd.DataFrame:
+    """Return COLUMNS of the laws fitted to the speedups of trials, as `strong` has them.
 
     Each strategy but instruments has its own. A law assumes a CPU per worker, so only counts up to `cpus` are
     fitted, if there are MIN_COUNTS of them.
     """
+    points, fits = strong(trials), models(trials)
     is_other = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
     curves = points[points["workers"].between(2, cpus) & ~is_other].dropna(subset="speedup")
     rows: list[list[Any]] = []
@@ -109,7 +110,7 @@ def fit_laws(points: pd.DataFrame, models: Models, cpus: float = np.inf) -> pd.D
         if len(known) >= MIN_COUNTS:
             known = known.sort_values("workers")
             pairs = [*zip(keys(known, STRONG, **BASELINE), keys(known, STRONG), strict=True)]
-            errors = models[saving].covariance(pairs), models[saving].dof
+            errors = fits[saving].covariance(pairs), fits[saving].dof
             counts = ", ".join(known["workers"].astype(str))
             for law in (AMDAHL, USL):
                 results = fit(law, known["workers"], known["speedup"], *errors).results()

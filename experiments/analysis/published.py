@@ -8,8 +8,7 @@ from functools import cache
 
 import pandas as pd
 
-from experiments.analysis import scaling
-from experiments.analysis.scaling import Models, strong, weak
+from experiments.analysis.scaling import strong, weak
 from experiments.analysis.select import STRONG, WEAK
 from experiments.store.columns import NOT_APPLICABLE, OK
 from experiments.store.files import PUBLISHED
@@ -28,8 +27,3 @@ def trials(experiment: str) -> pd.DataFrame:
 def points(experiment: str) -> pd.DataFrame:
     """Return the points of the printed seconds; their intervals, which are not printed, are NaN."""
     return POINTS[experiment][0](trials(experiment))
-
-
-def models(experiment: str) -> Models:
-    """Return the fits to the printed seconds, without errors, because each is printed once."""
-    return scaling.models(trials(experiment), POINTS[experiment][1])

@@ -95,7 +95,7 @@ def study(results: Results) -> Outputs:
     title = f"Published {results.title.lower()}"
     yield "published", scaling_table(points, f"{title} ({SOURCE})", [RECOMPUTED])
     if "speedup" in points:
-        fitted = fit_laws(points, published.models(results.experiment))
+        fitted = fit_laws(published.trials(results.experiment))
         yield "published_laws", laws_table(fitted, f"{title}, laws")
 
 

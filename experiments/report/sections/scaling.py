@@ -1,7 +1,7 @@
 """Strong and weak scaling: what is measured against workers, and the laws of Amdahl and Gunther (USL)."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
 from experiments.analysis.laws import MIN_COUNTS, MISFIT, fit_laws
-from experiments.analysis.scaling import models, strategies
+from experiments.analysis.scaling import strategies
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report import charts, tables, texts
 from experiments.report.results import Results
@@ -48,20 +48,14 @@ LAW_NOTES = [
 )
 def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
-    points, trials, notes = points_of(results)
+    to_points, axes = published.POINTS[results.experiment]
+    trials, notes = results.selected(axes)
+    points = to_points(trials)
     study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
     for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
         title = f"{results.title}: {tables.MEASURES[measure].axis}"
         yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
     yield "table", scaling_table(points, results.title, notes)
-
-
-@lru_cache(maxsize=4)  # two sections of a report need the same points
-def points_of(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return the points of an experiment, their trials, and notes on trials left out."""
-    points, axes = published.POINTS[results.experiment]
-    trials, notes = results.selected(axes)
-    return points(trials), trials, notes
 
 
 def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> tables.Table:
@@ -130,9 +124,9 @@ def _draw_study(axes: Axes, measure: str, study: pd.DataFrame) -> None:
 @section("strong_scaling", chapter="Strong scaling", order=31)
 def laws(results: Results) -> Outputs:
     """Yield the fitted laws. Raises NoTrialsError if the usable CPUs hold too few worker counts."""
-    points, trials, _ = points_of(results)
+    trials, _ = results.selected()
     cpus = int(trials["usable_cpus"].iloc[0])
-    fitted = fit_laws(points, models(trials), cpus)
+    fitted = fit_laws(trials, cpus)
     if fitted.empty:
         raise NoTrialsError(f"a law needs {MIN_COUNTS} worker counts from 2 to the {cpus} usable CPUs")
     yield "laws", laws_table(fitted, f"{results.title}, laws")
