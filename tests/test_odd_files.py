@@ -134,12 +134,14 @@ def test_high_byte_of_16_bits_counts(tmp_path: Path) -> None:
     assert np.array_equal(read_image(path, MOST).pixels[:, :, ::-1], COLOUR16[:, :, :3] >> 8)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-@pytest.mark.parametrize("pixels", [GRAY16, COLOUR16[:, :, :3]], ids=["gray", "colour"])
-def test_12_bit_data_in_16_bits_are_warned_of(pixels: Any, suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "pixels"),
+    [(".png", GRAY16), (".tif", GRAY16), (".pgm", GRAY16), (".png", COLOUR16), (".tif", COLOUR16)],
+)
+def test_12_bit_data_in_16_bits_are_warned_of(suffix: str, pixels: Any, tmp_path: Path) -> None:
     cv2.imwrite(str(path := tmp_path / f"a{suffix}"), pixels >> 4)
-    (warning,) = read_image(path, MOST).warnings
-    assert warning == "16 bits a channel hold 12-bit data at most: it comes out dark"
+    warnings = read_image(path, MOST).warnings
+    assert "16 bits a channel hold 12-bit data at most: it comes out dark" in warnings
 
 
 # Refused
