@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -86,28 +86,22 @@ class OutputFolder:
                 f"{MANIFEST} names them; give another folder"
             )
 
-    def _names(self) -> list[str]:
-        return [name for index in range(len(self.work.inputs)) for name in self.work.output_names(index)]
+    def _names(self) -> Iterator[str]:
+        for index in range(len(self.work.inputs)):
+            yield from self.work.output_names(index)
 
     def _find_done(self) -> None:
         sizes, done = output_sizes(self.work), bytearray()
         self._broken = []
         for name in self._names():
-            is_there = name in sizes
-            is_whole = is_there and sizes[name] > 0
+            is_whole = sizes.get(name, 0) > 0
             if is_whole and is_local(self._place):
                 is_whole = has_end(self._place / name)
-            if is_there and not is_whole:
+            if name in sizes and not is_whole:
                 self._broken.append(name)
             done.append(is_whole)
-        indices = (
-            {name: index for index, name in enumerate(self.work.inputs.names)} if self.bad_images else {}
-        )
-        known = {
-            indices[name]: reason
-            for name, reason in self.bad_images.items()
-            if name in indices and reason == DECODER
-        }
+        noted = {name for name, reason in self.bad_images.items() if reason == DECODER}
+        known = {index: DECODER for index, name in enumerate(self.work.inputs.names) if name in noted}
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
     @property

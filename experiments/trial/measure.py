@@ -6,10 +6,9 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
-from itertools import chain
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -154,25 +153,28 @@ def _image_columns(bad: Mapping[str, str], work: Workload) -> dict[str, Any]:
 def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
-    names = (
-        workload.output_names(index) for index, name in enumerate(workload.inputs.names) if name not in bad
-    )
-    expected = list(chain.from_iterable(names))
-    sizes = output_sizes(workload)
-    missing = [name for name in expected if name not in sizes]
-    columns: dict[str, Any] = {"status": OK, "outputs": len(expected) - len(missing)}
-    columns["output_bytes"] = sum(sizes[name] for name in expected if name in sizes)
+
+    def expected() -> Iterator[str]:  # anew each time: a list of a million names would take 100 MB
+        for index, name in enumerate(workload.inputs.names):
+            if name not in bad:
+                yield from workload.output_names(index)
+
+    sizes, count = output_sizes(workload), sum(1 for _ in expected())
+    missing = [name for name in expected() if name not in sizes]
+    columns: dict[str, Any] = {"status": OK, "outputs": count - len(missing)}
+    columns["output_bytes"] = sum(sizes.get(name, 0) for name in expected())
     if not complete:
         return columns
     if missing:
-        error = f"{len(missing)} of {len(expected)} outputs are missing: {missing[0]}, …"
+        error = f"{len(missing)} of {count} outputs are missing: {missing[0]}, …"
         return columns | {"status": FAILED, "error": error}
-    step = max(1, len(expected) / HASHED_OUTPUTS) if is_kept else 1
-    hashed = [expected[int(k * step)] for k in range(int(len(expected) / step))]
-    with ThreadPoolExecutor() as pool:  # hashing lets other threads run
-        digests = list(pool.map(_file_digest, (workload.output / name for name in hashed)))
+    n_hashed = min(count, HASHED_OUTPUTS) if is_kept else count
+    chosen = {k * count // n_hashed for k in range(n_hashed)}
+    hashed = [name for number, name in enumerate(expected()) if number in chosen]
+    with ThreadPool() as pool:  # hashing lets other threads run
+        digests = pool.map(_file_digest, [workload.output / name for name in hashed])
     return columns | {
-        "hashed_outputs": len(hashed),
+        "hashed_outputs": n_hashed,
         "distinct_outputs": len(set(digests)),
         "outputs_digest": outputs_digest(zip(hashed, digests, strict=True)),
     }
