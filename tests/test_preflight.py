@@ -146,6 +146,8 @@ def test_disk_is_that_of_outputs_of_noise() -> None:
     mixed = images([".JPG", ".png"], (100, 10), (10, 20))
     assert disk_bytes(cell(n_augmentations=2), mixed) == 2 * 2 * (600 * (1.25 + 3.1) / 2 + 4096)
     assert disk_bytes(cell(saving=False), PAPER) == 0
+    resumed = preflight.needed(cell(n_augmentations=2), images([".jpg"], (100, 10)), n_done=1)
+    assert resumed[1] == 1250 + 4096
     copies = cell("copies", workers=3, n_augmentations=2)
     assert disk_bytes(copies, images([".jpg"], (100, 10))) == 3 * 2 * (1250 + 4096)
 
@@ -162,11 +164,14 @@ def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch
     need, have = (30 * GIB, 3 * GIB), (20 * GIB, GIB // 2)
     monkeypatch.setattr(preflight, "needed", lambda *_: need)
     monkeypatch.setattr(preflight, "available", lambda _: have)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 4096))
     assert preflight.shortages(cell("p1", 64, scratch_dir=str(root)), PAPER) == [
+        "open files: p1 with 64 workers needs about 152, ulimit -n is 64",
         "memory: p1 with 64 workers needs about 30 GiB, 20 GiB are available",
         f"disk: the outputs need up to 3 GiB, 0.5 GiB are free in {root}",
     ]
     monkeypatch.setattr(preflight, "available", lambda _: need)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
     assert preflight.shortages(cell("p1", 64), PAPER) == []
 
 

@@ -78,7 +78,7 @@ class Config:
     order_seed: int = setting("seed of the order of the cells in each round", 0)
     rerun: bool = setting("measure again what is in the results; keep both", False)
     on_shortage: OnShortage = setting(
-        "at too little memory or disk: refuse the cell, or warn", OnShortage.refuse
+        "at too little memory, disk or open files: refuse the cell, or warn", OnShortage.refuse
     )
     output_dir: str | None = setting(
         "folder or address (s3://…) that keeps the augmented images; null: they are removed after a trial",

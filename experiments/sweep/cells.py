@@ -211,7 +211,9 @@ class SweepCell:
             return row | {"status": NOT_APPLICABLE, "error": reason}, Measurement({})
         try:
             inputs = self._inventory.inputs(self.cell.config)
-            findings = [*preflight.first_machine_findings(), *preflight.cell_findings(self.cell, inputs)]
+            n_done = self.outputs.resumed_outputs if self.outputs else 0
+            of_cell = preflight.cell_findings(self.cell, inputs, n_done)
+            findings = [*preflight.first_machine_findings(), *of_cell]
             row |= inputs.size_columns | {"warnings": "\n".join(findings) or None}
             measurement = self._measured(inputs, row["trial_id"])
             row |= measurement.columns

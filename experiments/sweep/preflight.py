@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import sys
 import time
@@ -38,6 +39,8 @@ COMPACT = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
 # Uniform noise took 1.18 as JPEG of quality 95, and 3.01 as PNG.
 BYTES_PER_PIXEL = {True: 1.25, False: 3.1}
 BLOCK_BYTES = 4096  # a file's last block is partly empty
+# Every strategy ran with 14 to 18 files and 2 for each worker, whose pipes have two ends.
+OPEN_FILES = 24
 
 
 def machine_findings() -> list[str]:
@@ -86,10 +89,13 @@ def _others_cpus() -> float:
     return max(0.0, end_cpu_s - begin_cpu_s) / (end_s - begin_s)
 
 
-def cell_findings(cell: Cell, images: Inputs) -> list[str]:
-    """Return what may spoil a cell's times. Raises OptionError if it is short of something."""
+def cell_findings(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
+    """Return what may spoil a cell's times, of which `n_done` outputs exist.
+
+    Raises OptionError if it is short of something.
+    """
     cell.config.output_place.mkdir(parents=True, exist_ok=True)
-    lacking = shortages(cell, images)
+    lacking = shortages(cell, images, n_done)
     if lacking and cell.config.on_shortage is OnShortage.refuse:
         raise OptionError(f"{'; '.join(lacking)}; give less work or on_shortage=warn")
     return [*images.files.findings, *setting_findings(cell), *lacking]
@@ -108,11 +114,14 @@ def setting_findings(cell: Cell) -> list[str]:
     return findings
 
 
-def shortages(cell: Cell, images: Inputs) -> list[str]:
-    """Return a line for memory and for disk if a cell needs more than is available."""
+def shortages(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
+    """Return a line for memory, disk and open files if a cell needs more than is available."""
     place, workers = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
-    (memory_bytes, disk_bytes), (available_bytes, free_bytes) = needed(cell, images), available(place)
+    (memory_bytes, disk_bytes), (available_bytes, free_bytes) = needed(cell, images, n_done), available(place)
     lines = []
+    files, limit = OPEN_FILES + 2 * cell.config.workers, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit != resource.RLIM_INFINITY and files > limit:
+        lines.append(f"open files: {workers} needs about {files}, ulimit -n is {limit}")
     if memory_bytes > available_bytes:
         memory = f"{_gib(memory_bytes)}, {_gib(available_bytes)} are available"
         lines.append(f"memory: {workers} needs about {memory}")
@@ -122,7 +131,7 @@ def shortages(cell: Cell, images: Inputs) -> list[str]:
     return lines
 
 
-def needed(cell: Cell, images: Inputs) -> tuple[int, int]:
+def needed(cell: Cell, images: Inputs, n_done: int = 0) -> tuple[int, int]:
     """Return the bytes of memory and disk that a cell needs at most; threads count as processes."""
     config, strategy = cell.config, cell.config.strategy
     n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
@@ -145,8 +154,8 @@ def needed(cell: Cell, images: Inputs) -> tuple[int, int]:
         memory_bytes += per_image * decoded_bytes
     names = [f".{config.output_format}"] if config.output_format else images.files.names
     rate = fmean(BYTES_PER_PIXEL[name.lower().endswith(COMPACT)] for name in names)
-    disk_bytes = ceil(sets * n_tasks * (total / n_images * rate + BLOCK_BYTES)) if config.saving else 0
-    return memory_bytes, disk_bytes
+    output_bytes = total / n_images * rate + BLOCK_BYTES
+    return memory_bytes, ceil((sets * n_tasks - n_done) * output_bytes) if config.saving else 0
 
 
 def available(place: Path) -> tuple[int, int]:
