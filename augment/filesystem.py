@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from errno import EINVAL, EIO, ENOENT, ENOTDIR
+from errno import EACCES, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from pathlib import Path
 from typing import Any, cast, overload
 from zlib import crc32
@@ -15,11 +15,25 @@ from zlib import crc32
 from augment.options import OptionError
 
 SCHEME = "://"
+OF_THE_FILE = (
+    EINVAL,
+    ENOENT,
+    EACCES,
+    EPERM,
+    ELOOP,
+    ENOTDIR,
+    ENAMETOOLONG,
+)  # errors of one file, not of a disk
 KINDS = {"d": "directory", "p": "named pipe", "s": "socket", "c": "character device", "b": "block device"}
 
 
 class NotRegularError(OSError):
     """A directory, pipe, socket or device where a regular file is needed."""
+
+
+def printable(path: str | Path) -> str:
+    """Return a path on one line that every terminal can print, whatever bytes it has."""
+    return text if (text := str(path)).isprintable() else ascii(text)
 
 
 def location(text: str) -> Path:
@@ -94,8 +108,13 @@ def write_remote(file: Path, content: bytes | memoryview) -> None:
 def file_sizes(folder: Path) -> dict[str, int]:
     """Return the files of a folder by name with their bytes, as they are at this moment. Raises OSError."""
     if is_local(folder):
+        sizes = {}
         with os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it vanishes meanwhile
+                    if entry.is_file():
+                        sizes[entry.name] = entry.stat().st_size
+        return sizes
     return {name: size_bytes for name, (size_bytes, _) in find_files(folder, recursive=False).items()}
 
 

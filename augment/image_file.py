@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 import struct
 import sys
-from errno import EMFILE, ENFILE, ENOMEM
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 from warnings import catch_warnings
 
-from augment.filesystem import is_local, read_bytes, read_ends
+from augment.filesystem import OF_THE_FILE, read_bytes, read_ends
 from augment.images import ImageError
 
 if TYPE_CHECKING:
     from augment.images import Pixels
 
-MACHINE_ERRORS = (EMFILE, ENFILE, ENOMEM)  # no fault of the file that is read
 OPENCV_NO_MEMORY = -4
 NO_HEADER, TRUNCATED = "no whole header of a known image format", "truncated: no end marker"
 UNDECODED = "OpenCV cannot decode it"
@@ -56,11 +54,15 @@ class Header(NamedTuple):
 
 
 def read_image(file: Path, max_pixels: int) -> Image:
-    """Return the image in a file. Raises BadImageError; where the machine fails, OSError or cv2.error.
+    """Return the image in a file. Raises BadImageError; where the machine fails, OSError or cv2.error."""
+    return decoded(read_content(file), max_pixels)
+
+
+def decoded(content: bytes, max_pixels: int) -> Image:
+    """Return the image in the content of a file. Raises BadImageError, cv2.error.
 
     The header decides on `max_pixels` before pixels are made.
     """
-    content = _content(file)
     header = _header(content)
     if header.width * header.height > max_pixels:
         size = f"{header.width}x{header.height}"
@@ -160,13 +162,12 @@ def _end_marker(head: bytes) -> bytes:
     return JPEG_END if head.startswith(JPEG) else PNG_END if head.startswith(PNG) else b""
 
 
-def _content(file: Path) -> bytes:
+def read_content(file: Path) -> bytes:
     """Return the bytes of a file that is not empty. Raises BadImageError; OSError if the machine fails."""
     try:
         content = read_bytes(file)
     except OSError as error:
-        is_of_network = not is_local(file) and not isinstance(error, FileNotFoundError | PermissionError)
-        if error.errno in MACHINE_ERRORS or is_of_network:
+        if error.errno not in OF_THE_FILE:  # no fault of the file: too few resources, a disk, a network
             raise
         raise BadImageError((error.strerror or str(error)).lower()) from error
     if not content:

@@ -10,7 +10,7 @@ from secrets import token_hex
 from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
-from augment.filesystem import is_local, write_remote
+from augment.filesystem import is_local, printable, write_remote
 from augment.options import OptionError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def error_line(error: BaseException) -> str:
     """Return an exception on one line: the system's with its cause first, a library's with its type."""
     if isinstance(error, OSError) and error.strerror:
         hint = "; raise the limit: ulimit -n" if error.errno == EMFILE else ""
-        return f"{error.strerror.lower()}: {error.filename or type(error).__name__}{hint}"
+        return f"{error.strerror.lower()}: {printable(error.filename or type(error).__name__)}{hint}"
     text = " ".join(str(error).split())
     is_ours = isinstance(error, ImageError | OutputError | OptionError)
     return text if is_ours else f"{type(error).__name__}: {text}"

@@ -10,9 +10,8 @@ from functools import partial
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from augment.datasets.base import printable
-from augment.filesystem import is_local
-from augment.image_file import BadImageError, read_image
+from augment.filesystem import is_local, printable
+from augment.image_file import BadImageError, decoded, read_content
 from augment.images import ImageError, check_pixels, encode, error_line, unencodable, write
 from augment.pipeline import size_check, task_seed, transformer
 from augment.runtime import die_with_parent
@@ -101,8 +100,9 @@ class TaskRunner:
             raise SkippedImageError
         before_s = self._cpu_s()
         try:
+            content = read_content(workload.inputs[image_index])
             self.log.decoding(True)
-            image = read_image(workload.inputs[image_index], workload.max_image_pixels)
+            image = decoded(content, workload.max_image_pixels)
             self.log.decoding(False)
             self._check_fit(image.pixels)
         except BadImageError as error:

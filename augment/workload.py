@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from augment.filesystem import InputFiles
+from augment.filesystem import InputFiles, is_local
 from augment.runtime import Runtime
 
 Task = tuple[int, int]  # image_index, augmentation_index
@@ -71,6 +71,12 @@ class Workload:
         stem, _, extension = name.rpartition(".")
         extension = self.output_format or extension
         return f"{folder}{slash}aug_{stem}_{augmentation_index:06d}.{extension}"
+
+    def make_folders(self) -> None:
+        """Make the folder of the outputs and its sub-folders; at an address there are none to make."""
+        if self.output and is_local(self.output):
+            for name in sorted({name.rpartition("/")[0] for name in self.inputs.names}):
+                (self.output / name).mkdir(parents=True, exist_ok=True)
 
     def output_names(self, image_index: int) -> Iterator[str]:
         """Yield the names of all outputs of an image, done ones too."""

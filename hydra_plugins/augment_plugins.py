@@ -93,7 +93,7 @@ class CheckedSweeper(BasicSweeper):
         if isinstance(self.launcher, RoundsLauncher):
             self.launcher.check(batch)
         else:
-            Sweep(compose(self, batch)[1], in_sweep=True)
+            Sweep(compose(self, batch)[1], in_sweep=True).release()  # its jobs hold their folders
         return super().sweep(arguments)
 
     def batch(self, arguments: list[str]) -> Batch:

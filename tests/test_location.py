@@ -119,6 +119,9 @@ def test_killed_command_goes_on_at_an_address(
     after = outputs()
     assert len(after) == 60
     assert before.items() <= after.items(), "nothing is made twice"
+    ended = command(*words, "seed=1", "overwrite=true", cwd=tmp_path)
+    assert "60 images of 60 in " in ended.stdout, ended.stderr
+    assert not before.items() & outputs().items()
 
 
 def test_missing_bucket_is_named(bucket: Any, tmp_path: Path) -> None:

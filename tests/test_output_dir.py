@@ -17,6 +17,7 @@ from PIL import Image
 from augment.image_file import has_end
 from augment.strategies import STRATEGIES
 from experiments import ROOT
+from experiments.sweep.inputs import Inputs
 from tests.conftest import RunPy
 from tests.helpers.commands import command, started, wait_until
 from tests.helpers.small_jobs import INSTALLED
@@ -211,11 +212,91 @@ def test_total_and_format_of_the_outputs_can_be_chosen(
     assert all(content.startswith(b"\x89PNG") for content in outputs.values())
 
 
-def test_two_inputs_of_one_output_name_are_refused(photos: Path, run_py: RunPy) -> None:
+@pytest.mark.parametrize("words", [WORDS, WORDS[:-1]], ids=["kept", "not kept"])
+def test_two_inputs_of_one_output_name_are_refused(
+    words: tuple[str, ...], photos: Path, run_py: RunPy
+) -> None:
     shutil.copy(photos / "c.jpg", photos / "e.jpg")
-    ended = run_py(*WORDS, "output_format=png")
+    ended = run_py(*words, "output_format=png")
     assert ended.status == 2
     assert "e.bmp and e.jpg would both be written to aug_e_000000.png" in ended.stderr
+
+
+PLACES = {
+    "photos": "holds the inputs",
+    "photos/cats": "holds the inputs",  # which would be left out as outputs
+    "with_list": "1 files of these names exist, such as 'bad_images.csv'",
+    "damaged": ".augment.json there cannot be read",
+    "a_file": "not a folder",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_place_that_holds_something_else_is_refused(
+    place: str, photos: Path, run_py: RunPy, tmp_path: Path
+) -> None:
+    for folder in ("with_list", "damaged"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "with_list" / "bad_images.csv").write_text("mine")
+    (tmp_path / "damaged" / ".augment.json").write_text('{"workload": 1}')
+    (tmp_path / "a_file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    ended = run_py(*WORDS, f"output_dir={place}", "overwrite=true")
+    assert ended.status == 2
+    assert ended.stderr.count("\n") == 1
+    assert PLACES[place] in ended.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_folder_whose_images_lie_in_subfolders_is_no_place_for_outputs(photos: Path, run_py: RunPy) -> None:
+    for path in photos.glob("*.*"):
+        path.unlink()
+    assert "holds the inputs" in run_py(*WORDS, "output_dir=photos").stderr
+
+
+def test_outputs_are_kept_beside_a_baseline_of_the_same_work(
+    photos: Path, run_py: RunPy, tmp_path: Path
+) -> None:
+    assert run_py(*WORDS, "with_baseline=true").status == 0
+    assert len(contents(tmp_path / "kept")) == 18
+    assert run_py("-m", *WORDS[:-1], "output_dir=a,b").status == 0
+    assert len(contents(tmp_path / "a")) == len(contents(tmp_path / "b")) == 18
+
+
+def test_ceiling_of_a_folder_with_subfolders_is_measured(photos: Path, run_py: RunPy, tmp_path: Path) -> None:
+    words = (*WORDS[:2], "outputs_total=5", "pipeline=light", "repetitions=1", "strategy=p2", "workers=2")
+    assert run_py(*words, "with_ceiling=true", "with_interference=true").status == 0
+    assert rows(tmp_path)["status"].tolist() == ["ok"] * 3
+
+
+def test_larger_limit_on_pixels_takes_images_that_were_skipped(photos: Path, run_py: RunPy) -> None:
+    words = (*WORDS, "on_bad_image=skip")
+    Image.effect_noise((60, 50), 30).save(photos / "large.png")
+    assert "18 images of 21 in" in run_py(*words, "max_image_pixels=2000").stdout
+    assert "all outputs are there" in run_py(*words, "max_image_pixels=2000").stdout
+    assert "21 images of 21 (18 were there)" in run_py(*words).stdout
+
+
+def test_outputs_of_an_input_that_changed_are_made_again(
+    photos: Path, run_py: RunPy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Inputs, "changed", lambda _: [0])
+        ended = run_py(*WORDS)
+    assert ended.status == 1
+    assert "1 input file changed during the command, such as c.jpg" in ended.stderr
+    assert "18 images of 18 (15 were there)" in run_py(*WORDS).stdout
+
+
+def test_folder_without_a_usable_image_fails_and_lists_them(
+    photos: Path, run_py: RunPy, tmp_path: Path
+) -> None:
+    for path in photos.rglob("*.*"):
+        path.write_bytes(b"")
+    ended = run_py(*WORDS, "on_bad_image=skip")
+    assert ended.status == 1
+    assert "dataset: no usable image among 6 files: c.jpg: empty" in ended.stderr
+    assert len((tmp_path / "kept" / "bad_images.csv").read_text().splitlines()) == 7
 
 
 REFUSED = {

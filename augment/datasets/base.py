@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from augment.filesystem import InputFiles
+from augment.filesystem import InputFiles, printable
 from augment.options import OptionError
 
 Size = tuple[int, int]  # width, height in pixels
@@ -43,11 +43,6 @@ def first(files: InputFiles, n_images: int | None) -> InputFiles:
 def size_text(size: Size | None) -> str:
     """Return a size as the option `image_size` has it."""
     return "native" if size is None else f"{size[0]}x{size[1]}"
-
-
-def printable(path: str | Path) -> str:
-    """Return a path on one line that every terminal can print, whatever bytes it has."""
-    return text if (text := str(path)).isprintable() else ascii(text)
 
 
 def cached(

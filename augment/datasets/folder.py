@@ -9,8 +9,8 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from augment.datasets.base import Dataset, DatasetError, Size, first, printable, size_text
-from augment.filesystem import InputFiles, check_folder, find_files, is_local, location
+from augment.datasets.base import Dataset, DatasetError, Size, first, size_text
+from augment.filesystem import InputFiles, check_folder, find_files, is_local, location, printable
 from augment.images import OutputError, encode
 from augment.options import option, setting
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
@@ -103,15 +103,25 @@ class Work:
         """Remove the output folder afterwards if only the trials have needed it."""
         output = location(self._output)
         is_new = is_local(output) and not output.exists()
-        yield
-        if is_new and output.exists():
-            output.rmdir()
+        try:
+            yield
+        finally:
+            if is_new and output.exists():
+                with suppress(OSError):  # somebody has put a file there
+                    output.rmdir()
 
     @cached_property
     def _output(self) -> str:
         """The folder to which the command writes, outside its inputs."""
-        free = (name for name in OUTPUTS if Path(name).resolve() not in self._folders)
-        return self._first.config.output_dir or next(free)
+        places = {name: Path(name).resolve() for name in OUTPUTS}
+        free = [
+            name
+            for name, place in places.items()
+            if not any(isinstance(folder, Path) and folder.is_relative_to(place) for folder in self._folders)
+        ]
+        if not self._first.config.output_dir and not free:
+            raise OptionError(f"output_dir=null: {' and '.join(OUTPUTS)} hold inputs; give a folder")
+        return self._first.config.output_dir or free[0]
 
     def write_candidates(self) -> None:
         """Write what is to be chosen from, with the command of each candidate, or why it cannot work."""

@@ -15,16 +15,26 @@ from typing import Any
 
 import psutil
 
+from augment.filesystem import printable
 from augment.images import error_line
 from augment.options import OptionError
 from augment.workload import OnBadImage
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import disturbance
 from experiments.store import files as store
-from experiments.store.columns import FAILED, NOT_APPLICABLE, OK, TABLES, identity
+from experiments.store.columns import (
+    DETERMINING,
+    FAILED,
+    NOT_APPLICABLE,
+    OK,
+    TABLES,
+    WORK,
+    digest_of,
+    identity,
+)
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
-from experiments.sweep.output_folder import BAD_IMAGES, DECODER, OutputFolder
+from experiments.sweep.output_folder import BAD_IMAGES, DECODER, OutputFolder, refuse_equal_names
 from experiments.sweep.planned import planned_columns
 from experiments.sweep.progress import OutputProgress
 from experiments.sweep.results_lock import exclusive_use
@@ -63,7 +73,9 @@ class SweepCell:
         )
         self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
-            folder = f"{cell.config.output_dir}/{cell.label}-{self.identity[:8]}"
+            # Of the work, not of the machine, so that another one can go on.
+            work = {each.name: planned[each.name] for each in DETERMINING if each.determines == WORK}
+            folder = f"{cell.config.output_dir}/{cell.label}-{digest_of(work)[:8]}"
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
             planned["output_dir"] = str(cell.config.output_place)
         self.cell, self._planned = cell, planned | {"cell": self.identity}
@@ -103,12 +115,12 @@ class SweepCell:
     @property
     def line(self) -> str:
         """Its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
+        if self.outputs:
+            return f"{self.cell.label}: {self.rows[-1]['status'] if self.rows else 'all outputs are there'}"
         rows = self.stored_rows
         ok = ok_rows(rows)
-        if not ok or self.outputs:
-            return (
-                f"{self.cell.label}: {rows[-1]['error'] or rows[-1]['status'] if rows else ALREADY_MEASURED}"
-            )
+        if not ok:
+            return f"{self.cell.label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
         walls_s = [row["wall_s"] for row in ok]
         spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
         digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
@@ -116,9 +128,8 @@ class SweepCell:
         rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
         return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
-    @property
-    def output_line(self) -> str | None:
-        """The outcome for outputs that are kept: `200 images of 200 in 3 min 12 s (start to end), …`."""
+    def output_line(self, is_alone: bool) -> str | None:
+        """Return the outcome for kept outputs: `200 images of 200 in 3 min 12 s (start to end), …`."""
         if not self.outputs or self.status == FAILED:
             return None
         total, place = self.outputs.work.n_tasks, self.cell.config.output_dir
@@ -126,12 +137,15 @@ class SweepCell:
             return f"{place}: all outputs are there; nothing was left to do"
         row = self.rows[-1]
         resumed = f" ({row['resumed_outputs']:,} were there)" if row["resumed_outputs"] else ""
-        seconds = time.time() - psutil.Process().create_time()
+        seconds = row["wall_s"] + row["untimed_s"]
+        if is_alone:
+            seconds = time.time() - psutil.Process().create_time()
         bad = len(json.loads(row["skipped_images"] or "{}"))
         listed = f", {pluralise(bad, 'bad image')}: {place}/{BAD_IMAGES}" if bad else ""
         size = f"{row['output_bytes'] / 1e6:,.3g} MB"
         done = f"{row['outputs']:,} images of {total:,}{resumed}"
-        return f"{done} in {duration(seconds)} (start to end), {size}{listed}"
+        span = " (start to end)" if is_alone else ""
+        return f"{'' if is_alone else f'{place}: '}{done} in {duration(seconds)}{span}, {size}{listed}"
 
     def release(self) -> None:
         """Let other commands write to the folder of its outputs."""
@@ -182,11 +196,17 @@ class SweepCell:
                 if self.is_complete(rows, target):
                     return None
                 row, measurement = self._run(sweep, number, ok_rows(rows))
+                if measurement is None:  # another command has made the outputs meanwhile
+                    return None
                 store.write(results, self.cell.label, row, measurement.details)
             if not measurement.decoding or self.cell.config.on_bad_image is OnBadImage.fail:
                 self.rows.append(row)
                 return row
-            self._skip(measurement.decoding, row["error"])
+            try:
+                self._skip(measurement.decoding, row["error"])
+            except OSError as error:
+                self.rows.append(row | {"error": f"{row['error']}; {error_line(error)}"})
+                return row
 
     def _skip(self, image_indices: Sequence[int], error: str) -> None:
         """Let the next trials skip images that a decoder did not survive."""
@@ -197,8 +217,11 @@ class SweepCell:
         if self.outputs:
             self.outputs.note(noted)
 
-    def _run(self, sweep: str, number: int, earlier_ok: Sequence[Row]) -> tuple[Row, Measurement]:
-        """Return the row of one more trial and what was measured. An error becomes a failed row."""
+    def _run(self, sweep: str, number: int, earlier_ok: Sequence[Row]) -> tuple[Row, Measurement | None]:
+        """Return the row of one more trial and what was measured, if anything was left to do.
+
+        An error becomes a failed row.
+        """
         begin = time.perf_counter()
         row: Row = self._planned | {
             "trial_id": token_hex(8),
@@ -215,12 +238,10 @@ class SweepCell:
             of_cell = preflight.cell_findings(self.cell, inputs, n_done)
             findings = [*preflight.first_machine_findings(), *of_cell]
             row |= inputs.size_columns | {"warnings": "\n".join(findings) or None}
-            measurement = self._measured(inputs, row["trial_id"])
+            if (measurement := self._measured(inputs, row["trial_id"])) is None:
+                return row, None
             row |= measurement.columns
-            if changed := inputs.changed():
-                row |= {"status": FAILED, "error": changed}
-            if self.outputs and row["status"] == OK:
-                self.outputs.finish(json.loads(row["skipped_images"] or "{}"))
+            self._end_outputs(row, inputs)
         except (OptionError, OSError) as error:
             return row | {"status": FAILED, "error": error_line(error)}, Measurement({})
         if row["status"] == OK:
@@ -230,12 +251,32 @@ class SweepCell:
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
         return row, measurement
 
-    def _measured(self, inputs: Inputs, trial_id: str) -> Measurement:
-        """Run one trial on these inputs, or on those of them whose outputs are missing."""
+    def _end_outputs(self, row: Row, inputs: Inputs) -> None:
+        """Let the row fail if inputs have changed, and enter in the folder of the outputs how they ended."""
+        if changed := inputs.changed():
+            name = printable(inputs.files.names[changed[0]])
+            row["status"] = FAILED
+            row["error"] = (
+                f"{pluralise(len(changed), 'input file')} changed during the command, such as {name}"
+            )
+        if self.outputs:
+            self.outputs.discard(changed)
+            bad = json.loads(row["skipped_images"] or "{}")
+            if row["status"] == OK:
+                self.outputs.finish(bad)
+            elif bad:
+                self.outputs.list_bad_images(bad)
+
+    def _measured(self, inputs: Inputs, trial_id: str) -> Measurement | None:
+        """Run one trial on these inputs, or on those of them whose outputs are missing; None if none is."""
+        if self.cell.config.output_dir and not self.outputs:
+            raise OptionError("dataset: it could not be read when the command began; give the command again")
         if not self.outputs:
             work = replace(measure.workload(self.cell, inputs.files), bad_images=inputs.bad_images)
             return measure.measure(self.cell, work, trial_id)
         self.outputs.begin()
+        if self.outputs.is_complete:
+            return None
         with OutputProgress(self.outputs.work) as progress:
             measurement = measure.measure(self.cell, self.outputs.work, trial_id, progress.show)
         measurement.columns["resumed_outputs"] = self.outputs.resumed_outputs
@@ -244,9 +285,11 @@ class SweepCell:
     def check_outputs(self) -> None:
         """Raise OptionError if outputs would fall among the inputs or replace other files."""
         config, place = self.cell.config, self.cell.config.output_place
+        if self._inputs and config.saving:
+            refuse_equal_names(measure.workload(self.cell, self._inputs.files))
         if not self.outputs:
             return
-        if self._inputs and place.resolve() in self._inputs.folders:
+        if self._inputs and self._inputs.has_images_in(place):
             raise OptionError(f"output_dir={config.output_dir}: holds the inputs; give another folder")
         try:
             self.outputs.check(config.overwrite)

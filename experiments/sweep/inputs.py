@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from functools import cached_property, partial
 from itertools import islice
 from multiprocessing.pool import ThreadPool
@@ -16,9 +15,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.datasets.base import Size, first, printable
-from augment.datasets.folder import Folder
-from augment.filesystem import InputFiles, find_files, is_local, read_ends
+from augment.datasets.base import Size, first
+from augment.datasets.folder import MANIFEST, Folder, is_image_suffix
+from augment.filesystem import OF_THE_FILE, InputFiles, find_files, is_local, read_ends
 from augment.image_file import BadImageError, read_header
 from augment.images import error_line
 from augment.options import OptionError
@@ -29,7 +28,6 @@ HEADERS = 64  # of a sample of the files
 NO_SIZE = (0, 0)  # of a file without a header, a bad image once a task reads it
 UNSEEN = 1.5  # the largest image is at most so much larger than the largest of the sample
 PROBED, WAITING, THREADS = 48, 3.0, 32  # files; wall clock over CPU time, from which on so many threads help
-OF_THE_FILE = (EINVAL, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
 S = TypeVar("S")
 T = TypeVar("T")
 Stamps = NDArray[np.int64]
@@ -62,21 +60,29 @@ class Inputs:
         parents = {name.rpartition("/")[0] for name in self.files.names}
         return {(self.files.root / parent).resolve() for parent in parents}
 
+    def has_images_in(self, place: Path) -> bool:
+        """Return whether outputs in a place would lie among images: the inputs, or others of their folder."""
+        folders, root = self.folders, self.files.root.resolve()
+        subfolders = {name.rpartition("/")[0] for name in self.files.names}
+        if place.resolve() == root or any((place / name).resolve() in folders for name in subfolders):
+            return True
+        if not is_local(place) or not place.resolve().is_relative_to(root) or (place / MANIFEST).exists():
+            return False
+        names = (name for _, _, files in os.walk(place) for name in files)
+        return any(is_image_suffix(os.path.splitext(name)[1].lower()) for name in names)
+
     def chosen(self, n_images: int | None, sample: int | None, seed: int) -> Self:
         """Return the first `n_images`, or a sample of these. Raises DatasetError if there are fewer."""
         n_images = len(first(self.files, n_images))
         if (sample or n_images) >= n_images == len(self.files):
             return self
         indices = stratified_sample(self.stamps[:n_images, 0], sample or n_images, seed)
-        return replace(self, files=self.files.subset(indices), stamps=self.stamps[indices])
+        files = self.files.subset(indices)
+        return replace(self, files=files, stamps=self.stamps[indices], bad_images={})
 
-    def changed(self) -> str | None:
-        """Return how many files are no longer those that were identified, and the first; None if all are."""
-        indices = np.flatnonzero((stamps(self.files) != self.stamps).any(axis=1))
-        if not indices.size:
-            return None
-        name = printable(self.files.names[indices[0]])
-        return f"{indices.size} of {len(self.files)} input files changed during the command, such as {name}"
+    def changed(self) -> list[int]:
+        """Return the indices of the files that are no longer those that were identified."""
+        return list(map(int, np.flatnonzero((stamps(self.files) != self.stamps).any(axis=1))))
 
     def pixels(self, exact: bool, most: int) -> tuple[int, int]:
         """Return the pixels of the largest image, and of all; images of more than `most` do not count.

@@ -8,19 +8,19 @@ import json
 import os
 import platform
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from augment.datasets.base import printable
 from augment.datasets.folder import MANIFEST
-from augment.filesystem import InputFiles, is_local, read_bytes, remove_file, write_remote
+from augment.filesystem import InputFiles, is_local, printable, read_bytes, remove_file, write_remote
 from augment.image_file import has_end
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
-from experiments.trial.measure import make_subfolders, output_sizes
+from experiments.trial.measure import output_sizes
 
 LOCK, BAD_IMAGES = ".augment.lock", "bad_images.csv"
 NAMING = ("n_augmentations", "outputs_total", "output_format")  # what of a workload names its outputs
@@ -42,44 +42,38 @@ class OutputFolder:
         self._lock: int | None = None
         self._replaced: list[str] = []  # outputs of other work
         self._broken: list[str] = []
+        self._listed: dict[str, str] = {}  # bad images, as the folder lists them
         self._has_finished = False
 
     def check(self, overwrite: bool) -> None:
         """Find what is done; hold the folder if it is ours. Raises OptionError, OSError."""
         if is_local(self._place) and self._place.exists() and not self._place.is_dir():
             raise OptionError(f"{self._option}: not a folder; give a folder")
-        self._refuse_equal_names()
-        manifest = self._manifest()
-        if manifest:
+        self._replaced, self._broken = [], []
+        if self._manifest():
             self._hold()
+        manifest = self._manifest()  # which another command may have changed before that
+        if manifest:
             other = self._difference(manifest)
             if other and not overwrite:
                 advice = "give another folder or overwrite=true"
                 raise OptionError(f"{self._option}: holds the outputs of other work ({other}); {advice}")
             is_begun = not other and not manifest["finished"] and manifest["command"] == self._command
             if not overwrite or is_begun:
-                self._has_finished = manifest["finished"]
+                is_alike = manifest["max_image_pixels"] == self.work.max_image_pixels
+                self._has_finished = manifest["finished"] and is_alike
+                self._listed = self._read_list()
                 self._find_done()
                 return
-            self._replaced = _named_outputs(manifest)
+            self._replaced = [*_named_outputs(manifest), BAD_IMAGES]
         self._refuse_foreign_files()
-
-    def _refuse_equal_names(self) -> None:
-        """Raise OptionError for two inputs whose outputs would have one name."""
-        writers: dict[str, str] = {}
-        names = self.work.inputs.names if self.work.output_format else ()  # else they differ as the inputs do
-        for index, name in enumerate(names):
-            output = self.work.output_name(index, 0)
-            if (other := writers.setdefault(output, name)) != name:
-                both = (
-                    f"{printable(other)} and {printable(name)} would both be written to {printable(output)}"
-                )
-                raise OptionError(f"output_format={self.work.output_format}: {both}; leave output_format out")
 
     def _refuse_foreign_files(self) -> None:
         """Raise OptionError for files that have names of outputs, and that no manifest names."""
         foreign = output_sizes(self.work).keys() - self._replaced
-        clashes = [name for name in self._names() if name in foreign] if foreign else []
+        if BAD_IMAGES not in self._replaced and (self._place / BAD_IMAGES).exists():
+            foreign |= {BAD_IMAGES}
+        clashes = [name for name in chain([BAD_IMAGES], self._names()) if name in foreign] if foreign else []
         if clashes:
             raise OptionError(
                 f"{self._option}: {len(clashes)} files of these names exist, such as {clashes[0]!a}, and no "
@@ -100,7 +94,8 @@ class OutputFolder:
             if name in sizes and not is_whole:
                 self._broken.append(name)
             done.append(is_whole)
-        noted = {name for name, reason in self.bad_images.items() if reason == DECODER}
+        is_skipping = self.work.on_bad_image is OnBadImage.skip
+        noted = {name for name, reason in self._listed.items() if is_skipping and reason == DECODER}
         known = {index: DECODER for index, name in enumerate(self.work.inputs.names) if name in noted}
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
@@ -114,40 +109,48 @@ class OutputFolder:
         """Return whether nothing is left to do, but for bad images that are skipped."""
         if self._replaced or not self.work.done:
             return False
-        skipped = (
-            {*self.bad_images} if self._has_finished and self.work.on_bad_image is OnBadImage.skip else {}
-        )
+        skipped = {*self._listed} if self._has_finished and self.work.on_bad_image is OnBadImage.skip else {}
         inputs = enumerate(self.work.inputs.names)
         return not any(self.work.augmentations(index) for index, name in inputs if name not in skipped)
 
-    @property
-    def bad_images(self) -> dict[str, str]:
-        """The reasons of bad images by name, as the folder lists them."""
+    def _read_list(self) -> dict[str, str]:
+        """Return the reasons of bad images by name, as the folder lists them."""
         try:
             text = read_bytes(self._place / BAD_IMAGES).decode(errors="surrogateescape")
         except FileNotFoundError:
             return {}
-        return {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(text))}
+        return {row.get("file", ""): row.get("reason", "") for row in csv.DictReader(io.StringIO(text))}
 
     def begin(self) -> None:
         """Hold the folder and enter the command in its manifest; remove outputs to be made again."""
-        is_new = self._lock is None
+        is_new = is_local(self._place) and self._lock is None
         self._place.mkdir(parents=True, exist_ok=True)
         self._hold()
         if is_new:  # another command may have begun and ended since the check
             self.check(overwrite=False)
-        for name in [*self._replaced, *self._broken]:
-            with suppress(FileNotFoundError):
-                remove_file(self._place / name)
+        self._remove([*self._replaced, *self._broken])
         self._replaced, self._broken = [], []
-        make_subfolders(self._place, self.work)
+        self.work.make_folders()
+        if is_local(self._place):
+            for folder in {(self._place / name).parent for name in self.work.inputs.names}:
+                for part in folder.glob(".*-*.part"):  # of a killed writer
+                    part.unlink(missing_ok=True)
         self._write_manifest(finished=False)
 
     def note(self, image_indices: Mapping[int, str]) -> None:
         """List images that a decoder did not survive, and find again what is done."""
         names = self.work.inputs.names
-        self.list_bad_images(self.bad_images | {names[index]: text for index, text in image_indices.items()})
+        self.list_bad_images(self._listed | {names[index]: text for index, text in image_indices.items()})
         self._find_done()
+
+    def discard(self, image_indices: Iterable[int]) -> None:
+        """Remove the outputs of images that have changed while they were augmented."""
+        self._remove([name for index in image_indices for name in self.work.output_names(index)])
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(FileNotFoundError):
+                remove_file(self._place / name)
 
     def finish(self, bad: Mapping[str, str]) -> None:
         """List the bad images and enter that the work is done."""
@@ -156,12 +159,12 @@ class OutputFolder:
 
     def list_bad_images(self, bad: Mapping[str, str]) -> None:
         """Write the bad images with their reasons; remove the list if there are none."""
+        self._listed = dict(bad)
         if bad:
             csv.writer(text := io.StringIO(newline="")).writerows([("file", "reason"), *bad.items()])
             self._write(BAD_IMAGES, text.getvalue())
         else:
-            with suppress(FileNotFoundError):
-                remove_file(self._place / BAD_IMAGES)
+            self._remove([BAD_IMAGES])
 
     def release(self) -> None:
         """Let other commands hold the folder."""
@@ -189,10 +192,11 @@ class OutputFolder:
         """Return the manifest of the folder; None if it has none. Raises OptionError."""
         try:
             manifest = json.loads(read_bytes(self._place / MANIFEST))
-            _ = manifest["workload"], manifest["names"], manifest["command"], manifest["finished"]
+            _ = dict(manifest["workload"]), manifest["command"], manifest["finished"]
+            _ = _input_names(manifest), manifest["max_image_pixels"]
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
             reason = f"{MANIFEST} there cannot be read; give another folder"
             raise OptionError(f"{self._option}: {reason}") from error
         return manifest
@@ -211,6 +215,7 @@ class OutputFolder:
             "pipeline": work.pipeline,
             "command": self._command,
             "finished": finished,
+            "max_image_pixels": work.max_image_pixels,
             "names": base64.b85encode(names).decode(),  # of the inputs, from which those of outputs follow
         }
         self._write(MANIFEST, json.dumps(manifest, indent=1))
@@ -228,9 +233,25 @@ class OutputFolder:
         os.replace(part, self._place / name)
 
 
+def refuse_equal_names(work: Workload) -> None:
+    """Raise OptionError for two inputs whose outputs would have one name."""
+    writers: dict[str, str] = {}
+    names = work.inputs.names if work.output_format else ()  # else they differ as the inputs do
+    for index, name in enumerate(names):
+        output = work.output_name(index, 0)
+        if (other := writers.setdefault(output, name)) != name:
+            both = f"{printable(other)} and {printable(name)} would both be written to {printable(output)}"
+            raise OptionError(f"output_format={work.output_format}: {both}; leave output_format out")
+
+
 def _named_outputs(manifest: Any) -> list[str]:
     """Return the names of the outputs that a manifest stands for."""
-    names = zlib.decompress(base64.b85decode(manifest["names"])).decode(errors="surrogateescape").split("\0")
+    names = _input_names(manifest)
     options = {name: manifest["workload"][name] for name in NAMING}
     work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
     return [name for index in range(len(names)) for name in work.output_names(index)]
+
+
+def _input_names(manifest: Any) -> list[str]:
+    names = zlib.decompress(base64.b85decode(manifest["names"])).decode(errors="surrogateescape")
+    return names.split("\0")

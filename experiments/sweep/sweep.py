@@ -43,7 +43,7 @@ class Sweep:
             with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
                 _ = inventory.inputs(cell.config).columns
         declarations = checked_pipelines(requested)
-        self._by_identity: dict[str, SweepCell] = {}
+        self._by_identity: dict[tuple[str, str | None], SweepCell] = {}
         self.requested: list[SweepCell] = []
         for cell in requested:
             known = inventory, in_sweep, declarations[str(cell.config.pipeline)]
@@ -56,13 +56,13 @@ class Sweep:
                 sweep_cell.check_outputs()
             prepare(requested[0].config.results_folder)
         except Exception:
-            self._release()
+            self.release()
             raise
         self._order_seed = requested[0].config.order_seed
 
     def _add(self, cell: SweepCell) -> SweepCell:
         """Return the cell that the sweep measures for this identity, with the larger number of trials."""
-        known = self._by_identity.setdefault(cell.identity, cell)
+        known = self._by_identity.setdefault((cell.identity, cell.cell.config.output_dir), cell)
         known.per_round = max(known.per_round, cell.per_round)
         return known
 
@@ -83,11 +83,11 @@ class Sweep:
             if missing:
                 self._measure_rounds(missing, targets)
         finally:
-            self._release()
+            self.release()
         print(self._summary())
         return self.requested
 
-    def _release(self) -> None:
+    def release(self) -> None:
         """Let other commands write to the folders of the outputs."""
         for cell in self.cells:
             cell.release()
@@ -115,7 +115,7 @@ class Sweep:
         counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
         lines = [f"{counts} of {len(self.cells)} cells"]
         lines += [line for cell in self.cells for line in cell.failures]
-        lines += [line for cell in self.cells if (line := cell.output_line)]
+        lines += [line for cell in self.cells if (line := cell.output_line(len(self.cells) == 1))]
         untimed_s = [row["untimed_s"] for cell in self.cells for row in cell.rows if row.get("untimed_s")]
         if untimed_s:
             lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]

@@ -14,8 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from augment.datasets.base import printable
-from augment.filesystem import InputFiles, file_sizes, is_local, read_bytes
+from augment.filesystem import InputFiles, file_sizes, printable, read_bytes
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
 from augment.workload import Job, Workload
@@ -71,15 +70,8 @@ def _outputs_of(config: Config, work: Workload) -> Iterator[Path | None]:
     place.mkdir(parents=True, exist_ok=True)
     with scratch(place) as parent:
         folder = distant_directory(parent)
-        make_subfolders(folder, work)
+        replace(work, output=folder).make_folders()
         yield folder
-
-
-def make_subfolders(folder: Path, work: Workload) -> None:
-    """Make the sub-folders that outputs need; at an address there are none to make."""
-    if is_local(folder):
-        for name in sorted({name.rpartition("/")[0] for name in work.inputs.names}):
-            (folder / name).mkdir(parents=True, exist_ok=True)
 
 
 def workload(cell: Cell, inputs: InputFiles) -> Workload:
@@ -97,9 +89,11 @@ def measured_columns(
     columns = _image_columns(bad, job.workload)
     if outcome.result is None:
         return columns | {"status": FAILED, "error": outcome.error}
-    if len(bad) == len(job.workload.inputs):
+    if not columns["tasks"]:
         name, reason = next(iter(bad.items()))
-        error = f"dataset: none of {len(bad)} files is a usable image: {name}: {reason}, …"
+        error = (
+            f"dataset: no usable image among {len(job.workload.inputs)} files: {printable(name)}: {reason}, …"
+        )
         return columns | {"status": FAILED, "error": error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]

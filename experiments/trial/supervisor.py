@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from augment.datasets.base import printable
+from augment.filesystem import printable
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.task_log.faults import Fault
@@ -155,11 +155,12 @@ def _cause(process: Process, folder: Path, logs: Sequence[reader.ProcessLog]) ->
     """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
     masters = [log.header for log in logs if log.header.pid == process.pid]
     header = max(masters, key=lambda master: master.under_way, default=None)
+    is_alone = sum(master.under_way > 0 for master in masters) == 1  # else another thread may have crashed
     status = process.returncode
     assert status is not None
     if status <= 0:
         crashed_at = decoding_crash(status, header)
-        decoding = () if crashed_at is None else (crashed_at,)
+        decoding = (crashed_at,) if crashed_at is not None and is_alone else ()
         return Fault(exit_reason(process.pid, status, header), decoding)
     lines = (folder / OUTPUT).read_text(errors="backslashreplace").strip().splitlines()
     return Fault(f"ended with status {status}: {lines[-1] if lines else 'it printed nothing'}")

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from augment.filesystem import printable
 from augment.images import error_line
 from augment.options import OptionError, option
 from augment.strategies.base import master
@@ -131,6 +132,7 @@ def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
             raise error.cause from None
         except ray.exceptions.RayError as error:
             tasks = f"tasks ({image}, {augmentations[0]}) to ({image}, {augmentations[-1]})"
+            tasks += f" of {printable(job.workload.inputs.names[image])}"
             raise BatchError(f"its process or node died {RETRIES + 1} times at {tasks}: {error}") from error
 
 

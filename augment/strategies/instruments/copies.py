@@ -43,9 +43,10 @@ def separate_outputs(job: Job) -> Iterator[list[Job]]:
         yield [job] * job.workers
         return
     folders = [output / f".copy-{number}" for number in range(1, job.workers)]
-    for folder in folders:
-        folder.mkdir()
-    yield [replace(job, workload=replace(job.workload, output=folder)) for folder in (output, *folders)]
+    jobs = [replace(job, workload=replace(job.workload, output=folder)) for folder in (output, *folders)]
+    for each in jobs:
+        each.workload.make_folders()
+    yield jobs
     for folder in folders:
         shutil.rmtree(folder)
 

@@ -25,13 +25,14 @@ MAPPED_BYTES = 24 * 1024 * 1024
 def do_turns(runner: TaskRunner, number: int, subject: Connection[None, Turn | None]) -> None:
     """Follow the turns of the subject until it sends None. An error in any turn is the trial's fault."""
     loads = dict(zip(NEIGHBOURS[2:], (_spin, _streamer(), _map_pages), strict=True))
-    runner.run_tasks([(0, 0)])  # warms up
+    first = runner.job.workload.task(0)
+    runner.run_tasks([first])  # warms up
     while turn := subject.recv():
         mode, block = turn
         copies = runner.iter_tasks(cycle(rotate(block, number, runner.job.workers)))
         burst = (loads | {IDLE: partial(subject.poll, None), COPIES: partial(next, copies)})[mode]
         subject.send(None)
-        with runner.task(0, 0):  # reports an error in a burst
+        with runner.task(*first):  # reports an error in a burst
             while not subject.poll():
                 burst()
 
