@@ -12,7 +12,6 @@ from filecmp import cmpfiles
 from functools import partial
 from pathlib import Path
 from statistics import median
-from subprocess import TimeoutExpired
 from typing import NamedTuple
 
 from experiments.analysis.statistics import BlockModel
@@ -97,18 +96,16 @@ def repeated(place: Place, title: str, words: str, limit: float) -> Iterator[Bar
 
 def resume(place: Place) -> Iterator[Bar]:
     """Kill a command at random moments of its work, and let it go on to the end."""
-    walls_s, regions_s = [], []
+    walls_s = []
     for _ in range(UNDISTURBED_RUNS):
         undisturbed = place.output("undisturbed")
         walls_s.append(place.run(place.job("photos", "light", f"output_dir={undisturbed}")))
-        regions_s.append(place.region_s())
-    rng, kills = random.Random(0), place.scale["kills"]
-    moments_s = sorted(rng.uniform(0, median(regions_s)) for _ in range(kills))
-    delays_s = [late - early for late, early in zip(moments_s, [0, *moments_s], strict=False)]
+    kills = place.scale["kills"]
+    moments = sorted(random.Random(0).sample(range(1, place.scale["photos"]), kills))  # in outputs
     resumed, n_again, written_ns = place.output("resumed"), 0, dict[Path, int]()
     words, attempts = place.job("photos", "light", f"output_dir={resumed}"), []
-    for delay_s in (*delays_s, None):
-        attempts.append(_attempt(place, words, resumed, delay_s))
+    for moment in (*moments, None):
+        attempts.append(_attempt(place, words, resumed, moment))
         now_ns = {path: path.stat().st_mtime_ns for path in _outputs(resumed)}
         n_again += sum(now_ns.get(path) != then_ns for path, then_ns in written_ns.items())
         written_ns = now_ns
@@ -123,17 +120,19 @@ def resume(place: Place) -> Iterator[Bar]:
     yield Bar(4, f"{title}: other bytes", [len(other + lacking)], 0)
 
 
-def _attempt(place: Place, words: Words, output: Path, kill_after_s: float | None) -> tuple[float, float]:
-    """Run a command, or kill it after its first new output; return its seconds, and those till then."""
+def _attempt(place: Place, words: Words, output: Path, kill_at: int | None) -> tuple[float, float]:
+    """Run a command, or kill it when so many outputs exist; return its seconds, and those to its first."""
     n_before = len(_outputs(output))
     process, begin_s = place.start(words)
     while process.poll() is None and len(_outputs(output)) <= n_before:
         time.sleep(POLL_S)
     start_s = time.perf_counter() - begin_s
-    with suppress(TimeoutExpired):
-        process.wait(kill_after_s)
+    while process.poll() is None and (kill_at is None or len(_outputs(output)) < kill_at):
+        time.sleep(POLL_S)
+    if process.poll() is None:
+        process.kill()
+    else:
         finish(process)
-    process.kill()
     process.wait()
     wall_s = time.perf_counter() - begin_s
     time.sleep(FOLLOW_S)
