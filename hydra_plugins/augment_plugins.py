@@ -5,6 +5,7 @@ module imports it, and it imports what takes time only where it is used.
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from functools import wraps
@@ -111,7 +112,11 @@ class AdviseSweeper(CheckedSweeper):
     """A sweeper that searches for the best combination, batch after batch, within a budget."""
 
     def sweep(self, arguments: list[str]) -> Any:
+        import psutil
+
+        startup_s = time.time() - psutil.Process().create_time()
         from experiments.advise.work import advise
+        from experiments.sweep.inputs import Inventory
 
         combinations = self.batch(arguments)
         returns: list[Sequence[JobReturn]] = []
@@ -121,6 +126,6 @@ class AdviseSweeper(CheckedSweeper):
             with redirect_stdout(StringIO()):  # of the batches' summaries; the answer is printed at the end
                 returns.append(self.launcher.launch(batch, initial_job_idx=sum(map(len, returns))))
 
-        inventory = self.launcher.inventory if isinstance(self.launcher, RoundsLauncher) else None
-        advise(combinations, compose(self, combinations)[1], launch, inventory)
+        inventory = self.launcher.inventory if isinstance(self.launcher, RoundsLauncher) else Inventory()
+        advise(combinations, compose(self, combinations)[1], launch, inventory, startup_s)
         return returns

@@ -11,8 +11,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import psutil
-
 from augment.filesystem import is_local, location
 from augment.options import OptionError
 from augment.strategies.sequential import Sequential
@@ -35,11 +33,15 @@ def advise(
     jobs: Sequence[Words],
     cells: Sequence[Cell],
     launch: Callable[[Sequence[Words]], None],
-    inventory: Inventory | None = None,
+    inventory: Inventory,
+    startup_s: float,
 ) -> None:
-    """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError."""
+    """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError.
+
+    `startup_s` are the seconds from the start of a command to the checks of its cell.
+    """
     begin_s = time.monotonic()
-    work = Work(jobs, cells, inventory or Inventory())
+    work = Work(jobs, cells, inventory, startup_s)
     work.write_candidates()
 
     def measure(orders: Sequence[Order]) -> Rows:
@@ -58,11 +60,15 @@ def advise(
 class Work:
     """The question of a search, and the jobs that its orders become."""
 
-    def __init__(self, jobs: Sequence[Words], cells: Sequence[Cell], inventory: Inventory) -> None:
+    def __init__(
+        self, jobs: Sequence[Words], cells: Sequence[Cell], inventory: Inventory, startup_s: float
+    ) -> None:
         """Raise OptionError if no candidate can work, or if jobs differ in what is not searched."""
         _check_one_work(jobs)
         self._jobs = dict(zip(map(_candidate, cells), jobs, strict=True))
+        begin_s = time.monotonic()
         self._refused, cpus = _refused(cells), usable_cpus()
+        self._startup_s = startup_s + time.monotonic() - begin_s
         self._first = next(cell for cell in cells if _candidate(cell) not in self._refused)
         one = self._first.of_strategy(Sequential, 1)
         self._cells = {_candidate(cell): cell for cell in (one, *cells)}
@@ -78,7 +84,6 @@ class Work:
         self._tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
         options = ceil(self._tasks / n_images), cpus, config.advise.budget_s
         self.question = Question(candidates, n_images, pixels, *options)
-        self._startup_s = time.time() - psutil.Process().create_time()
 
     @property
     def results(self) -> Results:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from math import ceil
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -76,8 +77,8 @@ class Sweep:
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
         findings = [line for cell in missing for line in cell.input_findings]
         findings += preflight.first_machine_findings() if missing else []
-        for finding in dict.fromkeys(findings):
-            print(f"warning: {finding}", file=sys.stderr)
+        for finding in findings:
+            warn(finding)
         targets = {cell: len(ok_rows(cell.stored_rows)) + missing.get(cell, 0) for cell in self.cells}
         try:
             if missing:
@@ -124,6 +125,12 @@ class Sweep:
         cells = [cell.cell for cell in self.cells]
         folders = {f"{cell.config.results_folder}/trials/{cell.experiment}" for cell in cells}
         return "\n".join([*lines, f"rows: {', '.join(sorted(folders))}"])
+
+
+@cache  # a command of several sweeps says it once
+def warn(finding: str) -> None:
+    """Print a warning."""
+    print(f"warning: {finding}", file=sys.stderr)
 
 
 def check_options(cells: Sequence[Cell]) -> None:

@@ -71,7 +71,7 @@ class TrialProcess(subprocess.Popen[bytes]):
     def cpu_s(self) -> float:
         """The CPU seconds that it has used."""
         with suppress(psutil.NoSuchProcess):
-            return sum(psutil.Process(self.pid).cpu_times()[:2])
+            return sum(psutil.Process(self.pid).cpu_times()[:4])  # with the forks that tried pipelines
         return 0.0
 
     def end_of_waiting(self) -> None:
