@@ -38,7 +38,8 @@ def advise(
 ) -> None:
     """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError.
 
-    `startup_s` are the seconds from the start of a command to the checks of its cell.
+    `startup_s` are the seconds from the start of this command until now. Its command takes as long until its
+    trial begins: it checks one cell, not many, while it imports.
     """
     begin_s = time.monotonic()
     work = Work(jobs, cells, inventory, startup_s)
@@ -66,9 +67,8 @@ class Work:
         """Raise OptionError if no candidate can work, or if jobs differ in what is not searched."""
         _check_one_work(jobs)
         self._jobs = dict(zip(map(_candidate, cells), jobs, strict=True))
-        begin_s = time.monotonic()
         self._refused, cpus = _refused(cells), usable_cpus()
-        self._startup_s = startup_s + time.monotonic() - begin_s
+        self._startup_s = startup_s
         self._first = next(cell for cell in cells if _candidate(cell) not in self._refused)
         one = self._first.of_strategy(Sequential, 1)
         self._cells = {_candidate(cell): cell for cell in (one, *cells)}
