@@ -70,9 +70,11 @@ class RoundsLauncher(Launcher):
         return returns
 
     def _run_job(self, number: int, job: DictConfig, cell: "SweepCell") -> JobReturn:
+        from experiments.sweep.lines import result_line
+
         @wraps(self.task_function)
         def seconds_per_task(_: DictConfig) -> float:
-            log.info(cell.line)
+            log.info(result_line(cell))
             return cell.seconds_per_task()
 
         with read_write(job.hydra), open_dict(job.hydra):

@@ -13,7 +13,7 @@ from experiments import ROOT
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
-from experiments.sweep import jobs
+from experiments.sweep import jobs, lines
 from experiments.sweep.sweep import Sweep
 from tests.conftest import Ended, RunPy
 from tests.helpers.commands import command
@@ -26,10 +26,6 @@ class Measured:
     """Stands for what the sweep knows of a cell: half a second per task, divided by the workers."""
 
     cell: Cell
-
-    @property
-    def line(self) -> str:
-        return f"{self.cell.label} is measured"
 
     def seconds_per_task(self) -> float:
         if self.cell.config.seed == 13:
@@ -54,6 +50,7 @@ class Sweeps:
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> Sweeps:
     recorded = Sweeps()
     monkeypatch.setattr(Sweep, "measure", lambda sweep: recorded.measure(sweep))
+    monkeypatch.setattr(lines, "result_line", lambda measured: f"{measured.cell.label} is measured")
     return recorded
 
 

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
-import psutil
-
 from augment.filesystem import printable
 from augment.images import error_line
 from augment.options import OptionError
@@ -34,13 +32,13 @@ from experiments.store.columns import (
 )
 from experiments.sweep import preflight
 from experiments.sweep.inputs import Inputs, Inventory
-from experiments.sweep.output_folder import BAD_IMAGES, DECODER, OutputFolder, refuse_equal_names
+from experiments.sweep.output_folder import DECODER, OutputFolder, refuse_equal_names
 from experiments.sweep.planned import planned_columns
 from experiments.sweep.progress import OutputProgress
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
-from experiments.wording import duration, pluralise
+from experiments.wording import pluralise
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
@@ -111,41 +109,6 @@ class SweepCell:
         """A line for each different error of its trials in this sweep."""
         errors = dict.fromkeys(row["error"] for row in self.rows if row["status"] == FAILED)
         return [f"{self.cell.label} failed: {error}" for error in errors]
-
-    @property
-    def line(self) -> str:
-        """Its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
-        if self.outputs:
-            return f"{self.cell.label}: {self.rows[-1]['status'] if self.rows else 'all outputs are there'}"
-        rows = self.stored_rows
-        ok = ok_rows(rows)
-        if not ok:
-            return f"{self.cell.label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
-        walls_s = [row["wall_s"] for row in ok]
-        spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
-        digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
-        wall_s = sum(walls_s) / len(walls_s)
-        rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
-        return f"{self.cell.label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
-
-    def output_line(self, is_alone: bool) -> str | None:
-        """Return the outcome for kept outputs: `200 images of 200 in 3 min 12 s (start to end), …`."""
-        if not self.outputs or self.status == FAILED:
-            return None
-        total, place = self.outputs.work.n_tasks, self.cell.config.output_dir
-        if not self.rows:
-            return f"{place}: all outputs are there; nothing was left to do"
-        row = self.rows[-1]
-        resumed = f" ({row['resumed_outputs']:,} were there)" if row["resumed_outputs"] else ""
-        seconds = row["wall_s"] + row["untimed_s"]
-        if is_alone:
-            seconds = time.time() - psutil.Process().create_time()
-        bad = len(json.loads(row["skipped_images"] or "{}"))
-        listed = f", {pluralise(bad, 'bad image')}: {place}/{BAD_IMAGES}" if bad else ""
-        size = f"{row['output_bytes'] / 1e6:,.3g} MB"
-        done = f"{row['outputs']:,} images of {total:,}{resumed}"
-        span = " (start to end)" if is_alone else ""
-        return f"{'' if is_alone else f'{place}: '}{done} in {duration(seconds)}{span}, {size}{listed}"
 
     def release(self) -> None:
         """Let other commands write to the folder of its outputs."""

@@ -36,7 +36,8 @@ _checked: "list[Sweep]" = []  # of a plain command, from Hydra's callback to its
 
 def measure(configuration: DictConfig) -> float:
     """Measure one cell with its companions and return its seconds per task. Raises CellFailedError."""
-    from experiments.sweep.sweep import Sweep  # and pandas and pyarrow
+    from experiments.sweep.lines import result_line  # and pandas and pyarrow
+    from experiments.sweep.sweep import Sweep
 
     hydra = HydraConfig.get()
     if hydra.launcher._target_ == SLURM:
@@ -45,7 +46,7 @@ def measure(configuration: DictConfig) -> float:
         in_sweep = hydra.mode == RunMode.MULTIRUN
         sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], in_sweep)
         [cell] = sweep.measure()
-    log.info(cell.line)
+    log.info(result_line(cell))
     return cell.seconds_per_task()
 
 

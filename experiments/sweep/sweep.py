@@ -23,6 +23,7 @@ from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
 from experiments.sweep.inputs import Inventory
+from experiments.sweep.lines import output_line
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import PipelineCheck, start_importing, waiting
 
@@ -116,7 +117,7 @@ class Sweep:
         counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
         lines = [f"{counts} of {len(self.cells)} cells"]
         lines += [line for cell in self.cells for line in cell.failures]
-        lines += [line for cell in self.cells if (line := cell.output_line(len(self.cells) == 1))]
+        lines += [line for cell in self.cells if (line := output_line(cell, len(self.cells) == 1))]
         untimed_s = [row["untimed_s"] for cell in self.cells for row in cell.rows if row.get("untimed_s")]
         if untimed_s:
             lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]
