@@ -81,7 +81,7 @@ class Work:
         inputs = inventory.inputs(config)
         self._folders, n_images = inputs.folders, len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
-        self._tasks = config.outputs_total or n_images * (config.n_augmentations or 0)
+        self._tasks = config.n_tasks(n_images)
         options = ceil(self._tasks / n_images), cpus, config.advise.budget_s
         self.question = Question(candidates, n_images, pixels, *options)
 

@@ -107,6 +107,10 @@ class Config:
         """The folder or address of the outputs."""
         return location(self.output_dir or self.scratch_dir or tempfile.gettempdir())
 
+    def n_tasks(self, n_images: int) -> int:
+        """Return the number of augmentations of so many images."""
+        return self.outputs_total or (self.n_augmentations or 0) * n_images
+
     def size(self) -> tuple[int, int] | None:
         """Return width and height in pixels. Raises OptionError."""
         return None if self.image_size is None else parse_size(self.image_size)

@@ -139,7 +139,7 @@ def needed(cell: Cell, images: Inputs, n_done: int = 0) -> tuple[int, int]:
     n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
     largest, total = images.pixels(exact=is_exact, most=config.max_image_pixels)
     decoded_bytes, largest_bytes = CHANNELS * total, CHANNELS * largest
-    n_tasks = config.outputs_total or (config.n_augmentations or 0) * n_images
+    n_tasks = config.n_tasks(n_images)
     per_image = ceil(n_tasks / n_images)
     sets = config.workers if strategy.instrument else 1  # each worker of an instrument does all tasks
     workers = config.workers if strategy.on_this_machine else 0
