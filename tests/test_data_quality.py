@@ -1,54 +1,11 @@
 """Causes that spoil a measurement are found in its rows, and nothing else is."""
 
-from collections.abc import Sequence
-
-import pandas as pd
 import pytest
 
 from experiments.analysis import data_quality
 from tests.helpers.trial_rows import frame, trial
 
 SAME, OTHER = "0" * 64, "1" * 64
-MB = 10**6
-
-
-class OneTrial:
-    """Records of a single trial whose two workers held so much memory after their tasks."""
-
-    def __init__(self, held_mb: Sequence[float]) -> None:
-        rows = [
-            {"process": worker, "end_s": float(number), "rss_bytes": held * MB}
-            for worker in (0, 1)
-            for number, held in enumerate(held_mb)
-        ]
-        self.tasks = pd.DataFrame(rows)
-
-    def of(self, table: str, trial_id: str, columns: list[str] | None = None) -> pd.DataFrame:
-        return self.tasks
-
-
-def growth_mb(held_mb: Sequence[float]) -> float:
-    trials = frame([trial("p2", 2, 1.0)])
-    return data_quality.memory_growth(trials, OneTrial(held_mb)) / MB  # type: ignore[arg-type]
-
-
-def test_memory_that_grows_from_task_to_task_is_told_with_its_amount() -> None:
-    assert growth_mb([100 + 3 * task for task in range(15)]) == pytest.approx(3, abs=0.1)
-
-
-@pytest.mark.parametrize(
-    "held_mb",
-    [
-        [100.0] * 15,
-        [50, 70, 80, *[90.0] * 12],  # warming up
-        [218, 219, 230, 231, 235, *[236.0] * 3, *[260.0] * 5, *[274.0] * 4],  # as malloc and OpenCV settle
-        [100, 300] * 8,  # large images among small ones
-        [100 + 0.1 * task for task in range(15)],  # too little to matter
-        [100, 110, 120],  # too few tasks
-    ],
-)
-def test_memory_that_settles_is_no_finding(held_mb: Sequence[float]) -> None:
-    assert growth_mb(held_mb) == 0
 
 
 def test_outputs_that_differ_from_sequential_tell_of_randomness_of_their_own() -> None:

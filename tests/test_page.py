@@ -13,10 +13,9 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from experiments.report.__main__ import main
-from experiments.store import files as store
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
-from tests.helpers.trial_rows import BEGIN, Row, repeated, trial
+from tests.helpers.trial_rows import trial
 
 pytestmark = pytest.mark.once
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -43,17 +42,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(results: Path) -> str:
     return built(results)
-
-
-def planned(folder: Path, *cells: tuple[str, str, int]) -> None:
-    """Return a plan of cells: the name of its trials, a label and their target."""
-    known: Row = {"sweep": "s", "experiment": "strong_scaling", "started_at": BEGIN, "pipeline": "study"}
-    known |= {"runtime_name": "study"}
-    rows = [
-        known | {"cell": name, "label": label, "command": f"python run.py {label}", "trials": trials}
-        for name, label, trials in cells
-    ]
-    store.write_before(folder, "plans", rows)
 
 
 def test_page_holds_all_that_it_needs(page: str) -> None:
@@ -83,18 +71,6 @@ def test_names_of_the_user_are_text(tmp_path: Path) -> None:
     error = "<script>alert(1)</script>"
     stored(tmp_path, cell("sequential", 1), trials=[trial("p2", 2, 1.0, warnings=error, command=error)])
     assert error not in built(tmp_path)
-
-
-def test_missing_cells_are_shown_as_missing_until_they_are_there(tmp_path: Path) -> None:
-    first, later = (repeated("p2", workers, 1.0, 1.1, cell=f"c{workers}") for workers in (2, 4))
-    planned(tmp_path, ("c2", "p2-2w", 2), ("c4", "p2-4w", 2))
-    stored(tmp_path, trials=[*first, later[0]])
-    before = built(tmp_path)
-    assert "Not finished: 1 cell lacks trials" in before
-    assert "1 of 2" in before
-    assert "python run.py p2-4w" in before
-    stored(tmp_path, trials=later[1:])
-    assert "Not finished" not in built(tmp_path)
 
 
 def test_same_results_make_the_same_page(results: Path, page: str) -> None:

@@ -86,7 +86,7 @@ def test_tasks_and_transforms_are_stored_beside_the_trials(swept: Path) -> None:
 def test_sweep_writes_nothing_outside_results(swept: Path) -> None:
     assert [path.name for path in swept.iterdir()] == ["results"]
     folders = {path.name for path in (swept / "results").iterdir() if path.is_dir()}
-    assert folders == {"plans", "trials", "tasks", "transforms", "hydra"}
+    assert folders == {"trials", "tasks", "transforms", "hydra"}
 
 
 def test_ablations_share_the_untouched_baseline(run_py: RunPy, tmp_path: Path) -> None:

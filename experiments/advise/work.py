@@ -143,7 +143,7 @@ class Work:
             rows.append(
                 known | each._asdict() | {"command": command(words), "left_out": self._refused.get(each)}
             )
-        store.write_before(config.results_folder, "candidates", rows)
+        store.write_candidates(config.results_folder, rows)
 
 
 def _check_one_work(jobs: Sequence[Words]) -> None:

@@ -13,7 +13,7 @@ from experiments.analysis import candidates
 from experiments.analysis.candidates import Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
-from experiments.analysis.data_quality import frequent_warnings, memory_growth, other_outputs, taken_by_others
+from experiments.analysis.data_quality import frequent_warnings, other_outputs, taken_by_others
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import Estimate, Interval
 from experiments.analysis.verdict import verdicts
@@ -56,7 +56,6 @@ class Recommendation:
     ceiling: Ceiling | None
     warnings: list[str]  # of most of the candidate's trials
     other_outputs: pd.DataFrame  # see `data_quality.other_outputs`
-    growth_bytes: float  # of memory from task to task
     comparison: Comparison
     asked: pd.DataFrame  # rows of `columns.Candidate`
 
@@ -79,7 +78,6 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
         ceiling=_ceiling(trials, parts, best),
         warnings=frequent_warnings(ok),
         other_outputs=other_outputs(trials),
-        growth_bytes=memory_growth(ok, parts),
         comparison=comparison,
         asked=asked,
     )

@@ -20,7 +20,7 @@ from experiments.store import StoreError
 from experiments.store import files as store
 from experiments.store.files import schema
 
-WHOLE_TABLES = ("trials", "plans", "candidates")
+WHOLE_TABLES = ("trials", "candidates")
 # The times of tasks as whole microseconds: their differences take a third of the space of 32-bit floats.
 SECONDS = pa.decimal128(18, 6)
 

@@ -56,12 +56,6 @@ def answer(chapters: Sequence[Chapter]) -> dict[Any, Any] | None:
     return next(rows, None)
 
 
-def missing(results: Results) -> list[dict[Any, Any]]:
-    """Return the cells of each newest sweep that lack trials."""
-    names = sorted(path.name for path in results.folder.glob("plans/*"))
-    return [row for name in names for row in results.beside(name).missing.to_dict("records")]
-
-
 def csv(data: pd.DataFrame) -> str:
     """Return numbers as an address that needs no request."""
     return "data:text/csv;charset=utf-8," + quote(data.to_csv(index=False))
@@ -92,7 +86,6 @@ def page(folder: Path) -> str:
         answer=answer(shown),
         chapters=shown,
         reasons=reasons,
-        missing=missing(results),
         commands=commands.to_dict("records"),
         csv=csv,
         svg=svg,

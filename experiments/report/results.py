@@ -8,10 +8,9 @@ import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
 from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.select import STRONG, LeftOut, comparable, newest_pipeline, ok_trials, select
+from experiments.analysis.select import STRONG, LeftOut, comparable, newest_pipeline, select
 from experiments.report.texts import left_out_note
 from experiments.store import files as store
-from experiments.store.columns import FAILED
 
 
 class Results:
@@ -44,19 +43,6 @@ class Results:
     def candidates(self) -> pd.DataFrame:
         """Return a row per candidate of each search."""
         return store.read(self.folder / "candidates" / self.experiment, "candidates")
-
-    @cached_property
-    def missing(self) -> pd.DataFrame:
-        """Return the cells of the newest sweep that have fewer ok trials (`ok`) than planned (`trials`).
-
-        Cells that failed in that sweep have rows, so they are not missing.
-        """
-        plans = store.read(self.folder / "plans" / self.experiment, "plans").sort_values("started_at")
-        newest = plans[plans["sweep"] == plans["sweep"].iloc[-1]] if len(plans) else plans
-        counts = ok_trials(self.trials)["cell"].value_counts()
-        planned = newest.assign(ok=newest["cell"].map(counts).fillna(0).astype(int))
-        failed = self.trials[(self.trials["status"] == FAILED) & self.trials["sweep"].isin(newest["sweep"])]
-        return planned[(planned["ok"] < planned["trials"]) & ~planned["cell"].isin(failed["cell"])]
 
     @cached_property
     def comparable(self) -> tuple[pd.DataFrame, list[str]]:

@@ -192,20 +192,6 @@ class Turn:
     cpu_system_s: float = column("system CPU seconds")
 
 
-class Plan:
-    """The plan of a sweep: a row for each cell, written before its first trial."""
-
-    sweep: str = column("as in trials")
-    experiment: str = column("as in trials")
-    started_at: datetime = column("begin of the sweep, UTC")
-    cell: str = column("as in trials")
-    label: str = column("name for people: strategy, options, workers, image size, saving, ablation")
-    pipeline: str = column("as in trials")
-    runtime_name: str = column("as in trials")
-    command: str = column("as in trials")
-    trials: int = column("planned number of ok trials after the sweep")
-
-
 class Candidate:
     """A candidate of a search by `experiment=advise`, and the whole work of which its trials are a sample."""
 
@@ -228,7 +214,7 @@ class Candidate:
 TRIALS = _columns(Trial)
 # Of a trial, by folder below the results.
 DETAIL_TABLES = {"tasks": _columns(Task), "transforms": _columns(Transform), "turns": _columns(Turn)}
-TABLES = {"trials": TRIALS, **DETAIL_TABLES, "plans": _columns(Plan), "candidates": _columns(Candidate)}
+TABLES = {"trials": TRIALS, **DETAIL_TABLES, "candidates": _columns(Candidate)}
 DETERMINING = tuple(column for column in TRIALS if column.determines)
 
 

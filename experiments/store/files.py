@@ -45,11 +45,10 @@ def write(results: Path, label: str, row: Mapping[str, Any], details: Iterable[t
     return results / "trials" / name
 
 
-def write_before(results: Path, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a sweep's `plans` or `candidates`, one file for each experiment. Raises StoreError."""
-    for experiment in dict.fromkeys(row["experiment"] for row in rows):
-        planned = [row for row in rows if row["experiment"] == experiment]
-        write_table(results / table / experiment / f"{planned[0]['sweep']}.parquet", _arrow(table, planned))
+def write_candidates(results: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the candidates of a search. Raises StoreError."""
+    name = Path(rows[0]["experiment"], f"{rows[0]['sweep']}.parquet")
+    write_table(results / "candidates" / name, _arrow("candidates", rows))
 
 
 def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -25,7 +25,6 @@ from experiments.store.columns import (
     FAILED,
     NOT_APPLICABLE,
     OK,
-    TABLES,
     WORK,
     digest_of,
     identity,
@@ -137,12 +136,6 @@ class SweepCell:
         if self.cell.not_applicable:
             return any(row["status"] == NOT_APPLICABLE for row in rows)
         return not (self.cell.config.rerun or self.cell.config.output_dir) and len(ok_rows(rows)) >= target
-
-    def plan(self, target: int) -> Row:
-        """Return its row in the plan of a sweep after which it has `target` ok trials."""
-        names = {column.name for column in TABLES["plans"]} & self._planned.keys()
-        planned = {name: self._planned[name] for name in names}
-        return planned | {"label": self.cell.label, "trials": target}
 
     def measure(self, sweep: str, number: int, target: int) -> Row | None:
         """Measure and store one trial in round `number` of a sweep, and return its row.

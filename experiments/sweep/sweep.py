@@ -18,7 +18,6 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
-from experiments.store import files as store
 from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
@@ -96,9 +95,6 @@ class Sweep:
 
     def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
-        began = {"sweep": name, "started_at": datetime.now(UTC)}
-        plans = [cell.plan(target) | began for cell, target in targets.items()]
-        store.write_before(self.cells[0].cell.config.results_folder, "plans", plans)
         per_round = {cell: cell.per_round for cell in missing}
         orders = enumerate(rounds(missing, per_round, self._order_seed))
         trials = [(number, cell) for number, order in orders for cell in order]

@@ -193,9 +193,6 @@ def spoilers(advice: Recommendation) -> Iterator[str]:
             f"(sequential {others}): the pipeline draws randomness that is not of the task's seed, and "
             "workers may draw the same"
         )
-    if advice.growth_bytes:
-        grown = f"{advice.growth_bytes / 1e6:.2g} MB"
-        yield f"memory grows by {grown} from task to task: something keeps what it has made"
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
