@@ -15,15 +15,8 @@ from zlib import crc32
 from augment.options import OptionError
 
 SCHEME = "://"
-OF_THE_FILE = (
-    EINVAL,
-    ENOENT,
-    EACCES,
-    EPERM,
-    ELOOP,
-    ENOTDIR,
-    ENAMETOOLONG,
-)  # errors of one file, not of a disk
+# Errors of one file, not of a disk.
+OF_THE_FILE = (EINVAL, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
 KINDS = {"d": "directory", "p": "named pipe", "s": "socket", "c": "character device", "b": "block device"}
 
 

@@ -19,19 +19,8 @@ THREAD_COUNT_VARIABLES = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THR
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class StartMethod(StrEnum):
-    """The ways in which multiprocessing starts a process."""
-
-    fork = "fork"
-    spawn = "spawn"
-    forkserver = "forkserver"
-
-
-class Allocator(StrEnum):
-    """A treatment of large arrays that are freed, by glibc's malloc."""
-
-    default = "default"
-    retain = "retain"
+StartMethod = StrEnum("StartMethod", ["fork", "spawn", "forkserver"])  # of multiprocessing's processes
+Allocator = StrEnum("Allocator", ["default", "retain"])  # treatment of large arrays that are freed
 
 
 @dataclass

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from augment.declaration import CLASS, PipelineError, construct
 from augment.pipeline import check, check_on_image, misfit, size_check, task_seed, transformer
-from augment.seeded_compose import build, stream_seed
+from augment.seeded_compose import build
 
 STUDY: Any = OmegaConf.to_container(OmegaConf.load("conf/pipeline/study.yaml"))
 INDEX = some.integers(0, 10_000)
@@ -242,4 +242,4 @@ def test_stream_is_seeded_by_the_words_of_seed_and_place() -> None:
     for place, part in enumerate((compose, *compose.transforms)):
         expected = np.random.default_rng([seed, place] if place else seed)
         assert part.random_generator.bit_generator.state == expected.bit_generator.state
-        assert part.seed == stream_seed(seed, place)
+        assert part.seed == place << 32 | seed

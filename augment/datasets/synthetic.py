@@ -8,20 +8,8 @@ from augment.datasets.base import Dataset, DatasetError, Size, cached, size_text
 from augment.filesystem import InputFiles
 from augment.options import option
 
-
-class Pattern(StrEnum):
-    """The content of synthetic images."""
-
-    checkerboard = "checkerboard"
-    noise = "noise"
-    photo_like = "photo_like"
-
-
-class Format(StrEnum):
-    """File formats of synthetic images."""
-
-    jpg = "jpg"
-    png = "png"
+Pattern = StrEnum("Pattern", ["checkerboard", "noise", "photo_like"])
+Format = StrEnum("Format", ["jpg", "png"])
 
 
 @dataclass
