@@ -7,8 +7,7 @@ import pytest
 
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
-from augment.strategies.instruments.interference import ROUNDS, SETTLE_S
-from augment.strategies.instruments.neighbours import IDLE, NEIGHBOURS
+from augment.strategies.instruments.interference import IDLE, NEIGHBOURS, ROUNDS, SETTLE_S
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
 from tests.helpers.small_jobs import run, small_job

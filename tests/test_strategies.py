@@ -10,8 +10,8 @@ from augment.filesystem import InputFiles
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import ENGINES, STRATEGIES
 from augment.strategies.engines.base import batches
-from augment.strategies.engines.futures import Futures
-from augment.strategies.queue import PQ
+from augment.strategies.engines.executors import Futures
+from augment.strategies.pool import PQ
 from augment.task_log.layout import READING, Role
 from augment.workload import Workload
 from experiments.trial.measure import outputs_digest

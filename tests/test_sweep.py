@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from augment.strategies.instruments.neighbours import NEIGHBOURS
+from augment.strategies.instruments.interference import NEIGHBOURS
 from augment.task_log.layout import STAGES
 from experiments.machine.environment import usable_cpus
 from tests.conftest import RunPy

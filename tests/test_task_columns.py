@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from augment.strategies.instruments.neighbours import NEIGHBOURS
+from augment.strategies.instruments.interference import NEIGHBOURS
 from augment.task_log.counters import peak_rss_bytes
 from augment.task_log.layout import READING, Role
 from augment.task_log.reader import read

@@ -5,14 +5,11 @@ The command line, the help, the contract tests and the reports derive from it.
 
 from augment.strategies.base import Strategy
 from augment.strategies.dynamic import Dynamic, Threads
-from augment.strategies.engines.dask import Dask
-from augment.strategies.engines.dataloader import DataLoader
-from augment.strategies.engines.futures import Futures, Loky
+from augment.strategies.engines.executors import Dask, DataLoader, Futures, Loky
 from augment.strategies.engines.ray import Ray
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
-from augment.strategies.pool import P1, P2
-from augment.strategies.queue import PQ
+from augment.strategies.pool import P1, P2, PQ
 from augment.strategies.sequential import Sequential
 
 __all__ = ["STRATEGIES", "Strategy"]

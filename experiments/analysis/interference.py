@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from augment.strategies.instruments.interference import Interference
-from augment.strategies.instruments.neighbours import COPIES, IDLE, NEIGHBOURS
+from augment.strategies.instruments.interference import COPIES, IDLE, NEIGHBOURS, Interference
 from experiments.analysis.causes import CORES, MEMORY
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import BlockModel

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from augment.strategies.instruments.neighbours import COPIES
-from augment.strategies.pool import P1, P2
-from augment.strategies.queue import PQ
+from augment.strategies.instruments.interference import COPIES
+from augment.strategies.pool import P1, P2, PQ
 from augment.strategies.sequential import Sequential
 from experiments.analysis.causes import MEMORY
 from experiments.analysis.costs import STAGE_COLUMNS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from augment.strategies.engines.dataloader import DataLoader
+from augment.strategies.engines.executors import DataLoader
 from experiments import COMMAND
 from experiments.analysis.candidates import Candidate, names
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
