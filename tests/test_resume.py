@@ -11,9 +11,11 @@ from augment.datasets.synthetic import Synthetic
 from augment.strategies import STRATEGIES
 from experiments.config.cell import Cell, CellFailedError
 from experiments.config.options import Config
+from experiments.machine import environment
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.sweep import preflight
 from experiments.sweep.cells import SweepCell
+from experiments.sweep.lines import result_line
 from experiments.sweep.sweep import Sweep
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
@@ -82,6 +84,23 @@ def test_repeated_command_measures_nothing(run: Any, tmp_path: Path, capsys: Any
     run("p1", "p2")
     assert counts(tmp_path) == {"p1": 2, "p2": 2}
     assert capsys.readouterr().out.startswith("2 already measured of 2 cells\nrerun=true measures again")
+
+
+def test_trials_of_all_nodes_count_but_those_of_two_share_no_mean(
+    run: Any, fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "machine_columns", environment.machine_columns.__wrapped__)
+    monkeypatch.setenv("SLURMD_NODENAME", "a")
+    run("p1", repetitions=2)
+    monkeypatch.setenv("SLURMD_NODENAME", "b")
+    run("p1", repetitions=2)
+    assert list(rows(tmp_path)["node"]) == ["a", "a"], "nothing is measured again"
+    fake(lambda cell: ok(cell) | {"wall_s": 6.0})
+    [result] = run("p1", repetitions=3)
+    assert list(rows(tmp_path)["node"]) == ["a", "a", "b"]
+    assert result.seconds_per_task() == 6.0 / 4
+    assert result_line(result).startswith("p1-2w-20x10-saving: 6.00 s, ")
+    assert rows(tmp_path)["warnings"].isna().all(), "two nodes are no scatter of one"
 
 
 def test_rerun_adds_as_many_trials_as_requested(run: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.analysis.compare import WORK
 from experiments.analysis.select import STRONG, WEAK, LeftOut, NoTrialsError, select
-from experiments.store.columns import DETERMINING, FAILED, Column, identity
+from experiments.store.columns import DETERMINING, FAILED, OK, Column, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 pytestmark = pytest.mark.once
@@ -38,8 +38,8 @@ def test_select_never_pools_trials_with_different_determining_columns(
         second = first | {"trial_id": "second", "started_at": LATER, column.name: value}
         second["cell"] = identity(second)
         result, left_out = select(frame([first, second]), axes)
-        points = result.groupby(list(axes), dropna=False)["cell"].nunique()
-        assert points.max() == 1
+        points = result.groupby(list(axes), dropna=False)[["cell", "node"]].nunique(dropna=False)
+        assert points.to_numpy().max() == 1
         assert (len(result) == 2) == (left_out == [])
         assert second["trial_id"] in set(result["trial_id"]), "the newest always stays"
 
@@ -79,6 +79,21 @@ def test_options_of_one_strategy_are_compared_within_it() -> None:
         trial("p2", 4, 1.0, strategy_options='{"chunksize": 2}', started_at=LATEST),
     ]
     assert kept(*rows) == ["1", "2"]
+
+
+@pytest.mark.parametrize("other", ["b", None])
+def test_points_of_two_nodes_stand_in_one_table_but_trials_of_two_in_no_point(other: str | None) -> None:
+    rows = [
+        *repeated("p2", 2, 1.0, 1.0, node="a"),
+        trial("p2", 4, 1.0, node="a"),
+        trial("p2", 2, 9.0, node=other, started_at=LATER),
+        trial("p2", 4, None, node=other, status=FAILED, started_at=LATER),
+    ]
+    assert len({row["cell"] for row in rows}) == 2
+    result, left_out = select(frame(rows), STRONG)
+    measured = result[result["status"] == OK]
+    assert dict(zip(measured["workers"], measured["wall_s"], strict=True)) == {2: 9.0, 4: 1.0}
+    assert left_out == [LeftOut(2, ("node",))]
 
 
 def test_inputs_are_compared_within_a_size_where_sizes_are_the_axis() -> None:

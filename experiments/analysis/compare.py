@@ -11,7 +11,7 @@ from experiments.store import columns
 from experiments.store.columns import DETERMINING, OK
 
 WORK = [column.name for column in DETERMINING if column.determines is columns.WORK]
-ENVIRONMENT = [column.name for column in DETERMINING if column.determines is columns.ENVIRONMENT]
+ENVIRONMENT = [column.name for column in DETERMINING if column.name not in WORK]
 NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
 SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"

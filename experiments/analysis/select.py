@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.store.columns import DETERMINING, OK, UNTOUCHED
+from experiments.store.columns import DETERMINING, NODE, OK, UNTOUCHED
 from experiments.store.files import DetailReader
 
 STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
@@ -70,13 +70,14 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     `axes` are the columns that tell the points of the table apart. A trial is kept if it agrees with the
     newest one in every other determining column; in a column that is compared `within` axes, with the newest
     trial that has the same values there. A null agrees with anything, because such a trial failed before the
-    value was known. Of the ok trials at a point those of the newest cell are kept. Raises NoTrialsError.
+    value was known. Of the ok trials at a point those of the newest cell are kept, and of them those of the
+    newest node. Raises NoTrialsError.
     """
     require(trials)
     kept = trials.sort_values("started_at", kind="stable")
     differing = []
     for column in sorted(DETERMINING, key=lambda column: len(column.within)):
-        if column.name in axes or kept[column.name].nunique() < 2:
+        if column.determines == NODE or column.name in axes or kept[column.name].nunique() < 2:
             continue
         values = kept[column.name]
         within = [kept[name] for name in column.within if name in axes]
@@ -84,17 +85,19 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
         agrees = values.isna() | (values == groups.transform("last"))  # the newest that is known
         differing += [] if agrees.all() else [column.name]
         kept = kept[agrees]
-    is_older = _is_of_older_cell(kept, axes)
-    counts = {tuple(differing): len(trials) - len(kept), ("cell",): int(is_older.sum())}
-    left_out = [LeftOut(count, columns) for columns, count in counts.items() if count]
-    return kept[~is_older].reset_index(drop=True), left_out
+    left_out = [LeftOut(len(trials) - len(kept), tuple(differing))]
+    for name in ("cell", "node"):
+        is_older = _is_unlike_newest(kept, axes, name)
+        left_out += [LeftOut(int(is_older.sum()), (name,))]
+        kept = kept[~is_older]
+    return kept.reset_index(drop=True), [each for each in left_out if each.trials]
 
 
-def _is_of_older_cell(trials: pd.DataFrame, axes: Sequence[str]) -> "pd.Series[bool]":
-    """Return which ok trials are of another cell than the newest one that was ok at their point."""
-    ok = trials["status"] == OK
-    newest = trials["cell"].where(ok).groupby([trials[name] for name in axes], dropna=False).transform("last")
-    return ok & (trials["cell"] != newest)
+def _is_unlike_newest(trials: pd.DataFrame, axes: Sequence[str], name: str) -> "pd.Series[bool]":
+    """Return which ok trials differ in a column from the newest one that was ok at their point."""
+    ok, values = trials["status"] == OK, trials[name].fillna("")
+    newest = values.where(ok).groupby([trials[axis] for axis in axes], dropna=False).transform("last")
+    return ok & (values != newest)
 
 
 def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:

@@ -16,6 +16,7 @@ ADHOC = "adhoc"  # the experiment of a plain command
 RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 WORK = "work"  # determines it; `compare` pairs cells with equal work
 ENVIRONMENT = "environment"  # determines how long it takes: the machine and the code
+NODE = "node"  # which of several alike machines: a cell counts trials of all, a mean holds those of one
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Column:
     kind: type
     nullable: bool
     doc: str
-    determines: str | None = None  # WORK or ENVIRONMENT, if it can change the measured times
+    determines: str | None = None  # WORK, ENVIRONMENT or NODE, if it can change the measured times
     within: tuple[str, ...] = ()
 
 
@@ -50,7 +51,7 @@ class Trial:
     command: str | None = column("command that measures this cell again")
     sweep: str = column("id of the sweep that measured it, one for each command run")
     round: int = column("0, 1, … in the sweep; each round measures every cell once, the baseline twice")
-    cell: str = column("hash of all columns marked * below, the same for all trials of a cell")
+    cell: str = column("hash of all columns marked * below but `node`, the same for all trials of a cell")
     earlier_ok: int = column("number of ok trials of the cell before this one")
     started_at: datetime = column("begin of the trial, UTC")
     status: str = column("`ok`, `failed` or `not_applicable`")
@@ -126,9 +127,7 @@ class Trial:
 
     machine: str = column("fingerprint of the computer", ENVIRONMENT)
     node: str | None = column(
-        "node of a Slurm cluster, else null; a table may show several nodes, a point of it one",
-        ENVIRONMENT,
-        within=("saving", "strategy", "workers", "width", "height"),
+        "node of a Slurm cluster, else null; a table may show several nodes, a point of it one", NODE
     )
     usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process", ENVIRONMENT)
     oversubscribed: bool = column("whether `workers` exceeds `usable_cpus`")
@@ -219,8 +218,9 @@ DETERMINING = tuple(column for column in TRIALS if column.determines)
 
 
 def identity(row: Mapping[str, Any]) -> str:
-    """Return the id of a trial's cell: 16 hexadecimal digits of SHA-256 of the determining columns."""
-    return digest_of({column.name: row[column.name] for column in DETERMINING})[:16]
+    """Return the id of a trial's cell: 16 hexadecimal digits of SHA-256 of determining columns but NODE."""
+    names = (column.name for column in DETERMINING if column.determines != NODE)
+    return digest_of({name: row[name] for name in names})[:16]
 
 
 def digest_of(value: Any) -> str:

@@ -118,7 +118,7 @@ class SweepCell:
         """Return the mean of ok trials, or infinity. Raises CellFailedError if one of this sweep failed."""
         if failures := [line for cell in (self, *self.companions) for line in cell.failures]:
             raise CellFailedError("; ".join(failures))
-        ok = ok_rows(self.stored_rows)
+        ok = of_newest_node(ok_rows(self.stored_rows))
         return sum(row["wall_s"] / row["tasks"] for row in ok) / len(ok) if ok else math.inf
 
     def missing(self) -> int:
@@ -201,7 +201,7 @@ class SweepCell:
         except (OptionError, OSError) as error:
             return row | {"status": FAILED, "error": error_line(error)}, Measurement({})
         if row["status"] == OK:
-            walls_s = [trial["wall_s"] for trial in [*earlier_ok, row]]
+            walls_s = [trial["wall_s"] for trial in of_newest_node([*earlier_ok, row])]
             findings += [] if self.outputs else disturbance.spread_findings(walls_s)
             row["untimed_s"] = time.perf_counter() - begin - row["wall_s"]
         row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
@@ -257,3 +257,8 @@ class SweepCell:
 def ok_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of ok trials that made all their outputs."""
     return [row for row in rows if row["status"] == OK and not row.get("resumed_outputs")]
+
+
+def of_newest_node(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of the last one's node, because times of different nodes share no mean."""
+    return [row for row in rows if row["node"] == rows[-1]["node"]]

@@ -6,7 +6,7 @@ import time
 import psutil
 
 from experiments.store.columns import FAILED
-from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
+from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, of_newest_node, ok_rows
 from experiments.sweep.output_folder import BAD_IMAGES
 from experiments.wording import duration, pluralise
 
@@ -16,7 +16,7 @@ def result_line(cell: SweepCell) -> str:
     label, rows = cell.cell.label, cell.stored_rows
     if cell.outputs:
         return f"{label}: {cell.rows[-1]['status'] if cell.rows else 'all outputs are there'}"
-    if not (ok := ok_rows(rows)):
+    if not (ok := of_newest_node(ok_rows(rows))):
         return f"{label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
     walls_s = [row["wall_s"] for row in ok]
     spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
