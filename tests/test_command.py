@@ -9,10 +9,12 @@ from augment.strategies import STRATEGIES
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
 from experiments.sweep.planned import planned_columns
+from experiments.trial.process import Checked
 from tests.conftest import RunPy
 from tests.helpers.commands import composed
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
+NOTHING = Checked({}, {})
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
 
 
@@ -45,7 +47,7 @@ def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> Non
     [python, script, *again] = shlex.split(cell.command)
     assert (python, script) == ("python", "run.py")
     recomposed = composed(*again)
-    before, after = planned_columns(cell, {}), planned_columns(recomposed, {})
+    before, after = planned_columns(cell, NOTHING), planned_columns(recomposed, NOTHING)
     differing = {name for name in before if before[name] != after[name]}
     assert differing <= NOT_OF_THE_CELL | {"command"}
     assert recomposed.config.sample == cell.config.sample

@@ -124,10 +124,11 @@ def test_compare_takes_all_trials_of_the_newest_code_of_each_side() -> None:
 
 
 def test_differences_between_environments_are_named() -> None:
-    a, b = frame([trial("p1", 2, 1.0)]), frame([trial("p1", 2, 1.0, machine="m2", numpy_version="2.1.0")])
-    assert environment_changes(a, b).keys() == {"machine", "numpy_version"}
+    newer = '{"numpy": "2.1.0"}'
+    a, b = frame([trial("p1", 2, 1.0)]), frame([trial("p1", 2, 1.0, machine="m2", packages=newer)])
+    assert environment_changes(a, b).keys() == {"machine", "package numpy"}
     assert environment_line(a, b) == (
-        "A and B differ: a difference may be the machine's: machine m1 / m2; numpy_version 2.0.0 / 2.1.0."
+        "A and B differ: a difference may be the machine's: machine m1 / m2; package numpy 2.0.0 / 2.1.0."
     )
 
 

@@ -22,7 +22,7 @@ from experiments.store import columns
 from experiments.store.columns import DETERMINING, TRIALS, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.planned import pipeline_digest
+from experiments.trial.process import Checked
 
 ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is columns.ENVIRONMENT}
 
@@ -45,7 +45,7 @@ def own_cache_and_environment(
 
 
 def key(one: Cell) -> str:
-    return SweepCell(one, 1, Inventory(), False, canonical(one.config.pipeline)).identity
+    return SweepCell(one, 1, Inventory(), False, Checked(canonical(one.config.pipeline), {})).identity
 
 
 def another(value: Any, hint: Any) -> Any:
@@ -122,24 +122,12 @@ def test_identity_changes_with_the_output_file_system_if_saving(monkeypatch: pyt
     assert key(cell(saving=False)) == key(cell(saving=False, **memory))
 
 
-def test_pipeline_digest_changes_with_the_source_of_a_user_transform(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    module = tmp_path / "my_transforms_of_a_test.py"
-    declaration = {"transforms": [{"_target_": "my_transforms_of_a_test.A"}]}
-    module.write_text("class A: pass\n")
-    before = pipeline_digest(canonical(declaration))
-    module.write_text("class B: pass\n")
-    assert pipeline_digest(canonical(declaration)) != before
-
-
 def test_identity_changes_with_machine_code_and_versions() -> None:
     row: dict[str, Any] = {each.name: 1 for each in DETERMINING}
     keys = {each.name: identity(row | {each.name: 2}) for each in DETERMINING}
     assert keys.pop("node") == identity(row), "trials of nodes alike count together"
     assert len(set(keys.values())) == len(DETERMINING) - 1
-    assert {"machine", "usable_cpus", "code_digest", "numpy_version"} <= ENVIRONMENT.keys()
+    assert {"machine", "code_digest", "packages", "user_modules", "variables"} <= ENVIRONMENT.keys()
 
 
 def test_determining_option_is_a_column_of_its_type() -> None:

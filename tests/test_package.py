@@ -15,7 +15,7 @@ import pytest
 import augmentation_scaling
 from augmentation_scaling import AdviseError, advise
 from experiments import ROOT
-from experiments.machine.environment import code_digest
+from experiments.machine.conditions import code_digest
 from experiments.report.sections.advise import ROW
 from experiments.report.tables import Table
 from experiments.store import files as store
@@ -96,7 +96,7 @@ def test_installed_command_works_from_any_folder_whatever_lies_there(
     [row] = store.read(tmp_path / "results" / "trials", "trials").to_dict("records")
     assert row["command"].startswith(f"augmentation-scaling strategy={strategy} ")
     assert (row["status"], pd.isna(row["git_commit"])) == ("ok", True)
-    assert row["code_digest"] == code_digest(ROOT / "augment")
+    assert row["code_digest"] == code_digest(ROOT)
     again = run(environment, "sh", "-c", row["command"], cwd=tmp_path)
     assert "1 already measured of 1 cells" in again.stdout, again.stderr
 

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.analysis.compare import WORK
 from experiments.analysis.select import STRONG, WEAK, LeftOut, NoTrialsError, select
-from experiments.store.columns import DETERMINING, FAILED, OK, Column, identity
+from experiments.store.columns import DETERMINING, FAILED, OK, Column, JsonObject, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 pytestmark = pytest.mark.once
@@ -25,7 +25,11 @@ def others(column: Column, value: Any) -> list[Any]:
     """Values of a column other than this one."""
     if column.name == "strategy_options":
         return ['{"chunksize": 1}', '{"savers": 2}', '{"chunksize": 1, "savers": 2}']
-    return [not value] if column.kind is bool else [(value or 0) + 1] if column.kind is int else [f"{value}2"]
+    if column.kind is JsonObject:
+        return ['{"numpy": "other", "cv2": "1"}']
+    if column.kind is bool:
+        return [not value]
+    return [(value or 0) + 1] if column.kind in (int, float) else [f"{value}2"]
 
 
 @pytest.mark.parametrize("axes", [STRONG, WEAK, tuple(WORK)], ids=["strong", "weak", "work"])

@@ -119,7 +119,7 @@ def write_logs(folder: Path, n_tasks: int) -> None:
 
 def peak_bytes_of_storing(folder: Path) -> int:
     """Store a trial from its logs, as a sweep does; return the peak memory of this process."""
-    row, outcome = trial("p2", 2, 1.0), Outcome(Result(100, {"wall_s": 1.0}), None, read(folder))
+    row, outcome = trial("p2", 2, 1.0), Outcome(Result(100, {"wall_s": 1.0}, {}), None, read(folder))
     tables = detail_tables(outcome, row["trial_id"], saving=True, complete=True)
     store.write(folder / "results", "p2", row, tables)
     return peak_rss_bytes()

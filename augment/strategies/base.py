@@ -24,6 +24,7 @@ class Strategy(ABC):
     sends_pixels: ClassVar[bool] = False  # from the master, which reads all images, to the workers
     queues_outputs: ClassVar[bool] = False  # in a process of its own, all of them at worst
     bytes_per_worker: ClassVar[int] = 0  # held beside the images
+    package: ClassVar[str | None] = None  # of other people, whose executor it is
     # It measures the machine. Each worker carries out all tasks; `separate_outputs` gives it a folder.
     instrument: ClassVar[bool] = False
     replaces_workers: ClassVar[bool] = False  # that die, and repeats their tasks

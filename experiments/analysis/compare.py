@@ -8,10 +8,9 @@ from augment.strategies.instruments.interference import Interference
 from experiments.analysis.select import NoTrialsError, ok_trials, select
 from experiments.analysis.statistics import BlockModel, Interval
 from experiments.store import columns
-from experiments.store.columns import DETERMINING, OK
+from experiments.store.columns import DETERMINING, OK, facts
 
 WORK = [column.name for column in DETERMINING if column.determines is columns.WORK]
-ENVIRONMENT = [column.name for column in DETERMINING if column.name not in WORK]
 NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
 SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"
@@ -78,6 +77,12 @@ def _verdict(sides: set[str], ok: set[str], change: Interval) -> str:
 
 def environment_changes(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[Any, Any]]:
     """Return the columns of ENVIRONMENT, and the commit, in which the newest trials of A and of B differ."""
-    newest = [side.sort_values("started_at").iloc[-1].fillna("none") for side in (a, b)]
-    pairs = {name: (newest[0][name], newest[1][name]) for name in [*ENVIRONMENT, "git_commit"]}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    of_a, of_b = (_environment(side.sort_values("started_at").iloc[-1].fillna("none")) for side in (a, b))
+    return {name: (of_a[name], of_b[name]) for name in of_a if of_b.get(name, of_a[name]) != of_a[name]}
+
+
+def _environment(trial: "pd.Series[Any]") -> dict[str, Any]:
+    known = {"git_commit": trial["git_commit"]}
+    for column in DETERMINING:
+        known |= facts(column, trial[column.name]) if column.name not in WORK else {}
+    return known

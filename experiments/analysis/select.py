@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.store.columns import DETERMINING, NODE, OK, UNTOUCHED
+from experiments.store.columns import DETERMINING, NODE, OK, UNTOUCHED, facts
 from experiments.store.files import DetailReader
 
 STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
@@ -79,12 +79,12 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     for column in sorted(DETERMINING, key=lambda column: len(column.within)):
         if column.determines == NODE or column.name in axes or kept[column.name].nunique() < 2:
             continue
-        values = kept[column.name]
-        within = [kept[name] for name in column.within if name in axes]
-        groups = values.groupby(within or np.zeros(len(kept)), dropna=False)
-        agrees = values.isna() | (values == groups.transform("last"))  # the newest that is known
-        differing += [] if agrees.all() else [column.name]
-        kept = kept[agrees]
+        within = [kept[name] for name in column.within if name in axes] or np.zeros(len(kept))
+        known = pd.DataFrame([facts(column, value) for value in kept[column.name]], kept.index)
+        # `last` is the newest that is known.
+        agrees = known.isna() | (known == known.groupby(within, dropna=False).transform("last"))
+        differing += list(known.columns[~agrees.all()])
+        kept = kept[agrees.all(axis=1)]
     left_out = [LeftOut(len(trials) - len(kept), tuple(differing))]
     for name in ("cell", "node"):
         is_older = _is_unlike_newest(kept, axes, name)

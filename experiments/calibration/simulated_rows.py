@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from experiments.store.columns import DETAIL_TABLES, TRIALS, identity
+from experiments.store.columns import DETAIL_TABLES, TRIALS, JsonObject, identity
 from experiments.store.files import DetailReader, schema
 
 Array = NDArray[np.float64]
-BLANK = {str: "{}", int: 0, float: 0.0, bool: False}  # of a column that has no null
+BLANK = {str: "{}", JsonObject: "{}", int: 0, float: 0.0, bool: False}  # of a column that has no null
 TASK_COLUMNS = [column.name for column in DETAIL_TABLES["tasks"]]
 
 

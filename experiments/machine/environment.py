@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from experiments import ROOT as CHECKOUT
 
@@ -47,26 +48,21 @@ def fingerprint(environment: dict[str, str]) -> str:
 
 @cache
 def machine_columns() -> dict[str, Any]:
-    """Return the columns of a trial that identify machine and code, as this process first saw them."""
+    """Return the columns of a trial that identify machine and commit, as this process first saw them."""
     described = environment()
     return {
         "machine": fingerprint(described),
         "environment": json.dumps(described),
         "node": os.environ.get("SLURMD_NODENAME"),
         "usable_cpus": usable_cpus(),
-        "code_digest": code_digest(CHECKOUT / "augment"),
         "git_commit": git_commit(),
-        "python_version": platform.python_version(),
-        "numpy_version": version("numpy"),
-        "opencv_version": version("opencv-python-headless"),
-        "albumentations_version": version(*ALBUMENTATIONS),
     }
 
 
 def usable_cpus() -> int:
     """Return the CPUs that affinity and cgroup quotas (rounded up) leave to this process; at least 1."""
     # Not `loky.cpu_count`, which ignores the quotas of nested cgroups.
-    return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, _quotas())]))
+    return max(1, min([len(os.sched_getaffinity(0)), *map(math.ceil, quotas())]))
 
 
 def cgroups(controller: str) -> Iterator[Path]:
@@ -82,7 +78,7 @@ def cgroups(controller: str) -> Iterator[Path]:
                 yield from (folder for folder in (inner, *inner.parents) if folder.is_relative_to(mount))
 
 
-def _quotas() -> Iterator[float]:
+def quotas() -> Iterator[float]:
     """Yield the number of CPUs that each cgroup around this process may use."""
     for folder in cgroups("cpu"):
         in_v1 = " ".join(read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
@@ -167,30 +163,21 @@ def _size(text: str) -> str:
     return f"{kib} KiB"
 
 
+def file_system(place: Path) -> str:
+    """Return type and mount point of a path's file system, like `ext4 /home`, or an address's bucket."""
+    if not isinstance(place, Path):
+        return "/".join(str(place).split("/")[:3])
+    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
+    folders = map(str, (place.resolve(), *place.resolve().parents))
+    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
+
+
 def read(path: str | Path) -> str:
     """Return the text of a file under ROOT without its last newline; empty if it cannot be read."""
     try:
         return (ROOT / path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-
-
-def code_digest(package_dir: Path) -> str:
-    """Return the SHA-256 of the sorted lines `{relative path} {SHA-256 of its bytes}` of all .py files."""
-    paths = sorted((path.relative_to(package_dir).as_posix(), path) for path in package_dir.rglob("*.py"))
-    lines = (f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for name, path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def source_digest(class_path: str) -> str | None:
-    """Return the SHA-256 of the module that a class path names; None if it has no file."""
-    names = class_path.split(".")
-    for end in range(len(names) - 1, 0, -1):
-        with suppress(ImportError, ValueError):
-            spec = find_spec(".".join(names[:end]))
-            if spec and spec.origin and Path(spec.origin).is_file():
-                return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
-    return None
 
 
 def git_commit() -> str | None:

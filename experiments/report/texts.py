@@ -17,10 +17,9 @@ def label(strategy: str) -> str:
 
 
 def left_out_note(left_out: LeftOut) -> str:
-    """Return why trials are not in a table."""
-    return (
-        f"{pluralise(left_out.trials, 'trial')} left out, unlike the newest in {', '.join(left_out.columns)}"
-    )
+    """Return why trials are not in a table, like `left out: 12 trials of another kernel`."""
+    names = ", ".join(f"another {name.removesuffix('_digest')}" for name in left_out.columns)
+    return f"left out: {pluralise(left_out.trials, 'trial')} of {names}"
 
 
 def written(number: float, form: str) -> str:

@@ -19,6 +19,10 @@ ENVIRONMENT = "environment"  # determines how long it takes: the machine and the
 NODE = "node"  # which of several alike machines: a cell counts trials of all, a mean holds those of one
 
 
+class JsonObject(str):
+    """The text of a JSON object, whose names are compared one by one; one that is missing is unknown."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column, compared among rows with equal `within`; strategy_options, for example, in one strategy."""
@@ -132,12 +136,22 @@ class Trial:
     usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process", ENVIRONMENT)
     oversubscribed: bool = column("whether `workers` exceeds `usable_cpus`")
     environment: str = column("experimental environment as JSON, the study's table for this machine")
-    code_digest: str = column("SHA-256 of the source files of augment/", ENVIRONMENT)
     git_commit: str | None = column("commit of the suite, `+dirty` if files are changed")
-    python_version: str = column("version of Python", ENVIRONMENT)
-    numpy_version: str = column("version of NumPy", ENVIRONMENT)
-    opencv_version: str = column("version of OpenCV", ENVIRONMENT)
-    albumentations_version: str = column("version of albumentations", ENVIRONMENT)
+    code_digest: str = column("SHA-256 of the suite's files that augment and measure", ENVIRONMENT)
+    packages: JsonObject = column("versions of the packages that a trial loads, as JSON", ENVIRONMENT)
+    user_modules: JsonObject = column(
+        "SHA-256 of the user's own modules that a trial loads, as JSON", ENVIRONMENT
+    )
+    python_version: str = column("implementation and version of Python", ENVIRONMENT)
+    gil: bool = column("whether Python runs with its global interpreter lock", ENVIRONMENT)
+    variables: str = column("environment variables that change how long libraries take, as JSON", ENVIRONMENT)
+    cpu_topology: str = column("packages, cores and threads of the usable CPUs", ENVIRONMENT)
+    cpu_quota: float = column("CPUs that cgroups allow, exactly; inf: no limit", ENVIRONMENT)
+    governor: str = column("governors of the clocks of these CPUs", ENVIRONMENT)
+    kernel: str = column("name and release of the kernel", ENVIRONMENT)
+    huge_pages: str = column("mode of transparent huge pages", ENVIRONMENT)
+    input_file_system: str | None = column("type and mount point of the inputs' file system", ENVIRONMENT)
+    scratch_file_system: str = column("type and mount point of that of a trial's own files", ENVIRONMENT)
 
 
 class Task:
@@ -221,6 +235,14 @@ def identity(row: Mapping[str, Any]) -> str:
     """Return the id of a trial's cell: 16 hexadecimal digits of SHA-256 of determining columns but NODE."""
     names = (column.name for column in DETERMINING if column.determines != NODE)
     return digest_of({name: row[name] for name in names})[:16]
+
+
+def facts(column: Column, value: Any) -> dict[str, Any]:
+    """Return a determining value by its column's name; a JSON object as one fact for each name in it."""
+    if column.kind is not JsonObject:
+        return {column.name: value}
+    singular = column.name.removesuffix("s").rpartition("_")[2]
+    return {f"{singular} {name}": each for name, each in json.loads(value or "{}").items()}
 
 
 def digest_of(value: Any) -> str:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from experiments import DATA
 from experiments.store import StoreError
-from experiments.store.columns import DETAIL_TABLES, TABLES
+from experiments.store.columns import DETAIL_TABLES, TABLES, JsonObject
 
 HOST = socket.gethostname()
 PUBLISHED = DATA / "results" / "published"
@@ -26,7 +26,7 @@ PUBLISHED = DATA / "results" / "published"
 def schema(table: str) -> pa.Schema:
     """Return the parquet schema of one of TABLES."""
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    types |= {datetime: pa.timestamp("us", "UTC")}
+    types |= {JsonObject: pa.string(), datetime: pa.timestamp("us", "UTC")}
     return pa.schema([pa.field(each.name, types[each.kind], each.nullable) for each in TABLES[table]])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from augment.images import error_line
 from augment.options import OptionError
 from augment.workload import OnBadImage
 from experiments.config.cell import Cell, CellFailedError
-from experiments.machine import disturbance
+from experiments.machine import conditions, disturbance
 from experiments.store import files as store
 from experiments.store.columns import (
     DETERMINING,
@@ -37,27 +38,26 @@ from experiments.sweep.progress import OutputProgress
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
+from experiments.trial.process import Checked
 from experiments.wording import pluralise
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
-UNKNOWN_INPUTS = {"files": None, "inputs_digest": None}
+UNKNOWN_INPUTS = {"files": None, "inputs_digest": None, "input_file_system": None}
 OF_OUTPUTS = (  # columns that decide what the outputs of a command are
     *("files", "inputs_digest", "pipeline_digest", "seed", "n_augmentations", "outputs_total"),
-    *("output_format", "output_quality", "numpy_version", "opencv_version", "albumentations_version"),
+    *("output_format", "output_quality", "user_modules"),
 )
+OF_PIXELS = re.compile("numpy|scipy|opencv|albu")  # packages on which the pixels depend
 
 
 class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
     def __init__(
-        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, declaration: Any
+        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, checked: Checked
     ) -> None:
-        """With `in_sweep`, outputs that are kept go to a subfolder for this cell.
-
-        `declaration` is the `canonical` one of its pipeline.
-        """
+        """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = per_round
         self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
@@ -65,9 +65,7 @@ class SweepCell:
         self._inputs: Inputs | None = None
         with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
             self._inputs = inventory.inputs(cell.config)
-        planned = planned_columns(cell, declaration) | (
-            self._inputs.columns if self._inputs else UNKNOWN_INPUTS
-        )
+        planned = planned_columns(cell, checked) | (self._inputs.columns if self._inputs else UNKNOWN_INPUTS)
         self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
             # Of the work, not of the machine, so that another one can go on.
@@ -84,7 +82,9 @@ class SweepCell:
         if not config.output_dir or self.cell.not_applicable or not self._inputs:
             return None
         work = replace(measure.workload(self.cell, self._inputs.files), output=config.output_place)
+        packages = json.loads(self._planned["packages"]).items()
         determining = {name: self._planned[name] for name in OF_OUTPUTS}
+        determining |= {name: version for name, version in packages if OF_PIXELS.match(name)}
         return OutputFolder(config.output_dir, work, determining, self.cell.command)
 
     @property
@@ -197,6 +197,9 @@ class SweepCell:
             if (measurement := self._measured(inputs, row["trial_id"])) is None:
                 return row, None
             row |= measurement.columns
+            if differing := conditions.changed(row, measurement.conditions):
+                error = f"changed during the command: {'; '.join(differing)}; give the command again"
+                row |= {"status": FAILED, "error": error}
             self._end_outputs(row, inputs)
         except (OptionError, OSError) as error:
             return row | {"status": FAILED, "error": error_line(error)}, Measurement({})

@@ -22,6 +22,7 @@ from augment.image_file import BadImageError, read_header
 from augment.images import error_line
 from augment.options import OptionError
 from experiments.config.options import Config
+from experiments.machine.environment import file_system
 
 END_BYTES = 4096  # at either end of a file, which identify it
 HEADERS = 64  # of a sample of the files
@@ -45,7 +46,11 @@ class Inputs:
     @cached_property
     def columns(self) -> dict[str, Any]:
         """The columns that identify the inputs, computed on first use: both ends of each file are read."""
-        return {"files": len(self.files), "inputs_digest": inputs_digest(self.files)}
+        return {
+            "files": len(self.files),
+            "inputs_digest": inputs_digest(self.files),
+            "input_file_system": file_system(self.files.root),
+        }
 
     @property
     def size_columns(self) -> dict[str, Any]:

@@ -181,14 +181,5 @@ def _memory_headrooms() -> Iterator[int]:
             yield int(limit) - int(used) + max(map(int, cached), default=0)
 
 
-def file_system(place: Path) -> str:
-    """Return type and mount point of a path's file system, like `ext4 /home`, or an address's bucket."""
-    if not isinstance(place, Path):
-        return "/".join(str(place).split("/")[:3])
-    types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
-    folders = map(str, (place.resolve(), *place.resolve().parents))
-    return next((f"{types[folder]} {folder}" for folder in folders if folder in types), machine.UNKNOWN)
-
-
 def _gib(size_bytes: int) -> str:
     return f"{size_bytes / 2**30:.3g} GiB"

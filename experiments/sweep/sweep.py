@@ -3,13 +3,13 @@
 import random
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -24,7 +24,7 @@ from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.lines import output_line
 from experiments.sweep.results_lock import prepare
-from experiments.trial.process import PipelineCheck, start_importing, waiting
+from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting
 
 BASELINES_PER_ROUND = 2
 LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
@@ -43,13 +43,15 @@ class Sweep:
         for cell in requested:  # while a process imports what the pipelines need
             with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
                 _ = inventory.inputs(cell.config).columns
-        declarations = checked_pipelines(requested)
+        checked = checked_pipelines([each for cell in requested for each in (cell, *companions(cell))])
         self._by_identity: dict[tuple[str, str | None], SweepCell] = {}
         self.requested: list[SweepCell] = []
         for cell in requested:
-            known = inventory, in_sweep, declarations[str(cell.config.pipeline)]
-            beside = [self._add(SweepCell(each, count, *known)) for each, count in companions(cell).items()]
-            added = self._add(SweepCell(cell, 1, *known))
+            counts = companions(cell) | {cell: 1}
+            *beside, added = (
+                self._add(SweepCell(each, count, inventory, in_sweep, checked[check_key(each)]))
+                for each, count in counts.items()
+            )
             added.companions = beside
             self.requested.append(added)
         try:
@@ -137,16 +139,24 @@ def check_options(cells: Sequence[Cell]) -> None:
     start_importing(cells[0].config.pipeline)
 
 
-def checked_pipelines(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return the `canonical` declaration of each pipeline by its text. Raises PipelineError."""
-    checks = {}
+def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Checked]:
+    """Return what is known of the pipelines of cells by `check_key`. Raises PipelineError."""
+    checked: dict[str, Checked] = {}
     for cell in cells:
-        config = cell.config
-        is_reused = config.runtime.reuse_pipeline and not cell.not_applicable
-        check = PipelineCheck(config.pipeline, is_reused, config.size() or LARGE_SIZE)
-        checks[str(check)] = check
-    declarations = waiting.start().check([*checks.values()])
-    return {str(check.pipeline): each for check, each in zip(checks.values(), declarations, strict=True)}
+        if (key := check_key(cell)) not in checked:
+            config, applies = cell.config, not cell.not_applicable
+            is_reused = config.runtime.reuse_pipeline and applies
+            size = config.size() or LARGE_SIZE
+            check = PipelineCheck(config.pipeline, is_reused, config.strategy if applies else None, size)
+            checked[key] = waiting.start().check(check)
+    return checked
+
+
+def check_key(cell: Cell) -> str:
+    """Return a text that is equal for cells of which one check is enough."""
+    config = cell.config
+    package = None if cell.not_applicable else config.strategy.package
+    return str((config.pipeline, config.runtime.reuse_pipeline, package, config.size()))
 
 
 def companions(cell: Cell) -> dict[Cell, int]:

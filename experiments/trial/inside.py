@@ -28,6 +28,7 @@ from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.workload import Job
 from experiments.machine import disturbance
+from experiments.machine.conditions import conditions
 from experiments.trial.process import received_folder
 from experiments.trial.process_watch import (
     PROCESSES,
@@ -46,6 +47,7 @@ class Result:
 
     begin: float  # of the timed region, on the clock of the logs
     columns: dict[str, Any]  # of the trial
+    conditions: dict[str, Any]  # that it ran under
 
 
 def main(connection: int, parent_pid: int, *modules: str) -> None:
@@ -77,7 +79,8 @@ def run(folder: Path) -> None:
     try:
         check(job.workload.pipeline)  # also imports the libraries, before the clock runs
         strategy.load()
-        result = timed(strategy, job)
+        known = conditions()
+        result = Result(*timed(strategy, job), known)
         for process in PROCESSES:  # a strategy may return and not know how its processes ended
             report_if_dead(process, job.logs)
     except BaseException as error:
@@ -88,8 +91,8 @@ def run(folder: Path) -> None:
     gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
 
 
-def timed(strategy: Strategy, job: Job) -> Result:
-    """Run the strategy in the timed region, the only one of the suite, and return its result."""
+def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
+    """Run the strategy in the timed region, the only one of the suite; return its begin and its columns."""
     cpus = os.sched_getaffinity(0)
     before, machine_before = _cpu_s(), disturbance.cpu_counters(cpus)
     begin = time.perf_counter()
@@ -112,7 +115,7 @@ def timed(strategy: Strategy, job: Job) -> Result:
         "start_method": ",".join(sorted(methods)) or None,
         **disturbance.load_columns(machine_before, machine_after, user_s + system_s),
     }
-    return Result(begin, columns)
+    return begin, columns
 
 
 def _cpu_s() -> tuple[float, float, float]:

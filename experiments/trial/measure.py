@@ -37,6 +37,7 @@ class Measurement:
     details: Iterable[tuple[str, pa.Table]] = ()  # built one at a time: a million tasks take gigabytes
     findings: list[str] = field(default_factory=list)
     decoding: Sequence[int] = ()  # see `supervisor.Outcome`
+    conditions: Mapping[str, Any] = field(default_factory=dict)  # that an ok trial ran under
 
 
 def measure(
@@ -57,7 +58,8 @@ def measure(
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
     details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
-    return Measurement(columns, details, findings, outcome.decoding)
+    known = outcome.result.conditions if outcome.result else {}
+    return Measurement(columns, details, findings, outcome.decoding, known)
 
 
 @contextmanager

@@ -19,7 +19,9 @@ from augment.images import error_line
 from augment.pipeline import check, check_on_image, check_reuse
 from augment.runtime import THREAD_COUNT_VARIABLES
 from augment.saved_pipeline import canonical
+from augment.strategies import Strategy
 from experiments import ROOT
+from experiments.machine.conditions import conditions
 
 
 class PipelineCheck(NamedTuple):
@@ -27,7 +29,15 @@ class PipelineCheck(NamedTuple):
 
     pipeline: dict[str, Any]
     is_reused: bool
+    strategy: Strategy | None  # whose packages are loaded, too; None if it does not apply
     size: tuple[int, int]  # width and height in pixels of an image that suits every transform
+
+
+class Checked(NamedTuple):
+    """A pipeline's `canonical` declaration, and the `conditions` of a process that has tried it."""
+
+    declaration: Any
+    conditions: dict[str, Any]
 
 
 class TrialProcess(subprocess.Popen[bytes]):
@@ -50,16 +60,16 @@ class TrialProcess(subprocess.Popen[bytes]):
                 pass_fds=[other_end.fileno()],
             )
 
-    def check(self, checks: Sequence[PipelineCheck]) -> list[Any]:
-        """Try pipelines in a fork of the process; return their `canonical` forms. Raises PipelineError."""
+    def check(self, check: PipelineCheck) -> Checked:
+        """Try a pipeline in a fork of the process. Raises PipelineError."""
         try:
-            self._connection.send(checks)
+            self._connection.send(check)
             answer = self._connection.recv()
         except (EOFError, BrokenPipeError):
             answer = f"a trial's process cannot start: {self._last_line()}"
         if isinstance(answer, str):
             raise PipelineError(answer)
-        return list(answer)
+        return Checked(*answer)
 
     def begin(self, folder: Path) -> None:
         """Begin the trial that is described in a folder."""
@@ -93,7 +103,7 @@ class TrialProcess(subprocess.Popen[bytes]):
 
 
 def received_folder(connection: Connection) -> Path:
-    """Answer checks until the folder of the trial arrives, and return that."""
+    """Answer each check until the folder of the trial arrives, and return that."""
     while not isinstance(message := connection.recv(), Path):
         if (pid := os.fork()) == 0:
             connection.send(tried(message))
@@ -103,15 +113,16 @@ def received_folder(connection: Connection) -> Path:
     return message
 
 
-def tried(checks: Sequence[PipelineCheck]) -> list[Any] | str:
-    """Return the `canonical` forms of pipelines, or why one of them cannot work."""
+def tried(wanted: PipelineCheck) -> Checked | str:
+    """Return what was checked of a pipeline, or why it cannot work."""
     try:
-        for each in checks:
-            check(each.pipeline)
-            check_on_image(each.pipeline)
-            if each.is_reused:
-                check_reuse(each.pipeline, each.size)
-        return [canonical(each.pipeline) for each in checks]
+        check(wanted.pipeline)
+        check_on_image(wanted.pipeline)
+        if wanted.is_reused:
+            check_reuse(wanted.pipeline, wanted.size)
+        if wanted.strategy:
+            wanted.strategy.load()
+        return Checked(canonical(wanted.pipeline), conditions())
     except BaseException as error:  # a user's class may also exit
         return error_line(error)
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
-from typing import Any
+from unittest.mock import patch
 
 from augment.declaration import PipelineError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.trial import inside
-from experiments.trial.process import PipelineCheck, tried
+from experiments.trial.process import Checked, PipelineCheck, tried
 
 
 class ForkedTrial:
@@ -28,8 +28,10 @@ class ForkedTrial:
         self.pid, self.cpu_s = 0, 0.0  # until it begins
         self.returncode: int | None = None
 
-    def check(self, checks: Sequence[PipelineCheck]) -> list[Any]:
-        if isinstance(answer := tried(checks), str):
+    def check(self, check: PipelineCheck) -> Checked:
+        with patch.dict(os.environ, self.environment, clear=True):
+            answer = tried(check)
+        if isinstance(answer, str):
             raise PipelineError(answer)
         return answer
 

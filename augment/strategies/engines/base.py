@@ -22,7 +22,7 @@ Batch = tuple[int, Sequence[int]]  # an image, and augmentations of it
 class Engine(Strategy):
     """An executor of other people. Tasks travel as batches of one image, which a worker reads once."""
 
-    package: ClassVar[str]  # whose module has its name
+    package: ClassVar[str]  # its module has the same name
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:
         if find_spec(self.package):

@@ -1,0 +1,124 @@
+"""The conditions of a trial, as its own process has them: packages, code, variables, CPUs and kernel."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import sys
+import sysconfig
+from collections.abc import Mapping, Set
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from experiments import ROOT
+from experiments.machine.environment import CPUS, UNKNOWN, quotas, read
+from experiments.store.columns import DETERMINING, facts
+from experiments.wording import pluralise
+
+CODE = ("augment", "experiments/machine", "experiments/trial")  # augments and measures
+SUITE = tuple(str(ROOT / name) + os.sep for name in ("augment", "experiments", "hydra_plugins"))
+INSTALLED = re.compile(r"/(site|dist)-packages/")
+STANDARD_LIBRARY = sysconfig.get_path("stdlib") + os.sep
+# Variables that change how long the libraries of a trial take, or which of them are loaded.
+VARIABLES = re.compile(
+    r"(OPENCV|CV|OMP|GOMP|KMP|OPENBLAS|BLIS|MKL|NPY|NUMPY|TBB|MALLOC|JPEGSIMD|JSIMD|CUDA|TORCH)_\w+"
+    r"|LD_PRELOAD|GLIBC_TUNABLES|PYTHONMALLOC|PYTHONOPTIMIZE|PYTHONDEVMODE|PYTHON_GIL|PYTHON_JIT"
+)
+
+
+def conditions() -> dict[str, Any]:
+    """Return the columns of a trial that say what this process runs under. Raises OSError."""
+    cpus = os.sched_getaffinity(0)
+    governors = {read(_cpu(cpu) / "cpufreq/scaling_governor") or UNKNOWN for cpu in cpus}
+    variables = {name: os.environ[name] for name in sorted(os.environ) if VARIABLES.fullmatch(name)}
+    return {
+        "packages": json.dumps(packages()),
+        "user_modules": json.dumps(user_modules()),
+        "code_digest": code_digest(),
+        "python_version": f"{platform.python_implementation()} {platform.python_version()}",
+        "gil": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
+        "variables": json.dumps(variables),
+        "cpu_topology": cpu_topology(cpus),
+        "cpu_quota": min(quotas(), default=math.inf),
+        "governor": "+".join(sorted(governors)),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "huge_pages": _chosen(read("sys/kernel/mm/transparent_hugepage/enabled")),
+    }
+
+
+@cache
+def code_digest(root: Path = ROOT) -> str:
+    """Return the SHA-256 of the lines `{path} {SHA-256 of its bytes}` of the files that augment and measure.
+
+    A process computes it once, when it imports this module. Raises OSError.
+    """
+    paths = sorted(path for folder in CODE for path in (root / folder).rglob("*.py"))
+    lines = (f"{path.relative_to(root)} {file_digest(path)}\n" for path in paths)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises OSError."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the installed packages of which this process has loaded a module, by name."""
+    loaded = {name.partition(".")[0] for name in list(sys.modules)}
+    found = [each for each in metadata.distributions() if loaded & _top_level(each)]
+    return {each.name: each.version for each in sorted(found, key=lambda each: each.name)}
+
+
+def _top_level(package: metadata.Distribution) -> set[str]:
+    # `metadata.packages_distributions` takes 0.3 s for 160 packages, this 0.02 s.
+    names = (package.read_text("top_level.txt") or "").split()
+    lines = (package.read_text("RECORD") or "").splitlines()
+    return {*names} or {re.split("[/.,]", line)[0] for line in lines}
+
+
+def user_modules() -> dict[str, str]:
+    """Return the SHA-256 of each loaded file that is neither installed nor of the suite. Raises OSError."""
+    modules = {name: module for name, module in list(sys.modules.items()) if name != "__main__"}
+    files = {name: getattr(module, "__file__", None) for name, module in modules.items()}
+    return {name: file_digest(Path(file)) for name, file in sorted(files.items()) if file and _is_user(file)}
+
+
+def _is_user(file: str) -> bool:
+    return not (file.startswith((STANDARD_LIBRARY, *SUITE)) or INSTALLED.search(file))
+
+
+def cpu_topology(cpus: Set[int]) -> str:
+    """Return how many packages, cores and threads these CPUs are, like `1 package, 4 cores, 8 threads`."""
+    counts = [
+        (len({read(_cpu(cpu) / "topology" / name) for cpu in cpus}), kind)
+        for name, kind in (("physical_package_id", "package"), ("thread_siblings_list", "core"))
+    ]
+    return ", ".join(pluralise(*each) for each in [*counts, (len(cpus), "thread")])
+
+
+def _cpu(number: int) -> Path:
+    return Path(CPUS, f"cpu{number}")
+
+
+def _chosen(text: str) -> str:
+    """Return the word in brackets of `always [madvise] never`."""
+    return text.partition("[")[2].partition("]")[0] or UNKNOWN
+
+
+def changed(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
+    """Return a text for each condition that differs from the planned one.
+
+    A package or module that was loaded only once is no change.
+    """
+    columns = [column for column in DETERMINING if column.name in actual]
+    was = {key: each for column in columns for key, each in facts(column, planned[column.name]).items()}
+    now = {key: each for column in columns for key, each in facts(column, actual[column.name]).items()}
+    names = [name for name in was.keys() & now.keys() if was[name] != now[name]]
+    return [f"{name} {str(was[name])[:20]} is now {str(now[name])[:20]}" for name in sorted(names)]
+
+
+code_digest()
