@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.analysis.ablation import gains
-from experiments.analysis.select import LeftOut, NoTrialsError, comparable, newest_pipeline
+from experiments.analysis.select import ABLATED, LeftOut, NoTrialsError, select
 from experiments.report.tables import Table
 from experiments.store.columns import FAILED
 from tests.helpers.stored_results import shown, stored
@@ -59,9 +59,8 @@ def test_round_with_one_side_only_is_left_out() -> None:
 
 
 def test_baseline_of_another_workload_is_no_reference() -> None:
-    none = rounds("none", [8.0], saving=False) + rounds("none", [8.0], pipeline="light")
     with pytest.raises(NoTrialsError):
-        given(none, rounds("tmpfs", [4.0]))
+        given(rounds("none", [8.0], saving=False), rounds("tmpfs", [4.0]))
 
 
 def test_counter_of_an_ablation_is_the_mean_of_a_trial_before_and_after() -> None:
@@ -89,40 +88,38 @@ def test_trials_without_a_pair_are_an_error_of_one_line(trials: list[Row]) -> No
 def test_diagnosis_is_of_the_newest_pipeline() -> None:
     light = rounds("none", [8.0], pipeline="light", pipeline_digest="light")
     study = rounds("none", [9.0], started_at=BEGIN + timedelta(hours=1))
-    kept, left_out = newest_pipeline(*comparable(frame([*light, *study])))
+    kept, left_out = select(frame([*light, *study]), ABLATED)
     assert list(kept["pipeline"]) == ["study"]
     assert left_out == [LeftOut(1, ("pipeline_digest",))]
 
 
-def test_every_pipeline_and_ablation_is_kept_as_it_was_declared_last() -> None:
+def test_every_ablation_is_kept_as_it_was_declared_last() -> None:
     later: dict[str, Any] = {"started_at": BEGIN + timedelta(hours=1)}
     changed = {"runtime": "new", **later}
-    light: dict[str, Any] = {"pipeline": "light", "pipeline_digest": "light"}
     rows = [
-        *rounds("none", [8.0], **light),
-        *rounds("spawn", [4.0], **light, runtime="spawn"),
+        *rounds("spawn", [4.0], runtime="spawn"),
         *rounds("none", [9.0], pipeline_digest="old"),
         *rounds("none", [3.0], **later),
         *rounds("tmpfs", [2.0], output_file_system="tmpfs /tmp", strategy_options='{"chunksize": 1}'),
         *rounds("tmpfs", [2.0], output_file_system="tmpfs /dev/shm", **changed),
         *rounds("tmpfs", [1.0], output_file_system="tmpfs /dev/shm", **changed),
     ]
-    kept, left_out = comparable(frame(rows))
-    assert set(kept["trial_id"]) == {rows[place]["trial_id"] for place in (0, 1, 3, 5, 6)}
-    assert left_out == [LeftOut(1, ("pipeline_digest",)), LeftOut(1, ("runtime",))]
+    kept, left_out = select(frame(rows), ABLATED)
+    assert set(kept["trial_id"]) == {rows[place]["trial_id"] for place in (0, 2, 4, 5)}
+    assert left_out == [LeftOut(2, ("pipeline_digest", "runtime"))]
 
 
 def test_ablation_measured_with_other_code_is_left_out() -> None:
     old = rounds("tmpfs", [4.0], code_digest="old")
     new = rounds("none", [8.0], started_at=BEGIN + timedelta(hours=1))
-    kept, left_out = comparable(frame([*old, *new]))
+    kept, left_out = select(frame([*old, *new]), ABLATED)
     assert list(kept["ablation"]) == ["none"]
     assert left_out == [LeftOut(1, ("code_digest",))]
 
 
 def test_no_trials_are_an_error_of_one_line() -> None:
     with pytest.raises(NoTrialsError, match="no trials to report"):
-        comparable(frame(rounds("none", [8.0])).iloc[:0])
+        select(frame(rounds("none", [8.0])).iloc[:0], ABLATED)
 
 
 def table_of(folder: Path, *cells: Cells, trials: list[Row] | None = None) -> Table:
@@ -133,8 +130,8 @@ def test_table_has_a_row_per_ablation_with_its_interval(tmp_path: Path) -> None:
     rows = [*rounds("none", [1.0, 1.0, 1.0, 1.0]), *rounds("allocator", [0.5, 0.5, 0.5, 0.5])]
     table = table_of(tmp_path, trials=[*rows, *rounds("spawn", [2.0, 2.0, 2.0, 2.0])])
     assert table.rows == [
-        ["P_2", "2", "yes", "study", "allocator", "4", "2e+03", "+50 % (+50 to +50)", "-"],
-        ["P_2", "2", "yes", "study", "spawn", "4", "500", "-100 % (-100 to -100)", "-"],
+        ["P_2", "2", "yes", "allocator", "4", "2e+03", "+50 % (+50 to +50)", "-"],
+        ["P_2", "2", "yes", "spawn", "4", "500", "-100 % (-100 to -100)", "-"],
     ]
 
 
@@ -146,7 +143,7 @@ def test_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
         cell("p2", 2, Cost(faults=10), deal=[0] * 9 + [1] * 3, ablation="allocator", **here),
         cell("p2", 2, Cost(faults=1000), ablation="chunksize_1", **here),
     ]
-    assert {row[4]: row[8] for row in table_of(tmp_path, *cells).rows} == {
+    assert {row[3]: row[7] for row in table_of(tmp_path, *cells).rows} == {
         "allocator": "faults 12,000 → 120",
         "chunksize_1": "load imbalance 33 % → 0 %",
     }

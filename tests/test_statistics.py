@@ -90,16 +90,6 @@ def test_seconds_or_minutes_are_the_same_ratio(walls_s: list[float], unit: float
     assert ratios[0] == pytest.approx(ratios[1])
 
 
-def test_covariance_of_speedups_shares_the_baselines_error() -> None:
-    random = np.random.default_rng(2)
-    cells, blocks = ["seq", "seq", "x", "y"] * 5, [number for number in range(5) for _ in range(4)]
-    model = BlockModel(cells, blocks, np.exp(0.1 * random.normal(size=20)))
-    covariance = model.covariance([("seq", "x"), ("seq", "y")])
-    errors = [model.log_ratio("seq", name).error for name in "xy"]
-    assert np.sqrt(np.diag(covariance)) == pytest.approx(errors)
-    assert 0 < covariance[0, 1] < covariance.diagonal().min()
-
-
 def test_equal_times_are_equal_whatever_their_last_bits() -> None:
     random = np.random.default_rng(4)
     times = np.repeat(np.exp(0.1 * random.normal(size=(5, 2))), [1, 2], axis=1)  # of c, a and b, alike

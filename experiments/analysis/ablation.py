@@ -13,7 +13,7 @@ from experiments.analysis.statistics import BlockModel, time_saved
 from experiments.store.columns import UNTOUCHED
 from experiments.store.files import DetailReader
 
-POINT = ["strategy", "workers", "saving", "pipeline"]
+POINT = ["strategy", "workers", "saving"]
 GAIN = ["gain", "low", "high"]
 COLUMNS = [*POINT, "ablation", "rounds", "images_per_s", *GAIN, "counter", "before", "after"]
 
@@ -26,7 +26,7 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     `causes`), NaN if it has none. Raises NoTrialsError.
     """
     rows: list[list[Any]] = []
-    for (_, pipeline), block in ok_trials(with_model_seconds(trials, parts)).groupby(["saving", "pipeline"]):
+    for _, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         model, means = BlockModel.of(block, cell_keys(block)), mean_breakdowns(block, parts)
         cells: Any = model.cells
         for cell in (cell for cell in cells if cell.ablation == UNTOUCHED):
@@ -37,9 +37,7 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
                 before, after = (means.get(each, {}).get(counter, nan) for each in (cell, other))
                 rounds = min(model.rounds[cell], model.rounds[other])
                 rate = block["tasks"].iloc[0] / model.seconds(other)
-                rows.append(
-                    [*cell[:3], pipeline, ablation, rounds, rate, *gain, counter or None, before, after]
-                )
+                rows.append([*cell[:3], ablation, rounds, rate, *gain, counter or None, before, after])
     if not rows:
         nothing = f"no cell with ablation={UNTOUCHED} and another to compare it with"
         raise NoTrialsError(f"{nothing}: run `make ablation`")

@@ -10,30 +10,25 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from augment.strategies.instruments.interference import COPIES
 from augment.strategies.pool import P1, P2, PQ
 from augment.strategies.sequential import Sequential
-from experiments.analysis.causes import MEMORY
 from experiments.analysis.costs import STAGE_COLUMNS
-from experiments.analysis.interference import contended_resources, slowdowns
 from experiments.analysis.scaling import Key, keys, weak
-from experiments.analysis.select import STRONG, WEAK, comparable, newest_pipeline, ok_trials, recorded, select
+from experiments.analysis.select import STRONG, WEAK, ok_trials, recorded, select
 from experiments.analysis.statistics import BlockModel, Estimate, Interval, interval_columns
 from experiments.store.files import DetailReader
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
-NOT_MEASURED, FEW_CPUS, AT_LIMIT, NOT_SHOWN = "not measured", "few CPUs", "at the limit", "not shown"
+NOT_MEASURED, FEW_CPUS, AT_LIMIT = "not measured", "few CPUs", "at the limit"
 CLAIMS = {  # name: limits of its quantities, and the least CPUs that show it
     "saturation": (-inf, 1.10, 8),
     "p1_like_p2": (1 / 1.15, 1.15, 1),
     "pq_never_pays": (1, inf, 1),
     "saving_costs_nothing": (0.95, inf, 1),
     "superlinear": (1, inf, 1),
-    "superlinear_by_work": (1, inf, 1),
     "collapse": (1.5, inf, 32),
     "files_are_cheap": (-inf, 0.5, 1),
 }
-CONTENTION, CONTENTION_MIN_CPUS = "contention", 8
 MAX_SUPERLINEAR = 31  # workers, in the study
 FILE_STAGES = ["read_s", "encode_s", "write_s"]
 
@@ -62,8 +57,7 @@ def scorecard(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailRead
         quantities = _of_strong(strong, cpus, parts["strong_scaling"])
     if len(by_size):
         quantities |= _of_weak(by_size, cpus)
-    findings = [_finding(name, quantities.get(name, {}), cpus) for name in CLAIMS]
-    return [*findings, _contention(trials, parts, cpus)]
+    return [_finding(name, quantities.get(name, {}), cpus) for name in CLAIMS]
 
 
 def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Quantities]:
@@ -96,18 +90,18 @@ def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Qu
 
 
 def _of_weak(ok: pd.DataFrame, cpus: int) -> dict[str, Quantities]:
-    """Return the efficiencies at the largest worker count up to the CPUs, and the ratio of the collapse."""
+    """Return the efficiency at the largest worker count up to the CPUs, and the ratio of the collapse."""
     points = weak(ok)
     saved = points[(points["strategy"] == P2.name) & points["saving"]]
     saved = saved[saved["workers"].between(2, min(cpus, MAX_SUPERLINEAR))]
-    quantities = {}
-    for name, measure in (("superlinear", "efficiency"), ("superlinear_by_work", "normalised_efficiency")):
-        last = saved.dropna(subset=measure).nlargest(1, "workers").set_index("workers")
-        ends: Any = last[interval_columns(measure)].itertuples(name=None)
-        quantities[name] = {workers: Interval(*interval) for workers, *interval in ends}
+    last = saved.dropna(subset="efficiency").nlargest(1, "workers").set_index("workers")
+    ends: Any = last[interval_columns("efficiency")].itertuples(name=None)
     parallel = ok[ok["strategy"] != Sequential.name]  # sequential trials are of all sizes
     model = BlockModel.of(parallel, keys(parallel, STRONG))
-    return quantities | {"collapse": {64: model.log_ratio((True, P2.name, 64), (True, P2.name, 32)).exp()}}
+    return {
+        "superlinear": {workers: Interval(*interval) for workers, *interval in ends},
+        "collapse": {64: model.log_ratio((True, P2.name, 64), (True, P2.name, 32)).exp()},
+    }
 
 
 def _finding(name: str, quantities: Quantities, cpus: int) -> Finding:
@@ -122,17 +116,3 @@ def _finding(name: str, quantities: Quantities, cpus: int) -> Finding:
     if any(interval.high < low or high < interval.low for interval in intervals):
         return Finding(name, REFUTED, quantities)
     return Finding(name, OPEN, quantities, AT_LIMIT)
-
-
-def _contention(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailReader], cpus: int) -> Finding:
-    """Return the finding on contention for memory, at the largest worker count that was measured."""
-    measured = [name for name in ("interference", "diagnose") if len(trials.get(name, ()))]
-    tables = (slowdowns(newest_pipeline(*comparable(trials[name]))[0], parts[name]) for name in measured)
-    table = next((each for each in tables if len(each)), None)
-    if table is None:
-        return Finding(CONTENTION, OPEN, {}, NOT_MEASURED)
-    [row] = table[table["neighbour"] == COPIES].nlargest(1, "workers").to_dict("records")
-    quantities = {row["workers"]: Interval(row["slowdown"], row["low"], row["high"])}
-    if resources := contended_resources(table, row["workers"], row["saving"]):
-        return Finding(CONTENTION, CONFIRMED if MEMORY in resources else REFUTED, quantities)
-    return Finding(CONTENTION, OPEN, quantities, FEW_CPUS if cpus < CONTENTION_MIN_CPUS else NOT_SHOWN)

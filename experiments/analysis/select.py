@@ -1,7 +1,6 @@
 """The trials that may stand in one table, by the columns that determine a measurement."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +11,8 @@ from experiments.store.columns import DETERMINING, NODE, OK, UNTOUCHED, facts
 from experiments.store.files import DetailReader
 
 STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
+ABLATED = (*STRONG, "ablation")
 WEAK = (*STRONG, "width", "height")
-POLICIES = ("runtime", "strategy_options", "output_file_system")  # what an ablation may change
 INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # they measure the machine
 
 
@@ -98,20 +97,3 @@ def _is_unlike_newest(trials: pd.DataFrame, axes: Sequence[str], name: str) -> "
     ok, values = trials["status"] == OK, trials[name].fillna("")
     newest = values.where(ok).groupby([trials[axis] for axis in axes], dropna=False).transform("last")
     return ok & (values != newest)
-
-
-def comparable(trials: pd.DataFrame) -> tuple[pd.DataFrame, list[LeftOut]]:
-    """Return trials of every pipeline for one table, each ablation as declared last. Raises NoTrialsError."""
-    require(trials)
-    selected = (select(block, STRONG) for _, block in trials.groupby(["pipeline", "ablation"]))
-    blocks, left_out = zip(*selected, strict=True)
-    axes = (*STRONG, "ablation", *POLICIES, "pipeline", "pipeline_digest")
-    kept, more = select(pd.concat(blocks), axes)
-    return kept, [*dict.fromkeys(chain(*left_out, more))]
-
-
-def newest_pipeline(kept: pd.DataFrame, left_out: list[LeftOut]) -> tuple[pd.DataFrame, list[LeftOut]]:
-    """Return the `comparable` trials of the newest pipeline, and those left out."""
-    newest = kept["pipeline_digest"] == kept.sort_values("started_at")["pipeline_digest"].iloc[-1]
-    others = [] if newest.all() else [LeftOut(int((~newest).sum()), ("pipeline_digest",))]
-    return kept[newest], [*left_out, *others]

@@ -150,15 +150,6 @@ class BlockModel:
             return UNKNOWN
         return self._estimate(self._indicator(cell) - self._indicator(base), [cell, base])
 
-    def covariance(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Array:
-        """Return the covariance matrix of the log-ratios of these pairs of cells; NaN if one has no error."""
-        if any(isnan(self.log_ratio(*pair).error) for pair in pairs):
-            return np.full((len(pairs), len(pairs)), nan)
-        rows = np.array(
-            [(self._indicator(cell) - self._indicator(base)) @ self._solve for cell, base in pairs]
-        )
-        return np.asarray((rows * self._variance) @ rows.T)
-
     def _indicator(self, cell: Hashable) -> Array:
         return np.asarray(np.arange(self._design.shape[1]) == self.cells[cell], float)
 

@@ -38,7 +38,7 @@ Mean = Mapping[str, float]  # the mean breakdown of a cell (see `breakdown`); em
 def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     """Return COLUMNS and DETAILS for each strategy, worker count from two on and saving flag.
 
-    `trials` may stand in one table (see `select.comparable`). `suspected` and `proved` are names of causes
+    `trials` may stand in one table (see `select`). `suspected` and `proved` are names of causes
     joined by commas, the largest first. `rounds_to_decide` is NaN if the loss is decided, or nothing tells.
     `ranking` maps causes to the share of P T that they take at most, `savings` proved ones to the share of T
     that their ablation saves.

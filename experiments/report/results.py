@@ -8,7 +8,7 @@ import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
 from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.select import STRONG, LeftOut, comparable, newest_pipeline, select
+from experiments.analysis.select import ABLATED, STRONG, LeftOut, select
 from experiments.report.texts import left_out_note
 from experiments.store import files as store
 
@@ -45,14 +45,9 @@ class Results:
         return store.read(self.folder / "candidates" / self.experiment, "candidates")
 
     @cached_property
-    def comparable(self) -> tuple[pd.DataFrame, list[str]]:
-        """Return the comparable trials, and notes on those left out. Raises NoTrialsError."""
-        return _with_notes(*comparable(self.trials))
-
-    @cached_property
-    def one_workload(self) -> tuple[pd.DataFrame, list[str]]:
-        """Return the comparable trials of the newest pipeline, and notes. Raises NoTrialsError."""
-        return _with_notes(*newest_pipeline(*comparable(self.trials)))
+    def ablated(self) -> tuple[pd.DataFrame, list[str]]:
+        """Return the trials of one workload, with every ablation of it, and notes on those left out."""
+        return _with_notes(*select(self.trials, ABLATED))
 
     def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
         """Return the trials that `select` keeps, without interference, with `model_s`, and notes."""

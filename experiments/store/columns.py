@@ -63,8 +63,8 @@ class Trial:
     warnings: str | None = column("findings that may have spoilt the measurement, one on each line")
 
     strategy: str = column("name of the strategy, which carries the workload out", WORK)
-    strategy_options: str = column("options of the strategy, as JSON", WORK, within=("strategy",))
-    runtime: str = column("requested runtime policy, as JSON", WORK)
+    strategy_options: str = column("options of the strategy, as JSON", WORK, within=("strategy", "ablation"))
+    runtime: str = column("requested runtime policy, as JSON", WORK, within=("ablation",))
     runtime_name: str | None = column("name of the runtime policy, a file in conf/runtime")
     ablation: str = column("the one changed policy in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
@@ -74,7 +74,9 @@ class Trial:
         "SHA-256 of names, sizes and both ends of the input files", WORK, within=("width", "height")
     )
     output_file_system: str | None = column(
-        "type and mount point of the outputs' file system; null if not saving", WORK, within=("saving",)
+        "type and mount point of the outputs' file system; null if not saving",
+        WORK,
+        within=("saving", "ablation"),
     )
 
     workers: int = column("number of working processes, P_Q's savers among them", WORK)

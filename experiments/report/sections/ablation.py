@@ -31,7 +31,7 @@ NOTES = (
 )
 def ablation(results: Results) -> Outputs:
     """Yield the time that each policy saves."""
-    trials, notes = results.comparable
+    trials, notes = results.ablated
     saved = gains(trials, results.parts)
     stem = "ablation" if results.experiment == "diagnose" else "table"
     columns = {

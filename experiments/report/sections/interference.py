@@ -26,7 +26,7 @@ PLACE = ["saving", "workers"]
 )
 def interference(results: Results) -> Outputs:
     """Yield the slowdowns of a task, and the resource that it contends for."""
-    trials, notes = results.one_workload
+    trials, notes = results.ablated
     tasks = slowdowns(trials, results.parts)
     if tasks.empty:
         raise NoTrialsError("no turns were recorded: run `make interference`")

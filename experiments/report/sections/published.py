@@ -19,7 +19,6 @@ REASONS = {
     scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
     scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
     scorecard.AT_LIMIT: "the interval contains the limit; more rounds may decide",
-    scorecard.NOT_SHOWN: "no contention for any single resource is shown",
 }
 
 
@@ -59,11 +58,6 @@ CLAIMS = {
         *("weak-scaling", "efficiency of P_2", percent_interval),
         "120 % at 2, 154 % at 8, 131 % at 16, 67 % at 32 ranks",
     ),
-    "superlinear_by_work": ClaimWords(
-        "Weak scaling is superlinear also when normalised by work",
-        *("weak-scaling", "work-normalised efficiency of P_2", percent_interval),
-        "not printed: no sequential time at the larger sizes",
-    ),
     "collapse": ClaimWords(
         "Weak scaling collapses at 2000x2000 pixels",
         *("weak-scaling", "time of P_2 / time with half the workers", with_interval),
@@ -74,13 +68,7 @@ CLAIMS = {
         *("strong-scaling", "share of reading and saving in the seconds of P_2's tasks", percent_interval),
         "0.08 s of the master's 10 s are in imread, at 32 ranks",
     ),
-    "contention": ClaimWords(
-        "It is contention, of memory",
-        *("interference", "slowdown of tasks beside busy copies", with_interval),
-        "named, not measured",
-    ),
 }
-TESTED_EXPERIMENTS = ("strong_scaling", "weak_scaling", "diagnose", "interference")
 CLAIM_NOTE = (
     "Confirmed or refuted: the 95 % interval lies on one side of the claim's limit. P_1 and P_2 are close "
     "within 15 %. Not saving is faster from 5 % on. A speedup is saturated if twice the workers give less "
@@ -107,7 +95,7 @@ def study(results: Results) -> Outputs:
 )
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
-    tested = {name: results.beside(name) for name in TESTED_EXPERIMENTS}
+    tested = {name: results.beside(name) for name in published.POINTS}
     trials = {name: one.trials for name, one in tested.items()}
     findings = scorecard.scorecard(trials, {name: one.parts for name, one in tested.items()})
     data = pd.DataFrame([_row(finding) for finding in findings])

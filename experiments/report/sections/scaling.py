@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.laws import MIN_COUNTS, MISFIT, fit_laws
+from experiments.analysis.laws import MIN_COUNTS, QUANTITIES, fit_laws
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import STRONG, NoTrialsError
 from experiments.report import charts, tables, texts
@@ -24,8 +24,6 @@ CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do a
 LAW_NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
     "A peak at ∞ workers is a limit.",
-    "In parentheses: 95 % intervals of a bootstrap, valid if the law is. It draws the errors of the block "
-    "model and, if the law misses the points by more, the residuals.",
     f"Off by: root mean square of the relative residuals. A fit needs {MIN_COUNTS} worker counts from 2 to "
     "the usable CPUs; they stand in the column of workers.",
 ]
@@ -133,14 +131,12 @@ def laws(results: Results) -> Outputs:
 
 
 def laws_table(fitted: pd.DataFrame, title: str) -> tables.Table:
-    """Return a row per strategy with the quantities of each law; `data` has a row per quantity."""
-    heads = fitted["law"] + "\n" + fitted["quantity"]
-    each = fitted.assign(head=heads, text=[_law_text(row) for row in fitted.to_dict("records")])
-    shown = each.set_index([*fitted.columns[:3], "head"])["text"].unstack(sort=False).reset_index()
-    return tables.plain_table(title, fitted, LAW_NOTES, shown)
+    """Return a row per strategy with the quantities of each law."""
+    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in QUANTITIES}
+    return tables.text_table(title, tables.by_place(fitted), STRONG, columns, LAW_NOTES)
 
 
-def _law_text(row: Any) -> str:
-    if row["quantity"] == MISFIT:
-        return texts.percent(row["value"])
-    return texts.with_interval(row["value"], row["low"], row["high"], ".3g").replace("inf", "∞")
+def _law_text(name: str) -> Callable[[Any], str]:
+    if name.endswith("off_by"):
+        return lambda row: texts.percent(row[name])
+    return lambda row: texts.written(row[name], ".3g").replace("inf", "∞")

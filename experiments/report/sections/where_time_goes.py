@@ -48,7 +48,7 @@ VERDICT_NOTES = (
 )
 def breakdown(results: Results) -> Outputs:
     """Yield the breakdowns of the cells with no policy changed."""
-    trials, notes = results.one_workload
+    trials, notes = results.ablated
     split = breakdowns(trials[trials["ablation"] == UNTOUCHED], results.parts)
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
@@ -97,7 +97,7 @@ def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
 @section("diagnose", "strong_scaling", chapter="Where the time goes", order=51)
 def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
-    trials, notes = results.one_workload
+    trials, notes = results.ablated
     judged = verdicts(trials, results.parts)
     columns: Columns = {
         "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
