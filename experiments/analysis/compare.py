@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
+from experiments.analysis.occasions import between, numbered
 from experiments.analysis.select import NoTrialsError, ok_trials, select
-from experiments.analysis.statistics import BlockModel, Interval
+from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval
 from experiments.store import columns
 from experiments.store.columns import DETERMINING, OK, facts
 
@@ -23,25 +25,41 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B with the ends `low`
     and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by WORK,
     never by environment. Of each side those trials count that agree in environment with its newest one,
-    without `interference`, whose time is fixed. A and B share no round, so that the differences between
-    rounds are part of the error, which is known from as many as there are rounds. Raises NoTrialsError.
+    without `interference`, whose time is fixed. Raises NoTrialsError.
     """
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = _completed(pd.concat(sides))
     trials = trials[trials["strategy"] != Interference.name]
     trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
-    ok = ok_trials(trials)
-    rounds = ok.groupby(["side", "sweep", "round"]).ngroups
-    cells = list(zip(ok["side"], ok["cell"], strict=True))
-    model = BlockModel(cells, None, ok["wall_s"].to_numpy(float), dof=max(rounds - 2, 0))
+    model, found = changes(ok_trials(trials))
     rows = [
-        dict(zip(WORK, key, strict=True)) | _compared(block, model)
+        dict(zip(WORK, key, strict=True)) | _compared(block, model, found)
         for key, block in trials.groupby(WORK, dropna=False)
     ]
     compared = pd.DataFrame(rows)
     if compared["change"].isna().all():
         raise NoTrialsError("no cell was measured in both")
     return compared
+
+
+def changes(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
+    """Return the model of ok trials with a `side` and a `cell`, and for each cell the log-ratio of B to A.
+
+    A and B share no round, so that the differences between rounds are part of the error, which is known from
+    as many as there are rounds; a cell counts once a round. Nor do they share an occasion (see `occasions`).
+    """
+    once = ok.assign(log=np.log(ok["wall_s"])).groupby(["side", "cell", "sweep", "round"], as_index=False)
+    means = once.agg({"log": "mean", "started_at": "min", "wall_s": "sum"})
+    cells = list(zip(means["side"], means["cell"], strict=True))
+    rounds = len(means[["side", "sweep", "round"]].drop_duplicates())
+    model = BlockModel(cells, None, np.exp(means["log"]), dof=max(rounds - 2, 0))
+    counts = numbered(means).groupby([means["side"], means["cell"]]).nunique()
+    occasions, found = between(means, cells, means["log"]), {}
+    for cell in means["cell"].unique():
+        sides = [("b", cell), ("a", cell)]
+        if {*sides} <= model.cells.keys():
+            found[cell] = occasions.widen(model.log_ratio(*sides), sum(1 / counts[side] for side in sides))
+    return model, found
 
 
 def _completed(trials: pd.DataFrame) -> pd.DataFrame:
@@ -51,10 +69,10 @@ def _completed(trials: pd.DataFrame) -> pd.DataFrame:
     return trials.assign(**known.where(trials["status"] != OK, trials[NULLABLE]))
 
 
-def _compared(trials: pd.DataFrame, model: BlockModel) -> dict[str, Any]:
+def _compared(trials: pd.DataFrame, model: BlockModel, found: dict[Any, Estimate]) -> dict[str, Any]:
     """Return what each side measured of a cell, and the change from A to B."""
     cell, ok = trials["cell"].iloc[0], ok_trials(trials)["side"]
-    change = Interval(*(end - 1 for end in model.log_ratio(("b", cell), ("a", cell)).exp()))
+    change = Interval(*(end - 1 for end in found.get(cell, UNKNOWN).exp()))
     return {
         **{name: trials[name].max() for name in SIZE},
         **{f"wall_s_{side}": model.seconds((side, cell)) for side in "ab"},

@@ -20,6 +20,8 @@ from scipy import stats
 
 LEVEL = 0.95
 DECIMALS = 10  # of a logarithm of seconds; the last of 16 digits differ from processor to processor
+BEYOND_POOLED = 0.4  # of equally noisy cells; with an own error that counts half, see docs/concepts.md
+MIN_DOF = 0.5  # of a cell's own error; with fewer it tells nothing
 SINGULAR = 1e-9  # of the largest singular value: a design of cells and blocks has none so small but zeros
 Array = NDArray[np.float64]
 Cell = TypeVar("Cell", bound=Hashable)
@@ -118,9 +120,10 @@ class BlockModel:
         free = 1 - np.einsum("ij,ji->i", self._design, self._solve)
         squares = (self._logs - self._design @ (self._solve @ self._logs)) ** 2
         self.dof = dof or round(free.sum())
-        pooled = squares.sum() / free.sum() if self.dof else nan  # of a trial's logarithm
-        of_cell = np.bincount(cell, squares) / np.maximum(np.bincount(cell, free), 1e-9)
-        self._variance = np.maximum(of_cell, pooled)[cell]  # of each trial, by the max rule
+        self._pooled = squares.sum() / free.sum() if self.dof else nan  # variance of a trial's logarithm
+        sums, self._own_dof = (np.bincount(cell, each).astype(float) for each in (squares, free))
+        own = _typical(sums, self._own_dof, free.sum())
+        self._cell, self._variance = cell, np.fmax(own, self._pooled)[cell]  # of each trial, by the max rule
         counts = pd.Series(block if blocks else np.arange(len(cell))).groupby(cell).nunique()
         self.rounds = {name: int(counts[column]) for name, column in self.cells.items()}
 
@@ -158,9 +161,33 @@ class BlockModel:
         weights = combination @ self._solve  # of each trial's logarithm in the estimate
         if not np.allclose(weights @ self._design, combination, atol=1e-6):  # no common blocks
             return Estimate(round(float(combination[: len(self._means)] @ self._means), DECIMALS), nan, 0)
-        repeated = self.dof and all(self.rounds[cell] > 1 for cell in cells)
-        error = sqrt(float(weights**2 @ self._variance)) if repeated else nan
-        return Estimate(round(float(weights @ self._logs), DECIMALS), round(error, DECIMALS), self.dof)
+        value = round(float(weights @ self._logs), DECIMALS)
+        if not self.dof or any(self.rounds[cell] < 2 for cell in cells):
+            return Estimate(value, nan, self.dof)
+        beyond = np.bincount(self._cell, weights**2 * (self._variance - self._pooled))  # the pooled variance
+        variances = np.append(beyond, weights @ weights * self._pooled)
+        return summed(value, variances, np.append(self._own_dof / 2, self.dof))
+
+
+def _typical(squares: Array, dof: Array, of_all: float) -> Array:
+    """Return the variance of each cell by its residuals; NaN if they tell nothing.
+
+    A mean of few squares is mostly too small, so each is divided by what it exceeds in BEYOND_POOLED of the
+    cases if all cells are equally noisy.
+    """
+    known = np.where((dof > MIN_DOF) & (dof < of_all), dof, nan)
+    share = stats.beta.isf(BEYOND_POOLED, known / 2, (of_all - known) / 2)
+    return np.asarray(squares / (of_all * share))
+
+
+def summed(value: float, variances: Array, dof: Array) -> Estimate:
+    """Return an estimate whose variance is the sum of these, each known from so many degrees of freedom.
+
+    The sum has those of Satterthwaite 1946, but one at least.
+    """
+    total, of_each = variances.sum(), np.maximum(dof, MIN_DOF)
+    of_sum = total**2 / (variances**2 / of_each).sum() if total > 0 else of_each.max()
+    return Estimate(value, round(sqrt(total), DECIMALS), round(max(float(of_sum), 1.0), DECIMALS))
 
 
 def holm(estimates: Sequence[Estimate]) -> list[Interval]:

@@ -20,7 +20,7 @@ from experiments.wording import pluralise
 
 EXPLANATION = (
     f"Changes are in per cent of A's time. In parentheses: the {percent(LEVEL)} interval of each cell by "
-    "itself, from the variation between rounds. The machine may have changed between A and B."
+    "itself, from the variation between rounds and between occasions, of which A and B have none in common."
 )
 
 
