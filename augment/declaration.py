@@ -26,10 +26,6 @@ UNSUPPORTED = {  # arguments and classes, with the reason
 }
 
 
-class PipelineError(OptionError):
-    """A declaration that makes no pipeline."""
-
-
 def is_factory(pipeline: Declaration) -> bool:
     """Return whether a pipeline is made by a factory, not of albumentations' transforms."""
     return pipeline.get("library") == "callable"
@@ -55,12 +51,12 @@ def mappings(declaration: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def refuse_all_but_images(declaration: Any) -> None:
-    """Raise PipelineError if a part of a declaration takes or makes more than an image of 8 bits."""
+    """Raise OptionError if a part of a declaration takes or makes more than an image of 8 bits."""
     for part in mappings(declaration):
         arguments = {key for key, value in part.items() if value}
         classes = {str(value).rpartition(".")[2] for value in part.values()}
         for name in UNSUPPORTED.keys() & (arguments | classes):
-            raise PipelineError(f"pipeline: {name}: {UNSUPPORTED[name]}")
+            raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
 
 
 def expanded(declaration: Any) -> Any:
@@ -77,7 +73,7 @@ def expanded(declaration: Any) -> Any:
             try:
                 return int(locate(declaration))
             except (AttributeError, TypeError, ValueError) as error:
-                raise PipelineError(f"pipeline: {declaration}: no constant of OpenCV") from error
+                raise OptionError(f"pipeline: {declaration}: no constant of OpenCV") from error
     return declaration
 
 
@@ -102,22 +98,22 @@ def construct(declaration: Any) -> Any:
 
 
 def instance(path: str, arguments: dict[str, Any]) -> Any:
-    """Return what the class or function at a path makes of these arguments. Raises PipelineError."""
+    """Return what the class or function at a path makes of these arguments. Raises OptionError."""
     try:
         return locate(path)(**arguments)
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise PipelineError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
+        raise OptionError(f"pipeline: {path}({arguments}) cannot be built: {reason}") from error
 
 
 @cache
 def locate(path: str) -> Any:
-    """Return the object at a path. Raises PipelineError if other processes cannot import it.
+    """Return the object at a path. Raises OptionError if other processes cannot import it.
 
     A user's module may import albumentations.pytorch.
     """
     if path.startswith("__main__"):
-        raise PipelineError(
+        raise OptionError(
             f"{path} lives in __main__, which other processes cannot import; move it to a module"
         )
     is_of_user = not path.startswith(LIBRARY) and "albumentations" in sys.modules

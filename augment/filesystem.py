@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import EACCES, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, cast
 from zlib import crc32
 
 from augment.options import OptionError
@@ -18,10 +18,6 @@ SCHEME = "://"
 # Errors of one file, not of a disk.
 OF_THE_FILE = (EINVAL, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
 KINDS = {"d": "directory", "p": "named pipe", "s": "socket", "c": "character device", "b": "block device"}
-
-
-class NotRegularError(OSError):
-    """A directory, pipe, socket or device where a regular file is needed."""
 
 
 def printable(path: str | Path) -> str:
@@ -88,7 +84,7 @@ def _open_regular(file: Path | str) -> int:
     kind = stat.filemode(os.stat(file).st_mode)[0]
     if kind != "-":
         reason = f"Not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}"
-        raise NotRegularError(EINVAL, reason, str(file))
+        raise OSError(EINVAL, reason, str(file))
     return os.open(file, os.O_RDONLY)
 
 
@@ -161,7 +157,7 @@ def _remote(place: Path | str) -> Iterator[tuple[Any, str]]:
 
 
 @dataclass(frozen=True)
-class InputFiles(Sequence[Path]):
+class InputFiles:
     """Files below one folder in order, held by name: 100,000 paths would take 50 MB in every process."""
 
     root: Path  # a folder or an address
@@ -175,10 +171,8 @@ class InputFiles(Sequence[Path]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, number: int) -> Path: ...
-    @overload
-    def __getitem__(self, number: slice) -> InputFiles: ...
-    def __getitem__(self, number: int | slice) -> Path | InputFiles:
-        names = self.names[number]
-        return self.root / names if isinstance(names, str) else replace(self, names=names)
+    def __getitem__(self, number: int) -> Path:
+        return self.root / self.names[number]
+
+    def __iter__(self) -> Iterator[Path]:
+        return (self.root / name for name in self.names)

@@ -14,7 +14,6 @@ from augment.declaration import (
     CLASS,
     LIBRARY,
     Declaration,
-    PipelineError,
     construct,
     instance,
     is_factory,
@@ -22,6 +21,7 @@ from augment.declaration import (
     refuse_all_but_images,
 )
 from augment.images import check_pixels, error_line
+from augment.options import OptionError
 
 if TYPE_CHECKING:
     from augment.images import Pixels
@@ -48,9 +48,9 @@ def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
 
 
 def check(pipeline: Declaration) -> None:
-    """Raise PipelineError, with the name of the class or key, if a pipeline cannot be built."""
+    """Raise OptionError, with the name of the class or key, if a pipeline cannot be built."""
     if (library := pipeline.get("library", LIBRARIES[0])) not in LIBRARIES:
-        raise PipelineError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
+        raise OptionError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
     if is_factory(pipeline):
         _check_factory(pipeline)
     else:
@@ -59,20 +59,20 @@ def check(pipeline: Declaration) -> None:
 
 def _check_factory(pipeline: Declaration) -> None:
     if CLASS not in pipeline:
-        raise PipelineError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
+        raise OptionError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
     if not callable(_call_factory(pipeline, seed=0)):
-        raise PipelineError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
+        raise OptionError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
 
 
 def _check_transforms(pipeline: Declaration) -> None:
-    """Raise PipelineError for wrong keys or transforms, also for an argument that the library warns of."""
+    """Raise OptionError for wrong keys or transforms, also for an argument that the library warns of."""
     if not pipeline.get("transforms"):
-        raise PipelineError("pipeline.transforms: empty; list at least one transform by its class path")
+        raise OptionError("pipeline.transforms: empty; list at least one transform by its class path")
     refuse_all_but_images(pipeline)
     if unread := pipeline.keys() - KEYS:
-        raise PipelineError(f"pipeline.{min(unread)}: nothing reads it; beside transforms there is only p")
+        raise OptionError(f"pipeline.{min(unread)}: nothing reads it; beside transforms there is only p")
     if not (isinstance(p := pipeline.get("p", 1), int | float) and 0 <= p <= 1):
-        raise PipelineError(f"pipeline.p={p}: must be 0 to 1")
+        raise OptionError(f"pipeline.p={p}: must be 0 to 1")
 
     from albumentations.core.serialization import Serializable  # imported late: it takes a second
 
@@ -80,7 +80,7 @@ def _check_transforms(pipeline: Declaration) -> None:
         warnings.filterwarnings("error", r"Argument\(s\)")
         for declaration in pipeline["transforms"]:
             if not isinstance(construct(declaration), Serializable):
-                raise PipelineError(f"pipeline: {declaration} is no albumentations transform")
+                raise OptionError(f"pipeline: {declaration} is no albumentations transform")
 
 
 def transformer(pipeline: Declaration, is_reused: bool, log: Log | None = None) -> Transformer:
@@ -107,30 +107,28 @@ def _call_factory(pipeline: Declaration, seed: int) -> Callable[[Pixels], Pixels
 
 
 def check_on_image(pipeline: Declaration) -> None:
-    """Raise PipelineError if a transform of the library needs more than an image, or makes none of 8 bits.
+    """Raise OptionError if a transform of the library needs more than an image, or makes none of 8 bits.
 
     A user's class is not tried, because it may hang or end the process.
     """
     for leaf in leaves(pipeline):
         if others := {*construct(leaf).targets_as_params} - {"image"}:
-            raise PipelineError(
-                f"pipeline: {leaf[CLASS]} needs {', '.join(others)}; only images are augmented"
-            )
+            raise OptionError(f"pipeline: {leaf[CLASS]} needs {', '.join(others)}; only images are augmented")
         if not leaf[CLASS].startswith(LIBRARY) or not _failure(pipeline, leaf, CHECKED_SIZE):
             continue
         if failure := _failure(pipeline, leaf, large_size(pipeline)):
-            raise PipelineError(f"pipeline: cannot work on images alone: {failure}")
+            raise OptionError(f"pipeline: cannot work on images alone: {failure}")
 
 
 def check_reuse(pipeline: Declaration, size: Size) -> None:
-    """Raise PipelineError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
+    """Raise OptionError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
 
     The images are small, or of `size` if the transform fails on small ones.
     """
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
         if differ(name, transformer(part, is_reused=False), transformer(part, is_reused=True), size):
-            raise PipelineError(
+            raise OptionError(
                 f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it keeps a "
                 "state between calls, or draws not only from its seed); give runtime.reuse_pipeline=false"
             )
@@ -149,7 +147,7 @@ def differ(name: str, first: Transformer, second: Transformer, size: Size, n_see
             )
         except Exception as error:  # whatever a library does with too few pixels
             reason = error_line(error)
-    raise PipelineError(f"pipeline: {name} cannot be tried on {size[0]}x{size[1]}: {reason}")
+    raise OptionError(f"pipeline: {name} cannot be tried on {size[0]}x{size[1]}: {reason}")
 
 
 def size_check(pipeline: Declaration) -> Callable[[int, int], str | None]:

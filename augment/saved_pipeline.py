@@ -20,7 +20,6 @@ from augment.declaration import (
     LIBRARY,
     UNSUPPORTED,
     Declaration,
-    PipelineError,
     construct,
     expanded,
     full_path,
@@ -30,19 +29,20 @@ from augment.declaration import (
 )
 from augment.filesystem import location, read_bytes
 from augment.images import error_line
+from augment.options import OptionError
 from augment.pipeline import differ, large_size
 
 NAME = "__class_fullname__"  # albumentations' key of a class
 
 
 def resolved(pipeline: Declaration) -> Declaration:
-    """Return the declaration of transforms or a factory that a pipeline means. Raises PipelineError."""
+    """Return the declaration of transforms or a factory that a pipeline means. Raises OptionError."""
     library = pipeline.get("library")
     if library not in ("saved", "python"):
         return pipeline if is_factory(pipeline) else dict(expanded(pipeline))
     option = "path" if library == "saved" else "object"
     if unread := pipeline.keys() - {"library", option}:
-        raise PipelineError(f"pipeline.{min(unread)}: nothing reads it; pipeline={library} has only {option}")
+        raise OptionError(f"pipeline.{min(unread)}: nothing reads it; pipeline={library} has only {option}")
     value = str(pipeline.get(option))
     try:
         with warnings.catch_warnings():
@@ -50,7 +50,7 @@ def resolved(pipeline: Declaration) -> Declaration:
             return _of_file(location(value)) if library == "saved" else _of_object(value)
     except Exception as error:  # a user's module may raise anything
         reason = error_line(error).removeprefix("pipeline: ")
-        raise PipelineError(f"pipeline.{option}={value}: {reason}") from error
+        raise OptionError(f"pipeline.{option}={value}: {reason}") from error
 
 
 @cache
@@ -63,7 +63,7 @@ def _of_file(file: Path) -> Declaration:
     except ValueError:
         saved = yaml.full_load(content)  # it knows tuples, which `yaml.dump` of to_dict writes
     if not (isinstance(saved, dict) and isinstance(saved.get("transform"), dict)):
-        raise PipelineError("no pipeline that albumentations.save or to_dict wrote")
+        raise OptionError("no pipeline that albumentations.save or to_dict wrote")
     declaration = _declaration(saved["transform"])  # imports the user's classes, which from_dict needs
     _prove(from_dict(saved), declaration)
     return declaration
@@ -80,7 +80,7 @@ def _of_object(path: str) -> Declaration:
         return declaration
     if not callable(thing):
         kind = type(thing).__name__
-        raise PipelineError(f"of type {kind}; give a pipeline, or a factory that takes a seed")
+        raise OptionError(f"of type {kind}; give a pipeline, or a factory that takes a seed")
     return {"library": "callable", CLASS: path.replace(":", ".")}
 
 
@@ -101,7 +101,7 @@ def _declared(part: Declaration) -> dict[str, Any]:
     defaults = _defaults(locate(path))
     lost = [name for name, default in defaults.items() if default and name not in part]
     if lost and ("transforms" in part or not path.startswith(LIBRARY)):  # its transforms write all
-        raise PipelineError(
+        raise OptionError(
             f"{path} is not whole in what to_dict writes ({', '.join(lost)}); "
             "declare it or a class of yours in conf/pipeline"
         )
@@ -127,15 +127,15 @@ def _defaults(kind: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str, **options: Any) -> Any:
-    """Return a value as JSON has it. Raises PipelineError, which names it."""
+    """Return a value as JSON has it. Raises OptionError, which names it."""
     try:  # NumPy's arrays and numbers have `tolist`
         return json.loads(json.dumps(value, default=lambda each: each.tolist()), **options)
     except (AttributeError, TypeError) as error:
-        raise PipelineError(f"{name} cannot be taken apart: {error_line(error)}") from error
+        raise OptionError(f"{name} cannot be taken apart: {error_line(error)}") from error
 
 
 def _prove(original: Any, declaration: Declaration) -> None:
-    """Raise PipelineError, with a part's name, if what is built of a declaration makes other pixels."""
+    """Raise OptionError, with a part's name, if what is built of a declaration makes other pixels."""
     from albumentations import Compose
 
     from augment.seeded_compose import SeededCompose, always, build, parts, reseeded
@@ -149,7 +149,7 @@ def _prove(original: Any, declaration: Declaration) -> None:
         pairs.append((pair[0].get_class_fullname(), first, second))
     for name, first, second in reversed(pairs):  # the innermost first
         if differ(name, reseeded(first), reseeded(second), large_size(declaration), n_seeds=8):
-            raise PipelineError(
+            raise OptionError(
                 f"{name} makes other pixels if it is rebuilt, because to_dict loses an argument; "
                 "declare it in conf/pipeline"
             )

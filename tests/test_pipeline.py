@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
-from augment.declaration import CLASS, PipelineError, construct
+from augment.declaration import CLASS, construct
+from augment.options import OptionError
 from augment.pipeline import check, check_on_image, misfit, size_check, task_seed, transformer
 from augment.seeded_compose import build
 
@@ -87,7 +88,7 @@ def test_ranges_become_tuples() -> None:
     ],
 )
 def test_wrong_declaration_is_named(declared: dict[str, Any], told: str) -> None:
-    with pytest.raises(PipelineError, match=told) as raised:
+    with pytest.raises(OptionError, match=told) as raised:
         check(declared)
     assert "\n" not in str(raised.value)
 
@@ -114,7 +115,7 @@ TO_8_BITS = part("FromFloat", dtype="uint8", p=1)
 def test_transform_that_needs_more_than_images_or_makes_none_is_refused(transform: Any, reason: str) -> None:
     group = part("OneOf", p=0.1, transforms=[part("ToGray"), transform])
     for parts in ([transform], [part("HorizontalFlip"), group]):
-        with pytest.raises(PipelineError, match=reason):
+        with pytest.raises(OptionError, match=reason):
             check_on_image({"transforms": parts})
 
 

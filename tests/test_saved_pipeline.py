@@ -32,7 +32,8 @@ from albumentations import (
 )
 from omegaconf import OmegaConf
 
-from augment.declaration import CLASS, PipelineError
+from augment.declaration import CLASS
+from augment.options import OptionError
 from augment.pipeline import check, transformer
 from augment.saved_pipeline import canonical, resolved
 from tests.conftest import RunPy
@@ -201,7 +202,7 @@ def test_callable_object_is_a_factory() -> None:
 )
 def test_object_that_cannot_be_taken_apart_is_refused_by_name(name: str, reason: str) -> None:
     with pytest.raises(
-        PipelineError, match=rf"^pipeline\.object=tests\.test_saved_pipeline:{name}: .*{reason}"
+        OptionError, match=rf"^pipeline\.object=tests\.test_saved_pipeline:{name}: .*{reason}"
     ):
         of_object(name)
 
@@ -221,7 +222,7 @@ def test_object_that_cannot_be_taken_apart_is_refused_by_name(name: str, reason:
     ],
 )
 def test_foreign_file_is_refused_in_a_line(content: str, reason: str, tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=reason) as raised:
+    with pytest.raises(OptionError, match=reason) as raised:
         of_file(tmp_path / "foreign", content)
     assert str(raised.value).startswith(f"pipeline.path={tmp_path}/foreign: ")
     assert "\n" not in str(raised.value)
@@ -237,14 +238,12 @@ def test_foreign_file_is_refused_in_a_line(content: str, reason: str, tmp_path: 
     ],
 )
 def test_pipeline_that_means_none_is_refused(declared: Any, reason: str) -> None:
-    with pytest.raises(PipelineError, match=reason):
+    with pytest.raises(OptionError, match=reason):
         resolved(declared)
 
 
 def test_argument_of_another_version_is_refused_by_check(tmp_path: Path) -> None:
     saved = Compose([ToGray()]).to_dict()
     saved["transform"]["transforms"][0]["always_apply"] = False
-    with pytest.raises(
-        PipelineError, match=r"Argument\(s\) 'always_apply' are not valid for transform ToGray"
-    ):
+    with pytest.raises(OptionError, match=r"Argument\(s\) 'always_apply' are not valid for transform ToGray"):
         check(of_file(tmp_path / "old.json", json.dumps(saved)))

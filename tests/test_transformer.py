@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from augment.declaration import CLASS, PipelineError, leaves
+from augment.declaration import CLASS, leaves
 from augment.images import ImageError
+from augment.options import OptionError
 from augment.pipeline import check, check_reuse, transformer
 from augment.runtime import Runtime
 from augment.seeded_compose import LazyTransform
@@ -142,14 +143,14 @@ def test_reuse_changes_no_output(name: str, tmp_path: Path) -> None:
 def test_reuse_is_refused_for_a_transform_that_keeps_a_state() -> None:
     check_reuse(STUDY, SIZE)
     group = {**GROUP, "transforms": [{CLASS: "tests.test_transformer.Counts"}], "p": 0.1}
-    with pytest.raises(PipelineError, match=r"reuse_pipeline=true: tests.test_transformer.Counts makes"):
+    with pytest.raises(OptionError, match=r"reuse_pipeline=true: tests.test_transformer.Counts makes"):
         check_reuse({"transforms": [*FLIP["transforms"], group]}, SIZE)
 
 
 def test_reuse_is_tried_on_the_size_of_the_cell() -> None:
     crop = {"transforms": [{CLASS: "albumentations.RandomCrop", "width": 300, "height": 200}]}
     check_reuse(crop, (320, 240))
-    with pytest.raises(PipelineError, match="cannot be tried on 200x100"):
+    with pytest.raises(OptionError, match="cannot be tried on 200x100"):
         check_reuse(crop, (200, 100))
 
 

@@ -1,5 +1,6 @@
 """The contract of a dataset, and the cache of images that a dataset makes."""
 
+import os
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,13 +9,10 @@ from pathlib import Path
 from zlib import crc32
 
 from augment.filesystem import InputFiles, printable
+from augment.images import OutputError
 from augment.options import OptionError
 
 Size = tuple[int, int]  # width, height in pixels
-
-
-class DatasetError(OptionError):
-    """Images that cannot be had: one line that names the option, its value and a remedy."""
 
 
 @dataclass
@@ -22,22 +20,22 @@ class Dataset(ABC):
     """A source of images. Its fields are its options on the command line."""
 
     def check(self, size: Size | None) -> None:  # noqa: B027
-        """Raise DatasetError, quickly and without writing, if these options cannot work."""
+        """Raise OptionError, quickly and without writing, if these options cannot work."""
 
     @abstractmethod
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
-        """Return the input files in order; make missing ones in `cache`. Raises DatasetError.
+        """Return the input files in order; make missing ones in `cache`. Raises OptionError.
 
         Without `n_images`, these are all there are; without `size`, each image has its own.
         """
 
 
 def first(files: InputFiles, n_images: int | None) -> InputFiles:
-    """Return the first `n_images` of the files that there are, by default all. Raises DatasetError."""
+    """Return the first `n_images` of the files that there are, by default all. Raises OptionError."""
     if n_images is not None and n_images > len(files):
         held = f"{printable(files.root)} holds {len(files)}"
-        raise DatasetError(f"n_images={n_images}: {held}; give at most that, or none for all")
-    return files[:n_images]
+        raise OptionError(f"n_images={n_images}: {held}; give at most that, or none for all")
+    return files.subset(range(len(files) if n_images is None else n_images))
 
 
 def size_text(size: Size | None) -> str:
@@ -46,11 +44,12 @@ def size_text(size: Size | None) -> str:
 
 
 def cached(
-    cache: Path, kind: str, names: list[str], size: Size | None, seed: int, make: Callable[[Path, int], None]
+    cache: Path, kind: str, names: list[str], size: Size | None, seed: int, make: Callable[[int], bytes]
 ) -> InputFiles:
-    """Return files of these names in a folder of `cache`; if it is missing, `make` writes each file.
+    """Return files of these names in a folder of `cache`; if it is missing, `make` gives each its bytes.
 
     The folder is filled under another name and renamed, so that a kill or a second sweep leaves no half.
+    Each file is written through to the disk, so that a power cut leaves none either.
     """
     # Changed recipes need another folder.
     recipe = crc32(Path(__file__).with_name("pixels.py").read_bytes())
@@ -62,12 +61,15 @@ def cached(
                 whole = Path(unfinished, folder.name)
                 whole.mkdir()
                 for index, name in enumerate(names):
-                    make(whole / name, index)
+                    with open(whole / name, "wb") as file:
+                        file.write(make(index))
+                        file.flush()
+                        os.fsync(file.fileno())
                 whole.rename(folder)
+        except OutputError as error:
+            raise OptionError(f"image_size={size_text(size)}: {error}; give another size") from error
         except OSError as error:
             if not folder.is_dir():  # else another sweep has just made the same
                 reason = f"{error.strerror or error}; give a folder to write to"
-                raise DatasetError(f"cache_dir={printable(cache)}: {reason}") from error
-        except ValueError as error:
-            raise DatasetError(f"image_size={size_text(size)}: {error}; give another size") from error
+                raise OptionError(f"cache_dir={printable(cache)}: {reason}") from error
     return InputFiles(folder, names)

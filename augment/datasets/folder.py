@@ -9,10 +9,10 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from augment.datasets.base import Dataset, DatasetError, Size, first, size_text
+from augment.datasets.base import Dataset, Size, first, size_text
 from augment.filesystem import InputFiles, check_folder, find_files, is_local, location, printable
 from augment.images import OutputError, encode
-from augment.options import option, setting
+from augment.options import OptionError, option, setting
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PROBED_SUFFIXES = (".jp2", ".avif", ".gif", ".ppm", ".pgm", ".pbm")  # not in every build of OpenCV
@@ -36,7 +36,7 @@ class Folder(Dataset):
 
     def check(self, size: Size | None) -> None:
         if size is not None:
-            raise DatasetError(
+            raise OptionError(
                 f"image_size={size_text(size)}: a folder's pictures keep their own size; leave it out"
             )
         self.images(only_one=True)
@@ -46,7 +46,7 @@ class Folder(Dataset):
         return first(self.images(), n_images)
 
     def images(self, exclude: Collection[Path] = (), only_one: bool = False) -> InputFiles:
-        """Return all images, but for those in folders to `exclude`, or any one. Raises DatasetError.
+        """Return all images, but for those in folders to `exclude`, or any one. Raises OptionError.
 
         At an address, `only_one` asks for the folder alone, because listing it takes long.
         """
@@ -61,10 +61,10 @@ class Folder(Dataset):
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             known = getattr(error, "strerror", None) or "not a path"
             reason = REASONS.get(getattr(error, "errno", 0), known)
-            raise DatasetError(f"{option}: {reason}; {advice}") from error
+            raise OptionError(f"{option}: {reason}; {advice}") from error
         if not listed:
             others = "".join(f" ({finding})" for finding in walk.findings())
-            raise DatasetError(f"{option}: no images in it{others}; {advice}")
+            raise OptionError(f"{option}: no images in it{others}; {advice}")
         return InputFiles(folder, listed, walk.findings())
 
 
@@ -89,30 +89,28 @@ class _Walk:
         # An empty path stays empty, whereas `location` would return the current folder.
         top = os.path.expanduser(self._path)
         excluded = _below(os.path.realpath(top), map(os.path.realpath, filter(is_local, exclude)))
-        folders = [""]  # relative, each with a slash at its end
-        while folders:
-            folder = folders.pop()
-            try:
-                entries = os.scandir(os.path.join(top, folder) if folder else top)
-            except OSError as error:
-                if not folder:
-                    raise
-                self._left_out[folder] = (error.strerror or str(error)).lower()
-                continue
-            has_manifest = os.path.lexists(os.path.join(top, folder, MANIFEST))
-            with entries:
-                if has_manifest or folder in excluded:
-                    self._left_out[folder or "./"] = OUTPUTS if has_manifest else WRITTEN
-                    continue
-                for entry in entries:  # not as a list: a million entries take 300 MB
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                    is_link = entry.is_symlink() and os.path.isdir(entry)  # to a folder; it may be circular
-                    if is_folder and self._is_recursive and not entry.name.startswith("."):
-                        folders.append(f"{folder}{entry.name}/")
-                    if self._is_image(entry.name, is_counted=not (is_folder or is_link)):
-                        yield folder + entry.name
-                    elif is_link:
-                        self._left_out[f"{folder}{entry.name}"] = "a link"
+
+        def relative(path: str) -> str:
+            return f"{path[len(top) :].strip('/')}/".lstrip("/")
+
+        def leave_out(error: OSError) -> None:
+            if error.filename == top:
+                raise error
+            self._left_out[relative(error.filename)] = (error.strerror or str(error)).lower()
+
+        for path, folders, files in os.walk(top, onerror=leave_out):
+            folder, has_manifest = relative(path), MANIFEST in files or MANIFEST in folders
+            if has_manifest or folder in excluded:
+                self._left_out[folder or "./"] = OUTPUTS if has_manifest else WRITTEN
+                folders.clear()
+            else:
+                yield from (folder + name for name in files if self._is_image(name))
+                for name in folders:
+                    if self._is_image(name, is_counted=False):
+                        yield folder + name
+                    elif os.path.islink(f"{top}/{folder}{name}"):  # which may be circular
+                        self._left_out[folder + name] = "a link"
+                folders[:] = [name for name in folders if self._is_recursive and not name.startswith(".")]
 
     def distant_names(self, top: Path, exclude: Collection[Path]) -> Iterator[str]:
         """Yield the images' names relative to an address. Raises OSError."""

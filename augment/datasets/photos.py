@@ -1,11 +1,15 @@
 """Real colour photographs out of scikit-image's wheel, offline."""
 
+import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from augment.datasets.base import Dataset, DatasetError, Size, cached
+from augment.datasets.base import Dataset, Size, cached
 from augment.filesystem import InputFiles
+from augment.image_file import read_image
+from augment.images import encode
+from augment.options import OptionError
 
 # Those that `skimage/data/_fetchers.py` notes as public domain or CC0; docs/images.md has their sources.
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
@@ -32,15 +36,14 @@ class Photos(Dataset):
         """Return `n_images` photos (default: each once); without `size` the originals byte for byte."""
         originals = self._originals()
 
-        def make(path: Path, index: int) -> None:
+        def make(index: int) -> bytes:
             from augment.datasets import pixels
 
             repeat, photo = divmod(index, len(PHOTOS))
             if size is None and repeat == 0:
-                pixels.write(path, originals[photo].read_bytes())
-                return
-            image = pixels.rolled(pixels.load(originals[photo]), repeat, seed)
-            pixels.save(path, image if size is None else pixels.fitted(image, *size))
+                return originals[photo].read_bytes()
+            image = pixels.rolled(read_image(originals[photo], sys.maxsize).pixels, repeat, seed)
+            return encode(image if size is None else pixels.fitted(image, *size), names[index]).tobytes()
 
         names = [_photo_name(*divmod(index, len(PHOTOS))) for index in range(n_images or len(PHOTOS))]
         return cached(cache, "photos", names, size, seed, make)
@@ -48,7 +51,7 @@ class Photos(Dataset):
     def _originals(self) -> list[Path]:
         paths = [photo_folder() / name for name in PHOTOS]
         if missing := next((path for path in paths if not path.is_file()), None):
-            raise DatasetError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
+            raise OptionError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
         return paths
 
 

@@ -1,14 +1,7 @@
-"""Pixels of datasets: uint8 arrays, height x width x 3, channels in OpenCV's order (BGR)."""
+"""Pixels of datasets: uint8 arrays, height x width x 3, RGB."""
 
-import os
-import sys
-from pathlib import Path
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from augment.image_file import read_image
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +28,7 @@ def checkerboard(width: int, height: int, index: int) -> Pixels:
 
 def noise(width: int, height: int, rng: np.random.Generator) -> Pixels:
     """Return independent uniform values, the hardest picture to compress."""
-    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)[:, :, ::-1]
 
 
 def photo_like(width: int, height: int, rng: np.random.Generator) -> Pixels:
@@ -45,7 +38,7 @@ def photo_like(width: int, height: int, rng: np.random.Generator) -> Pixels:
     white = np.fft.rfft2(rng.standard_normal((3, height, width)))
     planes = np.fft.irfft2(white / frequency**SPECTRUM_SLOPE, s=(height, width))
     light, warm, green = planes / np.maximum(planes.std(axis=(1, 2), keepdims=True), 1e-9)
-    shades = np.stack([light - 0.4 * warm, light + 0.2 * green, light + 0.4 * warm], axis=2)
+    shades = np.stack([light + 0.4 * warm, light + 0.2 * green, light - 0.4 * warm], axis=2)
     return np.asarray(np.clip(115 + 50 * shades, 0, 255), np.uint8)
 
 
@@ -70,24 +63,3 @@ def _mirrored(have: int, want: int) -> NDArray[np.intp]:
     """Return indices into a side of `have` pixels: `want` about its centre, reflected at both ends."""
     position = (np.arange(want) + (have - want) // 2) % (2 * have)
     return np.minimum(position, 2 * have - 1 - position)
-
-
-def load(path: Path) -> Pixels:
-    """Return the picture in a file. Raises ImageError, OSError."""
-    return read_image(path, sys.maxsize).pixels[:, :, ::-1]
-
-
-def save(path: Path, pixels: Pixels) -> None:
-    """Write a picture in the format of the path's suffix (JPEG quality 95). Raises ValueError."""
-    encoded, data = cv2.imencode(path.suffix, pixels)
-    if not encoded:
-        raise ValueError(f"OpenCV cannot encode it as {path.suffix}")
-    write(path, data.tobytes())
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write through to the disk, so that a cache survives a power cut whole or not at all. Raises OSError."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from augment.datasets.base import Dataset, DatasetError, Size, cached, size_text
+from augment.datasets.base import Dataset, Size, cached, size_text
 from augment.filesystem import InputFiles
-from augment.options import option
+from augment.images import encode
+from augment.options import OptionError, option
 
 Pattern = StrEnum("Pattern", ["checkerboard", "noise", "photo_like"])
 Format = StrEnum("Format", ["jpg", "png"])
@@ -22,16 +23,16 @@ class Synthetic(Dataset):
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return `n_images` (default 10) images of `size`, which is required."""
         if size is None:
-            raise DatasetError("image_size=null: synthetic images need a size; give one, like 500x250")
+            raise OptionError("image_size=null: synthetic images need a size; give one, like 500x250")
         if self.pattern is Pattern.checkerboard and min(size) < 10:
-            raise DatasetError(
+            raise OptionError(
                 f"image_size={size_text(size)}: a 10 x 10 board needs 10 pixels a side; give more"
             )
 
-        def make(path: Path, index: int) -> None:
+        def make(index: int) -> bytes:
             from augment.datasets import pixels
 
-            pixels.save(path, pixels.synthetic(self.pattern, *size, seed, index))
+            return encode(pixels.synthetic(self.pattern, *size, seed, index), names[index]).tobytes()
 
         names = [f"{self.pattern}_{index:06d}.{self.format}" for index in range(n_images or 10)]
         return cached(cache, f"synthetic-{self.pattern}-{self.format}", names, size, seed, make)

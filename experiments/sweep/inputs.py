@@ -77,7 +77,7 @@ class Inputs:
         return any(is_image_suffix(os.path.splitext(name)[1].lower()) for name in names)
 
     def chosen(self, n_images: int | None, sample: int | None, seed: int) -> Self:
-        """Return the first `n_images`, or a sample of these. Raises DatasetError if there are fewer."""
+        """Return the first `n_images`, or a sample of these. Raises OptionError if there are fewer."""
         n_images = len(first(self.files, n_images))
         if (sample or n_images) >= n_images == len(self.files):
             return self

@@ -140,7 +140,7 @@ def check_options(cells: Sequence[Cell]) -> None:
 
 
 def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Checked]:
-    """Return what is known of the pipelines of cells by `check_key`. Raises PipelineError."""
+    """Return what is known of the pipelines of cells by `check_key`. Raises OptionError."""
     checked: dict[str, Checked] = {}
     for cell in cells:
         if (key := check_key(cell)) not in checked:

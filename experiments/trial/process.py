@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from augment.declaration import PipelineError, is_factory
+from augment.declaration import is_factory
 from augment.images import error_line
+from augment.options import OptionError
 from augment.pipeline import check, check_on_image, check_reuse
 from augment.runtime import THREAD_COUNT_VARIABLES
 from augment.saved_pipeline import canonical
@@ -61,14 +62,14 @@ class TrialProcess(subprocess.Popen[bytes]):
             )
 
     def check(self, check: PipelineCheck) -> Checked:
-        """Try a pipeline in a fork of the process. Raises PipelineError."""
+        """Try a pipeline in a fork of the process. Raises OptionError."""
         try:
             self._connection.send(check)
             answer = self._connection.recv()
         except (EOFError, BrokenPipeError):
             answer = f"a trial's process cannot start: {self._last_line()}"
         if isinstance(answer, str):
-            raise PipelineError(answer)
+            raise OptionError(answer)
         return Checked(*answer)
 
     def begin(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
 from unittest.mock import patch
 
-from augment.declaration import PipelineError
+from augment.options import OptionError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.trial import inside
@@ -32,7 +32,7 @@ class ForkedTrial:
         with patch.dict(os.environ, self.environment, clear=True):
             answer = tried(check)
         if isinstance(answer, str):
-            raise PipelineError(answer)
+            raise OptionError(answer)
         return answer
 
     def begin(self, folder: Path) -> None:
