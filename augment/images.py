@@ -7,7 +7,6 @@ from contextlib import suppress
 from errno import EMFILE
 from pathlib import Path
 from secrets import token_hex
-from threading import get_native_id
 from typing import TYPE_CHECKING, Any, cast
 
 from augment.filesystem import is_local, printable, write_remote
@@ -105,10 +104,6 @@ def write(folder: Path, name: str, encoded: Pixels) -> None:
         raise OutputError(f"{reason}: {name} cannot be written") from error
 
 
-# Of this process and those that it forks, because nodes of a cluster may have the same thread numbers.
-PROCESS_TOKEN = token_hex(4)
-
-
 def _write_nameless(path: Path, encoded: Pixels) -> bool:
     """Write a file that has no name until it is whole; return False if that cannot be done.
 
@@ -126,7 +121,7 @@ def _write_nameless(path: Path, encoded: Pixels) -> bool:
 
 
 def _write_and_rename(path: Path, encoded: Pixels) -> None:
-    part = path.with_name(f".{PROCESS_TOKEN}-{get_native_id()}.part")
+    part = path.with_name(f".augment-{token_hex(8)}.part")
     try:
         with open(part, "wb") as file:
             file.write(encoded.data)

@@ -86,18 +86,10 @@ def _check_transforms(pipeline: Declaration) -> None:
 def transformer(pipeline: Declaration, is_reused: bool, log: Log | None = None) -> Transformer:
     """Return a transformer that builds a pipeline for each task or seeds one anew; the log gets seconds."""
     if is_factory(pipeline):
-        return partial(_transform_by_factory, pipeline, log)
+        return lambda seed, pixels: _call_factory(pipeline, seed)(pixels)
     from augment.seeded_compose import build, reseeded, transform_by_new  # imports albumentations: a second
 
     return reseeded(build(pipeline, 0), log) if is_reused else partial(transform_by_new, pipeline, log)
-
-
-def _transform_by_factory(pipeline: Declaration, log: Log | None, seed: int, pixels: Pixels) -> Pixels:
-    begin = log.clock() if log and log.timing else None
-    augmented = _call_factory(pipeline, seed)(pixels)
-    if log and begin is not None:
-        log.add_transform(str(pipeline[CLASS]).rpartition(".")[2], begin)
-    return augmented
 
 
 def _call_factory(pipeline: Declaration, seed: int) -> Callable[[Pixels], Pixels]:

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from augment.strategies.engines.ray import LogDelta
-from augment.task_log.counters import Counters
 from augment.task_log.layout import SAMPLING_STEP, Role, is_sampled
 from augment.task_log.reader import headers, read
-from augment.task_log.writer import BLOCK_TASKS, Log
+from augment.task_log.writer import BLOCK_TASKS, Counters, Log
 from tests.helpers.fake_clock import FakeLog
 
 

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from augment.strategies.instruments.interference import NEIGHBOURS
-from augment.task_log.counters import peak_rss_bytes
 from augment.task_log.layout import READING, Role
 from augment.task_log.reader import read
+from augment.task_log.writer import peak_rss_bytes
 from experiments.store import files as store
 from experiments.trial.inside import Result
 from experiments.trial.supervisor import Outcome

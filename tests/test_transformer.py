@@ -161,7 +161,6 @@ def test_any_function_of_an_image_is_a_pipeline(tmp_path: Path) -> None:
         job = small_job(tmp_path / name, workers, pipeline=SHIFTED)
         outcome = run(STRATEGIES[name](), job)
         assert outcome.error is None
-        assert {name for log in outcome.logs for name in log.names} == {"shifted"}
         written.append(contents(tmp_path / name / "out"))
     assert written[0] == written[1] == written[2]
     assert len({*written[0].values()}) > 3

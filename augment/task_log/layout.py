@@ -1,8 +1,8 @@
 """The layout of a log, which each process or working thread keeps.
 
 A header tells about the process and the task under way. Blocks of finished tasks follow: each is a pickled
-tuple of all names so far, and an array of doubles for each of ROW_KINDS. `writer` keeps a log, `reader` reads
-it.
+tuple of all names so far, an array of doubles for each of ROW_KINDS, and lists of Turn and Note. `writer`
+keeps a log, `reader` reads it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ TASK = ("image_index", "augmentation_index", "start", "end", *STAGES, "file_wait
 # Of consecutive tasks together: their number, and what the kernel counted meanwhile.
 BATCH = ("tasks", "cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s", "rss_bytes")
 SAMPLE = ("task", "name", "seconds")  # of a timed transform: its task and name in the log
-TURN = ("round", "name", "task")  # see Turn
-NOTE = ("image_index", "name", "is_bad")  # see Note
-ROW_KINDS = (SAMPLE, TURN, BATCH, TASK, NOTE)  # in the order of a block
+ROW_KINDS = (SAMPLE, BATCH, TASK)  # in the order of a block
 SHORT_TASK_S = 5e-3  # shorter tasks share a reading of the counters, and few of them have transforms timed
 SAMPLING_STEP = 16  # of this many tasks that follow a short one, one has its transforms timed
 READING = -1  # augmentation index of an entry in which a master only reads an image

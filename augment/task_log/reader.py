@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -38,8 +38,8 @@ class ProcessLog:
     tasks: Columns
     samples: Columns
     names: tuple[str, ...]
-    turns: tuple[Turn, ...] = ()
-    notes: tuple[Note, ...] = ()
+    turns: Sequence[Turn] = ()
+    notes: Sequence[Note] = ()
 
 
 def headers(folder: Path) -> list[Header]:
@@ -67,14 +67,17 @@ def _log(header: Header, content: bytes) -> ProcessLog:
     import numpy as np
 
     names: tuple[str, ...] = ()
+    turns, notes = list[Turn](), list[Note]()
     kinds = [array("d") for _ in layout.ROW_KINDS]
     blocks = BytesIO(content)
     with suppress(EOFError, pickle.UnpicklingError):  # at the end, or in a block that was not finished
         while True:
-            names, *block = pickle.load(blocks)
+            names, *block, new_turns, new_notes = pickle.load(blocks)
+            turns += new_turns
+            notes += new_notes
             for numbers, new in zip(kinds, block, strict=True):
                 numbers.extend(new)
-    samples, turns, batches, rows, remarks = (
+    samples, batches, rows = (
         np.array(numbers).reshape(-1, len(fields))
         for numbers, fields in zip(kinds, layout.ROW_KINDS, strict=True)
     )
@@ -83,9 +86,7 @@ def _log(header: Header, content: bytes) -> ProcessLog:
     tasks = _columns((*layout.TASK, *layout.BATCH[1:]), np.column_stack([rows, *_shares(seconds, batches)]))
     weights = _weights(tasks)[samples[:, 0].astype(int)]
     timed = _columns((*layout.SAMPLE, "weight"), np.column_stack([samples, weights]))
-    taken = tuple(Turn(int(number), names[int(name)], int(task)) for number, name, task in turns)
-    notes = tuple(Note(int(image), names[int(name)], bool(is_bad)) for image, name, is_bad in remarks)
-    return ProcessLog(header, tasks, timed, names, taken, notes)
+    return ProcessLog(header, tasks, timed, names, turns, notes)
 
 
 def _columns(names: tuple[str, ...], rows: Floats) -> Columns:

@@ -1,17 +1,23 @@
-"""The log that each process, or working thread, keeps of its tasks, by the only clock of wall time here."""
+"""The log that each process, or working thread, keeps of its tasks, and the kernel's counters that it reads.
+
+It has the only clock of wall time here.
+"""
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import pickle
+import re
+import resource
 import time
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import get_native_id
 
-from augment.task_log.counters import UNCOUNTED, Counters, Used, peak_rss_bytes, usage
 from augment.task_log.layout import (
     BETWEEN_TASKS,
     DECODING,
@@ -20,12 +26,17 @@ from augment.task_log.layout import (
     ROW_KINDS,
     SHORT_TASK_S,
     Header,
+    Note,
     Role,
+    Turn,
     is_sampled,
 )
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
+# User and system seconds, minor faults, seconds of run-queue wait; and the resident memory in bytes.
+Used = tuple[float, ...]
+UNCOUNTED: Used = (math.nan,) * 5
 
 
 class Log:
@@ -50,7 +61,8 @@ class Log:
         self._words = memoryview(self._map).cast("q")
         self._written = self._drained = HEADER.size
         self._rows: tuple[list[float], ...] = tuple([] for _ in ROW_KINDS)  # of the block
-        self._samples, self._turns, self._batches, self._tasks, self._notes = self._rows
+        self._samples, self._batches, self._tasks = self._rows
+        self._turns, self._notes = list[Turn](), list[Note]()
         self._n_tasks = self._n_counted = 0  # finished tasks, and those of them in batches
         self._applied: list[float] = []  # samples of the task under way
         self._names: dict[str, int] = {}
@@ -115,12 +127,12 @@ class Log:
 
     def note(self, image_index: int, text: str, is_bad: bool) -> None:
         """Record a remark on an input: see `layout.Note`."""
-        self._notes += (image_index, self._name(text), is_bad)
+        self._notes.append(Note(image_index, text, is_bad))
 
     def begin_turn(self, number: int, neighbour: str) -> None:
         """Record that the next tasks are of round `number` and run beside this kind of neighbours."""
         if self.recording:
-            self._turns += (number, self._name(neighbour), self._n_tasks)
+            self._turns.append(Turn(number, neighbour, self._n_tasks))
 
     def lap(self, stage: int, cpu_s: float | None = None) -> None:
         """Charge the time since the last lap to a stage (an index into STAGES).
@@ -136,10 +148,8 @@ class Log:
 
     def add_transform(self, name: str, begin: float) -> None:
         """Record that a transform of this name was applied, from `begin` until now."""
-        self._applied += (self._n_tasks, self._name(name), self.clock() - begin)
-
-    def _name(self, name: str) -> int:
-        return self._names.setdefault(name, len(self._names))
+        number = self._names.setdefault(name, len(self._names))
+        self._applied += (self._n_tasks, number, self.clock() - begin)
 
     def end(self) -> None:
         """End the task."""
@@ -169,9 +179,52 @@ class Log:
         if not (self._tasks or self._notes):
             return
         self._close_batch(self._counters.used())
-        block = pickle.dumps(((*self._names,), *(array("d", numbers) for numbers in self._rows)))
+        numbers = [array("d", rows) for rows in self._rows]
+        block = pickle.dumps(((*self._names,), *numbers, self._turns, self._notes))
         os.posix_fallocate(self._file, self._written, len(block))  # or a full disk may take a part of it
         os.pwrite(self._file, block, self._written)
         self._written += len(block)
-        for numbers in self._rows:
-            numbers.clear()
+        for rows in self._rows:
+            rows.clear()
+        self._turns.clear()
+        self._notes.clear()
+
+
+def usage() -> resource.struct_rusage:
+    """Return the usage of the process if its main thread asks, else of the thread that asks."""
+    is_main_thread = get_native_id() == os.getpid()
+    return resource.getrusage(resource.RUSAGE_SELF if is_main_thread else resource.RUSAGE_THREAD)
+
+
+class Counters:
+    """The counters of the calling thread, read again and again; see `usage`."""
+
+    def __init__(self) -> None:
+        self._schedstat: int | None = None
+        with suppress(FileNotFoundError):  # a kernel built without it
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._usage, self._wait_s = usage(), self._waited_s()
+
+    def used(self) -> Used:
+        """Return what was used since the last call, and the memory held now."""
+        before, wait_s = self._usage, self._wait_s
+        self._usage = after = usage()
+        if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
+            self._wait_s = self._waited_s()  # else it never left its CPU, and cannot have waited for one
+        user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+        resident_bytes = int(os.pread(self._statm, 64, 0).split()[1]) * mmap.PAGESIZE
+        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s, resident_bytes
+
+    def _waited_s(self) -> float:
+        """Return the seconds so far in which the thread could run but had no CPU (proc(5), schedstat)."""
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
+
+
+def peak_rss_bytes() -> int:
+    """Return the most memory that this process has held since its exec, unlike `ru_maxrss`."""
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak
+    return int(peak[1]) * 1024

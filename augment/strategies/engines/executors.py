@@ -38,7 +38,6 @@ class Loky(Futures):
     """The same with `loky.ProcessPoolExecutor`, whose processes start by loky's own method."""
 
     name = "loky"
-    label = "loky"
     package = "loky"
 
     def _executor(self, job: Job) -> Executor:
