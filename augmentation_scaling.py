@@ -4,13 +4,10 @@ The program that imports this may have modules called `augment` or `experiments`
 imported in a process of its own only.
 """
 
-import csv
 import hashlib
 import json
 import subprocess
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,13 +39,14 @@ def advise(
     words = {"experiment": "advise", "dataset": "folder", "dataset.path": path, "results_dir": results_dir}
     words |= _pipeline_words(pipeline, Path(results_dir))
     words |= {name.replace("__", "."): value for name, value in options.items()}
+    import pandas as pd  # which the command's help does not need
+
     screen = _output(json.dumps(words, default=str))
-    table = Path(results_dir).expanduser() / "tables" / "advise" / "recommendation.csv"
-    with open(table, newline="", encoding="utf-8") as file:
-        [row] = csv.DictReader(file)
+    table = pd.read_csv(Path(results_dir).expanduser() / "tables" / "advise" / "recommendation.csv")
+    [row] = table.astype(object).where(table.notna(), None).to_dict("records")
     if row["refused"]:
         raise AdviseError(row["refused"])
-    return Recommendation(screen=screen, **{name: _value(text) for name, text in row.items()})
+    return Recommendation(screen=screen, **{str(name): value for name, value in row.items()})
 
 
 def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
@@ -77,25 +75,15 @@ def _saved(pipeline: Any, results: Path) -> Path:
 def _output(words: str) -> str:
     """Return what the command prints; pass its warnings on. Raises AdviseError with its last line."""
     command, reason = [sys.executable, __file__, words], ""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        with subprocess.Popen(
-            command, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
-        ) as process:
-            for line in process.stderr or ():
-                if line.startswith(REASONS):
-                    reason = line.partition(": ")[2].strip()
-                else:
-                    print(line, end="", file=sys.stderr, flush=True)
-        if process.returncode:
-            raise AdviseError(reason or f"ended with status {process.returncode}")
-        output.seek(0)
-        return output.read().strip()
-
-
-def _value(text: str) -> Any:
-    with suppress(ValueError):
-        return json.loads(text)  # a number
-    return text or None
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    for line in ended.stderr.splitlines():
+        if line.startswith(REASONS):
+            reason = line.partition(": ")[2]
+        else:
+            print(line, file=sys.stderr)
+    if ended.returncode:
+        raise AdviseError(reason or f"ended with status {ended.returncode}")
+    return ended.stdout.strip()
 
 
 def main() -> None:
