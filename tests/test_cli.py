@@ -221,13 +221,18 @@ def test_paper_protocol_is_that_of_the_study() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpus", "counts"), [(1, "2"), (2, "2"), (3, "2,3"), (4, "2,4"), (6, "2,4,6"), (64, "2,4,8,16,32,64")]
+    ("cpus", "counts", "more"),
+    [
+        *((1, "2", ""), (2, "2", ",3"), (3, "2,3", ",4"), (4, "2,4", ",5"), (6, "2,4,6", ",7")),
+        (64, "2,4,8,16,32,64", ",80"),
+    ],
 )
 def test_worker_counts_are_powers_of_two_and_all_cpus(
-    cpus: int, counts: str, monkeypatch: pytest.MonkeyPatch
+    cpus: int, counts: str, more: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("experiments.config.options.usable_cpus", lambda: cpus)
     assert worker_counts() == counts
+    assert worker_counts(with_more=True) == counts + more
 
 
 @pytest.mark.parametrize(

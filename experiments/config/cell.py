@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from augment.declaration import is_factory
@@ -119,7 +120,6 @@ def text(value: Any) -> str:
         case Enum():
             return value.name
         case str() if not PLAIN.fullmatch(value):
-            value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)  # no interpolation
-            escaped = re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + end[2].replace('"', '\\"'), value)
-            return f'"{escaped}"'
+            literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)  # no interpolation
+            return QuotedString(literal, Quote.double).with_quotes()
     return str(value)

@@ -7,7 +7,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from enum import Enum
@@ -21,19 +21,16 @@ from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from augment.datasets import DATASETS
 from augment.options import REQUIRED, OptionError
 from augment.runtime import Runtime
-from augment.strategies import STRATEGIES
 from experiments import COMMAND, DATA, ROOT
 from experiments.config.cell import CellFailedError
 from experiments.config.cell import text as as_text
-from experiments.config.options import Advise, Config, register
+from experiments.config.options import GROUPS, Advise, Config, register
 from experiments.store import StoreError
 
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
-GROUPS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
 DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
     ("Options (option=value) with their defaults", "", Config),
     *(

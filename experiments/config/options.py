@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.util import find_spec
@@ -23,6 +24,7 @@ from experiments.machine.environment import usable_cpus
 
 # Pixels: a smaller board has no squares; JPEG ends at 65,535.
 SMALLEST_SIDE, LARGEST_SIDE = 10, 30_000
+GROUPS: dict[str, Mapping[str, type]] = {"strategy": STRATEGIES, "dataset": DATASETS}
 
 
 OnShortage = StrEnum("OnShortage", ["refuse", "warn"])  # effect of too little memory or disk
@@ -188,22 +190,20 @@ def augmentations(size: str, n_images: int, saving: bool, pipeline: str, megapix
     return max(1, round(float(wanted) / (width * height * n_images)))
 
 
-def worker_counts() -> str:
-    """Return the worker counts of a sweep: powers of two and the usable CPUs: `2,4,6`; `2` on one CPU."""
-    cpus = max(2, usable_cpus())
+def worker_counts(with_more: bool = False) -> str:
+    """Return the worker counts of a sweep: powers of two and the usable CPUs: `2,4,6`; `2` on one CPU.
+
+    `with_more` adds a quarter more, which `advise` tries, too.
+    """
+    cpus = usable_cpus()
+    more = {cpus + max(1, cpus // 4)} if with_more and cpus > 1 else set()
     powers = (2**power for power in range(1, cpus.bit_length()))
-    return ",".join(map(str, sorted({*powers, cpus})))
+    return ",".join(map(str, sorted({*powers, max(2, cpus), *more})))
 
 
 def advised_strategies() -> str:
     """Return the strategies that `advise` searches: also PyTorch's, if that is installed."""
     return "dynamic,threads,p2" + (",dataloader" if find_spec("torch") else "")
-
-
-def advised_counts() -> str:
-    """Return the worker counts that `advise` searches: `worker_counts` and a quarter more: `2,4,8,10`."""
-    cpus = usable_cpus()
-    return f"{worker_counts()},{cpus + max(1, cpus // 4)}" if cpus > 1 else worker_counts()
 
 
 def unless(given: Any, value: Any, otherwise: Any = None) -> Any:
@@ -215,14 +215,13 @@ def register() -> None:
     """Register the options with Hydra; files in conf/strategy and conf/dataset build on `base_<name>`."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for group, kinds in (("strategy", STRATEGIES), ("dataset", DATASETS)):
+    for group, kinds in GROUPS.items():
         for name, kind in kinds.items():
             store.store(group=group, name=f"base_{name}", node=kind)
 
 
 # Registered on import: a job on another node receives no resolvers, but imports this module when it unpickles
 # the configuration.
-ADVISED = (worker_counts, advised_counts, advised_strategies)
-for _resolver in (unless, weak_scaling_size, augmentations, usable_cpus, *ADVISED):
+for _resolver in (unless, weak_scaling_size, augmentations, usable_cpus, worker_counts, advised_strategies):
     OmegaConf.register_new_resolver(_resolver.__name__, _resolver, replace=True)
 OmegaConf.register_new_resolver("expanduser", os.path.expanduser, replace=True)
