@@ -8,7 +8,7 @@ import pytest
 from augment.strategies import STRATEGIES
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
-from experiments.sweep.planned import planned_columns
+from experiments.sweep.cells import planned_columns
 from experiments.trial.process import Checked
 from tests.conftest import RunPy
 from tests.helpers.commands import composed

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from augment.datasets.synthetic import Synthetic
+from augment.options import OptionError
 from augment.strategies import STRATEGIES
 from experiments.config.cell import Cell, CellFailedError
 from experiments.config.options import Config
@@ -158,8 +159,18 @@ def test_inapplicable_cell_has_one_row_however_often_requested(run: Any, tmp_pat
     assert list(rows(tmp_path)["status"]) == [NOT_APPLICABLE]
 
 
-def test_cell_that_cannot_begin_is_one_failed_row_with_its_reason(run: Any, tmp_path: Path) -> None:
-    run("p1", repetitions=3, cache_dir="/proc/none")
+def test_cell_that_cannot_begin_is_one_failed_row_with_its_reason(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(preflight, "shortages", lambda *_: ["memory: too little"])
+        run("p1", repetitions=3)
     [row] = rows(tmp_path).to_dict("records")
     assert row["status"] == FAILED
-    assert row["error"].startswith("cache_dir=/proc/none: ")
+    assert row["error"] == "memory: too little; give less work or on_shortage=warn"
+
+
+def test_sweep_whose_inputs_cannot_be_made_is_refused(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"^cache_dir=/proc/none: "):
+        run("p1", "p2", cache_dir="/proc/none")
+    assert not list(tmp_path.rglob("*.parquet"))

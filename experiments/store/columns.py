@@ -69,8 +69,8 @@ class Trial:
     ablation: str = column("the one changed policy in an experiment of ablations", WORK)
     pipeline: str = column("name of the random transform, a file in conf/pipeline")
     pipeline_digest: str = column("SHA-256 of the pipeline's declaration and the user's classes in it", WORK)
-    files: int | None = column("number of input files, bad ones too; null if they cannot be listed", WORK)
-    inputs_digest: str | None = column(
+    files: int = column("number of input files, bad ones too", WORK)
+    inputs_digest: str = column(
         "SHA-256 of names, sizes and both ends of the input files", WORK, within=("width", "height")
     )
     output_file_system: str | None = column(
@@ -136,7 +136,6 @@ class Trial:
         "node of a Slurm cluster, else null; a table may show several nodes, a point of it one", NODE
     )
     usable_cpus: int = column("CPUs that affinity and cgroup quota leave to this process", ENVIRONMENT)
-    oversubscribed: bool = column("whether `workers` exceeds `usable_cpus`")
     environment: str = column("experimental environment as JSON, the study's table for this machine")
     git_commit: str | None = column("commit of the suite, `+dirty` if files are changed")
     code_digest: str = column("SHA-256 of the suite's files that augment and measure", ENVIRONMENT)

@@ -45,19 +45,20 @@ class Inputs:
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """The columns that identify the inputs, computed on first use: both ends of each file are read."""
+        """The columns of the inputs, computed on first use: both ends of each file and some headers are read.
+
+        Width and height are those of a sample.
+        """
+        sizes = {*self._sampled_sizes} - {NO_SIZE}
+        width, height = sizes.pop() if len(sizes) == 1 else (None, None)
         return {
             "files": len(self.files),
             "inputs_digest": inputs_digest(self.files),
             "input_file_system": file_system(self.files.root),
+            "inputs": str(self.files.root),
+            "width": width,
+            "height": height,
         }
-
-    @property
-    def size_columns(self) -> dict[str, Any]:
-        """The columns of a trial that tell where the inputs are and what size they have, by a sample."""
-        sizes = {*self._sampled_sizes} - {NO_SIZE}
-        width, height = sizes.pop() if len(sizes) == 1 else (None, None)
-        return {"inputs": str(self.files.root), "width": width, "height": height}
 
     @property
     def folders(self) -> set[Path]:
@@ -122,7 +123,7 @@ class Inventory:
         self._known: dict[str, Inputs] = {}  # by what chooses them
 
     def inputs(self, config: Config) -> Inputs:
-        """Return a cell's input files; synthetic ones are generated. Raises OptionError, OSError."""
+        """Return a cell's input files; synthetic ones are generated. Raises OptionError."""
         size, cache = config.size(), Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment")
         cache = Path(config.cache_dir or cache).expanduser()
         if isinstance(config.dataset, Folder):  # all numbers of images share one walk
@@ -138,7 +139,10 @@ class Inventory:
             if source not in self._known:
                 files = list_files()
                 files = replace(files, root=files.root.absolute())
-                self._known[source] = Inputs(files, stamps(files), size)
+                try:
+                    self._known[source] = Inputs(files, stamps(files), size)
+                except OSError as error:  # of an address
+                    raise OptionError(f"dataset: {error_line(error)}") from error
             self._known[chosen] = self._known[source].chosen(config.n_images, config.sample, config.seed)
         return self._known[chosen]
 

@@ -7,7 +7,7 @@ import psutil
 
 from experiments.store.columns import FAILED
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, of_newest_node, ok_rows
-from experiments.sweep.output_folder import BAD_IMAGES
+from experiments.sweep.output_records import BAD_IMAGES
 from experiments.wording import duration, pluralise
 
 

@@ -1,29 +1,23 @@
-"""The folder that a command fills with outputs: whose it is, what is done, and who may write to it."""
+"""The folder that a command fills with outputs: what is done there, and who may write to it."""
 
-import base64
-import csv
 import fcntl
-import io
-import json
 import os
 import platform
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from augment.datasets.folder import MANIFEST
-from augment.filesystem import InputFiles, is_local, printable, read_bytes, remove_file, write_remote
+from augment.filesystem import is_local, printable, remove_file
 from augment.image_file import has_end
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
+from experiments.sweep.output_records import BAD_IMAGES, Manifest, read_bad_images, write_bad_images
 from experiments.trial.measure import output_sizes
 
-LOCK, BAD_IMAGES = ".augment.lock", "bad_images.csv"
-NAMING = ("n_augmentations", "outputs_total", "output_format")  # what of a workload names its outputs
+LOCK = ".augment.lock"
 DECODER = "the decoder crashed or hung"  # a reason that is known before the next trial begins
 
 
@@ -54,18 +48,18 @@ class OutputFolder:
             self._hold()
         manifest = self._manifest()  # which another command may have changed before that
         if manifest:
-            other = self._difference(manifest)
+            other = manifest.difference(self._determining)
             if other and not overwrite:
                 advice = "give another folder or overwrite=true"
                 raise OptionError(f"{self._option}: holds the outputs of other work ({other}); {advice}")
-            is_begun = not other and not manifest["finished"] and manifest["command"] == self._command
+            is_begun = not other and not manifest.finished and manifest.command == self._command
             if not overwrite or is_begun:
-                is_alike = manifest["max_image_pixels"] == self.work.max_image_pixels
-                self._has_finished = manifest["finished"] and is_alike
-                self._listed = self._read_list()
+                is_alike = manifest.max_image_pixels == self.work.max_image_pixels
+                self._has_finished = manifest.finished and is_alike
+                self._listed = read_bad_images(self._place)
                 self._find_done()
                 return
-            self._replaced = [*_named_outputs(manifest), BAD_IMAGES]
+            self._replaced = [*manifest.output_names(), BAD_IMAGES]
         self._refuse_foreign_files()
 
     def _refuse_foreign_files(self) -> None:
@@ -113,14 +107,6 @@ class OutputFolder:
         inputs = enumerate(self.work.inputs.names)
         return not any(self.work.augmentations(index) for index, name in inputs if name not in skipped)
 
-    def _read_list(self) -> dict[str, str]:
-        """Return the reasons of bad images by name, as the folder lists them."""
-        try:
-            text = read_bytes(self._place / BAD_IMAGES).decode(errors="surrogateescape")
-        except FileNotFoundError:
-            return {}
-        return {row.get("file", ""): row.get("reason", "") for row in csv.DictReader(io.StringIO(text))}
-
     def begin(self) -> None:
         """Hold the folder and enter the command in its manifest; remove outputs to be made again."""
         is_new = is_local(self._place) and self._lock is None
@@ -140,31 +126,25 @@ class OutputFolder:
     def note(self, image_indices: Mapping[int, str]) -> None:
         """List images that a decoder did not survive, and find again what is done."""
         names = self.work.inputs.names
-        self.list_bad_images(self._listed | {names[index]: text for index, text in image_indices.items()})
+        self._list_bad_images(self._listed | {names[index]: text for index, text in image_indices.items()})
         self._find_done()
-
-    def discard(self, image_indices: Iterable[int]) -> None:
-        """Remove the outputs of images that have changed while they were augmented."""
-        self._remove([name for index in image_indices for name in self.work.output_names(index)])
 
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:
             with suppress(FileNotFoundError):
                 remove_file(self._place / name)
 
-    def finish(self, bad: Mapping[str, str]) -> None:
-        """List the bad images and enter that the work is done."""
-        self.list_bad_images(bad)
-        self._write_manifest(finished=True)
+    def end(self, changed: Iterable[int], bad: Mapping[str, str], is_done: bool) -> None:
+        """Remove the outputs of images that have changed, list bad ones, and enter whether all is done."""
+        self._remove([name for index in changed for name in self.work.output_names(index)])
+        if is_done or bad:
+            self._list_bad_images(bad)
+        if is_done:
+            self._write_manifest(finished=True)
 
-    def list_bad_images(self, bad: Mapping[str, str]) -> None:
-        """Write the bad images with their reasons; remove the list if there are none."""
+    def _list_bad_images(self, bad: Mapping[str, str]) -> None:
         self._listed = dict(bad)
-        if bad:
-            csv.writer(text := io.StringIO(newline="")).writerows([("file", "reason"), *bad.items()])
-            self._write(BAD_IMAGES, text.getvalue())
-        else:
-            self._remove([BAD_IMAGES])
+        write_bad_images(self._place, bad)
 
     def release(self) -> None:
         """Let other commands hold the folder."""
@@ -188,49 +168,18 @@ class OutputFolder:
         os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
         self._lock = lock
 
-    def _manifest(self) -> Any:
-        """Return the manifest of the folder; None if it has none. Raises OptionError."""
+    def _manifest(self) -> Manifest | None:
+        """Return the manifest of the folder; None if it has none. Raises OptionError, OSError."""
         try:
-            manifest = json.loads(read_bytes(self._place / MANIFEST))
-            _ = dict(manifest["workload"]), manifest["command"], manifest["finished"]
-            _ = _input_names(manifest), manifest["max_image_pixels"]
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            return Manifest.read(self._place)
+        except (ValueError, TypeError) as error:
             reason = f"{MANIFEST} there cannot be read; give another folder"
             raise OptionError(f"{self._option}: {reason}") from error
-        return manifest
-
-    def _difference(self, manifest: Any) -> str:
-        """Return how the work of a manifest differs from this one."""
-        kept = manifest["workload"]
-        others = [name for name, value in self._determining.items() if kept.get(name) != value]
-        return ", ".join(f"{name}={kept.get(name)}, not {self._determining[name]}" for name in others)
 
     def _write_manifest(self, finished: bool) -> None:
-        work = self.work
-        names = zlib.compress("\0".join(work.inputs.names).encode(errors="surrogateescape"))
-        manifest = {
-            "workload": self._determining,
-            "pipeline": work.pipeline,
-            "command": self._command,
-            "finished": finished,
-            "max_image_pixels": work.max_image_pixels,
-            "names": base64.b85encode(names).decode(),  # of the inputs, from which those of outputs follow
-        }
-        self._write(MANIFEST, json.dumps(manifest, indent=1))
-
-    def _write(self, name: str, text: str) -> None:
-        """Write a file that is whole or absent, also after a power cut. Raises OSError."""
-        content = text.encode(errors="surrogateescape")
-        if not is_local(self._place):
-            write_remote(self._place / name, content)
-            return
-        with open(part := self._place / f"{name}.part", "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self._place / name)
+        work, names = self.work, "\0".join(self.work.inputs.names)
+        record = (self._determining, work.pipeline, self._command, finished, work.max_image_pixels, names)
+        Manifest(*record).write(self._place)
 
 
 def refuse_equal_names(work: Workload) -> None:
@@ -242,16 +191,3 @@ def refuse_equal_names(work: Workload) -> None:
         if (other := writers.setdefault(output, name)) != name:
             both = f"{printable(other)} and {printable(name)} would both be written to {printable(output)}"
             raise OptionError(f"output_format={work.output_format}: {both}; leave output_format out")
-
-
-def _named_outputs(manifest: Any) -> list[str]:
-    """Return the names of the outputs that a manifest stands for."""
-    names = _input_names(manifest)
-    options = {name: manifest["workload"][name] for name in NAMING}
-    work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
-    return [name for index in range(len(names)) for name in work.output_names(index)]
-
-
-def _input_names(manifest: Any) -> list[str]:
-    names = zlib.decompress(base64.b85decode(manifest["names"])).decode(errors="surrogateescape")
-    return names.split("\0")

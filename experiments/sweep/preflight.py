@@ -1,20 +1,19 @@
 """The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail."""
 
-import os
 import re
 import resource
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from statistics import fmean
 
 import psutil
 
+from augment.filesystem import is_local
 from augment.options import OptionError
 from augment.runtime import StartMethod
 from experiments.config.cell import Cell
@@ -26,9 +25,9 @@ from experiments.sweep.inputs import Inputs
 from experiments.trial.process import waiting
 
 OPENCV_BUILDS = [f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless")]
+MEMORY, DISK, FILES, GIB = "GiB of memory", "GiB of disk", "open files", 2**30
 IDLE_LOAD_CPUS = 0.3  # the services of an idle system stay below, one busy process is above
 LOAD_SAMPLE_S = 0.3
-ENOUGH_SHM_BYTES = 1 << 20  # a lock takes a page, and a pool has three locks; containers give 64 MiB
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
 PROCESS_BYTES = 75_000_000  # without images: 75 MB in a spawned process, 20 MB in a forked one
@@ -60,19 +59,10 @@ def machine_findings() -> list[str]:
         findings.append(f"CPU frequency governor {names}: the clock will vary; choose performance")
     if usable < cpus:
         findings.append(f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs")
-    folder = machine.ROOT / "dev/shm"
-    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < ENOUGH_SHM_BYTES:
-        findings.append("/dev/shm is full or cannot be written; multiprocessing keeps its locks there")
     return findings
 
 
 first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
-
-
-@cache
-def begin_load_sample() -> tuple[float, float]:
-    """Begin to count what other processes use; a command's own checks take long enough for a sample."""
-    return _others_load()
 
 
 def _others_load() -> tuple[float, float]:
@@ -81,6 +71,9 @@ def _others_load() -> tuple[float, float]:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     own_s = time.process_time() + children.ru_utime + children.ru_stime + waiting.cpu_s
     return time.monotonic(), busy_s - own_s
+
+
+begin_load_sample = cache(_others_load)  # a command's own checks take long enough for a sample
 
 
 def _others_cpus() -> float:
@@ -117,24 +110,19 @@ def setting_findings(cell: Cell) -> list[str]:
 
 
 def shortages(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
-    """Return a line for memory, disk and open files if a cell needs more than is available."""
-    place, workers = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
-    (memory_bytes, disk_bytes), (available_bytes, free_bytes) = needed(cell, images, n_done), available(place)
-    lines = []
-    files, limit = OPEN_FILES + 2 * cell.config.workers, resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if limit != resource.RLIM_INFINITY and files > limit:
-        lines.append(f"open files: {workers} needs about {files}, ulimit -n is {limit}")
-    if memory_bytes > available_bytes:
-        memory = f"{_gib(memory_bytes)}, {_gib(available_bytes)} are available"
-        lines.append(f"memory: {workers} needs about {memory}")
-    if disk_bytes > free_bytes:
-        disk = f"{_gib(disk_bytes)}, {_gib(free_bytes)} are free in {place}"
-        lines.append(f"disk: the outputs need up to {disk}")
-    return lines
+    """Return a line for each resource of which a cell needs more than is available."""
+    place, who = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
+    need, have = needed(cell, images, n_done), available(place)
+    return [
+        f"{who} needs about {amount:.4g} {name}, {have[name]:.4g} are available"
+        + (f" in {place}" if name == DISK else "")
+        for name, amount in need.items()
+        if amount > have[name]
+    ]
 
 
-def needed(cell: Cell, images: Inputs, n_done: int = 0) -> tuple[int, int]:
-    """Return the bytes of memory and disk that a cell needs at most; threads count as processes."""
+def needed(cell: Cell, images: Inputs, n_done: int = 0) -> dict[str, float]:
+    """Return how much of each resource a cell needs at most; threads count as processes."""
     config, strategy = cell.config, cell.config.strategy
     n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
     largest, total = images.pixels(exact=is_exact, most=config.max_image_pixels)
@@ -149,24 +137,24 @@ def needed(cell: Cell, images: Inputs, n_done: int = 0) -> tuple[int, int]:
     memory_bytes += workers * (WORKING_COPIES * largest_bytes + strategy.bytes_per_worker)
     if strategy.sends_pixels:
         # Beside the master's images, those of every process's chunk of tasks, twice: as a message and as
-        # arrays. By default a chunk is a quarter of a worker's share; of another size, chunks may hold all.
-        copies = 3 if getattr(strategy, "chunksize", None) else 2
-        memory_bytes += copies * decoded_bytes + 4 * processes * largest_bytes
+        # arrays. Chunks may hold all images, and four at their ends once more.
+        memory_bytes += 3 * decoded_bytes + 4 * processes * largest_bytes
     if strategy.queues_outputs:
         memory_bytes += per_image * decoded_bytes
     names = [f".{config.output_format}"] if config.output_format else images.files.names
     rate = fmean(BYTES_PER_PIXEL[name.lower().endswith(COMPACT)] for name in names)
     output_bytes = total / n_images * rate + BLOCK_BYTES
-    return memory_bytes, ceil((sets * n_tasks - n_done) * output_bytes) if config.saving else 0
+    disk_bytes = (sets * n_tasks - n_done) * output_bytes if config.saving else 0
+    files = OPEN_FILES + 2 * config.workers
+    return {MEMORY: memory_bytes / GIB, DISK: disk_bytes / GIB, FILES: files}
 
 
-def available(place: Path) -> tuple[int, int]:
-    """Return the bytes of memory and disk available now: the disk is that of `place`, if it has one."""
+def available(place: Path) -> dict[str, float]:
+    """Return what is available now; the disk is that of a folder, endless if `place` is an address."""
     memory_bytes = min([psutil.virtual_memory().available, *_memory_headrooms()])
-    if not isinstance(place, Path):
-        return memory_bytes, sys.maxsize
-    existing = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.exists())
-    return memory_bytes, shutil.disk_usage(existing).free
+    disk_bytes = shutil.disk_usage(place).free if is_local(place) else inf
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {MEMORY: memory_bytes / GIB, DISK: disk_bytes / GIB, FILES: inf if files < 0 else files}
 
 
 def _memory_headrooms() -> Iterator[int]:
@@ -179,7 +167,3 @@ def _memory_headrooms() -> Iterator[int]:
             counts = machine.read(folder / "memory.stat")
             cached = re.findall(r"^(?:total_)?inactive_file (\d+)", counts, re.MULTILINE)
             yield int(limit) - int(used) + max(map(int, cached), default=0)
-
-
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**30:.3g} GiB"

@@ -4,7 +4,6 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from math import ceil
@@ -13,16 +12,16 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from augment.options import OptionError
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
 from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
-from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, ok_rows
+from experiments.sweep.cells import ALREADY_MEASURED, SweepCell
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.lines import output_line
+from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting
 
@@ -41,8 +40,7 @@ class Sweep:
         preflight.begin_load_sample()
         check_options(requested)
         for cell in requested:  # while a process imports what the pipelines need
-            with suppress(OptionError, OSError):  # becomes a failed row when the trial is tried
-                _ = inventory.inputs(cell.config).columns
+            _ = inventory.inputs(cell.config).columns
         checked = checked_pipelines([each for cell in requested for each in (cell, *companions(cell))])
         self._by_identity: dict[tuple[str, str | None], SweepCell] = {}
         self.requested: list[SweepCell] = []
@@ -61,7 +59,6 @@ class Sweep:
         except Exception:
             self.release()
             raise
-        self._order_seed = requested[0].config.order_seed
 
     def _add(self, cell: SweepCell) -> SweepCell:
         """Return the cell that the sweep measures for this identity, with the larger number of trials."""
@@ -77,14 +74,12 @@ class Sweep:
     def measure(self) -> list[SweepCell]:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
-        findings = [line for cell in missing for line in cell.input_findings]
+        findings = [line for cell in missing for line in cell.inputs.files.findings]
         findings += preflight.first_machine_findings() if missing else []
         for finding in findings:
             warn(finding)
-        targets = {cell: len(ok_rows(cell.stored_rows)) + missing.get(cell, 0) for cell in self.cells}
         try:
-            if missing:
-                self._measure_rounds(missing, targets)
+            self._measure_rounds(missing)
         finally:
             self.release()
         print(self._summary())
@@ -93,19 +88,20 @@ class Sweep:
     def release(self) -> None:
         """Let other commands write to the folders of the outputs."""
         for cell in self.cells:
-            cell.release()
+            if cell.outputs:
+                cell.outputs.release()
 
-    def _measure_rounds(self, missing: dict[SweepCell, int], targets: dict[SweepCell, int]) -> None:
+    def _measure_rounds(self, missing: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
         per_round = {cell: cell.per_round for cell in missing}
-        orders = enumerate(rounds(missing, per_round, self._order_seed))
+        orders = enumerate(rounds(missing, per_round, self.cells[0].cell.config.order_seed))
         trials = [(number, cell) for number, order in orders for cell in order]
         # disable=None: no bar without a terminal. Outputs that are kept have a bar of their own.
         is_hidden = True if any(cell.outputs for cell in missing) else None
         with tqdm(trials, bar_format=BAR, smoothing=0, disable=is_hidden, leave=False) as bar:
             for index, (number, cell) in enumerate(bar, start=1):
                 bar.set_description_str(f"trial {index} of {len(trials)}: {cell.cell.label}")
-                row = cell.measure(name, number, targets[cell])
+                row = measure_next(cell, name, number)
                 if row and row.get("wall_s"):
                     bar.set_postfix_str(f"{row['tasks'] / row['wall_s']:.3g} images/s", refresh=False)
 
@@ -116,9 +112,6 @@ class Sweep:
         lines = [f"{counts} of {len(self.cells)} cells"]
         lines += [line for cell in self.cells for line in cell.failures]
         lines += [line for cell in self.cells if (line := output_line(cell, len(self.cells) == 1))]
-        untimed_s = [row["untimed_s"] for cell in self.cells for row in cell.rows if row.get("untimed_s")]
-        if untimed_s:
-            lines += [f"outside the timed regions: {sum(untimed_s) / len(untimed_s):.2f} s a trial"]
         if any(cell.status == ALREADY_MEASURED and not cell.outputs for cell in self.cells):
             lines += ["rerun=true measures again what is in the results already"]
         cells = [cell.cell for cell in self.cells]

@@ -22,7 +22,7 @@ def trial(strategy: str, workers: int, wall_s: float | None, **changes: Any) -> 
     values |= {"runtime_name": "study", "ablation": "none", "pipeline": "study", "pipeline_digest": "a" * 64}
     values |= {"dataset": "synthetic", "files": 10, "inputs_digest": "b" * 64, "width": 2000, "height": 1000}
     values |= {"n_images": 10, "n_augmentations": 100, "tasks": 1000, "saving": True, "machine": "m1"}
-    values |= {"usable_cpus": 8, "oversubscribed": workers > 8, "packages": '{"numpy": "2.0.0"}'}
+    values |= {"usable_cpus": 8, "packages": '{"numpy": "2.0.0"}'}
     values |= {"environment": '{"CPU": "a processor", "cores": "8"}', "code_digest": "c" * 64} | changes
     row = trial_row(**values)
     return row | {"cell": changes.get("cell", row["cell"])}
