@@ -74,7 +74,7 @@ def test_candidate_with_the_smallest_bound_is_recommended_with_its_command() -> 
 def test_screen_says_what_to_run_what_it_reaches_and_why() -> None:
     texts = screen(advice())
     assert [*texts] == [
-        *("Run", "Reaches", "The whole", "A million", "A task spends", "Runner-up", "Pays here"),
+        *("Run", "Reaches", "The whole", "A million", "A task spends", "Runner-up"),
         *("What stops it", "What spoils it", "Rests on"),
     ]
     assert texts["Run"] == "python run.py strategy=dynamic"
@@ -191,12 +191,6 @@ def test_candidate_that_was_measured_once_spoils_no_bound_and_is_named() -> None
     assert found.bound == 0
     assert "Measured once only: threads with 2 (fast)." in screen(found)["Rests on"]
     assert found.comparison.ranked[-1] == threads
-
-
-def test_runtime_pays_by_as_much_as_the_same_workers_are_slower_without_it() -> None:
-    study = BEST._replace(runtime_name="study")
-    found = advice(*USUAL, of("dynamic", 2, 0.165, "study"), others=(study,))
-    assert screen(found)["Pays here"].startswith("runtime=fast: 1.50 (")
 
 
 def test_machine_stops_a_candidate_that_reaches_the_ceiling() -> None:

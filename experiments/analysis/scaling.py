@@ -85,19 +85,16 @@ def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFram
     return pd.concat(blocks, ignore_index=True), [*dict.fromkeys(left_out)]
 
 
-def models(trials: pd.DataFrame, key: Sequence[str] = STRONG) -> Models:
-    """Return the fits to ok trials by saving flag; their cells are the `keys`. Raises NoTrialsError."""
-    require(trials)
-    blocks = {flag: ok_trials(trials[trials["saving"] == flag]) for flag in (True, False)}
-    return {flag: BlockModel.of(block, keys(block, key)) for flag, block in blocks.items()}
-
-
 def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, Models]:
     """Return a row per value of `key` with status, counts, seconds and rate; and the models of the trials.
 
-    Trials of equal keys are repetitions of each other: see `select`. Raises NoTrialsError.
+    Trials of equal keys are repetitions of each other: see `select`. The cells of a model are the `keys` of
+    its ok trials. Raises NoTrialsError.
     """
-    fits, status = models(trials, key), trials["status"]
+    require(trials)
+    blocks = {flag: ok_trials(trials[trials["saving"] == flag]) for flag in (True, False)}
+    fits = {flag: BlockModel.of(block, keys(block, key)) for flag, block in blocks.items()}
+    status = trials["status"]
     rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
     measured, failed = rounds.where(status == OK), status == FAILED
     marked = trials.assign(status=status.astype(STATUS), measured=measured, failed=failed)

@@ -98,7 +98,6 @@ def lines(advice: Recommendation) -> list[list[str]]:
         *spending(advice.spent),
         *pytorch(advice.candidate),
         ("Runner-up", [_runner_up(advice)]),
-        ("Pays here", list(_pays(advice)) or ["no other runtime was measured"]),
         ("What stops it", [stops(advice.ceiling, advice.candidate)]),
         ("What spoils it", list(spoilers(advice)) or ["nothing was found"]),
         ("Rests on", list(rests_on(advice))),
@@ -151,15 +150,6 @@ def _runner_up(advice: Recommendation) -> str:
         return "none was measured"
     behind = comparison.model.log_ratio(others[0], best).exp()
     return f"{_name(others[0])}: {with_interval(*behind)} times as long"
-
-
-def _pays(advice: Recommendation) -> Iterator[str]:
-    """Yield how much the runtime saves."""
-    comparison, best = advice.comparison, advice.candidate
-    for each in comparison.bounds:
-        if each[:2] == best[:2] and each != best:
-            times = with_interval(*comparison.model.log_ratio(each, best).exp())
-            yield f"runtime={best.runtime_name}: {times} times as fast as runtime={each.runtime_name}"
 
 
 def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:

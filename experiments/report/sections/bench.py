@@ -1,12 +1,12 @@
 """The bench: every strategy relative to the ceiling, on every workload."""
 
-from typing import Any
+from functools import partial
 
 from experiments.analysis.scaling import WORKLOAD, bench_points
 from experiments.report import texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import by_place, interval_of, text_table
+from experiments.report.tables import Columns, by_place, measure_text, text_table
 from experiments.store.columns import OK
 
 NOTE = (
@@ -27,9 +27,9 @@ def bench(results: Results) -> Outputs:
     ordered = by_place(points).sort_values([*WORKLOAD, "runtime_name"], kind="stable")
     sizes = ordered["width"].map("{:.0f}x".format) + ordered["height"].map("{:.0f}".format)
     ordered = ordered.assign(size=sizes, runtime=ordered["runtime_name"])
-    columns = {
-        "images/s": _rate,
-        "of the ceiling": lambda row: texts.percent_interval(*interval_of(row, "ceiling_share")),
+    columns: Columns = {
+        "images/s": partial(measure_text, name="images_per_s"),
+        "of the ceiling": partial(measure_text, name="ceiling_share"),
         "peak memory (MB)": lambda row: texts.written(row["peak_rss_bytes"] / 1e6, ".0f"),
     }
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
@@ -37,9 +37,3 @@ def bench(results: Results) -> Outputs:
     notes += [NOTE, *map(texts.left_out_note, left_out)]
     keys = ["pipeline", "size", "saving", "strategy", "workers", "runtime"]
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
-
-
-def _rate(row: Any) -> str:
-    if row["status"] == OK:
-        return texts.with_interval(*interval_of(row, "images_per_s"), ".0f")
-    return str(row["status"]).replace("_", " ")

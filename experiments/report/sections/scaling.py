@@ -18,7 +18,10 @@ from experiments.report import charts, tables, texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 
-CHARTS = ("speedup", "efficiency", "normalised_efficiency", "images_per_s")
+CHARTS = {
+    "strong_scaling": ("speedup", "images_per_s"),
+    "weak_scaling": ("efficiency", "normalised_efficiency"),
+}
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
 CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do at the same time / this time."
 LAW_NOTES = [
@@ -50,7 +53,7 @@ def scaling(results: Results) -> Outputs:
     trials, notes = results.selected(axes)
     points = to_points(trials)
     study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
-    for measure in (name for name in CHARTS if name in points and points[name].notna().any()):
+    for measure in (name for name in CHARTS[results.experiment] if points[name].notna().any()):
         title = f"{results.title}: {tables.MEASURES[measure].axis}"
         yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
     yield "table", scaling_table(points, results.title, notes)
@@ -101,9 +104,9 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
 
 
 def _draw_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
-    """Draw the rate of the most copies as a level line up to the most workers, if the work is the same."""
+    """Draw the rate of the most copies as a level line up to the most workers."""
     copies = block[block["strategy"] == Copies.name].sort_values("workers")
-    if len(copies) and measure in ("speedup", "images_per_s") and "sequential_s" not in block:
+    if len(copies) and measure in CHARTS["strong_scaling"]:
         counts, level = [copies["workers"].max(), block["workers"].max()], copies[measure].iloc[-1]
         color = charts.look(Copies.name)["color"]
         axes.plot(counts, [level, level], ":", color=color, linewidth=1.8, label=charts.CEILING)
