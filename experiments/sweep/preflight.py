@@ -59,6 +59,8 @@ def machine_findings() -> list[str]:
         findings.append(f"CPU frequency governor {names}: the clock will vary; choose performance")
     if usable < cpus:
         findings.append(f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs")
+    if not shutil.which("lscpu"):
+        findings.append("lscpu is missing, which tells machines apart; install util-linux")
     return findings
 
 
