@@ -30,7 +30,8 @@ def forked_trials(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if not request.node.get_closest_marker("fresh"):
         monkeypatch.setattr(process, "TrialProcess", ForkedTrial)
     yield
-    process.waiting.discard()
+    while process.waiting:
+        process.waiting.pop().discard()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from augment.task_log import faults, reader
 from augment.task_log.layout import Role
 from augment.workload import Job
 from experiments.trial import supervisor
+from experiments.trial.process import TrialProcess
 from experiments.trial.scratch import remove_abandoned, scratch
 from tests.conftest import tried
 from tests.helpers.commands import command, meanwhile, started, wait_until
@@ -222,7 +223,7 @@ def test_worker_killed_by_the_supervisor_is_not_the_cause(
     job = job_of("copies", tmp_path, pipeline=pipeline(Raises))
     end = supervisor._end
 
-    def slowly(process: supervisor.Process, folder: Path) -> None:
+    def slowly(process: TrialProcess, folder: Path) -> None:
         faults.report(job.logs, "killed by SIGKILL: worker 1 between tasks", faults.Severity.KILLED)
         end(process, folder)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
-from experiments.trial import process, supervisor
+from experiments.trial import process
 from experiments.trial.inside import Result
 from experiments.trial.process import TrialProcess
 from experiments.trial.scratch import distant_directory, most_distant, scratch
@@ -95,14 +95,6 @@ def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:
         spinning.kill()
     assert result
     assert result.columns["others_cpu_s"] > 0.1
-
-
-def test_unreaped_process_counts_as_ended() -> None:
-    process = subprocess.Popen(["true"])
-    assert supervisor._has_ended(process.pid, timeout_s=60)
-    process.wait()
-    assert supervisor._has_ended(process.pid, timeout_s=0)
-    assert not supervisor._has_ended(os.getpid(), timeout_s=0)
 
 
 def test_process_ends_if_its_parent_is_a_zombie(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def _others_load() -> tuple[float, float]:
     """Return the clock, and the CPU seconds so far of the whole machine but for this command."""
     busy_s = disturbance.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own_s = time.process_time() + children.ru_utime + children.ru_stime + waiting.cpu_s
+    own_s = time.process_time() + children.ru_utime + children.ru_stime + sum(each.cpu_s for each in waiting)
     return time.monotonic(), busy_s - own_s
 
 

@@ -23,7 +23,7 @@ from experiments.sweep.inputs import Inventory
 from experiments.sweep.lines import output_line
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
-from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting
+from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting_process
 
 BASELINES_PER_ROUND = 2
 LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
@@ -141,7 +141,7 @@ def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Checked]:
             is_reused = config.runtime.reuse_pipeline and applies
             size = config.size() or LARGE_SIZE
             check = PipelineCheck(config.pipeline, is_reused, config.strategy if applies else None, size)
-            checked[key] = waiting.start().check(check)
+            checked[key] = waiting_process().check(check)
     return checked
 
 

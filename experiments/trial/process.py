@@ -76,7 +76,7 @@ class TrialProcess(subprocess.Popen[bytes]):
         """Begin the trial that is described in a folder."""
         with suppress(BrokenPipeError):  # it has ended, which its supervisor sees
             self._connection.send(folder)
-        self.end_of_waiting()
+        self._close()
 
     @property
     def cpu_s(self) -> float:
@@ -85,16 +85,15 @@ class TrialProcess(subprocess.Popen[bytes]):
             return sum(psutil.Process(self.pid).cpu_times()[:4])  # with the forks that tried pipelines
         return 0.0
 
-    def end_of_waiting(self) -> None:
-        """Close what only a waiting process needs."""
-        self._connection.close()
-        self._printed.close()
-
     def discard(self) -> None:
         """End a process that is not needed."""
         self.kill()
         self.wait()
-        self.end_of_waiting()
+        self._close()
+
+    def _close(self) -> None:
+        self._connection.close()
+        self._printed.close()
 
     def _last_line(self) -> str:
         self.wait()
@@ -135,41 +134,19 @@ def environment() -> dict[str, str]:
     return os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | places
 
 
-class Waiting:
-    """The process that waits for the next trial, if there is one."""
-
-    def __init__(self) -> None:
-        self._process: TrialProcess | None = None
-
-    def start(self, modules: Sequence[str] = ()) -> TrialProcess:
-        """Return a process for the next trial, started now if none waits in the present environment."""
-        process, wanted = self._process, environment()
-        if process and (process.environment, process.cwd) == (wanted, os.getcwd()):
-            return process
-        self.discard()
-        self._process = TrialProcess(wanted, modules)
-        return self._process
-
-    def take(self) -> TrialProcess:
-        """Return the process for a trial that begins."""
-        process, self._process = self.start(), None
-        return process
-
-    def discard(self) -> None:
-        """End the process, if one waits."""
-        if self._process:
-            self._process.discard()
-            self._process = None
-
-    @property
-    def cpu_s(self) -> float:
-        """The CPU seconds that it has used."""
-        return self._process.cpu_s if self._process else 0.0
+waiting: list[TrialProcess] = []  # for the next trial: one process, or none
 
 
-waiting = Waiting()
+def waiting_process(modules: Sequence[str] = ()) -> TrialProcess:
+    """Return the process for the next trial, started now if none waits in the present environment."""
+    wanted = environment()
+    if waiting and (waiting[0].environment, waiting[0].cwd) != (wanted, os.getcwd()):
+        waiting.pop().discard()
+    if not waiting:
+        waiting.append(TrialProcess(wanted, modules))
+    return waiting[0]
 
 
 def start_importing(pipeline: Mapping[str, Any]) -> None:
     """Let a process for the next trial import what a pipeline needs."""
-    waiting.start([] if is_factory(pipeline) else ["augment.seeded_compose"])
+    waiting_process([] if is_factory(pipeline) else ["augment.seeded_compose"])

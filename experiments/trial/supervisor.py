@@ -3,11 +3,11 @@
 import json
 import os
 import pickle
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import psutil
@@ -19,13 +19,12 @@ from augment.task_log.faults import Fault
 from augment.task_log.layout import DECODING, Header, Role
 from augment.workload import Job
 from experiments.trial.inside import JOB, OUTPUT, RESULT, Result
-from experiments.trial.process import TrialProcess, waiting
+from experiments.trial.process import TrialProcess, waiting, waiting_process
 from experiments.trial.process_watch import decoding_crash, exit_reason
 
-Process = TrialProcess
 POLL_S = 0.1  # between two looks for a fault
 LOOK_S = 1.0  # between two counts of the finished tasks
-KILL_TIMEOUT_S = 5.0  # for killed processes to disappear
+KILL_TIMEOUT_S, LEAVE_S = 5.0, 0.01  # for killed processes to disappear, in steps
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ def run(
     """
     faults.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    process = waiting.take()
+    process = waiting_process()
+    waiting.clear()
     try:
         process.begin(folder)
         fault = _wait(process, job, stall_timeout_s, show_progress)
@@ -68,12 +68,15 @@ def run(
 
 
 def _wait(
-    process: Process, job: Job, stall_timeout_s: float, show_progress: Callable[[int], object]
+    process: TrialProcess, job: Job, stall_timeout_s: float, show_progress: Callable[[int], object]
 ) -> Fault | None:
     """Wait for the end, a fault or a stall, and return the fault."""
     finished, last_s = -1, time.monotonic()
     next_look_s = last_s + LOOK_S
-    while not _has_ended(process.pid, POLL_S):
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+            break
         if faults.reported(job.logs):
             time.sleep(POLL_S)  # a killed process behind the fault is reported within this time
             break
@@ -108,36 +111,19 @@ def _stall(headers: Sequence[Header], stall_timeout_s: float, job: Job) -> Fault
     return Fault(line + ("; ".join(unfinished) or "no task is under way"), tuple(decoding))
 
 
-def _has_ended(pid: int, timeout_s: float) -> bool:
-    """Return whether a process ends within the timeout, whoever its parent is, and reaped or not."""
-    try:
-        process = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(wait([process], max(0, timeout_s)))
-    finally:
-        os.close(process)
-
-
-def _end(process: Process, folder: Path) -> None:
+def _end(process: TrialProcess, folder: Path) -> None:
     """Kill the trial's processes and wait for their end; the resource tracker, which cleans up, ends last."""
-    deadline = time.monotonic() + KILL_TIMEOUT_S
-    while (family := _family(process, folder)) and time.monotonic() < deadline:
-        trackers = [member for member, is_tracker in family.items() if is_tracker]
-        others = [member for member in family if member not in trackers]
-        for member in others:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-        for member in others:
-            _has_ended(member.pid, deadline - time.monotonic())
-        for tracker in trackers:
-            if not _has_ended(tracker.pid, KILL_TIMEOUT_S / 2):
-                tracker.kill()
+    begin_s = time.monotonic()
+    while (family := _family(process, folder)) and (spent_s := time.monotonic() - begin_s) < KILL_TIMEOUT_S:
+        for member, is_tracker in family.items():
+            if not is_tracker or spent_s > KILL_TIMEOUT_S / 2:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+        time.sleep(LEAVE_S)
     process.wait()
 
 
-def _family(process: Process, folder: Path) -> dict[psutil.Process, bool]:
+def _family(process: TrialProcess, folder: Path) -> dict[psutil.Process, bool]:
     """Return a trial's living processes, by session or (Ray's) TMPDIR; True marks a resource tracker."""
     process.poll()  # reaps the trial's own process if it has ended
     mark = f"TMPDIR={folder}\0".encode()
@@ -151,7 +137,7 @@ def _family(process: Process, folder: Path) -> dict[psutil.Process, bool]:
     return family
 
 
-def _cause(process: Process, folder: Path, logs: Sequence[reader.ProcessLog]) -> Fault:
+def _cause(process: TrialProcess, folder: Path, logs: Sequence[reader.ProcessLog]) -> Fault:
     """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
     masters = [log.header for log in logs if log.header.pid == process.pid]
     header = max(masters, key=lambda master: master.under_way, default=None)

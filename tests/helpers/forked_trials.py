@@ -13,6 +13,8 @@ from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
 from unittest.mock import patch
 
+import psutil
+
 from augment.options import OptionError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
@@ -45,9 +47,15 @@ class ForkedTrial:
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self) -> int:
-        """Return its status when it has ended."""
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its status when it has ended. Raises TimeoutExpired."""
         if self.returncode is None:
+            try:
+                psutil.Process(self.pid).wait(timeout)
+            except psutil.TimeoutExpired as error:
+                raise subprocess.TimeoutExpired("a forked trial", timeout or 0) from error
+            except psutil.NoSuchProcess:
+                pass
             self.returncode = os.waitstatus_to_exitcode(_answer())
         return self.returncode
 
