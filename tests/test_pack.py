@@ -45,7 +45,7 @@ def test_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Re
 
 def test_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
     columns = {*pq.read_schema(packed.folder / TASKS).names}
-    assert {"trial_id", "image_index", "start_s", "saver_cpu_user_s"} <= columns
+    assert {"trial_id", "image_index", "start_s", "run_queue_wait_s"} <= columns
     assert "rss_bytes" not in columns
 
 

@@ -58,7 +58,6 @@ def test_counters_are_sums_of_worker_and_saver(queued: Path) -> None:
         log.tasks["file_wait"] = log.tasks["minor_faults"] = 10 if log.header.role is Role.SAVER else 1
     table = task_table(logs, begin=100, trial_id="t1", saving=True)
     assert table["file_wait_s"].to_pylist() == table["minor_faults"].to_pylist() == [11, 11, 1]
-    assert table["saver_minor_faults"].to_pylist() == [10, 10, None]
 
 
 def test_tasks_have_no_saver_if_nothing_is_saved(queued: Path) -> None:

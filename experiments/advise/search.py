@@ -63,17 +63,13 @@ class Order(NamedTuple):
     is_pilot: bool = False  # saves, whatever is asked for, so that outputs can be compared
 
 
+@dataclass
 class Search:
     """One search. It knows no more of the machine than what its orders come back with."""
 
-    def __init__(
-        self,
-        question: Question,
-        measure: Callable[[Sequence[Order]], Rows],
-        clock: Callable[[], float],
-    ) -> None:
-        """`measure` carries out a batch of orders in rounds; `clock` gives the seconds since the begin."""
-        self._question, self._measure, self._clock = question, measure, clock
+    question: Question
+    measure: Callable[[Sequence[Order]], Rows]  # carries out a batch of orders in rounds
+    clock: Callable[[], float]  # seconds since the begin
 
     def run(self) -> None:
         """Order trials until one candidate is surely good enough, or the budget is spent."""
@@ -88,17 +84,17 @@ class Search:
             self._long_run()
 
     def _launch(self, orders: Sequence[Order]) -> None:
-        self._comparison = compare(*self._measure(orders))
+        self._comparison = compare(*self.measure(orders))
 
     def _left_s(self, until: float = 1.0) -> float:
         """Return the seconds until so much of the budget is spent."""
-        return until * self._question.budget_s - ANSWER_S - self._clock()
+        return until * self.question.budget_s - ANSWER_S - self.clock()
 
     def _seconds(self, candidate: Candidate) -> float:
         """Return what a trial of a candidate takes on the sample: as before, or as its workers let expect."""
         if candidate in self._comparison.model.cells:
             return self._untimed_s + float(self._comparison.of(candidate)["wall_s"].mean())
-        workers = min(candidate.workers, self._question.cpus)
+        workers = min(candidate.workers, self.question.cpus)
         return self._untimed_s + self._tasks * self._task_s / float(workers**SCALING)
 
     def _pilot(self) -> bool:
@@ -106,11 +102,9 @@ class Search:
 
         The pilot tells the seconds of a task, and whether workers write the files of one process.
         """
-        question = self._question
-        expected_s = MEGAPIXEL_S * question.pixels / 1e6
-        size = question.sample(
-            max(min(PILOT_SHARE * question.budget_s / (expected_s + 1e-9), PILOT_TASKS), 2)
-        )
+        question = self.question
+        expected_s = MEGAPIXEL_S * question.pixels / 1e6 + 1e-9
+        size = question.sample(max(min(PILOT_SHARE * question.budget_s / expected_s, PILOT_TASKS), 2))
         runtime = question.candidates[0].runtime_name
         self._launch([Order(Candidate(*each, runtime), *size, is_pilot=True) for each in PILOTS])
         trials = self._comparison.trials
@@ -129,7 +123,7 @@ class Search:
 
         Candidates that fail leave time for more, which the fastest of these ties to the others.
         """
-        queue, known = list(self._question.candidates), list[Candidate]()
+        queue, known = list(self.question.candidates), list[Candidate]()
         while queue:
             batch = self._fitting([*known, *queue], FIRST_UNTIL)
             if len(batch) < 2 and not known:
@@ -163,7 +157,7 @@ class Search:
 
     def _ceiling(self) -> None:
         """Measure the recommended candidate beside one process and copies, if time allows."""
-        best, cpus = self._comparison.best, self._question.cpus
+        best, cpus = self._comparison.best, self.question.cpus
         workers = min(best.workers, cpus) if best.workers > 1 else cpus
         references = (Sequential.name, 1), (Copies.name, workers)
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
@@ -171,12 +165,12 @@ class Search:
         tasks = min(round_s / (task_s * (1 + workers) + self._task_s), self._tasks)
         if workers > 1 and tasks >= CEILING_TASKS * workers:
             together = [best, *(Candidate(*each, best.runtime_name) for each in references)]
-            self._launch([Order(each, *self._question.sample(tasks), CEILING_ROUNDS) for each in together])
+            self._launch([Order(each, *self.question.sample(tasks), CEILING_ROUNDS) for each in together])
 
     def _long_run(self) -> None:
         """Measure the recommended candidate on as many images as fit; the rate depends on the images."""
         best = self._comparison.best
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
-        images, augmentations = self._question.sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
+        images, augmentations = self.question.sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)
         if images * augmentations > self._tasks:
             self._launch([Order(best, images, augmentations)])

@@ -1,8 +1,8 @@
 """`experiment=advise` on this machine: the candidates of a search, the jobs that measure them, its answer."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
@@ -42,33 +42,35 @@ def advise(
     trial begins: it checks one cell, not many, while it imports.
     """
     begin_s = time.monotonic()
-    work = Work(jobs, cells, inventory, startup_s)
-    work.write_candidates()
+    work = Work(jobs, cells, inventory)
+    work.write_candidates(startup_s)
 
     def measure(orders: Sequence[Order]) -> Rows:
         launch([work.words(order) for order in orders])
         results = work.results
         return results.trials, results.parts, results.candidates
 
+    output = location(work.output)
+    is_new = is_local(output) and not output.exists()
     try:
-        with work.scratch_in_output():
-            Search(work.question, measure, lambda: time.monotonic() - begin_s).run()
+        Search(work.question, measure, lambda: time.monotonic() - begin_s).run()
         write_report(work.results, names_files=False)
     except NoTrialsError as error:
         raise OptionError(str(error)) from error
+    finally:
+        if is_new:
+            with suppress(OSError):  # no trial needed it, or somebody has put a file there
+                output.rmdir()
 
 
 class Work:
     """The question of a search, and the jobs that its orders become."""
 
-    def __init__(
-        self, jobs: Sequence[Words], cells: Sequence[Cell], inventory: Inventory, startup_s: float
-    ) -> None:
+    def __init__(self, jobs: Sequence[Words], cells: Sequence[Cell], inventory: Inventory) -> None:
         """Raise OptionError if no candidate can work, or if jobs differ in what is not searched."""
         _check_one_work(jobs)
         self._jobs = dict(zip(map(_candidate, cells), jobs, strict=True))
         self._refused, cpus = _refused(cells), usable_cpus()
-        self._startup_s = startup_s
         self._first = next(cell for cell in cells if _candidate(cell) not in self._refused)
         one = self._first.of_strategy(Sequential, 1)
         self._cells = {_candidate(cell): cell for cell in (one, *cells)}
@@ -82,8 +84,8 @@ class Work:
         self._folders, n_images = inputs.folders, len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
         self._tasks = config.n_tasks(n_images)
-        options = ceil(self._tasks / n_images), cpus, config.advise.budget_s
-        self.question = Question(candidates, n_images, pixels, *options)
+        each = ceil(self._tasks / n_images)
+        self.question = Question(candidates, n_images, pixels, each, cpus, config.advise.budget_s)
 
     @property
     def results(self) -> Results:
@@ -97,52 +99,36 @@ class Work:
             words = [word for word in self._jobs[_candidate(self._first)] if not word.startswith("strategy.")]
             words = replaced(words, **dict(zip(AXES, order.candidate, strict=True)))
         options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
-        output = location(self._output)
+        output = location(self.output)
         if is_local(output) and self._first.config.scratch_dir is None:
             options["scratch_dir"] = str(output)  # nothing is written beside it
         counts = {"sample": order.images, "n_augmentations": order.augmentations, "repetitions": order.rounds}
         return replaced(words, **counts, outputs_total=None, output_dir=None, rerun=True, **options)
 
-    @contextmanager
-    def scratch_in_output(self) -> Iterator[None]:
-        """Remove the output folder afterwards if only the trials have needed it."""
-        output = location(self._output)
-        is_new = is_local(output) and not output.exists()
-        try:
-            yield
-        finally:
-            if is_new and output.exists():
-                with suppress(OSError):  # somebody has put a file there
-                    output.rmdir()
-
     @cached_property
-    def _output(self) -> str:
+    def output(self) -> str:
         """The folder to which the command writes, outside its inputs."""
-        places = {name: Path(name).resolve() for name in OUTPUTS}
-        free = [
-            name
-            for name, place in places.items()
-            if not any(isinstance(folder, Path) and folder.is_relative_to(place) for folder in self._folders)
-        ]
-        if not self._first.config.output_dir and not free:
-            raise OptionError(f"output_dir=null: {' and '.join(OUTPUTS)} hold inputs; give a folder")
-        return self._first.config.output_dir or free[0]
+        if given := self._first.config.output_dir:
+            return given
+        folders = [folder for folder in self._folders if isinstance(folder, Path)]
+        for name in OUTPUTS:
+            if not any(folder.is_relative_to(Path(name).resolve()) for folder in folders):
+                return name
+        raise OptionError(f"output_dir=null: {' and '.join(OUTPUTS)} hold inputs; give a folder")
 
-    def write_candidates(self) -> None:
+    def write_candidates(self, startup_s: float) -> None:
         """Write what is to be chosen from, with the command of each candidate, or why it cannot work."""
         n_images, config = self.question.n_images, self._first.config
         known: dict[str, Any] = {"sweep": token_hex(8), "started_at": datetime.now(UTC)}
-        known |= {"experiment": self._first.experiment, "startup_s": self._startup_s}
+        known |= {"experiment": self._first.experiment, "startup_s": startup_s}
         known |= asdict(config.advise) | {"files": n_images, "tasks": self._tasks}
-        output = {"output_dir": self._output} if config.saving else {"repetitions": 1, "rerun": True}
+        output = {"output_dir": self.output} if config.saving else {"repetitions": 1, "rerun": True}
         given_for_search = ("experiment=", "advise.", "repetitions=", "rerun=")
         rows = []
         for each, cell in self._cells.items():
             words = [word for word in cell.words if not word.startswith(given_for_search)]
-            words = replaced(words, **output)
-            rows.append(
-                known | each._asdict() | {"command": command(words), "left_out": self._refused.get(each)}
-            )
+            row = each._asdict() | {"command": command(replaced(words, **output))}
+            rows.append(known | row | {"left_out": self._refused.get(each)})
         store.write_candidates(config.results_folder, rows)
 
 

@@ -1,5 +1,6 @@
 """The costs of a trial's tasks: by process, in sum, and stage by stage."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from experiments.store.files import DetailReader
 
 STAGE_COLUMNS = [f"{stage}_s" for stage in STAGES]
 SAVER_STAGES = STAGE_COLUMNS[3:]  # if there are savers (P_Q)
-COUNTERS = {  # name in `visits`: column of tasks
+COUNTERS = {  # name in `TaskTotals.costs`: column of tasks
     "user_s": "cpu_user_s",
     "system_s": "cpu_system_s",
     "wait_s": "run_queue_wait_s",
@@ -22,7 +23,7 @@ COLUMNS = [  # of tasks
     *("process", "saving_process", "start_s", "save_start_s", "end_s"),
     *STAGE_COLUMNS,
     "file_wait_s",
-    *(f"{part}{column}" for part in ("", "saver_") for column in COUNTERS.values()),
+    *COUNTERS.values(),
 ]
 
 Array = NDArray[np.float64]
@@ -43,52 +44,44 @@ class TaskTotals(NamedTuple):
 def task_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
     """Return the totals of a trial whose tasks were recorded."""
     tasks = parts.of("tasks", trial_id, COLUMNS)
-    by_visit = visits(tasks)
-    _, process = np.unique(by_visit["process"], return_inverse=True)
-    busy_s = np.bincount(process, by_visit["busy_s"])
-    is_busiest = process == busy_s.argmax()
-    begin_s, end_s = by_visit["begin_s"][is_busiest], by_visit["end_s"][is_busiest]
-    total = {name: float(values.sum()) for name, values in by_visit.items()}
-    read_share = by_visit["read_s"] / np.where(by_visit["busy_s"] > 0, by_visit["busy_s"], np.inf)
+    column = {name: tasks[name].to_numpy(float, na_value=np.nan) for name in COLUMNS}
+    process, begin_s, end_s, busy_s = visits(column)
+    _, number = np.unique(process, return_inverse=True)
+    process_s = np.bincount(number, busy_s)
+    is_busiest = number == process_s.argmax()
+    total = {name: float(np.nan_to_num(values).sum()) for name, values in column.items()}
+    counted = {name: total[counter] for name, counter in COUNTERS.items()}
+    task_s = np.sum([column[name] for name in STAGE_COLUMNS], axis=0)
+    read_share = column["read_s"] / np.where(task_s > 0, task_s, np.inf)
     costs = {
-        **{name: total[name] for name in ("busy_s", *COUNTERS)},
-        "blocked_s": total["busy_s"] - total["user_s"] - total["system_s"] - total["wait_s"],
-        "reading_s": float((by_visit["user_s"] * read_share).sum()),  # of user_s, as stage read of busy_s
+        "busy_s": float(busy_s.sum()),
+        **counted,
+        "blocked_s": float(busy_s.sum()) - counted["user_s"] - counted["system_s"] - counted["wait_s"],
+        "reading_s": float((column["cpu_user_s"] * read_share).sum()),  # of user_s, as stage read of busy_s
         "sending_s": total["send_s"],  # of busy_s
         "files_s": total["read_s"] + total["write_s"],  # of busy_s, waits for a CPU included
-        "file_wait_s": float(tasks["file_wait_s"].sum()),  # of files_s
+        "file_wait_s": total["file_wait_s"],  # of files_s
     }
-    times_s = busy_s.max(), begin_s.min(), end_s.max(), (end_s - begin_s).sum()
-    return TaskTotals(len(tasks), costs, *map(float, times_s))
+    of_busiest = begin_s[is_busiest].min(), end_s[is_busiest].max(), (end_s - begin_s)[is_busiest].sum()
+    return TaskTotals(len(tasks), costs, *map(float, (process_s.max(), *of_busiest)))
 
 
-def visits(tasks: pd.DataFrame) -> dict[str, Array]:
-    """Return numbers of each visit of a task to a process: one visit, or two with a saver of its own (P_Q).
+def visits(column: Mapping[str, Array]) -> tuple[Array, Array, Array, Array]:
+    """Return process, begin, end and busy seconds of each visit of a task to a process.
 
-    The names are process, begin_s, end_s, busy_s, COUNTERS and the stages. The values are arrays, because
-    reports ask for hundreds of trials of a few dozen tasks, for which frames are slow.
+    A task visits one process, or two with a saver of its own (P_Q). `column` holds arrays, because reports
+    ask for hundreds of trials of a few dozen tasks, for which frames are slow.
     """
-    column = {name: tasks[name].to_numpy(float, na_value=np.nan) for name in COLUMNS}
-    zero_or = {name: np.nan_to_num(values) for name, values in column.items()}
     has_saver = ~np.isnan(column["save_start_s"])
-
-    def both(worker: Array, saver: Array) -> Array:
-        return np.concatenate([worker, saver[has_saver]])
-
-    result = {
-        "process": both(column["process"], column["saving_process"]),
-        "begin_s": both(column["start_s"], column["save_start_s"]),
-    }
-    for name, counter in COUNTERS.items():
-        saver = zero_or[f"saver_{counter}"]
-        result[name] = both(zero_or[counter] - saver, saver)
-    for name in STAGE_COLUMNS:
-        in_saver = has_saver & (name in SAVER_STAGES)
-        result[name] = both(np.where(in_saver, 0.0, zero_or[name]), np.where(in_saver, zero_or[name], 0.0))
-    result["busy_s"] = np.sum([result[name] for name in STAGE_COLUMNS], axis=0)
-    handed_over_s = (result["begin_s"] + result["busy_s"])[: len(tasks)]
-    result["end_s"] = both(np.where(has_saver, handed_over_s, column["end_s"]), column["end_s"])
-    return result
+    saving_s = np.where(has_saver, np.sum([column[name] for name in SAVER_STAGES], axis=0), 0.0)
+    busy_s = np.sum([column[name] for name in STAGE_COLUMNS], axis=0) - saving_s
+    handed_over_s = np.where(has_saver, column["start_s"] + busy_s, column["end_s"])
+    worker = column["process"], column["start_s"], handed_over_s, busy_s
+    saver = column["saving_process"], column["save_start_s"], column["end_s"], saving_s
+    process, begin_s, end_s, busy_s = (
+        np.concatenate([both[0], both[1][has_saver]]) for both in zip(worker, saver, strict=True)
+    )
+    return process, begin_s, end_s, busy_s
 
 
 def shares_of_a_task(parts: DetailReader, trial_id: str) -> dict[str, float]:

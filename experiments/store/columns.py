@@ -115,8 +115,6 @@ class Trial:
     processes: int | None = column("number of the trial's processes: master, workers, queue manager")
     master_read_s: float | None = column("seconds in which the master read images to send them")
     master_threads_cpu_s: float | None = column("CPU seconds of the master's other threads, such as Pool's")
-    kernel_before_s: float | None = column("seconds of a fixed piece of work just before the trial")
-    kernel_after_s: float | None = column("seconds of the same work just after the trial")
     steal_s: float | None = column("seconds for which a hypervisor gave the trial's CPUs to others")
     iowait_s: float | None = column("seconds in which these CPUs idled while a process waited for a disk")
     others_cpu_s: float | None = column("CPU seconds of other programs on these CPUs, in ticks of 10 ms")
@@ -178,10 +176,6 @@ class Task:
     minor_faults: int = column("number of page faults without a disk access, saver included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver included")
     rss_bytes: int | None = column("its process's memory when the counters were read")
-    saver_cpu_user_s: float | None = column("part of cpu_user_s in a separate saver (P_Q)")
-    saver_cpu_system_s: float | None = column("part of cpu_system_s in such a saver")
-    saver_minor_faults: int | None = column("part of minor_faults in such a saver")
-    saver_run_queue_wait_s: float | None = column("part of run_queue_wait_s in such a saver")
 
 
 class Transform:

@@ -53,7 +53,6 @@ def measure(
         outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, show_progress)
         after_s = disturbance.kernel_s()
         columns = measured_columns(outcome, job, config.strategy.complete, is_kept=bool(work.output))
-        columns |= {"kernel_before_s": before_s, "kernel_after_s": after_s}
     findings = [*disturbance.drift_findings(before_s, after_s), *image_findings(outcome.logs, work)]
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")

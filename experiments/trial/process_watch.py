@@ -39,21 +39,16 @@ def watch_processes(logs: Path) -> None:
 
 def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: float = 0) -> set[BaseProcess]:
     """Wait up to `timeout_s` for a process not in `known` to end; report and return those that did."""
-    running = {end: process for process in PROCESSES if process not in known and (end := _sentinel(process))}
+    running = {}
+    for process in set(PROCESSES) - known:
+        with suppress(ValueError):  # it is not started yet, or a library has closed it
+            running[process.sentinel] = process
     ready = wait(list(running), timeout_s)
     ended = {process for end, process in running.items() if end in ready}
     # Killed ones last: an executor may have killed them because another one died.
     for process in sorted(ended, key=lambda process: _status(process) == -signal.SIGKILL):
         report_if_dead(process, logs)
     return ended
-
-
-def _sentinel(process: BaseProcess) -> int | None:
-    """Return the handle that is ready when the process ends; None if it is not started or is closed."""
-    try:
-        return process.sentinel
-    except ValueError:
-        return None
 
 
 def report_if_dead(process: BaseProcess, logs: Path) -> None:

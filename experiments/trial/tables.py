@@ -52,7 +52,6 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
         "file_wait_s": total("file_wait"),
         **{name: total(name) for name in COUNTERS},
         "rss_bytes": tasks["rss_bytes"],
-        **{f"saver_{name}": tasks[f"{name}_saving"] for name in COUNTERS},
     }
     return _table("tasks", columns, trial_id)
 

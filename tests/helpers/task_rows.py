@@ -93,7 +93,6 @@ def cell(
     columns = {
         **{"n_images": 3, "n_augmentations": len(dealt) // 3, "tasks": len(dealt), "trace": True},
         **{"usable_cpus": 8, "opencv_threads": 1, "saving": False},
-        **{"kernel_before_s": 0.005, "kernel_after_s": 0.005},
     }
     trials = repeated(strategy, workers, *(wall_s * scale for scale in scales), **{**columns, **changes})
     result = Cells(trials)
