@@ -46,7 +46,7 @@ def test_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Re
 def test_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
     columns = {*pq.read_schema(packed.folder / TASKS).names}
     assert {"trial_id", "image_index", "start_s", "run_queue_wait_s"} <= columns
-    assert "rss_bytes" not in columns
+    assert "node" not in columns
 
 
 @pytest.mark.parametrize("section", ["scaling", "breakdown", "verdict"])
@@ -76,7 +76,7 @@ def test_column_that_was_not_packed_is_null_or_an_error(packed: Results, tmp_pat
     (tmp_path / TASKS).parent.mkdir(parents=True)
     pq.write_table(pq.read_table(packed.folder / TASKS, columns=["trial_id"]), tmp_path / TASKS)
     parts, trial_id = DetailReader(tmp_path, "strong_scaling"), packed.trials["trial_id"].iloc[0]
-    assert parts.of("tasks", trial_id, ["rss_bytes"])["rss_bytes"].isna().all()
+    assert parts.of("tasks", trial_id, ["node"])["node"].isna().all()
     with pytest.raises(StoreError, match=f"tasks of trial {trial_id} cannot be read.*no column process"):
         parts.of("tasks", trial_id, ["process"])
 

@@ -15,7 +15,7 @@ STAGES = ("read", "transform", "send", "encode", "write")
 # Fields of a task: its times by the clock, the seconds of its stages, and its wait for files therein.
 TASK = ("image_index", "augmentation_index", "start", "end", *STAGES, "file_wait")
 # Of consecutive tasks together: their number, and what the kernel counted meanwhile.
-BATCH = ("tasks", "cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s", "rss_bytes")
+BATCH = ("tasks", "cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s")
 SAMPLE = ("task", "name", "seconds")  # of a timed transform: its task and name in the log
 ROW_KINDS = (SAMPLE, BATCH, TASK)  # in the order of a block
 SHORT_TASK_S = 5e-3  # shorter tasks share a reading of the counters, and few of them have transforms timed

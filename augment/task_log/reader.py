@@ -97,10 +97,10 @@ def _columns(names: tuple[str, ...], rows: Floats) -> Columns:
 
 
 def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
-    """Return each task's share, by its seconds, of the counters of its batch; and the memory after that.
+    """Return each task's share, by its seconds, of the counters of its batch.
 
-    A batch that was not counted takes the rates and the memory of the last one that was; before that, rates
-    are 0 and the memory is NaN. Page faults are whole, and add up to those of the batches.
+    A batch that was not counted takes the rates of the last one that was; before that, rates are 0. Page
+    faults are whole, and add up to those of the batches.
     """
     import numpy as np
 
@@ -109,11 +109,11 @@ def _shares(seconds: Floats, batches: Floats) -> tuple[Floats, ...]:
     total_s = np.bincount(batch, seconds, len(sizes))
     counted = ~np.isnan(batches[:, 1]) & (total_s > 0)
     rates = np.zeros((len(sizes) + 1, 4))  # the last row: before any batch was counted
-    rates[:-1][counted] = batches[counted, 1:5] / total_s[counted, None]
+    rates[:-1][counted] = batches[counted, 1:] / total_s[counted, None]
     last_counted = np.maximum.accumulate(np.where(counted, np.arange(len(sizes)), -1))
     user_s, system_s, faults, wait_s = rates[last_counted[batch]].T * seconds
     whole_faults = np.diff(np.round(np.cumsum(faults)), prepend=0)
-    return user_s, system_s, whole_faults, wait_s, np.append(batches[:, 5], np.nan)[last_counted[batch]]
+    return user_s, system_s, whole_faults, wait_s
 
 
 def _weights(tasks: Columns) -> Floats:

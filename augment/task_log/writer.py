@@ -34,9 +34,8 @@ from augment.task_log.layout import (
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
-# User and system seconds, minor faults, seconds of run-queue wait; and the resident memory in bytes.
-Used = tuple[float, ...]
-UNCOUNTED: Used = (math.nan,) * 5
+Used = tuple[float, ...]  # user and system seconds, minor faults, seconds of run-queue wait
+UNCOUNTED: Used = (math.nan,) * 4
 
 
 class Log:
@@ -203,18 +202,16 @@ class Counters:
         self._schedstat: int | None = None
         with suppress(FileNotFoundError):  # a kernel built without it
             self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._usage, self._wait_s = usage(), self._waited_s()
 
     def used(self) -> Used:
-        """Return what was used since the last call, and the memory held now."""
+        """Return what was used since the last call."""
         before, wait_s = self._usage, self._wait_s
         self._usage = after = usage()
         if after.ru_nivcsw != before.ru_nivcsw or after.ru_nvcsw != before.ru_nvcsw:
             self._wait_s = self._waited_s()  # else it never left its CPU, and cannot have waited for one
         user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-        resident_bytes = int(os.pread(self._statm, 64, 0).split()[1]) * mmap.PAGESIZE
-        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s, resident_bytes
+        return user_s, system_s, after.ru_minflt - before.ru_minflt, self._wait_s - wait_s
 
     def _waited_s(self) -> float:
         """Return the seconds so far in which the thread could run but had no CPU (proc(5), schedstat)."""

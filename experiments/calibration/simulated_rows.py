@@ -85,4 +85,4 @@ def _columns(
     values |= {"image_index": images, "augmentation_index": augmentations, "process": workers}
     values |= {"start_s": starts_s, "end_s": starts_s + each_s, "cpu_user_s": each_s}
     values |= {"read_s": 0.1 * each_s, "transform_s": 0.8 * each_s, "encode_s": 0.1 * each_s}
-    return values | dict.fromkeys(("saving_process", "save_start_s", "rss_bytes"), np.nan)
+    return values | dict.fromkeys(("saving_process", "save_start_s"), np.nan)

@@ -81,9 +81,7 @@ class Trial:
 
     workers: int = column("number of working processes, P_Q's savers among them", WORK)
     saving: bool = column("whether the augmented images are encoded and written", WORK)
-    n_augmentations: int | None = column(
-        "number of augmentations of each image; null with outputs_total", WORK
-    )
+    n_augmentations: int | None = column("augmentations of each image; null with outputs_total", WORK)
     outputs_total: int | None = column("number of all augmentations, spread evenly over the images", WORK)
     output_format: str | None = column("file format of the outputs; null: as the inputs", WORK)
     output_quality: int | None = column("quality of JPEG, WebP and AVIF outputs; null: 95, WebP 90", WORK)
@@ -121,9 +119,7 @@ class Trial:
     outputs: int | None = column("number of files written, copies not counted; 0 if not saving")
     resumed_outputs: int | None = column("number of them that an earlier command made; null if not kept")
     output_bytes: int | None = column("bytes of those files")
-    hashed_outputs: int | None = column(
-        "number of files that the next two columns cover: 200 if kept, or all"
-    )
+    hashed_outputs: int | None = column("number of files in the next two columns: 200 if kept, or all")
     distinct_outputs: int | None = column("number of different contents among those files")
     outputs_digest: str | None = column("SHA-256 of names and contents; null if not all are written")
     opencv_threads: int | None = column("actual number of OpenCV threads in a worker (the largest)")
@@ -175,7 +171,6 @@ class Task:
     cpu_system_s: float = column("system CPU seconds, likewise")
     minor_faults: int = column("number of page faults without a disk access, saver included")
     run_queue_wait_s: float = column("seconds runnable without a CPU (schedstat), saver included")
-    rss_bytes: int | None = column("its process's memory when the counters were read")
 
 
 class Transform:

@@ -52,8 +52,8 @@ def measure(
         before_s = disturbance.kernel_s()
         outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, show_progress)
         after_s = disturbance.kernel_s()
-        columns = measured_columns(outcome, job, config.strategy.complete, is_kept=bool(work.output))
-    findings = [*disturbance.drift_findings(before_s, after_s), *image_findings(outcome.logs, work)]
+        columns = _measured_columns(outcome, job.workload, config.strategy.complete, bool(work.output))
+    findings = [*disturbance.drift_findings(before_s, after_s), *_image_findings(outcome.logs, work)]
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
     details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
@@ -82,19 +82,21 @@ def workload(cell: Cell, inputs: InputFiles) -> Workload:
     return Workload(inputs=inputs, output=None, **options)
 
 
-def measured_columns(
-    outcome: supervisor.Outcome, job: Job, complete: bool, is_kept: bool = False
+def _measured_columns(
+    outcome: supervisor.Outcome, work: Workload, complete: bool, is_kept: bool
 ) -> dict[str, Any]:
     """Return status, times, memory and outputs of a trial; a `complete` strategy must write every output."""
-    bad = bad_images(outcome.logs, job.workload)
-    columns = _image_columns(bad, job.workload)
+    notes = {note.image_index: note.text for log in outcome.logs for note in log.notes if note.is_bad}
+    bad = {work.inputs.names[index]: text for index, text in sorted({**work.bad_images, **notes}.items())}
+    skipped = sum(work.first_task(index + 1) - work.first_task(index) for index in {*work.bad_images, *notes})
+    columns: dict[str, Any] = {"n_images": len(work.inputs) - len(bad), "tasks": work.n_tasks - skipped}
+    columns |= {"skipped_images": json.dumps(bad) if bad else None, "skipped_tasks": skipped}
     if outcome.result is None:
         return columns | {"status": FAILED, "error": outcome.error}
     if not columns["tasks"]:
         name, reason = next(iter(bad.items()))
-        error = (
-            f"dataset: no usable image among {len(job.workload.inputs)} files: {printable(name)}: {reason}, …"
-        )
+        first = f"{printable(name)}: {reason}, …"
+        error = f"dataset: no usable image among {len(work.inputs)} files: {first}"
         return columns | {"status": FAILED, "error": error}
     result, headers = outcome.result, [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
@@ -107,18 +109,10 @@ def measured_columns(
         "opencv_threads": max(header.opencv_threads for header in workers),
         "master_read_s": sum(float(log.tasks["read"].sum()) for log in masters),
     }
-    return columns | _output_columns(job.workload, {*bad}, complete, is_kept)
+    return columns | _output_columns(work, {*bad}, complete, is_kept)
 
 
-def bad_images(logs: Sequence[ProcessLog], work: Workload) -> dict[str, str]:
-    """Return the reasons of bad images by name, each once, however many processes met it."""
-    notes = {note.image_index: note.text for log in logs for note in log.notes if note.is_bad}
-    return {
-        work.inputs.names[index]: reason for index, reason in sorted({**work.bad_images, **notes}.items())
-    }
-
-
-def image_findings(logs: Sequence[ProcessLog], work: Workload) -> list[str]:
+def _image_findings(logs: Sequence[ProcessLog], work: Workload) -> list[str]:
     """Return a line for each kind of warning about images."""
     images: dict[str, set[int]] = {}
     for note in (note for log in logs for note in log.notes if not note.is_bad):
@@ -128,21 +122,6 @@ def image_findings(logs: Sequence[ProcessLog], work: Workload) -> list[str]:
         + (f" (and in {len(indices) - 1} more)" if len(indices) > 1 else "")
         for text, indices in sorted(images.items())
     ]
-
-
-def _image_columns(bad: Mapping[str, str], work: Workload) -> dict[str, Any]:
-    """Return how many images and tasks count, and which images do not."""
-    skipped = sum(
-        work.first_task(index + 1) - work.first_task(index)
-        for index, name in enumerate(work.inputs.names)
-        if name in bad
-    )
-    return {
-        "n_images": len(work.inputs) - len(bad),
-        "tasks": work.n_tasks - skipped,
-        "skipped_images": json.dumps(bad) if bad else None,
-        "skipped_tasks": skipped,
-    }
 
 
 def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: bool) -> dict[str, Any]:

@@ -57,10 +57,14 @@ def report_if_dead(process: BaseProcess, logs: Path) -> None:
     # After a complete log no status is read: that would compete with the strategy, which waits for it too.
     if process.pid is None or (header and header.ended):
         return
-    status = _status(process)
+    status, severity = _status(process), faults.Severity.ENDED
+    if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
+        severity = faults.Severity.KILLED
+    elif status is not None and status >= 0 and header and header.unfinished_task:
+        severity = faults.Severity.LEFT
     if header or status != 0:
-        reason, crashed_at = exit_reason(process.pid, status, header), decoding_crash(status, header)
-        faults.report(logs, reason, _severity(status, header), crashed_at)
+        reason = exit_reason(process.pid, status, header)
+        faults.report(logs, reason, severity, decoding_crash(status, header))
 
 
 def decoding_crash(status: int | None, header: Header | None) -> int | None:
@@ -70,14 +74,6 @@ def decoding_crash(status: int | None, header: Header | None) -> int | None:
     """
     is_crash = status is not None and -status in CRASHES
     return header.image_index if header and is_crash and header.under_way == DECODING else None
-
-
-def _severity(status: int | None, header: Header | None) -> faults.Severity:
-    if status is None or status == -signal.SIGTERM:  # which Pool sends
-        return faults.Severity.ENDED
-    if status < 0:
-        return faults.Severity.KILLED
-    return faults.Severity.LEFT if header and header.unfinished_task else faults.Severity.ENDED
 
 
 def _status(process: BaseProcess) -> int | None:

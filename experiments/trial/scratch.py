@@ -39,7 +39,7 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def distant_directory(parent: Path) -> Path:
-    """Return a new folder in `parent`, on ext4 far on the disk from those of the last trials.
+    """Return one of CANDIDATES new folders in `parent`, on ext4 far from those of the last trials.
 
     For minutes ext4 reuses no freed inode, and it checks each one for every file created nearby
     (`recently_deleted` in Linux's fs/ext4/ialloc.c). Outputs written next to the removed outputs of the
@@ -50,10 +50,7 @@ def distant_directory(parent: Path) -> Path:
     by_inode = {folder.stat().st_ino: folder for folder in folders}
     inode = most_distant(by_inode, _recent_inodes)
     _recent_inodes.append(inode)
-    chosen = by_inode.pop(inode)
-    for folder in by_inode.values():
-        folder.rmdir()
-    return chosen
+    return by_inode[inode]
 
 
 def most_distant(inodes: Iterable[int], recent: Collection[int]) -> int:

@@ -51,7 +51,6 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
         **{f"{stage}_s": total(stage) for stage in STAGES},
         "file_wait_s": total("file_wait"),
         **{name: total(name) for name in COUNTERS},
-        "rss_bytes": tasks["rss_bytes"],
     }
     return _table("tasks", columns, trial_id)
 
