@@ -34,8 +34,8 @@ def test_slow_round_changes_no_ratio() -> None:
 def test_balanced_formula_with_two_baselines_a_round() -> None:
     """Expect ln S = mean_seq - mean_c ± t √(s_c²/R + s_seq²/2R), s the larger of the pooled and own error.
 
-    A cell's own error is measured by what BEYOND_POOLED of equally noisy cells exceed, what it adds has half
-    of its degrees of freedom, and t those of Satterthwaite.
+    A cell's own error is measured by what BEYOND_POOLED of equally noisy cells exceed, and t has the degrees
+    of freedom of Satterthwaite.
     """
     random = np.random.default_rng(1)
     cells = ["seq", "seq", "x", "y"] * 4
@@ -54,7 +54,7 @@ def test_balanced_formula_with_two_baselines_a_round() -> None:
     ]
     beyond = [max(each - pooled, 0) / trials for each, trials in zip(own, (8, 4), strict=True)]
     variances = np.array([pooled * (1 / 4 + 1 / 8), *beyond])
-    t_dof = variances.sum() ** 2 / (variances**2 / [dof, of_seq / 2, of_x / 2]).sum()
+    t_dof = variances.sum() ** 2 / (variances**2 / [dof, of_seq, of_x]).sum()
     value, low, high = model.log_ratio("seq", "x").interval()
     assert value == pytest.approx(means[0] - means[1])
     assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, t_dof) * sqrt(variances.sum()))
@@ -195,4 +195,4 @@ def test_interval_of_a_speedup_covers_it_in_95_percent(rounds: int) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("rounds", [3])
 def test_interval_of_a_cell_four_times_as_noisy_covers_nearly_as_often(rounds: int) -> None:
-    assert coverage(rounds, noisy=4.0, sweeps=600) >= 0.91
+    assert coverage(rounds, noisy=4.0, sweeps=600) >= 0.9

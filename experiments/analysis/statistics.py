@@ -20,7 +20,8 @@ from scipy import stats
 
 LEVEL = 0.95
 DECIMALS = 10  # of a logarithm of seconds; the last of 16 digits differ from processor to processor
-BEYOND_POOLED = 0.4  # of equally noisy cells; with an own error that counts half, see docs/concepts.md
+BEYOND_POOLED = 0.45  # of equally noisy cells
+MIN_DOF_OF_SUM = 4.0  # with fewer, an interval after two rounds tells nothing
 MIN_DOF = 0.5  # of a cell's own error; with fewer it tells nothing
 SINGULAR = 1e-9  # of the largest singular value: a design of cells and blocks has none so small but zeros
 Array = NDArray[np.float64]
@@ -166,7 +167,7 @@ class BlockModel:
             return Estimate(value, nan, self.dof)
         beyond = np.bincount(self._cell, weights**2 * (self._variance - self._pooled))  # the pooled variance
         variances = np.append(beyond, weights @ weights * self._pooled)
-        return summed(value, variances, np.append(self._own_dof / 2, self.dof))
+        return summed(value, variances, np.append(self._own_dof, self.dof))
 
 
 def _typical(squares: Array, dof: Array, of_all: float) -> Array:
@@ -183,11 +184,15 @@ def _typical(squares: Array, dof: Array, of_all: float) -> Array:
 def summed(value: float, variances: Array, dof: Array) -> Estimate:
     """Return an estimate whose variance is the sum of these, each known from so many degrees of freedom.
 
-    The sum has those of Satterthwaite 1946, but one at least.
+    The sum has those of Satterthwaite 1946, but MIN_DOF_OF_SUM at least if one of them has so many.
     """
     total, of_each = variances.sum(), np.maximum(dof, MIN_DOF)
     of_sum = total**2 / (variances**2 / of_each).sum() if total > 0 else of_each.max()
-    return Estimate(value, round(sqrt(total), DECIMALS), round(max(float(of_sum), 1.0), DECIMALS))
+    return Estimate(
+        value,
+        round(sqrt(total), DECIMALS),
+        round(max(float(of_sum), min(of_each.max(), MIN_DOF_OF_SUM)), DECIMALS),
+    )
 
 
 def holm(estimates: Sequence[Estimate]) -> list[Interval]:
