@@ -1,5 +1,6 @@
 """Comparisons of two folders: hand-computed verdicts, and how often they are wrong."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from experiments import ROOT
 from experiments.analysis.compare import NO_DIFFERENCE, SLOWER, changes, compare, environment_changes
 from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.select import NoTrialsError
 from experiments.report.compare import environment_line, main, verdict_text
 from experiments.store import files as store
 from experiments.store.columns import FAILED
+from experiments.sweep.interleaved import combinations
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 WORKERS = (2, 3, 4, 5, 6)
@@ -210,3 +213,37 @@ def test_folders_without_a_common_cell_are_refused(tmp_path: Path) -> None:
         main([str(a), str(tmp_path / "none")])
     with pytest.raises(SystemExit, match=r"/a, .*/b: no cell was measured in both$"):
         main([str(a), str(b)])
+
+
+def test_trials_in_turns_share_a_block_so_that_drift_cancels() -> None:
+    drift = [1.0, 1.5, 2.2, 1.1]
+    a, b = (frame(repeated("p1", 2, *(side * each for each in drift))) for side in (1.0, 1.1))
+    assert compare(a, b)["verdict"].item() == NO_DIFFERENCE
+    in_turns = compare(a, b, in_turns=True)
+    assert in_turns["verdict"].item() == SLOWER
+    assert in_turns["change"].item() == pytest.approx(0.1)
+
+
+def test_words_of_a_sweep_become_their_combinations() -> None:
+    words = ["strategy=p1,p2", "workers=2", "image_size='64x48'", "seed=range(0,2)"]
+    rest = ["workers=2", "image_size='64x48'"]
+    assert combinations(words) == [
+        (f"strategy={name}", *rest, f"seed={seed}") for name in ("p1", "p2") for seed in (0, 1)
+    ]
+
+
+def test_checkouts_are_measured_in_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["strategy=sequential", "n_images=1", "n_augmentations=2", "image_size=64x48", "seed=1,2"]
+    sides = [str(ROOT), sys.executable]
+    main([*sides, "--interleaved", *words, "--rounds", "2", "--results", str(tmp_path)])
+    a, b = (store.read(tmp_path / side / "trials", "trials") for side in "ab")
+    order = pd.concat([a.assign(side="a"), b.assign(side="b")]).sort_values("started_at")
+    assert order["seed"].tolist() == [1, 1, 2, 2, 1, 1, 2, 2]
+    assert (order["side"].to_numpy().reshape(4, 2) != order["side"].to_numpy().reshape(4, 2)[:, ::-1]).all()
+    assert "A and B were measured in turns." in capsys.readouterr().out
+
+
+def test_side_that_is_nothing_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["no-such-commit", str(ROOT), "--interleaved", "workers=1"])
+    assert "no-such-commit" in capfd.readouterr().err

@@ -19,19 +19,21 @@ FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", 
 ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that this is true of
 
 
-def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.DataFrame:
     """Return a row per cell of either side: WORK, SIZE, and what each side measured.
 
     Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B with the ends `low`
     and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by WORK,
     never by environment. Of each side those trials count that agree in environment with its newest one,
-    without `interference`, whose time is fixed. Raises NoTrialsError.
+    without `interference`, whose time is fixed. If the sides measured `in_turns`, the nth trials of a cell
+    share a block. Raises NoTrialsError.
     """
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = _completed(pd.concat(sides))
     trials = trials[trials["strategy"] != Interference.name]
     trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
-    model, found = changes(ok_trials(trials))
+    ok = ok_trials(trials)
+    model, found = changes_in_turns(ok) if in_turns else changes(ok)
     rows = [
         dict(zip(WORK, key, strict=True)) | _compared(block, model, found)
         for key, block in trials.groupby(WORK, dropna=False)
@@ -60,6 +62,16 @@ def changes(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
         if {*sides} <= model.cells.keys():
             found[cell] = occasions.widen(model.log_ratio(*sides), sum(1 / counts[side] for side in sides))
     return model, found
+
+
+def changes_in_turns(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
+    """Return the same of trials that A and B took in turns: the nth of each are in one block."""
+    turns = ok.groupby(["side", "cell"]).cumcount()
+    cells, blocks = (
+        list(zip(*pair, strict=True)) for pair in ((ok["side"], ok["cell"]), (ok["cell"], turns))
+    )
+    model = BlockModel(cells, blocks, ok["wall_s"].to_numpy(float))
+    return model, {cell: model.log_ratio(("b", cell), ("a", cell)) for cell in ok["cell"].unique()}
 
 
 def _completed(trials: pd.DataFrame) -> pd.DataFrame:

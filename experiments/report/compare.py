@@ -1,15 +1,20 @@
-"""The command that compares two folders of results, cell by cell.
+"""The command that compares two folders of results, or two checkouts, cell by cell.
 
 python -m experiments.report.compare A B [--fail-on slower]
+python -m experiments.report.compare A B --interleaved strategy=p2,dynamic workers=2 [--rounds 5]
 """
 
 import argparse
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from experiments import ROOT
 from experiments.analysis import compare as analysis
 from experiments.analysis.select import STRONG, NoTrialsError, select
 from experiments.analysis.statistics import LEVEL
@@ -20,8 +25,10 @@ from experiments.wording import pluralise
 
 EXPLANATION = (
     f"Changes are in per cent of A's time. In parentheses: the {percent(LEVEL)} interval of each cell by "
-    "itself, from the variation between rounds and between occasions, of which A and B have none in common."
+    "itself, from the variation between rounds"
 )
+APART = " and between occasions, of which A and B have none in common."
+IN_TURNS = ". A and B were measured in turns."
 
 
 def verdict_text(row: Any) -> str:
@@ -46,10 +53,10 @@ def environment_line(a: pd.DataFrame, b: pd.DataFrame) -> str:
     return f"A and B differ: {warning}{values}."
 
 
-def comparison(a_folder: Path, b_folder: Path) -> Table:
+def comparison(a_folder: Path, b_folder: Path, in_turns: bool = False) -> Table:
     """Return a row per cell, named by the columns that differ. Raises NoTrialsError if none is in both."""
     a, b = (_trials(folder) for folder in (a_folder, b_folder))
-    cells = analysis.compare(a, b)
+    cells = analysis.compare(a, b, in_turns)
     differing = cells.columns[cells.astype(str).nunique() > 1]
     keys = [name for name in [*analysis.WORK, *analysis.SIZE] if name in STRONG or name in differing]
     left_out = [
@@ -63,19 +70,32 @@ def comparison(a_folder: Path, b_folder: Path) -> Table:
         "verdict": verdict_text,
     }
     title = f"B against A: A is {a_folder}, B is {b_folder}\n{environment_line(a, b)}"
-    return text_table(title, cells, keys, columns, [*left_out, EXPLANATION])
+    return text_table(
+        title, cells, keys, columns, [*left_out, EXPLANATION + (IN_TURNS if in_turns else APART)]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print for each cell whether B is faster than A, slower, or no different."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report.compare", description=main.__doc__)
     for side in "AB":
-        parser.add_argument(side, type=Path, help="a folder of results or of trials")
+        parser.add_argument(side, help="a folder of results or of trials; with --interleaved see there")
+    turns_help = "measure now, in turns: A and B are commits, checkouts or Pythons; words of the cells follow"
+    parser.add_argument("--interleaved", nargs="*", metavar="WORD", help=turns_help)
+    parser.add_argument("--rounds", type=int, default=5, help="trials of each cell on each side (5)")
+    parser.add_argument("--results", type=Path, default=Path("results/interleaved"), help="folder for these")
     fail_help = "end with status 1 if B is surely slower in any cell"
     parser.add_argument("--fail-on", choices=[analysis.SLOWER], help=fail_help)
     chosen = parser.parse_args(arguments)
+    a, b, in_turns = Path(chosen.A), Path(chosen.B), chosen.interleaved is not None
+    if in_turns:
+        words = chosen.A, chosen.B, str(chosen.rounds), str(chosen.results), *chosen.interleaved
+        command = [sys.executable, "-m", "experiments.sweep.interleaved", *words]
+        if status := subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}).returncode:
+            raise SystemExit(status)
+        a, b = chosen.results / "a", chosen.results / "b"
     try:
-        table = comparison(chosen.A, chosen.B)
+        table = comparison(a, b, in_turns)
     except NoTrialsError as error:
         raise SystemExit(f"{chosen.A}, {chosen.B}: {error}") from error
     print(table.text(), end="")

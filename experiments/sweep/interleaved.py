@@ -1,0 +1,79 @@
+"""The measurement of two checkouts or environments in turns, so that both meet the same machine.
+
+python -m experiments.sweep.interleaved A B ROUNDS RESULTS [WORD …], as `compare --interleaved` calls it.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import product
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from experiments import ROOT
+
+ORDER_SEED = 0  # of who begins in each turn
+ALONE = ("hydra.mode=RUN", "with_baseline=false", "with_ceiling=false", "with_interference=false")
+
+
+def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[str]) -> None:
+    """Measure every combination of words on both sides, into the folders `a` and `b` of the results.
+
+    A side is a commit of this repository, the folder of a checkout, or a Python. In a round, both sides
+    measure one cell, in an order drawn anew, before the next cell begins. Raises SystemExit.
+    """
+    folders = [results / name for name in "ab"]
+    order = random.Random(ORDER_SEED)
+    with ExitStack() as stack:
+        commands = [stack.enter_context(_command(side)) for side in sides]
+        for number, cell in product(range(1, rounds + 1), combinations(words)):
+            for command, folder in order.sample([*zip(commands, folders, strict=True)], 2):
+                options = [*cell, *ALONE, f"repetitions={number}", f"results_dir='{folder.absolute()}'"]
+                _run([*command, *options])
+
+
+def combinations(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the words of each combination that Hydra would sweep over."""
+    parsed = OverridesParser.create().parse_overrides([*words])
+    values = [
+        [f"{each.get_key_element()}={value}" for value in each.sweep_string_iterator()]
+        if each.is_sweep_override()
+        else [word]
+        for each, word in zip(parsed, words, strict=True)
+    ]
+    return [*product(*values)]
+
+
+@contextmanager
+def _command(side: str) -> Iterator[list[str]]:
+    """Yield the command of a side; a commit gets a checkout that is removed afterwards."""
+    place = Path(side).absolute()
+    if place.is_file():
+        yield [str(place), str(ROOT / "run.py")]
+    elif place.is_dir():
+        own = place / ".venv/bin/python"
+        yield [str(own if own.exists() else sys.executable), str(place / "run.py")]
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            git = ["git", "-C", str(ROOT), "worktree"]
+            _run([*git, "add", "--detach", "--quiet", folder, side])
+            try:
+                yield [sys.executable, f"{folder}/run.py"]
+            finally:
+                _run([*git, "remove", "--force", folder])
+
+
+def _run(command: Sequence[str]) -> None:
+    """Run a command. Raises SystemExit with what it printed if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
+        raise SystemExit(f"{' '.join(command)}: {lines[-1]}")
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1:3], int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5:])
