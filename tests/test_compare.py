@@ -141,18 +141,6 @@ def test_trials_of_different_work_are_paired_with_their_own_kind(one: Row, other
     assert both["verdict"].tolist() == [NO_DIFFERENCE] * 2
 
 
-def test_early_failure_is_of_the_cell_that_it_agrees_with() -> None:
-    early = trial("p1", 2, None, status=FAILED, inputs_digest=None, width=None, height=None)
-    measured = repeated("p1", 2, *around(9.0))
-    assert verdicts([early, *measured], measured) == {("p1", 2): "no difference: +0 % (-15 to +18)"}
-    assert verdicts(
-        [*measured, *repeated("p2", 2, *around(1.0))], [early, *repeated("p2", 2, *around(1.0))]
-    ) == {
-        ("p1", 2): "not measured in B",
-        ("p2", 2): "no difference: +0 % (-15 to +18)",
-    }
-
-
 def test_compare_takes_all_trials_of_the_newest_code_of_each_side() -> None:
     later = BEGIN + DAY
     newer = repeated("p1", 2, 4.0, 5.0, code_digest="newer", started_at=later)

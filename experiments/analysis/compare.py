@@ -10,10 +10,9 @@ from experiments.analysis.occasions import between, numbered
 from experiments.analysis.select import NoTrialsError, ok_trials, select
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval
 from experiments.store import columns
-from experiments.store.columns import DETERMINING, OK, facts
+from experiments.store.columns import DETERMINING, facts
 
 WORK = [column.name for column in DETERMINING if column.determines is columns.WORK]
-NULLABLE = [column.name for column in DETERMINING if column.name in WORK and column.nullable]
 SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"
 ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that this is true of
@@ -29,7 +28,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.Data
     share a block. Raises NoTrialsError.
     """
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
-    trials = _completed(pd.concat(sides))
+    trials = pd.concat(sides)
     trials = trials[trials["strategy"] != Interference.name]
     trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
     ok = ok_trials(trials)
@@ -72,13 +71,6 @@ def changes_in_turns(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]
     )
     model = BlockModel(cells, blocks, ok["wall_s"].to_numpy(float))
     return model, {cell: model.log_ratio(("b", cell), ("a", cell)) for cell in ok["cell"].unique()}
-
-
-def _completed(trials: pd.DataFrame) -> pd.DataFrame:
-    """Give trials that failed before their inputs were known those of the cell they agree with otherwise."""
-    key = [name for name in WORK if name not in NULLABLE]
-    known = trials[NULLABLE].fillna(trials.groupby(key)[NULLABLE].transform("first"))
-    return trials.assign(**known.where(trials["status"] != OK, trials[NULLABLE]))
 
 
 def _compared(trials: pd.DataFrame, model: BlockModel, found: dict[Any, Estimate]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Trial:
     governor: str = column("governors of the clocks of these CPUs", ENVIRONMENT)
     kernel: str = column("name and release of the kernel", ENVIRONMENT)
     huge_pages: str = column("mode of transparent huge pages", ENVIRONMENT)
-    input_file_system: str | None = column("type and mount point of the inputs' file system", ENVIRONMENT)
+    input_file_system: str = column("type and mount point of the inputs' file system", ENVIRONMENT)
     scratch_file_system: str = column("type and mount point of that of a trial's own files", ENVIRONMENT)
 
 
