@@ -7,6 +7,7 @@ import pytest
 
 from experiments.analysis.compare import WORK
 from experiments.analysis.select import STRONG, WEAK, LeftOut, NoTrialsError, select
+from experiments.report.texts import left_out_note
 from experiments.store.columns import DETERMINING, FAILED, OK, Column, JsonObject, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
@@ -120,3 +121,18 @@ def test_early_failure_belongs_to_the_trials_it_agrees_with() -> None:
 def test_no_trials_are_an_error_of_one_line() -> None:
     with pytest.raises(NoTrialsError, match="make strong-scaling"):
         select(frame([trial("p1", 2, 5.0)]).iloc[:0], STRONG)
+
+
+def test_trial_with_other_outputs_than_sequential_is_in_no_table() -> None:
+    saved: dict[str, Any] = {"outputs": 8, "hashed_outputs": 8}
+    rows = [
+        trial("p1", 2, 5.0, outputs_digest="other", **saved),
+        trial("sequential", 1, 10.0, outputs_digest="right", started_at=LATER, **saved),
+        trial("p2", 2, 5.0, outputs_digest="right", started_at=LATER, **saved),
+        trial("dynamic", 2, 5.0, outputs_digest="other", started_at=LATEST, **saved),
+        trial("threads", 2, 5.0, outputs_digest="sample", started_at=LATEST, outputs=8, hashed_outputs=2),
+        trial("p2", 2, 5.0, outputs_digest=None, saving=False, started_at=LATEST),
+    ]
+    result, left_out = select(frame(rows), STRONG)
+    assert result["strategy"].tolist() == ["sequential", "p2", "threads", "p2"]
+    assert [left_out_note(each) for each in left_out] == ["left out: 2 trials of other outputs"]

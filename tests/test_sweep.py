@@ -124,3 +124,25 @@ def test_trace_false_stores_the_trial_without_tasks(run_py: RunPy, tmp_path: Pat
     [row] = trials(tmp_path).to_dict("records")
     assert (row["status"], row["outputs"]) == ("ok", 12)
     assert not (tmp_path / "results" / "tasks").exists()
+
+
+RANDOM = """\
+import os
+import numpy as np
+
+def pipeline(seed):
+    def draw(image):
+        return image ^ np.frombuffer(os.urandom(image.size), np.uint8).reshape(image.shape)
+    return draw
+"""
+
+
+def test_pipeline_with_randomness_of_its_own_gives_failed_trials(tmp_path: Path) -> None:
+    (tmp_path / "my_random_pipeline.py").write_text(RANDOM)
+    pipeline = ("pipeline=python", "pipeline.object=my_random_pipeline:pipeline")
+    size = ("n_images=1", "n_augmentations=2", "image_size=64x48", "repetitions=1")
+    ended = command("strategy=p2", "workers=2", "with_baseline=true", *size, *pipeline, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert trials(tmp_path)["status"].value_counts().to_dict() == {"failed": 2, "ok": 1}
+    assert "its outputs, 2 different ones of 2, are not those of " in ended.stderr
+    assert "the pipeline draws from more than the task's seed" in ended.stderr

@@ -16,14 +16,11 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis.select import recorded
-from experiments.store.columns import OK
+from experiments.store.columns import OF_OUTPUTS, OK
 from experiments.store.files import DetailReader
 
 TASK = ["image_index", "augmentation_index"]
-WORKLOAD = [  # determines the tasks
-    *("saving", "inputs_digest", "pipeline_digest", "n_augmentations", "outputs_total", "seed"),
-    *("output_format", "output_quality"),
-]
+WORKLOAD = ["saving", *OF_OUTPUTS]  # determines the tasks
 # The first tasks of a fresh process take longer. An eighth of a copy's tasks is left out; of 24 tasks that is
 # too little and makes the ceiling 3 to 4 % too high, of 80 to 1,000 tasks at most 1.4 %.
 WARM_UP = 1 / 8

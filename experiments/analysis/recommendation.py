@@ -13,7 +13,7 @@ from experiments.analysis import candidates
 from experiments.analysis.candidates import Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
-from experiments.analysis.data_quality import frequent_warnings, other_outputs, taken_by_others
+from experiments.analysis.data_quality import frequent_warnings, taken_by_others
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import Estimate, Interval
 from experiments.analysis.verdict import verdicts
@@ -55,7 +55,6 @@ class Recommendation:
     peak_rss_bytes: float  # the mean of its trials
     ceiling: Ceiling | None
     warnings: list[str]  # of most of the candidate's trials
-    other_outputs: pd.DataFrame  # see `data_quality.other_outputs`
     comparison: Comparison
     asked: pd.DataFrame  # rows of `columns.Candidate`
 
@@ -77,7 +76,6 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
         peak_rss_bytes=float(comparison.of(best)["peak_rss_bytes"].mean()),
         ceiling=_ceiling(trials, parts, best),
         warnings=frequent_warnings(ok),
-        other_outputs=other_outputs(trials),
         comparison=comparison,
         asked=asked,
     )

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.store.columns import DETERMINING, NODE, OK, UNTOUCHED, facts
+from augment.strategies.sequential import Sequential
+from experiments.store.columns import DETERMINING, NODE, OF_OUTPUTS, OK, UNTOUCHED, facts
 from experiments.store.files import DetailReader
 
 STRONG = ("saving", "strategy", "workers")  # the columns that tell points of strong scaling apart
@@ -85,11 +86,29 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
         differing += list(known.columns[~agrees.all()])
         kept = kept[agrees.all(axis=1)]
     left_out = [LeftOut(len(trials) - len(kept), tuple(differing))]
+    is_unequal = _makes_other_outputs(kept)
+    left_out += [LeftOut(int(is_unequal.sum()), ("outputs",))]
+    kept = kept[~is_unequal]
     for name in ("cell", "node"):
         is_older = _is_unlike_newest(kept, axes, name)
         left_out += [LeftOut(int(is_older.sum()), (name,))]
         kept = kept[~is_older]
     return kept.reset_index(drop=True), [each for each in left_out if each.trials]
+
+
+def _makes_other_outputs(trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which trials wrote other outputs than the newest of sequential for equal work.
+
+    Their times are of other work. Without sequential, the newest trial counts in its place.
+    """
+    is_whole = (trials["status"] == OK) & ~(trials["hashed_outputs"] < trials["outputs"])
+    digests = trials["outputs_digest"].where(is_whole)
+    work = [trials[name] for name in OF_OUTPUTS]
+    of_sequential, newest = (
+        known.groupby(work, dropna=False).transform("last")
+        for known in (digests.where(trials["strategy"] == Sequential.name), digests)
+    )
+    return digests.notna() & (digests != of_sequential.fillna(newest))
 
 
 def _is_unlike_newest(trials: pd.DataFrame, axes: Sequence[str], name: str) -> "pd.Series[bool]":

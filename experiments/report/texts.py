@@ -18,8 +18,9 @@ def label(strategy: str) -> str:
 
 def left_out_note(left_out: LeftOut) -> str:
     """Return why trials are not in a table, like `left out: 12 trials of another kernel`."""
-    names = ", ".join(f"another {name.removesuffix('_digest')}" for name in left_out.columns)
-    return f"left out: {pluralise(left_out.trials, 'trial')} of {names}"
+    names = [name.removesuffix("_digest") for name in left_out.columns]
+    others = ", ".join(f"{'other' if name.endswith('s') else 'another'} {name}" for name in names)
+    return f"left out: {pluralise(left_out.trials, 'trial')} of {others}"
 
 
 def written(number: float, form: str) -> str:

@@ -220,6 +220,11 @@ DETAIL_TABLES = {"tasks": _columns(Task), "transforms": _columns(Transform), "tu
 TABLES = {"trials": TRIALS, **DETAIL_TABLES, "candidates": _columns(Candidate)}
 DETERMINING = tuple(column for column in TRIALS if column.determines)
 
+OF_OUTPUTS = (  # columns that decide what the outputs are
+    *("files", "inputs_digest", "pipeline_digest", "seed", "n_augmentations", "outputs_total"),
+    *("output_format", "output_quality", "user_modules"),
+)
+
 
 def identity(row: Mapping[str, Any]) -> str:
     """Return the id of a trial's cell: 16 hexadecimal digits of SHA-256 of determining columns but NODE."""

@@ -17,7 +17,16 @@ from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import environment
 from experiments.machine.environment import file_system
 from experiments.store import files as store
-from experiments.store.columns import DETERMINING, FAILED, NOT_APPLICABLE, OK, WORK, digest_of, identity
+from experiments.store.columns import (
+    DETERMINING,
+    FAILED,
+    NOT_APPLICABLE,
+    OF_OUTPUTS,
+    OK,
+    WORK,
+    digest_of,
+    identity,
+)
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.output_folder import OutputFolder, refuse_equal_names
 from experiments.trial import measure
@@ -25,10 +34,6 @@ from experiments.trial.process import Checked
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
-OF_OUTPUTS = (  # columns that decide what the outputs of a command are
-    *("files", "inputs_digest", "pipeline_digest", "seed", "n_augmentations", "outputs_total"),
-    *("output_format", "output_quality", "user_modules"),
-)
 OF_PIXELS = re.compile("numpy|scipy|opencv|albu")  # packages on which the pixels depend
 
 
@@ -53,13 +58,14 @@ class SweepCell:
             planned["output_dir"] = str(cell.config.output_place)
         self.cell, self.planned = cell, planned | {"cell": self.identity}
         self.work = replace(measure.workload(cell, self.inputs.files), bad_images=self.inputs.bad_images)
+        packages = json.loads(planned["packages"]).items()
+        self.of_outputs = {name: planned[name] for name in OF_OUTPUTS}
+        self.of_outputs |= {name: version for name, version in packages if OF_PIXELS.match(name)}
+        self.alike: list[SweepCell] = []  # cells of the sweep that make equal outputs
         self.outputs: OutputFolder | None = None  # if they are kept
         if cell.config.output_dir and not cell.not_applicable:
             kept = replace(self.work, output=cell.config.output_place)
-            packages = json.loads(planned["packages"]).items()
-            of_outputs = {name: planned[name] for name in OF_OUTPUTS}
-            of_outputs |= {name: version for name, version in packages if OF_PIXELS.match(name)}
-            self.outputs = OutputFolder(cell.config.output_dir, kept, of_outputs, cell.command)
+            self.outputs = OutputFolder(cell.config.output_dir, kept, self.of_outputs, cell.command)
 
     @property
     def stored_rows(self) -> list[Row]:
@@ -94,6 +100,20 @@ class SweepCell:
             return int(not self.outputs.is_complete)
         wanted = self.per_round * config.repetitions
         return wanted if config.rerun else max(wanted - len(ok_rows(rows)), 0)
+
+    def unequal(self, row: Row) -> str | None:
+        """Return how a trial's outputs differ from those of an earlier one of equal work; None if equal."""
+        if not row.get("outputs_digest"):
+            return None
+        for each in self.alike:
+            for known in ok_rows(each.stored_rows):
+                is_comparable = known["outputs_digest"] and known["hashed_outputs"] == row["hashed_outputs"]
+                if is_comparable and known["outputs_digest"] != row["outputs_digest"]:
+                    return (
+                        f"its outputs, {row['distinct_outputs']} different ones of {row['outputs']}, are not "
+                        f"those of {each.cell.label}: the pipeline draws from more than the task's seed"
+                    )
+        return None
 
     def check_outputs(self) -> None:
         """Raise OptionError if outputs would fall among the inputs or replace other files."""

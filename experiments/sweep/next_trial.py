@@ -96,6 +96,8 @@ def _run(
         if differing := conditions.changed(row, measurement.conditions):
             error = f"changed during the command: {'; '.join(differing)}; give the command again"
             row |= {"status": FAILED, "error": error}
+        elif row["status"] == OK and (reason := cell.unequal(row)):
+            row |= {"status": FAILED, "error": reason}
         _end_outputs(cell, row)
     except (OptionError, OSError) as error:
         return row | {"status": FAILED, "error": error_line(error)}, Measurement({})

@@ -175,14 +175,6 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
 def spoilers(advice: Recommendation) -> Iterator[str]:
     """Yield what spoils the work or its times."""
     yield from (each for each in advice.warnings if not each.startswith(IN_INTERVALS))
-    counts = ["distinct_outputs", "outputs", "distinct_outputs_sequential"]
-    for name, *each in advice.other_outputs[["strategy", *counts]].itertuples(index=False):
-        distinct, outputs, others = map(int, each)
-        yield (
-            f"{label(name)} makes other outputs than sequential, {distinct} different ones of {outputs} "
-            f"(sequential {others}): the pipeline draws randomness that is not of the task's seed, and "
-            "workers may draw the same"
-        )
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
