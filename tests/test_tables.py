@@ -12,9 +12,9 @@ from experiments.analysis.scaling import strong, weak
 from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import CEILING, scaling_table
-from experiments.report.tables import Table, by_place, plain_table
+from experiments.report.tables import Table, by_place, plain_table, repetition_notes
 from experiments.report.texts import label, percent, percent_interval, with_interval
-from experiments.store.columns import FAILED, NOT_APPLICABLE
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.wording import pluralise
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
@@ -127,8 +127,8 @@ def test_csv_is_long_and_unrounded(tmp_path: Path) -> None:
 def test_table_of_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:
     digests = {"sequential": "a" * 64, "p1": "a" * 64, "p2": "b" * 64}
     written = [
-        trial(name, 2, 1.0, experiment="validation", outputs=6, outputs_digest=digest)
-        for name, digest in digests.items()
+        trial(name, 2, 1.0, experiment="validation", outputs=6, outputs_digest=digest, status=status)
+        for (name, digest), status in zip(digests.items(), (OK, OK, FAILED), strict=True)
     ]
     refused = trial("pq", 1, None, experiment="validation", status=NOT_APPLICABLE)
     table = section_table(tmp_path, "validation", [*written, refused])
@@ -214,3 +214,11 @@ def test_intervals_are_written_in_the_unit_of_the_value() -> None:
 def test_strategies_and_counts_have_names() -> None:
     assert (label("pq"), label("of another version")) == ("P_Q", "of another version")
     assert (pluralise(1, "trial"), pluralise(2000, "trial")) == ("1 trial", "2,000 trials")
+
+
+def test_table_says_how_many_of_its_trials_are_short() -> None:
+    times = {"wall_s_low": 1.0, "ideal_s": 1.0, "failures": 0, "status": OK}
+    rows = [(20, 2, 2.0), (19, 2, 9.0), (1000, 2, 1.9)]
+    points = pd.DataFrame([{"tasks": n, "workers": p, "wall_s": s} | times for n, p, s in rows])
+    [note] = [note for note in repetition_notes(points) if "tasks a worker" in note]
+    assert note.startswith("2 rows of 3 rest on trials of less than 10 tasks a worker or 2 s")

@@ -22,6 +22,11 @@ INTERVALS = (
     "pooled errors. Times are geometric means, adjusted to an average round."
 )
 NO_INTERVAL = "No interval for cells that are not in two rounds with others; rerun=true adds rounds of all."
+LONG_TASKS, LONG_S = 10, 2.0  # for each worker, and seconds of a trial: by them its ends weigh little
+SHORT = (
+    f"rest on trials of less than {LONG_TASKS} tasks a worker or {LONG_S:g} s: starts and uneven ends of "
+    "workers weigh in them. More n_augmentations make them longer."
+)
 NO_BASELINE = (
     "Ideal, speedup and efficiency are unknown without a sequential baseline; with_baseline=true measures it."
 )
@@ -148,6 +153,8 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
     notes = [INTERVALS] if measured["wall_s_low"].notna().any() else []
     notes += [NO_INTERVAL] if measured["wall_s_low"].isna().any() else []
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
+    is_short = (measured["tasks"] < LONG_TASKS * measured["workers"]) | (measured["wall_s"] < LONG_S)
+    notes += [f"{pluralise(int(is_short.sum()), 'row')} of {len(points)} {SHORT}"] if is_short.any() else []
     return notes + [
         f"{texts.label(point['strategy'])} at {point['workers']} workers: "
         f"{pluralise(point['failures'], 'failed trial')} left out of its mean."
