@@ -3,10 +3,17 @@
 import math
 from datetime import timedelta
 
+import numpy as np
+
 
 def pluralise(number: int, noun: str) -> str:
     """Return `1 trial`, `2,000 trials`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def significant(number: float) -> str:
+    """Return three significant digits without an exponent, zeros kept: `8.00`, `13.0`, `18300`."""
+    return np.format_float_positional(number, 3, unique=False, fractional=False, trim="k").rstrip(".")
 
 
 def duration(seconds: float) -> str:

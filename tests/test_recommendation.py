@@ -1,7 +1,8 @@
 """The recommendation, from trials with times chosen by hand."""
 
 from dataclasses import replace
-from math import inf
+from datetime import timedelta
+from math import inf, log, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from experiments.advise.search import Question
 from experiments.analysis.candidates import Candidate, compare
+from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
 from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops, whole_s
-from experiments.wording import duration
+from experiments.report.texts import DIGITS, with_interval
+from experiments.wording import duration, significant
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import BEGIN, Row, frame, trial
@@ -139,6 +142,48 @@ def test_interval_of_the_rate_is_wider_if_trials_differ_more() -> None:
     )
     widths = [each.images_per_s.high / each.images_per_s.low for each in (calm, drifting)]
     assert widths[1] > max(widths[0], 1.1)
+
+
+def half_of_log(found: Recommendation) -> float:
+    _, low, high = found.images_per_s
+    return log(high / low) / 2
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(18_300.4, "18300"), (13.0, "13.0"), (8.0, "8.00"), (0.01234, "0.0123"), (999.7, "1000"), (inf, "inf")],
+)
+def test_rate_has_three_digits_and_no_exponent(number: float, text: str) -> None:
+    assert significant(number) == text
+    assert with_interval(number, number, number, DIGITS) == f"{text} ({text}–{text})"
+
+
+def test_rate_is_promised_for_another_occasion() -> None:
+    found = advice()
+    assert (found.occasions.variance, found.occasions.dof) == (PRIOR**2, PRIOR_DOF)
+    assert half_of_log(found) > 2 * sqrt(2) * PRIOR
+    assert "occasions differ by 5 % (assumed)" in screen(found)["Rests on"]
+
+
+@pytest.mark.parametrize(("faster", "is_wider"), [(1.0, False), (1.3, True)])
+def test_earlier_searches_show_what_occasions_differ_by(faster: float, is_wider: bool) -> None:
+    earlier = [
+        of("dynamic", 2, 0.11 / faster**day, started_at=BEGIN - timedelta(days=day), sweep=f"{day}")
+        for day in range(1, 9)
+    ]
+    one, several = advice(), advice(*USUAL, *earlier)
+    assert several.occasions.dof == PRIOR_DOF + 8
+    assert (half_of_log(several) > half_of_log(one)) == is_wider
+    assert "by this folder's 9 and a prior of 5 %" in screen(several)["Rests on"]
+
+
+def test_sample_counts_by_its_images() -> None:
+    """Trust a long run of many images more than many trials of a few."""
+    few, many = of("dynamic", 2, 0.1), of("dynamic", 2, 0.14, tasks=120, scales=[1.0])
+    for row in many.trials:
+        row |= {"n_images": 30, "sweep": "long"}
+    found = advice(SEQUENTIAL, CEILING, few, USUAL[3], many)
+    assert found.images_per_s.value == pytest.approx(2 / (0.1**0.1 * 0.14**0.9), rel=0.01)
 
 
 def test_rivals_are_those_that_may_be_faster() -> None:

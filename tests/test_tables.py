@@ -65,6 +65,7 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
     failed = "P_1 at 2 workers: 1 failed trial left out of its mean."
     assert table.notes == [
         tables.INTERVALS,
+        tables.NOW,
         tables.NO_INTERVAL,
         tables.NO_BASELINE,
         failed,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from experiments.analysis.occasions import UNSEEN
 from experiments.analysis.select import LeftOut, ok_trials, place, require, select
 from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_set, model_seconds
 from experiments.store.files import DetailReader
@@ -127,8 +128,8 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
 
 
 def rate(model: BlockModel, candidate: Candidate, tasks: float) -> Interval:
-    """Return the tasks per second of a candidate for the whole."""
-    return model.log_seconds(candidate).inverse().exp().times(tasks)
+    """Return the tasks per second of a candidate for the whole, on another occasion."""
+    return UNSEEN.widen(model.log_seconds(candidate).inverse(), times=2).exp().times(tasks)
 
 
 @lru_cache(maxsize=4096)  # a record never changes

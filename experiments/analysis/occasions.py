@@ -32,6 +32,9 @@ class Occasions(NamedTuple):
         return summed(estimate.value, variances, dof)
 
 
+UNSEEN = Occasions(PRIOR**2, PRIOR_DOF)
+
+
 def numbered(trials: pd.DataFrame) -> "pd.Series[int]":
     """Return the number of the occasion of each trial."""
     ordered = trials.sort_values("started_at")
@@ -47,5 +50,5 @@ def between(trials: pd.DataFrame, cells: Sequence[Hashable], logs: ArrayLike) ->
     means = means[means.count(axis=1) > 1]
     effects = means.sub(means.mean(axis=1), axis=0).mean().dropna()
     shown = max(len(effects) - 1, 0)
-    variance = (PRIOR_DOF * PRIOR**2 + float((effects**2).sum())) / (PRIOR_DOF + shown)
-    return Occasions(variance, PRIOR_DOF + shown)
+    dof = PRIOR_DOF + shown
+    return Occasions((PRIOR_DOF * PRIOR**2 + float((effects**2).sum())) / dof, dof)

@@ -10,12 +10,13 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import candidates
-from experiments.analysis.candidates import Candidate, Comparison
+from experiments.analysis.candidates import AXES, Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
 from experiments.analysis.data_quality import frequent_warnings, taken_by_others
-from experiments.analysis.select import ok_trials
-from experiments.analysis.statistics import Estimate, Interval
+from experiments.analysis.occasions import Occasions, between
+from experiments.analysis.select import ok_trials, select
+from experiments.analysis.statistics import Array, Estimate, Interval
 from experiments.analysis.verdict import verdicts
 from experiments.store.columns import FAILED, RECORDED_TASKS
 from experiments.store.files import DetailReader
@@ -23,6 +24,12 @@ from experiments.store.files import DetailReader
 BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
 TOO_FAR = 0.5  # a bound that answers nothing
 IDENTIFY_S, TABLE_S = 30e-6, 25e-6  # to identify a file, and to store a task, on one CPU of an AMD EPYC
+SAMPLE = (
+    "inputs_digest",
+    "files",
+    "n_augmentations",
+    "outputs_total",
+)  # in these, samples of a folder differ
 AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
 
 
@@ -49,7 +56,8 @@ class Recommendation:
     candidate: Candidate
     command: str
     bound: float  # at most such a share slower than the best
-    images_per_s: Interval  # augmented ones, of one more run of the command
+    images_per_s: Interval  # augmented ones, of one more run of the command, on another occasion
+    occasions: Occasions  # by how much these differ
     outside_s: float  # of the whole command, before and after its tasks
     spent: dict[str, float]  # shares of a task's seconds, by stage and then by transform
     peak_rss_bytes: float  # the mean of its trials
@@ -61,16 +69,19 @@ class Recommendation:
 
 def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> Recommendation:
     """Return the recommendation of the newest search. Raises NoTrialsError, or RefusedError with a reason."""
+    of_all_searches = trials
     trials, asked = candidates.newest_search(trials, asked)
     comparison = _comparison(trials, parts, asked)
     best = comparison.best
     whole: Any = asked[candidates.is_of(asked, best)].iloc[-1]
+    occasions = _occasions(of_all_searches[candidates.is_of(of_all_searches, best)], parts, whole)
     ok = ok_trials(trials[candidates.is_of(trials, best)])
     return Recommendation(
         candidate=best,
         command=whole["command"],
         bound=comparison.bounds[best],
-        images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole),
+        images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole, occasions),
+        occasions=occasions,
         outside_s=outside_s(ok, whole),
         spent=shares_of_a_task(parts, str(ok.sort_values("tasks")["trial_id"].iloc[-1])),
         peak_rss_bytes=float(comparison.of(best)["peak_rss_bytes"].mean()),
@@ -126,37 +137,54 @@ def outside_s(trials: pd.DataFrame, whole: Any) -> float:
     )
 
 
-def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Interval:
+def _occasions(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Occasions:
+    """Return what occasions differ by, from all trials of a candidate that are alike but for the sample."""
+    same = trials[
+        trials["inputs"].fillna("") == trials.sort_values("started_at")["inputs"].fillna("").iloc[-1]
+    ]
+    alike = ok_trials(select(same, (*AXES, *SAMPLE))[0])
+    return between(alike, [whole["strategy"]] * len(alike), _logs(alike, parts, whole))
+
+
+def _logs(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Array:
+    """Return the logarithm of the seconds that the whole would take by each trial."""
+    known: Any = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False)
+    seconds = [
+        candidates.whole_seconds(parts, each, wall_s, whole["tasks"] / tasks) for each, wall_s, tasks in known
+    ]
+    return np.log(seconds)
+
+
+def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any, occasions: Occasions) -> Interval:
     """Return the images per second of one more run of a candidate's command, by its ok trials.
 
-    `whole` is the candidate's row of `columns.Candidate`. The interval holds how trials differ, which a
-    longer run averages out, and how the images differ.
+    `whole` is the candidate's row of `columns.Candidate`. Samples count by their images. The interval holds
+    how trials of a sample differ, which a longer run averages out, how the images differ, and the occasions.
     """
-    known: Any = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False)
-    logs = np.log(
-        [
-            candidates.whole_seconds(parts, each, wall_s, whole["tasks"] / tasks)
-            for each, wall_s, tasks in known
-        ]
+    known = trials.assign(log=_logs(trials, parts, whole))
+    samples = known.groupby("tasks").agg(
+        log=("log", "mean"), trials=("log", "size"), images=("n_images", "max")
     )
+    weights, dof = samples["images"] / samples["images"].sum(), len(known) - len(samples)
+    value, beside = float(np.dot(weights, samples["log"])), known["log"] - known["tasks"].map(samples["log"])
+    as_long = exp(value) / trials["wall_s"].median()
+    of_runs = float(np.sum(weights**2 / samples["trials"])) + 1 / min(max(as_long, 1), AVERAGES_OUT)
     longest = str(trials.sort_values("tasks")["trial_id"].iloc[-1])
-    as_long = exp(logs.mean()) / trials["wall_s"].median()
-    of_runs = logs.var(ddof=1) * (1 / len(logs) + 1 / min(max(as_long, 1), AVERAGES_OUT))
-    error = sqrt(
-        of_runs + _image_variance(parts.of("tasks", longest, ["image_index", *STAGE_COLUMNS]), whole)
-    )
-    rate = Estimate(-logs.mean(), error, len(logs) - 1).exp()
-    return rate.times(float(whole["tasks"]))
+    tasks = parts.of("tasks", longest, ["image_index", *STAGE_COLUMNS])
+    of_images = _image_variance(tasks, whole, samples["images"].sum(), float(np.sum(samples.index)))
+    error = sqrt(float(np.square(beside).sum()) / dof * of_runs + of_images)
+    widened = occasions.widen(Estimate(-value, error, dof), times=2)  # the search's, and that of the run
+    return widened.exp().times(float(whole["tasks"]))
 
 
-def _image_variance(tasks: pd.DataFrame, whole: Any) -> float:
-    """Return the variance of the mean seconds of a task, as a share of their square.
+def _image_variance(tasks: pd.DataFrame, whole: Any, images: float, n_tasks: float) -> float:
+    """Return the variance of the mean seconds of a task, as a share of their square, by tasks of a trial.
 
-    It comes from the images and random transforms that a trial has not met (sampling in two stages:
-    Cochran 1977, chapter 10).
+    It comes from the images and random transforms that the trials, of so many images and tasks, have not met
+    (sampling in two stages: Cochran 1977, chapter 10).
     """
     of_image = tasks[STAGE_COLUMNS].sum(axis=1).groupby(tasks["image_index"])
-    means_s, images = of_image.mean(), of_image.ngroups
-    between = np.nan_to_num(means_s.var()) / images * max(1 - images / whole["files"], 0)
-    within = np.nan_to_num(of_image.var().mean()) / len(tasks) * max(1 - len(tasks) / whole["tasks"], 0)
-    return float((between + within) / means_s.mean() ** 2) if images else 0.0
+    means_s = of_image.mean()
+    between_images = np.nan_to_num(means_s.var()) / images * max(1 - images / whole["files"], 0)
+    within = np.nan_to_num(of_image.var().mean()) / n_tasks * max(1 - n_tasks / whole["tasks"], 0)
+    return float((between_images + within) / means_s.mean() ** 2) if len(means_s) else 0.0

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from experiments.analysis.occasions import PRIOR
 from experiments.analysis.scaling import strategies
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import interval_columns
@@ -20,6 +21,10 @@ from experiments.wording import pluralise
 INTERVALS = (
     "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
     "pooled errors. Times are geometric means, adjusted to an average round."
+)
+NOW = (
+    "Times and images/s are those of the minutes in which they were measured. Occasions differ by some "
+    f"{texts.percent(PRIOR)}; ratios of times differ less."
 )
 NO_INTERVAL = "No interval for cells that are not in two rounds with others; rerun=true adds rounds of all."
 LONG_TASKS, LONG_S = 10, 2.0  # for each worker, and seconds of a trial: by them its ends weigh little
@@ -125,7 +130,7 @@ class Measure(NamedTuple):
 MEASURES = {
     "wall_s": Measure("time (s)", "time (s)", texts.with_interval),
     "images_per_s": Measure(
-        "images/s", "augmented images per second", partial(texts.with_interval, form=".3g")
+        "images/s", "augmented images per second", partial(texts.with_interval, form=texts.DIGITS)
     ),
     "speedup": Measure("speedup", "speedup", texts.with_interval),
     "efficiency": Measure("efficiency", "efficiency (%)", texts.percent_interval),
@@ -150,7 +155,7 @@ def measure_text(point: Any, name: str) -> str:
 def repetition_notes(points: pd.DataFrame) -> list[str]:
     """Return notes on intervals, missing baselines and failed trials."""
     measured = ok_trials(points)
-    notes = [INTERVALS] if measured["wall_s_low"].notna().any() else []
+    notes = [INTERVALS, NOW] if measured["wall_s_low"].notna().any() else []
     notes += [NO_INTERVAL] if measured["wall_s_low"].isna().any() else []
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
     is_short = (measured["tasks"] < LONG_TASKS * measured["workers"]) | (measured["wall_s"] < LONG_S)

@@ -5,9 +5,9 @@ import math
 from augment.strategies import STRATEGIES
 from experiments.analysis.select import LeftOut
 from experiments.analysis.statistics import steady
-from experiments.wording import pluralise
+from experiments.wording import pluralise, significant
 
-DASH = "-"
+DASH, DIGITS = "-", "digits"  # a format: three significant ones
 
 
 def label(strategy: str) -> str:
@@ -24,8 +24,10 @@ def left_out_note(left_out: LeftOut) -> str:
 
 
 def written(number: float, form: str) -> str:
-    """Return a number, rounded to `steady` first, in a format; NaN as a dash."""
-    return DASH if math.isnan(number) else f"{steady(number):{form}}"
+    """Return a number, rounded to `steady` first, in a format or DIGITS; NaN as a dash."""
+    if math.isnan(number):
+        return DASH
+    return significant(steady(number)) if form == DIGITS else f"{steady(number):{form}}"
 
 
 def percent(share: float, digits: int = 0) -> str:

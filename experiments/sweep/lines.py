@@ -8,7 +8,7 @@ import psutil
 from experiments.store.columns import FAILED
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, of_newest_node, ok_rows
 from experiments.sweep.output_records import BAD_IMAGES
-from experiments.wording import duration, pluralise
+from experiments.wording import duration, pluralise, significant
 
 
 def result_line(cell: SweepCell) -> str:
@@ -22,7 +22,7 @@ def result_line(cell: SweepCell) -> str:
     spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
     digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
     wall_s = sum(walls_s) / len(walls_s)
-    rate = f"{ok[0]['tasks'] / wall_s:.3g} images/s"
+    rate = f"{significant(ok[0]['tasks'] / wall_s)} images/s"
     return f"{label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
 
@@ -37,7 +37,7 @@ def output_line(cell: SweepCell, is_alone: bool) -> str | None:
     resumed = f" ({row['resumed_outputs']:,} were there)" if row["resumed_outputs"] else ""
     bad = len(json.loads(row["skipped_images"] or "{}"))
     listed = f", {pluralise(bad, 'bad image')}: {place}/{BAD_IMAGES}" if bad else ""
-    end = f"{row['output_bytes'] / 1e6:,.3g} MB{listed}"
+    end = f"{significant(row['output_bytes'] / 1e6)} MB{listed}"
     done = f"{row['outputs']:,} images of {total:,}{resumed}"
     if is_alone:
         return f"{done} in {duration(time.time() - psutil.Process().create_time())} (start to end), {end}"

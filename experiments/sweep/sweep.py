@@ -24,6 +24,7 @@ from experiments.sweep.lines import output_line
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting_process
+from experiments.wording import significant
 
 BASELINES_PER_ROUND = 2
 LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
@@ -107,7 +108,9 @@ class Sweep:
                 bar.set_description_str(f"trial {index} of {len(trials)}: {cell.cell.label}")
                 row = measure_next(cell, name, number)
                 if row and row.get("wall_s"):
-                    bar.set_postfix_str(f"{row['tasks'] / row['wall_s']:.3g} images/s", refresh=False)
+                    bar.set_postfix_str(
+                        f"{significant(row['tasks'] / row['wall_s'])} images/s", refresh=False
+                    )
 
     def _summary(self) -> str:
         """Return how many cells ended how, every failure, and the folders of the rows."""

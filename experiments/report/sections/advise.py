@@ -10,13 +10,15 @@ import pandas as pd
 from augment.strategies.engines.executors import DataLoader
 from experiments import COMMAND
 from experiments.analysis.candidates import Candidate, names
+from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Table, interval_of, text_table
+from experiments.report.tables import NOW, Table, interval_of, text_table
 from experiments.report.texts import (
+    DIGITS,
     label,
     left_out_note,
     percent,
@@ -85,7 +87,7 @@ def refusal(error: RefusedError) -> str:
 def lines(advice: Recommendation) -> list[list[str]]:
     """Return one screen: a heading and a text for each line."""
     rate, tasks = advice.images_per_s, int(advice.asked["tasks"].max())
-    reached = [f"{with_interval(*rate, '.3g')} augmented images per second"]
+    reached = [f"{with_interval(*rate, DIGITS)} augmented images per second"]
     reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
     reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
     bound = f"at most {percent(advice.bound, 1)} slower than the best (95 %)"
@@ -200,6 +202,10 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
         if several:
             named = dict.fromkeys("{} with {} ({})".format(*each) for each in several)
             yield f"{cause}: {', '.join(named)}."
+    shown = advice.occasions.dof - PRIOR_DOF
+    known = f"by this folder's {shown + 1:.0f} and a prior of {percent(PRIOR)}" if shown else "assumed"
+    differ = f"occasions differ by {percent(math.sqrt(advice.occasions.variance))} ({known})"
+    yield f"The rate and the times are those of another day, with their intervals: {differ}."
     yield "Times hold for files in the page cache, as they are after a first reading."
     yield from map(left_out_note, comparison.left_out)
 
@@ -216,10 +222,10 @@ def candidate_table(advice: Recommendation) -> Table:
     data["at_most_slower"] = [comparison.bounds.get(each, math.nan) for each in ranked]
     data["peak_rss_bytes"] = [comparison.of(each)["peak_rss_bytes"].mean() for each in ranked]
     columns = {
-        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s"), ".3g"),
+        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s"), DIGITS),
         "times as long": lambda row: with_interval(*interval_of(row, "times_as_long")),
         "at most slower": lambda row: percent(row["at_most_slower"]),
         "peak memory (MB)": lambda row: written(row["peak_rss_bytes"] / 1e6, ".0f"),
     }
-    notes = [*map(left_out_note, comparison.left_out)]
+    notes = [NOW, *map(left_out_note, comparison.left_out)]
     return text_table("Candidates", data, ["strategy", "workers", "runtime", "rounds"], columns, notes)

@@ -6,7 +6,7 @@ from experiments.analysis.scaling import WORKLOAD, bench_points
 from experiments.report import texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Columns, by_place, measure_text, text_table
+from experiments.report.tables import NOW, Columns, by_place, measure_text, text_table
 from experiments.store.columns import OK
 
 NOTE = (
@@ -34,6 +34,6 @@ def bench(results: Results) -> Outputs:
     }
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
     notes = [f"{texts.label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]
-    notes += [NOTE, *map(texts.left_out_note, left_out)]
+    notes += [NOTE, NOW, *map(texts.left_out_note, left_out)]
     keys = ["pipeline", "size", "saving", "strategy", "workers", "runtime"]
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)

@@ -36,7 +36,7 @@ LAW_NOTES = [
     "strong_scaling",
     chapter="Strong scaling",
     words="The same work on more workers. Speedup S(P) = T(1) / T(P), efficiency S(P) / P. The ceiling is "
-    "the rate of P busy copies of the program, which no strategy can beat. Dashed: the study.",
+    "the rate of P busy copies of the program, which only less work than theirs can beat. Dashed: the study.",
     order=30,
 )
 @section(
@@ -142,4 +142,4 @@ def laws_table(fitted: pd.DataFrame, title: str) -> tables.Table:
 def _law_text(name: str) -> Callable[[Any], str]:
     if name.endswith("off_by"):
         return lambda row: texts.percent(row[name])
-    return lambda row: texts.written(row[name], ".3g").replace("inf", "∞")
+    return lambda row: texts.written(row[name], texts.DIGITS).replace("inf", "∞")

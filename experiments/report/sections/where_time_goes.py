@@ -100,7 +100,7 @@ def verdict(results: Results) -> Outputs:
     trials, notes = results.ablated
     judged = verdicts(trials, results.parts)
     columns: Columns = {
-        "images/s": lambda row: texts.written(row["images_per_s"], ".3g"),
+        "images/s": lambda row: texts.written(row["images_per_s"], texts.DIGITS),
         "verdict": _verdict,
         "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
         "suspected": _suspected,
