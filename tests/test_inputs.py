@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import tempfile
 from errno import EMFILE
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from augment.options import OptionError
 from augment.strategies.sequential import Sequential
 from experiments.config.options import Config
 from experiments.sweep import inputs
-from experiments.sweep.inputs import Inventory, inputs_digest, stratified_sample
+from experiments.sweep.inputs import Inventory, default_cache, inputs_digest, stratified_sample
 
 
 @pytest.fixture
@@ -155,3 +156,15 @@ def test_files_behave_as_the_sequence_of_their_paths(root: Path) -> None:
 def test_hundred_thousand_files_pickle_in_3_mb() -> None:
     files = InputFiles(Path("/photos"), [f"image_{number:06}.png" for number in range(100_000)])
     assert len(pickle.dumps(files)) < 3_000_000
+
+
+def test_user_without_a_home_has_the_cache_among_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert default_cache() == Path(tempfile.gettempdir(), "augment")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert default_cache() == Path("/home/me/.cache/augment")

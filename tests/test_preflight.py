@@ -12,6 +12,7 @@ import pytest
 from augment.datasets.base import Size
 from augment.datasets.synthetic import Synthetic
 from augment.filesystem import InputFiles
+from augment.options import OptionError
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.strategies.base import Strategy
@@ -179,3 +180,10 @@ def test_tighter_limit_of_a_cgroup_counts(root: Path, monkeypatch: pytest.Monkey
     put(root, "sys/fs/cgroup/memory.max", "4000")
     put(root, "sys/fs/cgroup/memory.current", "3900")
     assert preflight.available(root)["GiB of memory"] * GIB == 100
+
+
+def test_forkserver_needs_a_short_tmpdir(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/" + "x" * 60)
+    preflight.check_socket(StartMethod.fork)
+    with pytest.raises(OptionError, match=r"forkserver: TMPDIR=/x+ is too long .*; give one of at most 57"):
+        preflight.check_socket(StartMethod.forkserver)

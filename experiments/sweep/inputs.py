@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -124,8 +125,7 @@ class Inventory:
 
     def inputs(self, config: Config) -> Inputs:
         """Return a cell's input files; synthetic ones are generated. Raises OptionError."""
-        size, cache = config.size(), Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "augment")
-        cache = Path(config.cache_dir or cache).expanduser()
+        size, cache = config.size(), Path(config.cache_dir or default_cache()).expanduser()
         if isinstance(config.dataset, Folder):  # all numbers of images share one walk
             written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
             source = repr((config.dataset, sorted(map(str, written))))
@@ -145,6 +145,13 @@ class Inventory:
                     raise OptionError(f"dataset: {error_line(error)}") from error
             self._known[chosen] = self._known[source].chosen(config.n_images, config.sample, config.seed)
         return self._known[chosen]
+
+
+def default_cache() -> Path:
+    """Return the folder for synthetic images: the user's cache, or one for temporary files without a home."""
+    home = os.path.expanduser("~")  # remains `~` for a user whom the system does not know
+    caches = tempfile.gettempdir() if home == "~" else f"{home}/.cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or caches, "augment")
 
 
 def stratified_sample(sizes_bytes: Stamps, count: int, seed: int) -> list[int]:

@@ -1,8 +1,10 @@
 """The checks of machine and cell before a trial: findings may spoil its times, shortages make it fail."""
 
+import os
 import re
 import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -27,6 +29,8 @@ from experiments.trial.process import waiting
 OPENCV_BUILDS = [f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless")]
 MEMORY, DISK, FILES, GIB = "GiB of memory", "GiB of disk", "open files", 2**30
 IDLE_LOAD_CPUS = 0.3  # the services of an idle system stay below, one busy process is above
+# To which `/.augment-12345678/pymp-12345678/listener-12345678` is added; a socket's path has 107 (unix(7)).
+LONGEST_TMPDIR_BYTES = 107 - 50
 LOAD_SAMPLE_S = 0.3
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.
@@ -92,10 +96,21 @@ def cell_findings(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
     Raises OptionError if it is short of something.
     """
     cell.config.output_place.mkdir(parents=True, exist_ok=True)
+    check_socket(cell.config.runtime.start_method)
     lacking = shortages(cell, images, n_done)
     if lacking and cell.config.on_shortage is OnShortage.refuse:
         raise OptionError(f"{'; '.join(lacking)}; give less work or on_shortage=warn")
     return [*images.files.findings, *setting_findings(cell), *lacking]
+
+
+def check_socket(start_method: StartMethod) -> None:
+    """Raise OptionError if the path of the forkserver's socket would be too long."""
+    folder = tempfile.gettempdir()
+    if start_method is StartMethod.forkserver and len(os.fsencode(folder)) > LONGEST_TMPDIR_BYTES:
+        raise OptionError(
+            f"runtime.start_method=forkserver: TMPDIR={folder} is too long for the path of a socket; give "
+            f"one of at most {LONGEST_TMPDIR_BYTES} bytes"
+        )
 
 
 def setting_findings(cell: Cell) -> list[str]:
