@@ -5,6 +5,7 @@ module imports it, and it imports what takes time only where it is used.
 """
 
 import logging
+import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -90,6 +91,7 @@ class CheckedSweeper(BasicSweeper):
         super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> Any:
+        from experiments.config.cell import CellFailedError
         from experiments.sweep.sweep import Sweep
 
         batch = self.batch(arguments)
@@ -97,7 +99,19 @@ class CheckedSweeper(BasicSweeper):
             self.launcher.check(batch)
         else:
             Sweep(compose(self, batch)[1], in_sweep=True).release()  # its jobs hold their folders
-        return super().sweep(arguments)
+        try:
+            return super().sweep(arguments)
+        except KeyboardInterrupt:  # Slurm's jobs would go on; each has a folder that begins with its id
+            assert self.config
+            folders = Path(self.config.hydra.sweep.dir, ".submitit").glob("[0-9]*")
+            if ids := {folder.name.partition("_")[0] for folder in folders}:
+                subprocess.run(["scancel", "--verbose", *ids], check=False)
+            raise
+        except RuntimeError as error:  # of submitit, if Slurm refuses the jobs or one ends without a result
+            if not type(error).__module__.startswith("submitit."):
+                raise
+            reason = " ".join(str(error).splitlines()[:2])
+            raise CellFailedError(f"{reason}; the same command again measures what is missing") from error
 
     def batch(self, arguments: list[str]) -> Batch:
         """Return the words of each combination of the arguments."""

@@ -1,6 +1,7 @@
 """Hydra's launchers, sweepers, folders and flags, as its users know them."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,12 +9,11 @@ import pytest
 from hydra._internal.hydra import Hydra
 from omegaconf import OmegaConf
 
-from augment.options import OptionError
 from experiments import ROOT
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
-from experiments.sweep import jobs, lines
+from experiments.sweep import lines
 from experiments.sweep.sweep import Sweep
 from tests.conftest import Ended, RunPy
 from tests.helpers.commands import command
@@ -150,7 +150,7 @@ def test_failed_cell_is_status_1_and_one_line(run_py: RunPy, sweeps: Sweeps) -> 
         assert ended.stderr.splitlines()[-1] == "failed: sequential-1w-2000x1000-saving: killed"
 
 
-def test_slurm_job_needs_a_node_of_its_own_with_all_its_cpus(
+def test_slurm_job_needs_a_node_of_its_own_with_all_cpus_that_it_is_given(
     run_py: RunPy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
@@ -159,9 +159,10 @@ def test_slurm_job_needs_a_node_of_its_own_with_all_its_cpus(
     monkeypatch.setattr("shutil.which", lambda _: None)
     ended = run_py("-m", "workers=1,2", "hydra/launcher=slurm_node")
     assert_refused(ended, tmp_path, "hydra/launcher=slurm_node: no srun is found")
-    jobs.check_node(usable=64, node=64)
-    with pytest.raises(OptionError, match=r"may use 1 of its node's 64 CPUs.*cpus_per_task=64"):
-        jobs.check_node(usable=1, node=64)
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "640")
+    ended = run_py("hydra/launcher=slurm_node")
+    assert ended.status == 2
+    assert re.search(r"setup: the job may use \d+ of its 640 CPUs; let it hold \"export ", ended.stderr)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Optuna's own imports

@@ -90,7 +90,9 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
     left_out += [LeftOut(int(is_unequal.sum()), ("outputs",))]
     kept = kept[~is_unequal]
     for name in ("cell", "node"):
-        is_older = _is_unlike_newest(kept, axes, name)
+        is_ok, values = kept["status"] == OK, kept[name].fillna("")
+        newest = values.where(is_ok).groupby([kept[axis] for axis in axes], dropna=False).transform("last")
+        is_older = is_ok & (values != newest)
         left_out += [LeftOut(int(is_older.sum()), (name,))]
         kept = kept[~is_older]
     return kept.reset_index(drop=True), [each for each in left_out if each.trials]
@@ -109,10 +111,3 @@ def _makes_other_outputs(trials: pd.DataFrame) -> "pd.Series[bool]":
         for known in (digests.where(trials["strategy"] == Sequential.name), digests)
     )
     return digests.notna() & (digests != of_sequential.fillna(newest))
-
-
-def _is_unlike_newest(trials: pd.DataFrame, axes: Sequence[str], name: str) -> "pd.Series[bool]":
-    """Return which ok trials differ in a column from the newest one that was ok at their point."""
-    ok, values = trials["status"] == OK, trials[name].fillna("")
-    newest = values.where(ok).groupby([trials[axis] for axis in axes], dropna=False).transform("last")
-    return ok & (values != newest)

@@ -228,8 +228,7 @@ OF_OUTPUTS = (  # columns that decide what the outputs are
 
 def identity(row: Mapping[str, Any]) -> str:
     """Return the id of a trial's cell: 16 hexadecimal digits of SHA-256 of determining columns but NODE."""
-    names = (column.name for column in DETERMINING if column.determines != NODE)
-    return digest_of({name: row[name] for name in names})[:16]
+    return digest_of({each.name: row[each.name] for each in DETERMINING if each.determines != NODE})[:16]
 
 
 def facts(column: Column, value: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from augment.options import OptionError
 from experiments.config.cell import Cell, text
-from experiments.config.cli import plain_errors
+from experiments.config.cli import interruptions, plain_errors
 from experiments.machine.environment import usable_cpus
 from experiments.trial.process import start_importing
 
@@ -35,14 +35,19 @@ _checked: "list[Sweep]" = []  # of a plain command, from Hydra's callback to its
 
 
 def measure(configuration: DictConfig) -> float:
-    """Measure one cell with its companions and return its seconds per task. Raises CellFailedError."""
+    """Measure a cell and its companions; return seconds per task. Raises CellFailedError, OptionError."""
     from experiments.sweep.lines import result_line  # and pandas and pyarrow
     from experiments.sweep.sweep import Sweep
 
-    hydra = HydraConfig.get()
-    if hydra.launcher._target_ == SLURM:
-        check_node(usable_cpus(), os.cpu_count() or 1)
-    with contextlib.chdir(hydra.runtime.cwd):  # relative paths mean the same with hydra.job.chdir=true
+    hydra, usable = HydraConfig.get(), usable_cpus()
+    given = os.environ.get("SLURM_JOB_CPUS_PER_NODE", str(usable))  # all but reserved ones
+    if hydra.launcher._target_ == SLURM and usable < int(given):
+        raise OptionError(
+            f"hydra.launcher.setup: the job may use {usable} of its {given} CPUs; let it hold "
+            '"export SLURM_CPU_BIND=none SRUN_CPUS_PER_TASK=$SLURM_CPUS_ON_NODE", as slurm_node does'
+        )
+    # A job has its own handler of SIGTERM, which would let a cancelled one go on until it is killed.
+    with interruptions(), contextlib.chdir(hydra.runtime.cwd):  # relative paths hold with hydra.job.chdir
         in_sweep = hydra.mode == RunMode.MULTIRUN
         sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], in_sweep)
         [cell] = sweep.measure()
@@ -126,13 +131,4 @@ def check_sweeper(config: DictConfig) -> None:
         raise OptionError(
             f"hydra.sweeper.direction={direction}: a cell's value is its seconds per task, infinite if the "
             "strategy does not apply; give minimize"
-        )
-
-
-def check_node(usable: int, node: int) -> None:
-    """Raise OptionError if a Slurm job may use only some of its node's CPUs."""
-    if usable < node:
-        raise OptionError(
-            f"hydra/launcher: the job may use {usable} of its node's {node} CPUs; give "
-            f"hydra/launcher=slurm_node hydra.launcher.cpus_per_task={node}"
         )
