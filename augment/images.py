@@ -25,6 +25,7 @@ QUALITY = {  # OpenCV's flag and our default; without one, OpenCV writes WebP lo
     ".webp": ("IMWRITE_WEBP_QUALITY", 90),
     ".avif": ("IMWRITE_AVIF_QUALITY", 95),  # OpenCV's own
 }
+PARTS = ".augment-*.part"  # unfinished files; a killed process leaves them
 GRAY_SUFFIXES = (".pgm", ".pbm")  # of formats without colours
 SIDES = {  # pixels of the shortest and longest side that OpenCV encodes
     ".jpg": (1, 65_500),
@@ -121,7 +122,7 @@ def _write_nameless(path: Path, encoded: Pixels) -> bool:
 
 
 def _write_and_rename(path: Path, encoded: Pixels) -> None:
-    part = path.with_name(f".augment-{token_hex(8)}.part")
+    part = path.with_name(PARTS.replace("*", token_hex(8)))
     try:
         with open(part, "wb") as file:
             file.write(encoded.data)

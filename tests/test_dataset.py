@@ -22,6 +22,7 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.filesystem import InputFiles
 from augment.image_file import read_image
 from augment.options import OptionError
+from augment.temporary import PREFIX
 
 relaxed = settings(max_examples=40)
 sides = st.integers(1, 60)
@@ -72,6 +73,23 @@ def test_cache_that_cannot_be_written_is_named(name: str, tmp_path: Path) -> Non
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OptionError, match=r"^cache_dir=.*/file/cache: Not a directory; give a folder"):
         DATASETS[name]().files(1, (20, 20), 0, tmp_path / "file" / "cache")
+
+
+@both
+def test_cache_that_somebody_has_partly_emptied_is_made_again(name: str, tmp_path: Path) -> None:
+    files = DATASETS[name]().files(4, (20, 20), 0, tmp_path)
+    before = contents(files)
+    files[1].unlink()
+    files[2].write_bytes(b"")
+    assert contents(DATASETS[name]().files(4, (20, 20), 0, tmp_path)) == before
+    assert list(tmp_path.iterdir()) == [files.root]
+
+
+def test_unfinished_files_of_a_killed_command_are_removed_from_the_cache(tmp_path: Path) -> None:
+    folder = Synthetic().files(1, (20, 20), 0, tmp_path).root
+    (tmp_path / f"{PREFIX}dead" / "whole").mkdir(parents=True)
+    Synthetic().files(1, (20, 20), 0, tmp_path)
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_interrupted_synthesis_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from augment.runtime import Runtime, StartMethod
 from augment.strategies import STRATEGIES
 from augment.task_log import faults, reader
 from augment.task_log.layout import Role
+from augment.temporary import remove_abandoned, temporary_folder
 from augment.workload import Job
 from experiments.trial import supervisor
 from experiments.trial.process import TrialProcess
-from experiments.trial.scratch import remove_abandoned, scratch
 from tests.conftest import tried
 from tests.helpers.commands import command, meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
@@ -126,7 +127,7 @@ def test_killed_process_is_reported_with_its_role_and_task(
     name: str, role: Role, attempt: int, tmp_path: Path
 ) -> None:
     """Send the outputs to a scratch folder, as a sweep does, so that unfinished files go with it."""
-    with scratch(tmp_path) as output:
+    with temporary_folder(tmp_path) as output:
         job = job_of(name, tmp_path, n_augmentations=60, pipeline=pipeline(Sleeps), output=output)
         rng = random.Random(f"{name} {role} {attempt}")
         with meanwhile(strike, job, role, rng):
@@ -294,6 +295,17 @@ def test_concurrent_sweeps_lose_and_double_no_row(
     both = [started(*SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [sweep.wait(PATIENCE_S) for sweep in both] == [0, 0]
     assert rows(tmp_path) == undisturbed
+
+
+def test_sweeps_into_one_folder_alternate_trial_by_trial(tmp_path: Path) -> None:
+    words = ("strategy=sequential", "protocol=smoke", "repetitions=6", "rerun=true")
+    both = [started(*words, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [sweep.wait(PATIENCE_S) for sweep in both] == [0, 0]
+    order = list(pd.read_parquet(tmp_path / "results" / "trials").sort_values("started_at")["sweep"])
+    assert [order.count(sweep) for sweep in {*order}] == [6, 6]
+    begin = max(order.index(sweep) for sweep in {*order})  # of the second sweep
+    end = len(order) - max(order[::-1].index(sweep) for sweep in {*order})  # of the first
+    assert all(one != next_one for one, next_one in pairwise(order[begin:end])), order
 
 
 def test_trial_ends_if_its_sweep_is_killed(tmp_path: Path) -> None:

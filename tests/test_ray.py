@@ -16,7 +16,7 @@ pytest.importorskip("ray")  # the extra `ray`
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.ray import QUIET_ENVIRONMENT, Ray
 from augment.task_log.layout import Role
-from experiments.trial.scratch import remove_abandoned
+from augment.temporary import remove_abandoned
 from experiments.trial.tables import task_table
 from tests.helpers.commands import meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Sleeps, pipeline

@@ -1,6 +1,7 @@
 """Sweeps that count the trials in the results; trials are faked here."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from augment.datasets.synthetic import Synthetic
 from augment.options import OptionError
 from augment.strategies import STRATEGIES
+from augment.strategies.engines.ray import Ray
 from experiments.config.cell import Cell, CellFailedError
 from experiments.config.options import Config
 from experiments.machine import environment
@@ -102,6 +104,19 @@ def test_trials_of_all_nodes_count_but_those_of_two_share_no_mean(
     assert result.seconds_per_task() == 6.0 / 4
     assert result_line(result).startswith("p1-2w-20x10-saving: 6.00 s, ")
     assert rows(tmp_path)["warnings"].isna().all(), "two nodes are no scatter of one"
+
+
+@pytest.mark.parametrize("address", ["../../x", "ray://h:1", "a" * 300])
+def test_cell_with_odd_characters_in_its_options_is_found_again(
+    address: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ray, "package", "concurrent")  # which is installed
+    monkeypatch.setitem(STRATEGIES, "ray", partial(Ray, address=address))
+    for _ in range(2):
+        run("ray", repetitions=1)
+    [path] = tmp_path.rglob("*.parquet")
+    assert path.parent == tmp_path / "trials" / "adhoc"
+    assert counts(tmp_path) == {"ray": 1}
 
 
 def test_rerun_adds_as_many_trials_as_requested(run: Any, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Results on disk: whole, typed, one table, never written twice."""
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from augment.temporary import PREFIX
 from experiments.config.reference import REFERENCE, reference
 from experiments.store import StoreError
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK
-from experiments.sweep.results_lock import exclusive_use, prepare
+from experiments.sweep.results_lock import prepare
 from experiments.trial.measure import outputs_digest
 from tests.helpers.trial_rows import trial
 
@@ -87,13 +88,17 @@ def test_column_missing_in_an_older_file_is_null(tmp_path: Path) -> None:
     assert store.read(tmp_path, "trials")["opencv_threads"].isna().all()
 
 
+def trial_with_turns(number: int) -> tuple[dict[str, Any], list[tuple[str, pa.Table]]]:
+    row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
+    columns: dict[str, list[Any]] = {each.name: [None] for each in DETAIL_TABLES["turns"]}
+    columns |= {name: [0] for name in columns if not store.schema("turns").field(name).nullable}
+    columns |= {"trial_id": [row["trial_id"]], "neighbour": [f"neighbour {number}"]}
+    return row, [("turns", pa.table(columns, store.schema("turns")))]
+
+
 def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
     for number in range(2):
-        row = trial("p1", 2, 1.5, trial_id=f"{number:016x}")
-        columns: dict[str, list[Any]] = {each.name: [None] for each in DETAIL_TABLES["turns"]}
-        columns |= {name: [0] for name in columns if not store.schema("turns").field(name).nullable}
-        columns |= {"trial_id": [row["trial_id"]], "neighbour": [f"neighbour {number}"]}
-        store.write(tmp_path, "p1-2w", row, [("turns", pa.table(columns, store.schema("turns")))])
+        store.write(tmp_path, "p1-2w", *trial_with_turns(number))
     parts = store.DetailReader(tmp_path, "strong_scaling")
     assert list(parts.of("turns", "0" * 15 + "1", ["neighbour"])["neighbour"]) == ["neighbour 1"]
     assert parts.has("turns", "0" * 16)
@@ -103,10 +108,37 @@ def test_detail_tables_are_read_one_trial_at_a_time(tmp_path: Path) -> None:
 
 def test_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     folder = written(tmp_path).parent
-    (folder / f".{store.HOST}-{os.getpid()}.part").write_bytes(b"half")
+    (folder / f"{PREFIX}dead").mkdir()
+    (folder / f"{PREFIX}dead" / "p1-2w").write_bytes(b"half")
     assert len(pd.read_parquet(folder)) == 1
-    with exclusive_use(tmp_path):
-        assert not list(folder.glob(".*"))
+    prepare(tmp_path)
+    assert not list(folder.glob(".*"))
+
+
+def test_details_without_a_row_are_removed_by_the_next_command(tmp_path: Path) -> None:
+    for number in range(2):
+        path = store.write(tmp_path, "p1-2w", *trial_with_turns(number))
+    path.unlink()  # as if the command had been killed before
+    prepare(tmp_path)
+    assert list(pd.read_parquet(tmp_path / "turns")["trial_id"]) == ["0" * 16]
+
+
+def test_details_of_another_host_or_of_a_trial_that_is_being_written_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "PREFIX", ".augment-of another host-")
+        store.write(tmp_path, "p1-2w", *trial_with_turns(1)).unlink()
+    row, details = trial_with_turns(2)
+
+    def written_details() -> Iterator[tuple[str, pa.Table]]:
+        yield from details
+        prepare(tmp_path)  # another command begins
+        assert pd.read_parquet(tmp_path / "turns")["trial_id"].nunique() == 2
+
+    store.write(tmp_path, "p1-2w", row, written_details())
+    prepare(tmp_path)
+    assert pd.read_parquet(tmp_path / "turns")["trial_id"].nunique() == 2
 
 
 def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -120,7 +152,7 @@ def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_row_without_a_required_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="machine"):
         written(tmp_path, machine=None)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_any_file_name_can_stand_in_an_error(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
+from augment.temporary import temporary_folder
 from experiments.trial import process
 from experiments.trial.inside import Result
 from experiments.trial.process import TrialProcess
-from experiments.trial.scratch import distant_directory, most_distant, scratch
+from experiments.trial.scratch import distant_directory, most_distant
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
 from tests.helpers.forked_trials import ForkedTrial
 from tests.helpers.small_jobs import FLIP, contents, images, run, small_job
@@ -112,7 +113,7 @@ def test_process_ends_if_its_parent_is_a_zombie(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:
-    with scratch(tmp_path) as folder:
+    with temporary_folder(tmp_path) as folder:
         first, second = distant_directory(folder), distant_directory(folder)
         assert first.parent == second.parent == folder
         assert first != second

@@ -1,16 +1,17 @@
 """The contract of a dataset, and the cache of images that a dataset makes."""
 
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from augment.filesystem import InputFiles, printable
+from augment.filesystem import InputFiles, file_sizes, printable
 from augment.images import OutputError
 from augment.options import OptionError
+from augment.temporary import locked, remove_abandoned, temporary_folder
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -46,7 +47,7 @@ def size_text(size: Size | None) -> str:
 def cached(
     cache: Path, kind: str, names: list[str], size: Size | None, seed: int, make: Callable[[int], bytes]
 ) -> InputFiles:
-    """Return files of these names in a folder of `cache`; if it is missing, `make` gives each its bytes.
+    """Return files of these names in a folder of `cache`; if any is missing, `make` gives all their bytes.
 
     The folder is filled under another name and renamed, so that a kill or a second sweep leaves no half.
     Each file is written through to the disk, so that a power cut leaves none either.
@@ -54,22 +55,42 @@ def cached(
     # Changed recipes need another folder.
     recipe = crc32(Path(__file__).with_name("pixels.py").read_bytes())
     folder = cache / f"{kind}-{size_text(size)}-n{len(names)}-seed{seed}-{recipe:08x}"
-    if not folder.is_dir():
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as unfinished:
-                whole = Path(unfinished, folder.name)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(cache)
+        if not _is_complete(folder, names):
+            with temporary_folder(cache) as unfinished:
+                whole = unfinished / "whole"
                 whole.mkdir()
                 for index, name in enumerate(names):
                     with open(whole / name, "wb") as file:
                         file.write(make(index))
                         file.flush()
                         os.fsync(file.fileno())
-                whole.rename(folder)
-        except OutputError as error:
-            raise OptionError(f"image_size={size_text(size)}: {error}; give another size") from error
-        except OSError as error:
-            if not folder.is_dir():  # else another sweep has just made the same
-                reason = f"{error.strerror or error}; give a folder to write to"
-                raise OptionError(f"cache_dir={printable(cache)}: {reason}") from error
+                _replace(folder, whole, names)
+    except OutputError as error:
+        raise OptionError(f"image_size={size_text(size)}: {error}; give another size") from error
+    except OSError as error:
+        if not _is_complete(folder, names):  # else another host has just made the same
+            reason = f"{error.strerror or error}; give a folder to write to"
+            raise OptionError(f"cache_dir={printable(cache)}: {reason}") from error
     return InputFiles(folder, names)
+
+
+def _is_complete(folder: Path, names: list[str]) -> bool:
+    """Return whether no file is missing or empty, as some are after somebody has cleaned the cache."""
+    try:
+        sizes = file_sizes(folder)
+    except OSError:
+        return False
+    return all(sizes.get(name) for name in names)
+
+
+def _replace(folder: Path, whole: Path, names: list[str]) -> None:
+    """Give `whole` the name of an incomplete folder; leave one that another command has completed."""
+    with locked(folder.parent, wait=True):
+        if _is_complete(folder, names):
+            return
+        with suppress(FileNotFoundError):
+            folder.rename(whole.with_name("incomplete"))  # and so it is removed with `whole`'s parent
+        whole.rename(folder)

@@ -25,6 +25,8 @@ from experiments.store.columns import ADHOC, UNTOUCHED
 # Text that Hydra reads without quotes: of its own letters, and no number, null or boolean.
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*|\d+x\d+", re.ASCII | re.IGNORECASE)
 
+LONGEST_LABEL = 150  # letters of a file name, which has at most 255, with the ids of cell and trial
+
 
 class CellFailedError(RuntimeError):
     """A failure of a cell or of one of its companions."""
@@ -75,13 +77,14 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The name for people and in file names: `p2-4w-2000x1000-saving`."""
+        """The name for people and in file names: `p2-4w-2000x1000-saving`, with `_` for odd characters."""
         size = self.config.image_size or "native"
         options = determining(self.config.strategy).items()
         changed = "".join(f"-{name}{value}" for name, value in options if value is not None)
         ablation = "" if self.ablation == UNTOUCHED else f"-{self.ablation}"
         saving = "saving" if self.config.saving else "nosaving"
-        return f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
+        label = f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
+        return re.sub(r"[^\w.=+-]+", "_", label, flags=re.ASCII)[:LONGEST_LABEL]
 
     @property
     def command(self) -> str:

@@ -1,24 +1,24 @@
 """Results on disk: one parquet file per trial, written once and whole; a folder is read as one table."""
 
 import os
-import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from augment.temporary import PREFIX, remove_abandoned, temporary_folder
 from experiments import DATA
 from experiments.store import StoreError
 from experiments.store.columns import DETAIL_TABLES, TABLES, JsonObject
 
-HOST = socket.gethostname()
+HOST = b"host"  # key of a detail table's metadata
 PUBLISHED = DATA / "results" / "published"
 
 
@@ -33,15 +33,17 @@ def schema(table: str) -> pa.Schema:
 def write(results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, pa.Table]]) -> Path:
     """Write the detail tables of a trial and then its row; return the file of the row. Raises StoreError.
 
-    An empty table is left out. The trial counts once its row is written.
+    An empty table is left out. The trial counts once its row has its name. The file of the row exists before
+    those of the details, so that `remove_abandoned_files` knows that somebody is writing them.
     """
     trial = _arrow("trials", [row])
     name = Path(row["experiment"], f"{label}-{row['cell']}-{row['trial_id']}.parquet")
-    for table, content in details:
-        if content.num_rows:
-            write_table(results / table / name, content)
-        del content  # frees the table before the next is built: a million tasks take gigabytes
-    write_table(results / "trials" / name, trial)
+    with _whole_file(results / "trials" / name) as file:
+        for table, content in details:
+            if content.num_rows:
+                write_table(results / table / name, content.replace_schema_metadata({HOST: PREFIX}))
+            del content  # frees the table before the next is built: a million tasks take gigabytes
+        pq.write_table(trial, file)
     return results / "trials" / name
 
 
@@ -65,21 +67,48 @@ def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def write_table(path: Path, table: pa.Table, **encoding: Any) -> None:
     """Write a file whole or not at all; `encoding` goes to pyarrow's `write_table`. Raises StoreError."""
-    aside = path.with_name(f".{HOST}-{os.getpid()}.part")  # readers ignore dotted names
+    with _whole_file(path) as file:
+        pq.write_table(table, file, **encoding)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that is moved to `path` after use. Raises StoreError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
-            pq.write_table(table, file, **encoding)
+        # Readers ignore folders with a dot, and names without a suffix.
+        with temporary_folder(path.parent) as folder, open(folder / path.stem, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+            os.replace(file.name, path)
     except (OSError, pa.ArrowException) as error:
-        with suppress(OSError):  # the first error is the one to report
-            aside.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
             f"results_dir: {path} cannot be written: {reason}; free the disk or give another folder"
         ) from error
+
+
+def remove_abandoned_files(results: Path) -> None:
+    """Remove unfinished files of killed commands of this host, and detail tables that have no row."""
+    for folder in [Path(each) for table in TABLES for each, _, _ in os.walk(results / table)]:
+        remove_abandoned(folder)
+    details = [path for table in DETAIL_TABLES for path in (results / table).rglob("[!.]*.parquet")]
+    # Unfinished rows count. A row that gets its name during one look is found by the next.
+    rows = {_trial_id(path) for _ in range(2) for path in (results / "trials").rglob("*")}
+    for path in details:
+        if _trial_id(path) not in rows and _is_of_this_host(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_of_this_host(path: Path) -> bool:
+    with suppress(pa.ArrowException, OSError):
+        return (pq.read_schema(path).metadata or {}).get(HOST) == PREFIX.encode()
+    return False
+
+
+def _trial_id(path: Path) -> str:
+    return path.name.removesuffix(".parquet").rpartition("-")[2]
 
 
 def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:

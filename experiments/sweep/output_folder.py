@@ -12,6 +12,7 @@ from typing import Any
 from augment.datasets.folder import MANIFEST
 from augment.filesystem import is_local, printable, remove_file
 from augment.image_file import has_end
+from augment.images import PARTS
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
 from experiments.sweep.output_records import BAD_IMAGES, Manifest, read_bad_images, write_bad_images
@@ -117,10 +118,6 @@ class OutputFolder:
         self._remove([*self._replaced, *self._broken])
         self._replaced, self._broken = [], []
         self.work.make_folders()
-        if is_local(self._place):
-            for folder in {(self._place / name).parent for name in self.work.inputs.names}:
-                for part in folder.glob(".*-*.part"):  # of a killed writer
-                    part.unlink(missing_ok=True)
         self._write_manifest(finished=False)
 
     def note(self, image_indices: Mapping[int, str]) -> None:
@@ -167,6 +164,9 @@ class OutputFolder:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
         self._lock = lock
+        for folder in {self._place, *((self._place / name).parent for name in self.work.inputs.names)}:
+            for part in folder.glob(PARTS):
+                part.unlink(missing_ok=True)
 
     def _manifest(self) -> Manifest | None:
         """Return the manifest of the folder; None if it has none. Raises OptionError, OSError."""

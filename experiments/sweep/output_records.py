@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from augment.datasets.folder import MANIFEST
 from augment.filesystem import InputFiles, is_local, read_bytes, remove_file, write_remote
+from augment.images import PARTS
 from augment.workload import Workload
 
 BAD_IMAGES = "bad_images.csv"
@@ -78,7 +79,7 @@ def _write(file: Path, text: str) -> None:
     if not is_local(file):
         write_remote(file, content)
         return
-    with open(part := file.with_name(f"{file.name}.part"), "wb") as opened:
+    with open(part := file.with_name(PARTS.replace("*", file.name)), "wb") as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())

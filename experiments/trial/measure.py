@@ -17,13 +17,14 @@ import pyarrow as pa
 from augment.filesystem import InputFiles, file_sizes, printable, read_bytes
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
+from augment.temporary import temporary_folder
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import disturbance
 from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
-from experiments.trial.scratch import distant_directory, scratch
+from experiments.trial.scratch import distant_directory
 from experiments.trial.tables import detail_tables
 
 HASHED_OUTPUTS = 200  # of outputs that are kept: a sample, because hashing reads every file again
@@ -45,7 +46,7 @@ def measure(
 ) -> Measurement:
     """Run one trial of a cell on this work, which has no folder if it is not to be kept. Raises OSError."""
     config = cell.config
-    with scratch(Path(tempfile.gettempdir())) as folder, _outputs_of(config, work) as output:
+    with temporary_folder(Path(tempfile.gettempdir())) as folder, _outputs_of(config, work) as output:
         (folder / "logs").mkdir()
         is_traced = config.trace and not (work.output and work.n_tasks > RECORDED_TASKS)
         job = Job(replace(work, output=output), config.workers, config.runtime, folder / "logs", is_traced)
@@ -69,7 +70,7 @@ def _outputs_of(config: Config, work: Workload) -> Iterator[Path | None]:
         return
     place = config.output_place
     place.mkdir(parents=True, exist_ok=True)
-    with scratch(place) as parent:
+    with temporary_folder(place) as parent:
         folder = distant_directory(parent)
         replace(work, output=folder).make_folders()
         yield folder

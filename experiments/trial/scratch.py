@@ -1,41 +1,17 @@
-"""Scratch folders, removed after use, or by the next user if their owner was killed."""
+"""The folder of a trial's outputs that are not kept."""
 
 import fcntl
 import os
-import shutil
 import struct
 import tempfile
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
-
-PREFIX = ".augment-"
-LOCK = "owner.lock"
 GET_FLAGS, SET_FLAGS, TOP_OF_TREE = 0x80086601, 0x40086602, 0x20000  # FS_IOC_… and FS_TOPDIR_FL of linux/fs.h
 CANDIDATES = 8  # folders from which the most distant is chosen
 _recent_inodes: deque[int] = deque(maxlen=64)  # of the output folders of the last minutes
-
-
-@contextmanager
-def scratch(parent: Path) -> Iterator[Path]:
-    """Remove abandoned folders, yield a new one in `parent`, and remove that afterwards."""
-    remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    with FileLock(folder / LOCK):  # the kernel releases it when this process dies
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_abandoned(parent: Path) -> None:
-    """Remove the scratch folders in `parent` whose owner is dead."""
-    for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
-        with suppress(OSError), FileLock(lock, timeout=0):  # the owner lives, or is another user
-            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def distant_directory(parent: Path) -> Path:
