@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from experiments.trial.scratch import scratch
+from augment.temporary import temporary_folder
 from tests.helpers.commands import wait_until
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged", "unshare", "setpriv")
@@ -103,7 +103,7 @@ def slurm() -> Iterator[Slurm]:
     The daemons and jobs live in a process namespace, whose end the kernel lets none of them survive. A folder
     that is left behind is removed by the next call. The path is short, as sockets need.
     """
-    with scratch(Path("/tmp")) as folder:
+    with temporary_folder(Path("/tmp")) as folder:
         write_files(folder)
         (folder / "tmp").mkdir()
         places = {"SLURM_CONF": f"{folder}/slurm.conf", "TMPDIR": f"{folder}/tmp"}
