@@ -19,12 +19,16 @@ from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store import columns
-from experiments.store.columns import DETERMINING, TRIALS, identity
+from experiments.store.columns import DETERMINING, TRIALS, JsonObject, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
 from experiments.trial.process import Checked
 
-ENVIRONMENT = {each.name: 1 for each in DETERMINING if each.determines is columns.ENVIRONMENT}
+ENVIRONMENT = {
+    each.name: "{}" if each.kind is JsonObject else 1
+    for each in DETERMINING
+    if each.determines is columns.ENVIRONMENT
+}
 
 
 def cell(strategy: Strategy | None = None, **options: Any) -> Cell:
