@@ -1,9 +1,8 @@
-"""Words for counts and times, for people."""
+"""Words for counts, numbers and times, for people."""
 
 import math
 from datetime import timedelta
-
-import numpy as np
+from decimal import Decimal
 
 
 def pluralise(number: int, noun: str) -> str:
@@ -11,15 +10,15 @@ def pluralise(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def significant(number: float) -> str:
-    """Return three significant digits without an exponent, zeros kept: `8.00`, `13.0`, `18300`."""
-    return np.format_float_positional(number, 3, unique=False, fractional=False, trim="k").rstrip(".")
+def significant(number: float, sign: str = "") -> str:
+    """Return a number to three significant digits, like `13.0`, `18,300`; `∞`; `+1.20` with the sign `+`."""
+    return f"{Decimal(f'{number:.2e}'):{sign},f}".replace("Infinity", "∞")
 
 
 def duration(seconds: float) -> str:
     """Return `12.4 s`, `3 min 5 s`, `7 h 16 min`, `2 days 3 h`."""
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{significant(seconds)} s"
     whole = timedelta(seconds=math.ceil(round(seconds, 6)))
     hours, rest = divmod(whole.seconds, 3600)
     if whole.days:

@@ -130,7 +130,7 @@ def test_table_has_a_row_per_ablation_with_its_interval(tmp_path: Path) -> None:
     rows = [*rounds("none", [1.0, 1.0, 1.0, 1.0]), *rounds("allocator", [0.5, 0.5, 0.5, 0.5])]
     table = table_of(tmp_path, trials=[*rows, *rounds("spawn", [2.0, 2.0, 2.0, 2.0])])
     assert table.rows == [
-        ["P_2", "2", "yes", "allocator", "4", "2e+03", "+50 % (+50 to +50)", "-"],
+        ["P_2", "2", "yes", "allocator", "4", "2,000", "+50.0 % (+50.0 to +50.0)", "-"],
         ["P_2", "2", "yes", "spawn", "4", "500", "-100 % (-100 to -100)", "-"],
     ]
 

@@ -179,7 +179,7 @@ def test_confusion_matrix_has_a_row_per_cause_and_level() -> None:
         ("CPU quota", "20 %"),
         (NOTHING, "0 %"),
     ]
-    assert rows[1] | {"waits": "1", "start-up": "1", "none": "0", "right": "50 % (1–99)"} == rows[1]
+    assert rows[1] | {"waits": "1", "start-up": "1", "none": "0", "right": "50.0 % (1.26–98.7)"} == rows[1]
     assert [row["proved wrongly"] for row in rows] == ["0", "0", "1", "0", "0", "0"]
 
 

@@ -107,10 +107,10 @@ def test_every_cell_of_either_side_has_a_verdict() -> None:
     b = [*repeated("p1", 2, *around(20.0)), *repeated("p1", 4, *around(5.1)), *repeated("p2", 2, 1.0)]
     b += [*repeated("p2", 4, *around(2.5)), trial("pq", 2, None, status=FAILED), *repeated("p1", 16, 4.0)]
     assert verdicts(a, b) == {
-        ("p1", 2): "B is slower by 100 % (70–136)",
-        ("p1", 4): "no difference: +2 % (-13 to +20)",
+        ("p1", 2): "B is slower by 100 % (69.6–136)",
+        ("p1", 4): "no difference: +2.00 % (-13.5 to +20.3)",
         ("p2", 2): "not decided: one round",
-        ("p2", 4): "B is faster by 50 % (41–58)",
+        ("p2", 4): "B is faster by 50.0 % (41.0–57.6)",
         ("pq", 2): "not measured in B",
         ("p1", 8): "only in A",
         ("p1", 16): "only in B",
@@ -175,7 +175,7 @@ def test_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert environment == "A and B: same machine, code and versions."
     assert names.split() == ["strategy", "workers", "saving", "seed", "A", "(s)", "B", "(s)", "verdict"]
     assert [row.split(maxsplit=6) for row in rows if row] == [
-        ["P_1", "2", "yes", "0", "10.00", "5.00", "B is faster by 50 % (41–58)"],
+        ["P_1", "2", "yes", "0", "10.0", "5.00", "B is faster by 50.0 % (41.1–57.6)"],
         ["P_1", "2", "yes", "1", "5.00", "-", "only in A"],
     ]
     assert note.startswith("Changes are in per cent of A's time")
@@ -187,7 +187,9 @@ def test_command_fails_on_request_if_any_cell_is_surely_slower(
     same = repeated("p1", 2, *around(5.0))
     a = written(tmp_path / "a", [*same, *repeated("p2", 2, *around(5.0)), *repeated("pq", 2, 1.0)])
     b = written(tmp_path / "b", [*same, *repeated("p2", 2, *around(10.0)), *repeated("pq", 2, 9.0)])
-    with pytest.raises(SystemExit, match=r"^1 cell slower:\nP_2  2  .*  B is slower by 100 % \(\d+–\d+\)$"):
+    with pytest.raises(
+        SystemExit, match=r"^1 cell slower:\nP_2  2  .*  B is slower by 100 % \([\d.]+–\d+\)$"
+    ):
         main([str(a), str(b), "--fail-on", "slower"])
     assert "B is slower by 100 %" in capsys.readouterr().out
     main([str(a), str(b)])

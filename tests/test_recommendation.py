@@ -14,8 +14,7 @@ from experiments.analysis.candidates import Candidate, compare
 from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Recommendation, RefusedError, recommend
 from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops, whole_s
-from experiments.report.texts import DIGITS, with_interval
-from experiments.wording import duration, significant
+from experiments.wording import duration
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import BEGIN, Row, frame, trial
@@ -147,15 +146,6 @@ def test_interval_of_the_rate_is_wider_if_trials_differ_more() -> None:
 def half_of_log(found: Recommendation) -> float:
     _, low, high = found.images_per_s
     return log(high / low) / 2
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(18_300.4, "18300"), (13.0, "13.0"), (8.0, "8.00"), (0.01234, "0.0123"), (999.7, "1000"), (inf, "inf")],
-)
-def test_rate_has_three_digits_and_no_exponent(number: float, text: str) -> None:
-    assert significant(number) == text
-    assert with_interval(number, number, number, DIGITS) == f"{text} ({text}–{text})"
 
 
 def test_rate_is_promised_for_another_occasion() -> None:

@@ -1,7 +1,7 @@
 """Tables: what a reader sees of each kind of cell, and how numbers and names are written."""
 
 import json
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import CEILING, scaling_table
 from experiments.report.tables import Table, by_place, plain_table, repetition_notes
-from experiments.report.texts import label, percent, percent_interval, with_interval
+from experiments.report.texts import label, percent, percent_interval, with_interval, written
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.wording import pluralise
 from tests.helpers.stored_results import shown, stored
@@ -39,16 +39,16 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
     assert table.columns == ["saving", "strategy", "workers", *names]
     assert table.rows == [
         [
-            *("yes", "sequential", "1", "14.14", "14.14 (14.14–14.14)", "70.7 (70.7–70.7)"),
+            *("yes", "sequential", "1", "14.1", "14.1 (14.1–14.1)", "70.7 (70.7–70.7)"),
             *("1.00 (1.00–1.00)", "100 % (100–100)", "-"),
         ],
         [
             *("yes", "P_1", "2", "7.07", "8.84 (8.84–8.84)", "113 (113–113)"),
-            *("1.60 (1.60–1.60)", "80 % (80–80)", "80 % (80–80)"),
+            *("1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "80.0 % (80.0–80.0)"),
         ],
         [
-            *("yes", "P_1", "16", "0.88", "5.66 (no interval)", "177 (no interval)"),
-            *("2.50 (no interval)", "16 % (no interval)", "-"),
+            *("yes", "P_1", "16", "0.884", "5.66 (no interval)", "177 (no interval)"),
+            *("2.50 (no interval)", "15.6 % (no interval)", "-"),
         ],
         ["yes", "P_Q", "2", "7.07", "-", "-", "-", "-", "-"],
         ["yes", "P_2", "2", "7.07", "failed", "-", "-", "-", "-"],
@@ -77,7 +77,7 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
 def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
     table = scaling_table(strong(frame(rows)), "Strong scaling")
-    assert [line[4] for line in table.rows] == ["14.14 (no interval)", "5.48 (no interval)"]
+    assert [line[4] for line in table.rows] == ["14.1 (no interval)", "5.48 (no interval)"]
     assert table.notes == [tables.NO_INTERVAL]
 
 
@@ -97,8 +97,8 @@ def test_table_of_weak_scaling_shows_sizes_and_sequential_references() -> None:
         "ideal (s)": "4.00",
         "time (s)": "5.00 (no interval)",
         "images/s": "200 (no interval)",
-        "efficiency": "80 % (no interval)",
-        "normalised": "90 % (no interval)",
+        "efficiency": "80.0 % (no interval)",
+        "normalised": "90.0 % (no interval)",
     }
 
 
@@ -200,15 +200,38 @@ def test_shares_are_per_cent_without_a_negative_zero(share: float, digits: int, 
     assert percent(share, digits) == shown
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (13.0, "13.0"),
+        (0.9649, "0.965"),
+        (0.00123456, "0.00123"),
+        (9.999, "10.0"),  # rounded, it has a digit more before the point
+        (374.4, "374"),
+        (9760, "9,760"),
+        (18_349, "18,300"),
+        (1_234_567, "1,230,000"),
+        (-0.5, "-0.500"),
+        (0.0, "0.00"),
+        (inf, "∞"),
+        (nan, "-"),
+    ],
+)
+def test_numbers_have_three_significant_digits_and_no_exponent(number: float, shown: str) -> None:
+    assert written(number) == shown
+
+
 def test_intervals_are_written_in_the_unit_of_the_value() -> None:
-    assert with_interval(3.314, 3.18, 3.449) == "3.31 (3.18–3.45)"
-    assert with_interval(12.3, -10.1, 14.5, "+.1f") == "+12.3 (-10.1 to +14.5)"
-    assert with_interval(-0.02, -0.05, 0.01) == "-0.02 (-0.05 to 0.01)"
+    assert with_interval(18_300.4, 17_204, 19_497) == "18,300 (17,200–19,500)"
+    assert with_interval(13, 12.1, 14) == "13.0 (12.1–14.0)"
+    assert with_interval(12.3, -10.1, 14.52, "+") == "+12.3 (-10.1 to +14.5)"
+    assert with_interval(-0.02, -0.05, 0.01) == "-0.0200 (-0.0500 to 0.0100)"
     assert with_interval(2e-16, -1e-16, 3e-16) == "0.00 (0.00–0.00)"
-    assert with_interval(12.3, nan, nan, ".0f") == "12 (no interval)"
-    assert with_interval(nan, nan, nan, ".0f") == "-"
-    assert percent_interval(0.83, 0.8, 0.86) == "83 % (80–86)"
-    assert percent_interval(0.01, -0.03, 0.04, "+") == "+1 % (-3 to +4)"
+    assert with_interval(12.3, nan, nan) == "12.3 (no interval)"
+    assert with_interval(nan, nan, nan) == "-"
+    assert percent_interval(0.08, 0.0785, 0.0815) == "8.00 % (7.85–8.15)"
+    assert percent_interval(1, 0.93, 1.072) == "100 % (93.0–107)"
+    assert percent_interval(0.01, -0.03, 0.04, "+") == "+1.00 % (-3.00 to +4.00)"
     assert percent_interval(nan, nan, nan) == "-"
 
 

@@ -167,7 +167,7 @@ def test_table_has_shares_of_suspects_and_savings_of_proofs(tmp_path: Path) -> N
     table = shown(stored(tmp_path, *cells, *ceilings, beside), "verdict").tables["verdicts"]
     assert [[*row[1:3], row[4], *row[6:]] for row in table.rows] == [
         ["P_1", "2", "nothing to gain", "memory 33 %", "-"],
-        ["P_2", "2", "loss", "memory 33 %, load imbalance 33 %", "load imbalance 33 % (33–33)"],
+        ["P_2", "2", "loss", "memory 33 %, load imbalance 33 %", "load imbalance 33.3 % (33.3–33.3)"],
         ["P_2", "4", "nothing to gain", "-", "-"],  # not measured with interference
     ]
 

@@ -92,7 +92,7 @@ def measure_axis(figure: Figure, measure: str) -> None:
         first.set_yscale("log", base=base)
         low, high = first.get_ylim()
         first.yaxis.set_major_locator(LogLocator(base, steps) if high > 4 * low else AutoLocator())
-        first.yaxis.set_major_formatter("{x:g}")
+        first.yaxis.set_major_formatter("{x:,.10g}")
         first.yaxis.set_minor_locator(NullLocator())
 
 

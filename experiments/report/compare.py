@@ -65,8 +65,8 @@ def comparison(a_folder: Path, b_folder: Path, in_turns: bool = False) -> Table:
         for each in select(side, analysis.WORK)[1]
     ]
     columns = {
-        "A (s)": lambda row: written(row["wall_s_a"], ".2f"),
-        "B (s)": lambda row: written(row["wall_s_b"], ".2f"),
+        "A (s)": lambda row: written(row["wall_s_a"]),
+        "B (s)": lambda row: written(row["wall_s_b"]),
         "verdict": verdict_text,
     }
     title = f"B against A: A is {a_folder}, B is {b_folder}\n{environment_line(a, b)}"

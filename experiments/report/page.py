@@ -16,6 +16,7 @@ from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
 from experiments.report.sections import SHOW_ERRORS, reportable, sections_below
 from experiments.report.tables import Table
+from experiments.report.texts import written
 
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
 ANSWER = "advise-recommendation"  # the table that the page begins with
@@ -89,6 +90,7 @@ def page(folder: Path) -> str:
         commands=commands.to_dict("records"),
         csv=csv,
         svg=svg,
+        written=written,
     )
 
 

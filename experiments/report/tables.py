@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +108,7 @@ def value_text(value: Any) -> str:
         return texts.DASH
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return texts.written(value, ".2f") if isinstance(value, float) else str(value)
+    return texts.written(value) if isinstance(value, float) else str(value)
 
 
 def by_saving(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -129,9 +128,7 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "wall_s": Measure("time (s)", "time (s)", texts.with_interval),
-    "images_per_s": Measure(
-        "images/s", "augmented images per second", partial(texts.with_interval, form=texts.DIGITS)
-    ),
+    "images_per_s": Measure("images/s", "augmented images per second", texts.with_interval),
     "speedup": Measure("speedup", "speedup", texts.with_interval),
     "efficiency": Measure("efficiency", "efficiency (%)", texts.percent_interval),
     "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", texts.percent_interval),

@@ -7,7 +7,7 @@ from experiments.analysis.select import LeftOut
 from experiments.analysis.statistics import steady
 from experiments.wording import pluralise, significant
 
-DASH, DIGITS = "-", "digits"  # a format: three significant ones
+DASH = "-"
 
 
 def label(strategy: str) -> str:
@@ -23,31 +23,29 @@ def left_out_note(left_out: LeftOut) -> str:
     return f"left out: {pluralise(left_out.trials, 'trial')} of {others}"
 
 
-def written(number: float, form: str) -> str:
-    """Return a number, rounded to `steady` first, in a format or DIGITS; NaN as a dash."""
-    if math.isnan(number):
-        return DASH
-    return significant(steady(number)) if form == DIGITS else f"{steady(number):{form}}"
+def written(number: float, sign: str = "") -> str:
+    """Return a number, rounded to `steady` first, to three significant digits; NaN as a dash."""
+    return DASH if math.isnan(number) else significant(steady(number), sign)
 
 
 def percent(share: float, digits: int = 0) -> str:
     """Return 0.12 as `12 %`, and NaN as a dash."""
-    return DASH if math.isnan(share) else f"{written(100 * share, f'z.{digits}f')} %"
+    return DASH if math.isnan(share) else f"{steady(100 * share):z.{digits}f} %"
 
 
-def with_interval(middle: float, low: float, high: float, form: str = ".2f") -> str:
-    """Return `3.31 (3.18–3.45)`, in the form `+.1f` `+12.3 (-10.1 to +14.5)`.
+def with_interval(middle: float, low: float, high: float, sign: str = "") -> str:
+    """Return `3.31 (3.18–3.45)`, with the sign `+` `+12.3 (-10.1 to +14.5)`.
 
     Without an interval it is `3.31 (no interval)`, and a dash if nothing is known.
     """
     if math.isnan(middle):
         return DASH
-    between = " to " if "+" in form or steady(low) < 0 else "–"
-    ends = "no interval" if math.isnan(low) else f"{written(low, form)}{between}{written(high, form)}"
-    return f"{written(middle, form)} ({ends})"
+    between = " to " if sign or steady(low) < 0 else "–"
+    ends = "no interval" if math.isnan(low) else f"{written(low, sign)}{between}{written(high, sign)}"
+    return f"{written(middle, sign)} ({ends})"
 
 
 def percent_interval(middle: float, low: float, high: float, sign: str = "") -> str:
-    """Return shares as `83 % (80–86)`."""
-    number, _, ends = with_interval(100 * middle, 100 * low, 100 * high, f"{sign}z.0f").partition(" ")
+    """Return shares as `83.1 % (80.2–86.0)`."""
+    number, _, ends = with_interval(100 * middle, 100 * low, 100 * high, sign).partition(" ")
     return f"{number} % {ends}" if ends else number

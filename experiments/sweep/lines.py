@@ -12,18 +12,18 @@ from experiments.wording import duration, pluralise, significant
 
 
 def result_line(cell: SweepCell) -> str:
-    """Return its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65 images/s, 80 outputs`."""
+    """Return its numbers, like `p2-4w-2000x1000-saving: 1.24 s (1.20 to 1.28), 65.0 images/s, 80 outputs`."""
     label, rows = cell.cell.label, cell.stored_rows
     if cell.outputs:
         return f"{label}: {cell.rows[-1]['status'] if cell.rows else 'all outputs are there'}"
     if not (ok := of_newest_node(ok_rows(rows))):
         return f"{label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
     walls_s = [row["wall_s"] for row in ok]
-    spread = f" ({min(walls_s):.2f} to {max(walls_s):.2f})" if len(walls_s) > 1 else ""
+    spread = f" ({significant(min(walls_s))} to {significant(max(walls_s))})" if len(walls_s) > 1 else ""
     digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
     wall_s = sum(walls_s) / len(walls_s)
     rate = f"{significant(ok[0]['tasks'] / wall_s)} images/s"
-    return f"{label}: {wall_s:.2f} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
+    return f"{label}: {significant(wall_s)} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
 
 
 def output_line(cell: SweepCell, is_alone: bool) -> str | None:

@@ -25,6 +25,7 @@ from experiments.machine import environment as machine
 from experiments.store.columns import RECORDED_TASKS
 from experiments.sweep.inputs import Inputs
 from experiments.trial.process import waiting
+from experiments.wording import significant
 
 OPENCV_BUILDS = [f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless")]
 MEMORY, DISK, FILES, GIB = "GiB of memory", "GiB of disk", "open files", 2**30
@@ -131,7 +132,7 @@ def shortages(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
     place, who = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
     need, have = needed(cell, images, n_done), available(place)
     return [
-        f"{who} needs about {amount:.4g} {name}, {have[name]:.4g} are available"
+        f"{who} needs about {significant(amount)} {name}, {significant(have[name])} are available"
         + (f" in {place}" if name == DISK else "")
         for name, amount in need.items()
         if amount > have[name]

@@ -10,7 +10,7 @@ from experiments.analysis.statistics import LEVEL
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import text_table
-from experiments.report.texts import DASH, DIGITS, label, percent, percent_interval, written
+from experiments.report.texts import DASH, label, percent, percent_interval, written
 from experiments.store.columns import OK
 
 NOTES = (
@@ -35,7 +35,7 @@ def ablation(results: Results) -> Outputs:
     saved = gains(trials, results.parts)
     stem = "ablation" if results.experiment == "diagnose" else "table"
     columns = {
-        "images/s": lambda row: written(row["images_per_s"], DIGITS),
+        "images/s": lambda row: written(row["images_per_s"]),
         "time saved": _gain,
         "counter": _counter,
     }

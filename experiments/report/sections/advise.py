@@ -18,7 +18,6 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import NOW, Table, interval_of, text_table
 from experiments.report.texts import (
-    DIGITS,
     label,
     left_out_note,
     percent,
@@ -87,9 +86,9 @@ def refusal(error: RefusedError) -> str:
 def lines(advice: Recommendation) -> list[list[str]]:
     """Return one screen: a heading and a text for each line."""
     rate, tasks = advice.images_per_s, int(advice.asked["tasks"].max())
-    reached = [f"{with_interval(*rate, DIGITS)} augmented images per second"]
+    reached = [f"{with_interval(*rate)} augmented images per second"]
     reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
-    reached += [f"{advice.peak_rss_bytes / 1e6:.0f} MB of memory"]
+    reached += [f"{written(advice.peak_rss_bytes / 1e6)} MB of memory"]
     bound = f"at most {percent(advice.bound, 1)} slower than the best (95 %)"
     shown = [
         ("Run", [advice.command]),
@@ -123,7 +122,7 @@ def whole_s(advice: Recommendation, tasks: int) -> list[float]:
 def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
     """Yield a line if no candidate surely is as fast and small as is wanted."""
     asked = advice.asked.iloc[-1]
-    wishes = [f"advise.{name}={asked[name]:g}" for name in WISHES if not math.isnan(asked[name])]
+    wishes = [f"advise.{name}={asked[name]:.10g}" for name in WISHES if not math.isnan(asked[name])]
     if wishes and not advice.comparison.suitable:
         yield "Wanted", [f"{' '.join(wishes)}: no candidate surely holds that; the best of all is shown"]
 
@@ -222,10 +221,10 @@ def candidate_table(advice: Recommendation) -> Table:
     data["at_most_slower"] = [comparison.bounds.get(each, math.nan) for each in ranked]
     data["peak_rss_bytes"] = [comparison.of(each)["peak_rss_bytes"].mean() for each in ranked]
     columns = {
-        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s"), DIGITS),
+        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s")),
         "times as long": lambda row: with_interval(*interval_of(row, "times_as_long")),
         "at most slower": lambda row: percent(row["at_most_slower"]),
-        "peak memory (MB)": lambda row: written(row["peak_rss_bytes"] / 1e6, ".0f"),
+        "peak memory (MB)": lambda row: written(row["peak_rss_bytes"] / 1e6),
     }
     notes = [NOW, *map(left_out_note, comparison.left_out)]
     return text_table("Candidates", data, ["strategy", "workers", "runtime", "rounds"], columns, notes)

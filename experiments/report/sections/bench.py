@@ -30,7 +30,7 @@ def bench(results: Results) -> Outputs:
     columns: Columns = {
         "images/s": partial(measure_text, name="images_per_s"),
         "of the ceiling": partial(measure_text, name="ceiling_share"),
-        "peak memory (MB)": lambda row: texts.written(row["peak_rss_bytes"] / 1e6, ".0f"),
+        "peak memory (MB)": lambda row: texts.written(row["peak_rss_bytes"] / 1e6),
     }
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
     notes = [f"{texts.label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]

@@ -142,4 +142,4 @@ def laws_table(fitted: pd.DataFrame, title: str) -> tables.Table:
 def _law_text(name: str) -> Callable[[Any], str]:
     if name.endswith("off_by"):
         return lambda row: texts.percent(row[name])
-    return lambda row: texts.written(row[name], texts.DIGITS).replace("inf", "∞")
+    return lambda row: texts.written(row[name])

@@ -54,7 +54,7 @@ def breakdown(results: Results) -> Outputs:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
     columns: Columns = {
-        "P x T (s)": lambda row: f"{row['total_s']:.2f}",
+        "P x T (s)": lambda row: texts.written(row["total_s"]),
         **{part.removesuffix("_s").replace("_", "\n"): _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
@@ -100,7 +100,7 @@ def verdict(results: Results) -> Outputs:
     trials, notes = results.ablated
     judged = verdicts(trials, results.parts)
     columns: Columns = {
-        "images/s": lambda row: texts.written(row["images_per_s"], texts.DIGITS),
+        "images/s": lambda row: texts.written(row["images_per_s"]),
         "verdict": _verdict,
         "lost": lambda row: texts.percent_interval(row["loss"], row["low"], row["high"]),
         "suspected": _suspected,
