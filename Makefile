@@ -23,7 +23,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate bench aa whole reliability figures reference schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate coverage bench aa whole reliability figures reference schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ calibrate: $(READY)  ## Plant known causes of lost time and count what the verdi
 
 simulate: $(READY)  ## Hold advise to 200 simulated machines whose truth is known (minutes)
 	@$(PY) -m experiments.calibration.simulated_machine
+
+coverage: $(READY)  ## Count how often every printed interval holds the truth on simulated machines (ten minutes)
+	@$(PY) -m experiments.calibration.coverage
 
 bench: $(READY)  ## Compare all strategies and other executors with the machine's ceiling (hours)
 	@$(call sweep,bench)

@@ -34,12 +34,26 @@ def test_ceiling_takes_the_window_in_which_all_copies_are_busy() -> None:
     assert seconds_at_rate(late, shares(*[0.25] * 4)) == pytest.approx(3 / ((3 + 1.5) / 4))
 
 
-def test_ceiling_leaves_out_the_first_eighth_of_a_copy() -> None:
+def test_ceiling_leaves_out_the_first_tasks_of_a_copy() -> None:
     """The first two of 16 tasks of 1 s take 3 s; from then on two copies do one task in 0.5 s."""
     begins = [0, 3, *range(6, 21)]
     ordered = [((place + 8 * worker) % 16, worker, place) for worker in (0, 1) for place in range(16)]
     rows = [(task, worker, begins[place], begins[place + 1]) for task, worker, place in ordered]
     assert seconds_at_rate(tasks(*rows), shares(*[1 / 16] * 16)) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("n_tasks", [24, 80])
+def test_warm_up_of_eight_tasks_hardly_moves_the_ceiling(n_tasks: int) -> None:
+    """Each of two copies takes 1 s a task, the first 1.4 s and the next five 1.1 s."""
+    slower = [1.4, *[1.1] * 5, *[1.0] * (n_tasks - 6)]
+    ends = [sum(slower[: place + 1]) for place in range(n_tasks)]
+    rows = [
+        ((place + n_tasks // 2 * worker) % n_tasks, worker, ends[place] - slower[place], ends[place])
+        for worker in (0, 1)
+        for place in range(n_tasks)
+    ]
+    even = shares(*[1 / n_tasks] * n_tasks)
+    assert seconds_at_rate(tasks(*rows), even) == pytest.approx(n_tasks / 2, rel=0.005)
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.25])

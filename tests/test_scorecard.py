@@ -125,6 +125,14 @@ def test_twice_the_ranks_and_pixels_are_compared_whatever_the_references_took() 
     assert claim.quantities[64].low > 5
 
 
+def test_collapse_is_not_told_from_trials_of_several_sizes() -> None:
+    small, large = ({"width": width, "height": 100} for width in (320, 640))
+    rows = [*at("p2", 32, 1.0, **small), *at("p2", 64, 5.8, **large), *at("p2", 64, 2.9, **small)]
+    weak = frame([row | {"experiment": "weak_scaling"} for row in rows])
+    claim = verdicts(rows=at("p2", 2, 1.0, usable_cpus=32), weak_scaling=weak)[COLLAPSE]
+    assert claim.verdict == OPEN
+
+
 def test_points_of_the_study_have_no_interval() -> None:
     points = published.points("weak_scaling")
     assert points["wall_s_low"].isna().all()

@@ -21,9 +21,8 @@ from experiments.store.files import DetailReader
 
 TASK = ["image_index", "augmentation_index"]
 WORKLOAD = ["saving", *OF_OUTPUTS]  # determines the tasks
-# The first tasks of a fresh process take longer. An eighth of a copy's tasks is left out; of 24 tasks that is
-# too little and makes the ceiling 3 to 4 % too high, of 80 to 1,000 tasks at most 1.4 %.
-WARM_UP = 1 / 8
+# The first tasks of a fresh process take longer: the first by a third to a half, the next seven by 2 to 10 %.
+WARM_UP, WARM_UP_TASKS, MOST_WARM_UP = 1 / 8, 8, 1 / 4  # shares of a copy's tasks
 COLUMNS = [*TASK, "process", "start_s", "end_s"]
 
 
@@ -52,7 +51,7 @@ def seconds_at_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     """
     process, begins_s, ends_s = (tasks[name].to_numpy() for name in ("process", "start_s", "end_s"))
     copies = [process == number for number in np.unique(process)]
-    begin_s = max(np.sort(begins_s[copy])[int(WARM_UP * copy.sum())] for copy in copies)
+    begin_s = max(np.sort(begins_s[copy])[_warm_up(copy.sum())] for copy in copies)
     end_s = min(ends_s[copy].max() for copy in copies)
     inside_s = ends_s.clip(max=end_s) - begins_s.clip(min=begin_s)
     part = (inside_s / (ends_s - begins_s)).clip(min=0)  # of each task in the window
@@ -60,3 +59,8 @@ def seconds_at_rate(tasks: pd.DataFrame, shares: "pd.Series[float]") -> float:
     times = np.bincount(number)
     longest_s = (np.bincount(number, ends_s - begins_s) / times.clip(min=1)).max()
     return max(float((end_s - begin_s) / (part @ shares.to_numpy()[number])), float(longest_s))
+
+
+def _warm_up(tasks: int) -> int:
+    """Return how many of the first tasks of a copy are left out."""
+    return int(max(WARM_UP * tasks, min(WARM_UP_TASKS, MOST_WARM_UP * tasks)))

@@ -15,7 +15,7 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis.costs import STAGE_COLUMNS
 from experiments.analysis.scaling import Key, keys, weak
 from experiments.analysis.select import STRONG, WEAK, ok_trials, recorded, select
-from experiments.analysis.statistics import BlockModel, Estimate, Interval, interval_columns
+from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval, interval_columns
 from experiments.store.files import DetailReader
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
@@ -97,10 +97,14 @@ def _of_weak(ok: pd.DataFrame, cpus: int) -> dict[str, Quantities]:
     last = saved.dropna(subset="efficiency").nlargest(1, "workers").set_index("workers")
     ends: Any = last[interval_columns("efficiency")].itertuples(name=None)
     parallel = ok[ok["strategy"] != Sequential.name]  # sequential trials are of all sizes
-    model = BlockModel.of(parallel, keys(parallel, STRONG))
+    model = BlockModel.of(parallel, keys(parallel, WEAK))
+    cells: Any = model.cells
+    of_p2 = [cell for cell in cells if cell[:2] == (True, P2.name)]
+    pairs = [(cell, half) for cell in of_p2 for half in of_p2 if (cell[2], half[2]) == (64, 32)]
+    ratio = model.log_ratio(*pairs[0]) if len(pairs) == 1 else UNKNOWN  # of several sizes none is meant
     return {
         "superlinear": {workers: Interval(*interval) for workers, *interval in ends},
-        "collapse": {64: model.log_ratio((True, P2.name, 64), (True, P2.name, 32)).exp()},
+        "collapse": {64: ratio.exp()},
     }
 
 

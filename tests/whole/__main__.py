@@ -6,9 +6,10 @@ A ratio has its 95 % interval in brackets, a median its smallest and largest val
 import argparse
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
-from tests.whole.bars import BARS
+from tests.whole.bars import BARS, MISSED
 from tests.whole.place import FULL, QUICK, Place
 
 
@@ -29,9 +30,9 @@ def main() -> None:
             for bar in BARS[name](place):
                 bars.append(bar)
                 print(bar, flush=True)
-    n_met = sum(bar.is_met for bar in bars)
-    print(f"{n_met} of {len(bars)} met")
-    sys.exit(n_met < len(bars))
+    states = Counter(bar.state for bar in bars)
+    print(", ".join(f"{count} of {len(bars)} {state}" for state, count in states.items()))
+    sys.exit(states[MISSED] > 0)
 
 
 if __name__ == "__main__":
