@@ -33,18 +33,17 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
 def temporary_folder(parent: Path, prefix: str = "") -> Iterator[Path]:
     """Remove abandoned folders in `parent`, yield a new one, and remove that afterwards. Raises OSError.
 
-    Its name begins with PREFIX and `prefix`. Without it, the name has eight letters more than PREFIX.
+    Its name is PREFIX, `prefix` and eight letters.
     """
     remove_abandoned(parent)
     with ExitStack() as lock:
-        folder = None
-        while folder is None:
-            new = Path(tempfile.mkdtemp(prefix=PREFIX + prefix, dir=parent))
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX + prefix, dir=parent))
             # Until it is locked, another command takes it for abandoned and removes it.
             with suppress(BlockingIOError, FileNotFoundError):
-                lock.enter_context(locked(new, wait=False))
-                new.stat()
-                folder = new
+                lock.enter_context(locked(folder, wait=False))
+                folder.stat()
+                break
         try:
             yield folder
         finally:

@@ -1,5 +1,6 @@
 """Results on disk: whole, typed, one table, never written twice."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,30 +116,42 @@ def test_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     assert not list(folder.glob(".*"))
 
 
-def test_details_without_a_row_are_removed_by_the_next_command(tmp_path: Path) -> None:
-    for number in range(2):
-        path = store.write(tmp_path, "p1-2w", *trial_with_turns(number))
-    path.unlink()  # as if the command had been killed before
-    prepare(tmp_path)
-    assert list(pd.read_parquet(tmp_path / "turns")["trial_id"]) == ["0" * 16]
-
-
-def test_details_of_another_host_or_of_a_trial_that_is_being_written_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("moment", ["written", "row is named", "all are named"])
+def test_kill_at_any_moment_leaves_a_whole_trial_or_nothing(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "PREFIX", ".augment-of another host-")
-        store.write(tmp_path, "p1-2w", *trial_with_turns(1)).unlink()
-    row, details = trial_with_turns(2)
+    named = 0
 
-    def written_details() -> Iterator[tuple[str, pa.Table]]:
-        yield from details
-        prepare(tmp_path)  # another command begins
-        assert pd.read_parquet(tmp_path / "turns")["trial_id"].nunique() == 2
+    def replace_or_kill(source: Path, target: Path) -> None:
+        nonlocal named
+        if moment == ["written", "row is named", ""][named]:
+            os._exit(9)
+        os.rename(source, target)
+        named += 1
 
-    store.write(tmp_path, "p1-2w", row, written_details())
+    if (pid := os.fork()) == 0:
+        monkeypatch.setattr(os, "replace", replace_or_kill)
+        store.write(tmp_path, "p1-2w", *trial_with_turns(1))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == (0 if moment == "all are named" else 9)
     prepare(tmp_path)
-    assert pd.read_parquet(tmp_path / "turns")["trial_id"].nunique() == 2
+    kept = {table: len(store.read(tmp_path / table, table)) for table in ("trials", "turns")}
+    assert kept == dict.fromkeys(kept, 0 if moment == "written" else 1)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_files_of_a_living_writer_and_of_another_host_stay(tmp_path: Path) -> None:
+    foreign = tmp_path / "turns" / "strong_scaling" / ".augment-another-host"
+    foreign.mkdir(parents=True)
+    row, details = trial_with_turns(1)
+
+    def details_while_another_command_begins() -> Iterator[tuple[str, pa.Table]]:
+        yield from details
+        prepare(tmp_path)
+
+    store.write(tmp_path, "p1-2w", row, details_while_another_command_begins())
+    assert len(pd.read_parquet(tmp_path / "turns")) == len(pd.read_parquet(tmp_path / "trials")) == 1
+    assert foreign.is_dir()
 
 
 def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

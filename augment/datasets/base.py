@@ -3,7 +3,6 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -67,11 +66,14 @@ def cached(
                         file.write(make(index))
                         file.flush()
                         os.fsync(file.fileno())
-                _replace(folder, whole, names)
+                with locked(cache, wait=True):
+                    if folder.exists() and not _is_complete(folder, names):
+                        folder.rename(unfinished / "incomplete")
+                    whole.rename(folder)
     except OutputError as error:
         raise OptionError(f"image_size={size_text(size)}: {error}; give another size") from error
     except OSError as error:
-        if not _is_complete(folder, names):  # else another host has just made the same
+        if not _is_complete(folder, names):  # else another sweep has just made the same
             reason = f"{error.strerror or error}; give a folder to write to"
             raise OptionError(f"cache_dir={printable(cache)}: {reason}") from error
     return InputFiles(folder, names)
@@ -79,18 +81,5 @@ def cached(
 
 def _is_complete(folder: Path, names: list[str]) -> bool:
     """Return whether no file is missing or empty, as some are after somebody has cleaned the cache."""
-    try:
-        sizes = file_sizes(folder)
-    except OSError:
-        return False
+    sizes = file_sizes(folder) if folder.is_dir() else {}
     return all(sizes.get(name) for name in names)
-
-
-def _replace(folder: Path, whole: Path, names: list[str]) -> None:
-    """Give `whole` the name of an incomplete folder; leave one that another command has completed."""
-    with locked(folder.parent, wait=True):
-        if _is_complete(folder, names):
-            return
-        with suppress(FileNotFoundError):
-            folder.rename(whole.with_name("incomplete"))  # and so it is removed with `whole`'s parent
-        whole.rename(folder)

@@ -25,7 +25,6 @@ from experiments.store.columns import ADHOC, UNTOUCHED
 # Text that Hydra reads without quotes: of its own letters, and no number, null or boolean.
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*|\d+x\d+", re.ASCII | re.IGNORECASE)
 
-LONGEST_LABEL = 150  # letters of a file name, which has at most 255, with the ids of cell and trial
 
 
 class CellFailedError(RuntimeError):
@@ -84,7 +83,7 @@ class Cell:
         ablation = "" if self.ablation == UNTOUCHED else f"-{self.ablation}"
         saving = "saving" if self.config.saving else "nosaving"
         label = f"{self.strategy}{changed}-{self.config.workers}w-{size}-{saving}{ablation}"
-        return re.sub(r"[^\w.=+-]+", "_", label, flags=re.ASCII)[:LONGEST_LABEL]
+        return re.sub(r"[^\w.=+-]+", "_", label, flags=re.ASCII)[:150]  # a file name has at most 255 letters
 
     @property
     def command(self) -> str:

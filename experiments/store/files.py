@@ -3,22 +3,21 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from augment.temporary import PREFIX, remove_abandoned, temporary_folder
+from augment.temporary import PREFIX, locked, remove_abandoned, temporary_folder
 from experiments import DATA
 from experiments.store import StoreError
 from experiments.store.columns import DETAIL_TABLES, TABLES, JsonObject
 
-HOST = b"host"  # key of a detail table's metadata
 PUBLISHED = DATA / "results" / "published"
 
 
@@ -33,17 +32,16 @@ def schema(table: str) -> pa.Schema:
 def write(results: Path, label: str, row: Mapping[str, Any], details: Iterable[tuple[str, pa.Table]]) -> Path:
     """Write the detail tables of a trial and then its row; return the file of the row. Raises StoreError.
 
-    An empty table is left out. The trial counts once its row has its name. The file of the row exists before
-    those of the details, so that `remove_abandoned_files` knows that somebody is writing them.
+    An empty table is left out. The row gets its name first, once all are written. So no details are without a
+    row, and `finish_or_remove_files` knows those that a killed command had no time to name.
     """
-    trial = _arrow("trials", [row])
     name = Path(row["experiment"], f"{label}-{row['cell']}-{row['trial_id']}.parquet")
-    with _whole_file(results / "trials" / name) as file:
+    with ExitStack() as written:
         for table, content in details:
             if content.num_rows:
-                write_table(results / table / name, content.replace_schema_metadata({HOST: PREFIX}))
-            del content  # frees the table before the next is built: a million tasks take gigabytes
-        pq.write_table(trial, file)
+                written.enter_context(_written(results / table / name, content))
+            del content
+        written.enter_context(_written(results / "trials" / name, _arrow("trials", [row])))
     return results / "trials" / name
 
 
@@ -67,21 +65,23 @@ def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def write_table(path: Path, table: pa.Table, **encoding: Any) -> None:
     """Write a file whole or not at all; `encoding` goes to pyarrow's `write_table`. Raises StoreError."""
-    with _whole_file(path) as file:
-        pq.write_table(table, file, **encoding)
+    with _written(path, table, **encoding):
+        pass
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file that is moved to `path` after use. Raises StoreError."""
+def _written(path: Path, table: pa.Table, **encoding: Any) -> Iterator[None]:
+    """Write a file that gets its name at the end of the block. Raises StoreError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Readers ignore folders with a dot, and names without a suffix.
-        with temporary_folder(path.parent) as folder, open(folder / path.stem, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
+        with temporary_folder(path.parent) as folder:  # readers ignore such folders, and names without suffix
+            with open(folder / path.stem, "wb") as file:
+                pq.write_table(table, file, **encoding)
+                file.flush()
+                os.fsync(file.fileno())
+            del table  # before the next is built: a million tasks take gigabytes
+            yield
+            os.replace(folder / path.stem, path)
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
@@ -89,26 +89,15 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def remove_abandoned_files(results: Path) -> None:
-    """Remove unfinished files of killed commands of this host, and detail tables that have no row."""
-    for folder in [Path(each) for table in TABLES for each, _, _ in os.walk(results / table)]:
+def finish_or_remove_files(results: Path) -> None:
+    """Name the details of rows that killed commands of this host have written; remove their other files."""
+    for aside in (path for table in DETAIL_TABLES for path in (results / table).glob(f"*/{PREFIX}*/*")):
+        row = results / "trials" / aside.parts[-3] / f"{aside.name}.parquet"
+        with suppress(OSError), locked(aside.parent, wait=False):
+            if row.exists():
+                aside.rename(aside.parent.parent / row.name)
+    for folder in results.glob("*/*/"):
         remove_abandoned(folder)
-    details = [path for table in DETAIL_TABLES for path in (results / table).rglob("[!.]*.parquet")]
-    # Unfinished rows count. A row that gets its name during one look is found by the next.
-    rows = {_trial_id(path) for _ in range(2) for path in (results / "trials").rglob("*")}
-    for path in details:
-        if _trial_id(path) not in rows and _is_of_this_host(path):
-            path.unlink(missing_ok=True)
-
-
-def _is_of_this_host(path: Path) -> bool:
-    with suppress(pa.ArrowException, OSError):
-        return (pq.read_schema(path).metadata or {}).get(HOST) == PREFIX.encode()
-    return False
-
-
-def _trial_id(path: Path) -> str:
-    return path.name.removesuffix(".parquet").rpartition("-")[2]
 
 
 def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ import psutil
 from augment.filesystem import is_local
 from augment.options import OptionError
 from augment.runtime import StartMethod
+from augment.temporary import PREFIX
 from experiments.config.cell import Cell
 from experiments.config.options import OnShortage
 from experiments.machine import disturbance
@@ -30,8 +31,8 @@ from experiments.wording import significant
 OPENCV_BUILDS = [f"opencv-{kind}python{end}" for kind in ("", "contrib-") for end in ("", "-headless")]
 MEMORY, DISK, FILES, GIB = "GiB of memory", "GiB of disk", "open files", 2**30
 IDLE_LOAD_CPUS = 0.3  # the services of an idle system stay below, one busy process is above
-# To which `/.augment-12345678/pymp-12345678/listener-12345678` is added; a socket's path has 107 (unix(7)).
-LONGEST_TMPDIR_BYTES = 107 - 50
+# To which the path of a socket is added, which has at most 107 (unix(7)).
+LONGEST_TMPDIR_BYTES = 107 - len(f"/{PREFIX}12345678/pymp-12345678/listener-12345678")
 LOAD_SAMPLE_S = 0.3
 
 # Measured on the study's pipeline with 2000x1000 and 2000x2000 pixels of noise.

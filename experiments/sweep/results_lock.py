@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -9,29 +10,31 @@ from pathlib import Path
 
 from augment.temporary import PREFIX, locked, temporary_folder
 from experiments.store import StoreError
-from experiments.store.files import remove_abandoned_files
+from experiments.store.files import finish_or_remove_files
 
 
 def prepare(results: Path) -> None:
-    """Make the folder of the results; remove what killed commands left there. Raises StoreError."""
+    """Make the folder of the results; finish or remove what killed commands left there. Raises StoreError."""
     with _writable(results), temporary_folder(results):
-        remove_abandoned_files(results)
+        finish_or_remove_files(results)
 
 
 @contextmanager
 def exclusive_use(results: Path) -> Iterator[None]:
     """Wait, with a line, for all commands of this host that asked before; keep later ones waiting.
 
-    Each command holds a folder with a number while it waits and measures. Raises StoreError.
+    Each command holds a folder while it waits and measures. Raises StoreError.
     """
     with ExitStack() as turn:
         with _writable(results):
             with locked(results, wait=True):
-                earlier = sorted(results.glob(f"{PREFIX}turn-*"))
-                number = 1 + max((_number_and_pid(folder)[0] for folder in earlier), default=0)
-                turn.enter_context(temporary_folder(results, f"turn-{number:09}-{os.getpid()}-"))
+                prefix = f"turn-{time.time_ns()}-{os.getpid()}-"
+                own = turn.enter_context(temporary_folder(results, prefix))
+                earlier = sorted({*results.glob(f"{PREFIX}turn-*")} - {own})
             for folder in earlier:
-                _wait_for(folder)
+                _tell(folder.name.split("-")[-2])
+                with suppress(FileNotFoundError), locked(folder, wait=True):
+                    pass
         yield
 
 
@@ -45,23 +48,6 @@ def _writable(results: Path) -> Iterator[None]:
         raise StoreError(f"results_dir={results}: {reason}") from error
 
 
-def _number_and_pid(folder: Path) -> tuple[int, int]:
-    number, pid = folder.name.removeprefix(f"{PREFIX}turn-").split("-")[:2]
-    return int(number), int(pid)
-
-
-def _wait_for(folder: Path) -> None:
-    """Wait until the command that holds a folder has had its turn or is dead."""
-    with suppress(FileNotFoundError):
-        try:
-            with locked(folder, wait=False):
-                return
-        except BlockingIOError:
-            _tell(_number_and_pid(folder)[1])
-        with locked(folder, wait=True):
-            pass
-
-
 @cache  # once, because two sweeps wait for each other at every trial
-def _tell(pid: int) -> None:
+def _tell(pid: str) -> None:
     print(f"waiting for the sweep of pid {pid}", file=sys.stderr)
