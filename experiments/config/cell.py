@@ -26,7 +26,6 @@ from experiments.store.columns import ADHOC, UNTOUCHED
 PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z/][\w/.:+%@-]*|\d+x\d+", re.ASCII | re.IGNORECASE)
 
 
-
 class CellFailedError(RuntimeError):
     """A failure of a cell or of one of its companions."""
 
