@@ -11,11 +11,14 @@ import pytest
 from experiments.analysis.statistics import Interval
 from experiments.analysis.verdict import (
     COLUMNS,
+    GAPS,
     LOSS,
     NOT_DECIDED,
     NOTHING_TO_GAIN,
     OVERSUBSCRIBED,
+    SLOWER_TASKS,
     decide,
+    loss_parts,
     named_suspects,
     verdicts,
 )
@@ -82,6 +85,28 @@ def test_verdict_names_loss_suspects_and_proved_causes(case: str) -> None:
     assert row["loss"] == pytest.approx(loss, abs=0.02, nan_ok=True)
     has_interval = case not in ("one round", "no copies")
     assert (row["low"] <= row["loss"] <= row["high"]) == has_interval
+
+
+def test_loss_without_a_suspect_is_told_by_its_parts(tmp_path: Path) -> None:
+    """Six tasks of 0.102 s after a start of 0.02 s: 0.632 s, where the ceiling takes 0.6 s."""
+    small = p2(Cost(user_s=0.102), startup_s=0.02)
+    row = judged(small, copies())
+    assert (row["verdict"], row["suspected"], row["proved"]) == (LOSS, "", "")
+    parts = {"start-up": 0.02 / 0.632, SLOWER_TASKS: 0.012 / 0.632, "load imbalance": 0.0, GAPS: 0.0}
+    assert row["loss_parts"] == pytest.approx(parts, abs=0.002)
+    table = shown(stored(tmp_path, SEQUENTIAL, small, copies()), "verdict").tables["verdicts"]
+    words = "none; the loss consists of start-up 3 %, tasks slower than the ceiling's 2 %"
+    assert table.rows[0][6] == words
+    assert judged(p2(**UNEVEN), copies())["loss_parts"] == {}  # load imbalance is suspected
+
+
+def test_parts_sum_to_the_loss_also_if_tasks_are_faster_than_those_of_the_ceiling() -> None:
+    mean = {"total_s": 200.0, "startup_s": 6.0, "drain_s": 2.0, "imbalance_s": 5.0, "gaps_s": 1.0}
+    parts = loss_parts(mean, 0.06)
+    expected = {"start-up": 0.04, "load imbalance": 0.025, GAPS: 0.005, SLOWER_TASKS: -0.01}
+    assert parts == pytest.approx(expected)
+    assert [*parts] == [*expected]
+    assert loss_parts({}, 0.06) == {}
 
 
 def test_loss_within_the_noise_needs_more_rounds_to_be_decided() -> None:

@@ -16,7 +16,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from experiments.analysis import interference
 from experiments.analysis.breakdown import mean_breakdowns
-from experiments.analysis.causes import BY_ABLATION, NAMED, RANKED, USER_CPU, Cause
+from experiments.analysis.causes import BY_ABLATION, IMBALANCE, NAMED, RANKED, START_UP, USER_CPU, Cause
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import INSTRUMENTS, CellKey, cell_keys, ok_trials, place
 from experiments.analysis.statistics import BlockModel, Interval, steady, time_saved
@@ -25,13 +25,14 @@ from experiments.store.files import DetailReader
 
 NOTHING_TO_GAIN, LOSS, NOT_DECIDED = "nothing to gain", "loss", "not decided"
 OVERSUBSCRIBED = "more workers than CPUs"
+GAPS, SLOWER_TASKS = "gaps between tasks", "tasks slower than the ceiling's"  # parts of a loss
 NEGLIGIBLE_LOSS = 0.05  # of T
 MIN_SUSPECT_SHARE = 0.05  # of P T; a smaller share makes no suspect
 MIN_SHARE_OF_FIRST = 0.5  # of the first suspect's share; a smaller one is not named beside it
 FOR_80_PERCENT = 2.8  # times the rounds after which half of all losses are decided: four fifths are
 AGREEING_FACTORS = (0.5, 1.5)  # times what the breakdown said
 COLUMNS = ["strategy", "workers", "saving", "verdict", "loss", "low", "high", "suspected", "proved"]
-DETAILS = ["rounds_to_decide", "ranking", "savings", "images_per_s"]
+DETAILS = ["rounds_to_decide", "ranking", "savings", "loss_parts", "images_per_s"]
 
 Mean = Mapping[str, float]  # the mean breakdown of a cell (see `breakdown`); empty if it has none
 
@@ -42,7 +43,7 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     `trials` may stand in one table (see `select`). `suspected` and `proved` are names of causes
     joined by commas, the largest first. `rounds_to_decide` is NaN if the loss is decided, or nothing tells.
     `ranking` maps causes to the share of P T that they take at most, `savings` proved ones to the share of T
-    that their ablation saves.
+    that their ablation saves. `loss_parts` is empty unless a loss has neither a suspect nor a proof.
     """
     means, slowdowns = mean_breakdowns(trials, parts), interference.slowdowns(trials, parts)
     rows: list[list[Any]] = []
@@ -55,7 +56,7 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
                 continue
             if cell.workers > cpus:
                 loss = _loss(model, cell, cell._replace(workers=cpus))
-                judged: list[Any] = [OVERSUBSCRIBED, *loss, "", "", nan, {}, {}]
+                judged: list[Any] = [OVERSUBSCRIBED, *loss, "", "", nan, {}, {}, {}]
             else:
                 contended = interference.contended_resources(slowdowns, cell.workers, bool(saving))
                 judged = _judge(model, cell, means, contended)
@@ -66,7 +67,7 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
 def _judge(
     model: BlockModel, cell: CellKey, means: Mapping[CellKey, Mean], contended: dict[str, float]
 ) -> list[Any]:
-    """Return the columns from verdict to savings."""
+    """Return the columns from verdict to loss_parts."""
     before = means.get(cell, {})
     ranking = _ranking(before, contended)
     without = {name: _without(cell, name) for name in BY_ABLATION}
@@ -78,7 +79,26 @@ def _judge(
     losses = [_loss(model, cell, CellKey(Copies.name, cell.workers, cell.saving)), *proofs.values()]
     loss = max(losses, key=lambda loss: -1 if isnan(loss.value) else loss.value)
     verdict, rounds = decide(loss, model.rounds[cell])
-    return [verdict, *loss, ", ".join(named_suspects(ranking)), ", ".join(proofs), rounds, ranking, proofs]
+    suspects = named_suspects(ranking)
+    consists_of = loss_parts(before, loss.value) if verdict == LOSS and not (suspects or proofs) else {}
+    return [verdict, *loss, ", ".join(suspects), ", ".join(proofs), rounds, ranking, proofs, consists_of]
+
+
+def loss_parts(mean: Mean, loss: float) -> dict[str, float]:
+    """Return the parts of a loss as shares of the time, the largest first; they sum to the loss.
+
+    The copies of the ceiling have no start, end, gaps or imbalance. All else is in the seconds of the tasks.
+    Without a breakdown nothing is known.
+    """
+    if not mean:
+        return {}
+    seconds = {
+        START_UP: mean["startup_s"] + mean["drain_s"],
+        IMBALANCE: mean["imbalance_s"],
+        GAPS: mean["gaps_s"],
+    }
+    parts = {name: part_s / mean["total_s"] for name, part_s in seconds.items()}
+    return _descending(parts | {SLOWER_TASKS: loss - sum(parts.values())})
 
 
 def _loss(model: BlockModel, cell: CellKey, possible: CellKey) -> Interval:
@@ -125,4 +145,8 @@ def _ranking(mean: Mean, contended: Mean) -> dict[str, float]:
     shares = {name: mean[name] for name in RANKED if name in mean}
     if measured := {cause: share for cause, share in contended.items() if cause in NAMED}:
         shares = {name: share for name, share in shares.items() if name != USER_CPU} | measured
+    return _descending(shares)
+
+
+def _descending(shares: Mean) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda pair: steady(pair[1]), reverse=True))

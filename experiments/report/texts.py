@@ -1,6 +1,7 @@
 """Numbers, names and notes as tables and sentences write them."""
 
 import math
+from collections.abc import Mapping
 
 from augment.strategies import STRATEGIES
 from experiments.analysis.select import LeftOut
@@ -31,6 +32,12 @@ def written(number: float, sign: str = "") -> str:
 def percent(share: float, digits: int = 0) -> str:
     """Return 0.12 as `12 %`, and NaN as a dash."""
     return DASH if math.isnan(share) else f"{steady(100 * share):z.{digits}f} %"
+
+
+def shares(parts: Mapping[str, float]) -> str:
+    """Return `start-up 3 %, load imbalance 2 %`, without those of 0 %."""
+    written_parts = {name: percent(share) for name, share in parts.items()}
+    return ", ".join(f"{name} {text}" for name, text in written_parts.items() if text != percent(0))
 
 
 def with_interval(middle: float, low: float, high: float, sign: str = "") -> str:

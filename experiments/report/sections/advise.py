@@ -22,6 +22,7 @@ from experiments.report.texts import (
     left_out_note,
     percent,
     percent_interval,
+    shares,
     with_interval,
     written,
 )
@@ -129,9 +130,9 @@ def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
 
 def spending(spent: Mapping[str, float]) -> Iterator[tuple[str, list[str]]]:
     """Yield a line on what a task spends its time on, if one part takes more than LARGE_PART."""
-    large = [f"{name} {percent(share)}" for name, share in spent.items() if share >= NAMED_PART]
+    large = {name: share for name, share in spent.items() if share >= NAMED_PART}
     if max(spent.values(), default=0) > LARGE_PART:
-        yield "A task spends", [f"its time on {', '.join(large)} (stages, and of transform its parts)"]
+        yield "A task spends", [f"its time on {shares(large)} (stages, and of transform its parts)"]
 
 
 def pytorch(candidate: Candidate) -> Iterator[tuple[str, list[str]]]:
@@ -163,6 +164,8 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     named = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= SUSPECTED]
     first = " and ".join(named[:2])
     suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
+    if verdict["loss_parts"]:
+        suspected = f"many small parts: {shares(verdict['loss_parts'])} of the time"
     lost = f"{percent_interval(verdict['loss'], verdict['low'], verdict['high'])} is lost against the ceiling"
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
     texts = {

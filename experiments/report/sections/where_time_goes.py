@@ -32,7 +32,8 @@ VERDICT_NOTES = (
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
     "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs. Unknown if the "
     "same rounds have no ceiling; with_ceiling=true measures it.",
-    "Suspected: the largest parts of the time breakdown, as shares of workers x time; this is no proof.",
+    "Suspected: the largest parts of the time breakdown, as shares of workers x time; this is no proof. A "
+    "loss of which no part is large is told by its parts, which sum to it.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
     "breakdown, shown as a share of the time, with an interval above 0 (Holm).",
 )
@@ -116,8 +117,10 @@ def _verdict(row: Any) -> str:
 
 
 def _suspected(row: Any) -> str:
+    if row["loss_parts"]:
+        return f"none; the loss consists of {texts.shares(row['loss_parts'])}"
     names = filter(None, row["suspected"].split(", "))
-    return ", ".join(f"{name} {texts.percent(row['ranking'][name])}" for name in names) or texts.DASH
+    return texts.shares({name: row["ranking"][name] for name in names}) or texts.DASH
 
 
 def _proved(row: Any) -> str:
