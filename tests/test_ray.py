@@ -85,6 +85,16 @@ def test_killed_worker_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_token_of_a_cluster_lies_in_the_folder_of_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    assert run(Ray(), small_job(tmp_path, 1)).error is None
+    assert not list((tmp_path / "home").iterdir()), "Ray's default would be .ray/auth_token"
+
+
+@pytest.mark.slow
 def test_killed_sweep_leaves_nothing(tmp_path: Path) -> None:
     words = ("strategy=ray", "workers=2", "protocol=smoke", "n_augmentations=4000")
     slow = "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]"
@@ -92,7 +102,9 @@ def test_killed_sweep_leaves_nothing(tmp_path: Path) -> None:
     process = psutil.Process(sweep.pid)
     wait_until(lambda: any(len(session(child.pid)) >= 8 for child in process.children()))
     [trial] = process.children()
-    sockets = Path(trial.cmdline()[3]) / "ray"
+    places = {psutil.Process(pid).environ()["TMPDIR"] for pid in session(trial.pid)}
+    [folder] = places - {"/tmp"}  # of the trial, which its processes have
+    sockets = Path(folder) / "ray"
     assert sockets.exists()
     sweep.kill()
     sweep.wait()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
+from augment.strategies.engines.base import Engine
 from augment.temporary import temporary_folder
 from experiments.trial import process
 from experiments.trial.inside import Result
@@ -22,7 +25,7 @@ from experiments.trial.process import TrialProcess
 from experiments.trial.scratch import distant_directory, most_distant
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
 from tests.helpers.forked_trials import ForkedTrial
-from tests.helpers.small_jobs import FLIP, contents, images, run, small_job
+from tests.helpers.small_jobs import FLIP, INSTALLED, contents, images, run, small_job
 
 SPUN_S = 0.05
 STARTS = {"fresh": TrialProcess, "forked": ForkedTrial}
@@ -32,10 +35,28 @@ class Spins(Planted):
     """Uses so much CPU time of its process."""
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
-        end = time.process_time() + SPUN_S
-        while time.process_time() < end:
+        end = time.thread_time() + SPUN_S
+        while time.thread_time() < end:
             sum(range(1000))
         return img
+
+
+class SpinsBeside(Spins):
+    """Uses so much CPU time of another thread."""
+
+    def apply(self, img: NDArray[Any], **arguments: Any) -> NDArray[Any]:
+        thread = Thread(target=super().apply, args=(img,))
+        thread.start()
+        thread.join()
+        return img
+
+
+class LeavesAtOnce(SpinsBeside):
+    """Does the same, and lets its process end without cleaning up."""
+
+    def apply(self, img: NDArray[Any], **arguments: Any) -> NDArray[Any]:
+        Finalize(None, os._exit, args=(0,), exitpriority=100)
+        return super().apply(img, **arguments)
 
 
 def pipeline(kind: type[Planted]) -> dict[str, Any]:
@@ -56,6 +77,22 @@ def test_cpu_seconds_cover_all_processes_under_every_start_method(
     assert result
     tasks_s = SPUN_S * len(list(job.workload.tasks()))
     assert tasks_s < cpu_s(result) < (os.cpu_count() or 1) * result.columns["wall_s"] + tasks_s
+
+
+ENGINES = [
+    pytest.param(name, marks=marks) for name, marks in INSTALLED if issubclass(STRATEGIES[name], Engine)
+]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_cpu_seconds_of_an_engine_cover_all_threads_of_its_processes(name: str, tmp_path: Path) -> None:
+    kind = LeavesAtOnce if name == "dask" else SpinsBeside  # the nanny may kill a worker that it has closed
+    job = small_job(tmp_path, 2, pipeline=pipeline(kind), n_augmentations=20)
+    result = run(STRATEGIES[name](), job).result
+    assert result
+    tasks_s = SPUN_S * len(list(job.workload.tasks()))
+    assert cpu_s(result) - result.columns["master_threads_cpu_s"] > tasks_s
+    assert cpu_s(result) < (os.cpu_count() or 1) * result.columns["wall_s"] + tasks_s
 
 
 def test_cpu_seconds_of_a_trial_of_one_process_count_once(tmp_path: Path) -> None:

@@ -2,13 +2,23 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, ClassVar
 
 from augment.task_log.layout import Role
 from augment.task_runner import TaskRunner, open_task_runner, task_runner
 from augment.workload import Job
+
+# What tasks and multiprocessing would import only in the timed region.
+LATE_MODULES = (
+    "cv2",
+    "numpy.random",
+    "multiprocessing.sharedctypes",
+    "multiprocessing.popen_spawn_posix",
+    "multiprocessing.popen_forkserver",
+)
 
 
 @dataclass
@@ -25,6 +35,7 @@ class Strategy(ABC):
     queues_outputs: ClassVar[bool] = False  # in a process of its own, all of them at worst
     bytes_per_worker: ClassVar[int] = 0  # held beside the images
     package: ClassVar[str | None] = None  # of other people, whose executor it is
+    late_modules: ClassVar[tuple[str, ...]] = ()  # that `run` would import beside LATE_MODULES
     # It measures the machine. Each worker carries out all tasks; `separate_outputs` gives it a folder.
     instrument: ClassVar[bool] = False
     replaces_workers: ClassVar[bool] = False  # that die, and repeats their tasks
@@ -39,15 +50,18 @@ class Strategy(ABC):
         """Return whether all workers run on this machine."""
         return True
 
-    def load(self) -> None:  # noqa: B027 - most need nothing
-        """Import libraries; called once before the clock runs."""
+    def load(self) -> None:
+        """Import what `run` would import in the timed region; called once before the clock runs."""
+        for module in (*LATE_MODULES, *self.late_modules):
+            with suppress(ModuleNotFoundError):  # another version of a library has other inner modules
+                import_module(module)
 
     @abstractmethod
     def run(self, job: Job) -> None:
         """Carry out every task of the workload, or what `instrument` and `complete` say.
 
-        The call is the timed region. It returns when the last output is complete on disk and every process
-        that it started has ended.
+        The call is the timed region. It imports no module in this process. It returns when the last output
+        is complete on disk and every process that it started has ended.
         """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -44,17 +44,26 @@ class ProcessLog:
 
 def headers(folder: Path) -> list[Header]:
     """Return the headers of a trial's processes that have begun to work, in the order they began."""
-    return sorted((header for _, header in _started(folder)), key=lambda header: header.ready)
+    return sorted((header for _, header in _started(folder.glob("*.log"))), key=lambda header: header.ready)
+
+
+def header_of(folder: Path, pid: int) -> Header | None:
+    """Return the header of one process, the first that it began; None if it has not begun to work."""
+    path = folder / f"{pid}.log"
+    return next((header for _, header in _started([path] if path.exists() else [])), None)
 
 
 def read(folder: Path) -> list[ProcessLog]:
     """Return the logs of a trial's processes that had begun to work, in the order they began."""
-    logs = [_log(header, path.read_bytes()[layout.HEADER.size :]) for path, header in _started(folder)]
+    logs = [
+        _log(header, path.read_bytes()[layout.HEADER.size :])
+        for path, header in _started(folder.glob("*.log"))
+    ]
     return sorted(logs, key=lambda log: log.header.ready)
 
 
-def _started(folder: Path) -> Iterator[tuple[Path, Header]]:
-    for path in folder.glob("*.log"):
+def _started(paths: Iterable[Path]) -> Iterator[tuple[Path, Header]]:
+    for path in paths:
         with open(path, "rb", buffering=0) as file:
             data = file.read(layout.HEADER.size)
         if len(data) == layout.HEADER.size:  # else the process has created its log, but entered nothing yet

@@ -52,7 +52,9 @@ class Log:
         self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.role, self.recording, self.clock = role, recording, clock
-        path = folder / f"{get_native_id()}.log"
+        path = folder / f"{os.getpid()}.log"
+        if path.exists():  # of another thread
+            path = folder / f"{get_native_id()}.log"
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         # Room first: a write to a map that the disk cannot hold would kill the process (SIGBUS).
         os.posix_fallocate(self._file, 0, HEADER.size)

@@ -105,7 +105,8 @@ class Trial:
     output_dir: str | None = column("folder of the kept outputs; null if they are removed")
     scratch_dir: str | None = column("folder of outputs that are not kept; null: the system's")
 
-    wall_s: float | None = column("seconds from the call of the strategy to the last complete output")
+    wall_s: float | None = column("seconds from the call of the strategy until each of its processes ended")
+    last_output_s: float | None = column("seconds from that call to the last output; null if none is logged")
     untimed_s: float | None = column("seconds of the trial outside its timed region, but for writing its row")
     cpu_user_s: float | None = column("user CPU seconds of all processes; master's in the timed region")
     cpu_system_s: float | None = column("system CPU seconds, likewise")

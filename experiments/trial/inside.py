@@ -21,20 +21,22 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from augment.filesystem import check_folder, is_local
+from augment.image_file import BadImageError, read_header
 from augment.images import error_line
-from augment.pipeline import check
+from augment.pipeline import check, transformer
 from augment.runtime import die_with_parent
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
-from augment.workload import Job
+from augment.workload import Job, Workload
 from experiments.machine import disturbance
 from experiments.machine.conditions import conditions
 from experiments.trial.process import received_folder
 from experiments.trial.process_watch import (
     PROCESSES,
+    WAIT_S,
     record_started_processes,
-    report_dead,
-    report_if_dead,
+    report,
     watch_processes,
 )
 
@@ -77,18 +79,29 @@ def run(folder: Path) -> None:
     record_started_processes()
     threading.Thread(target=watch_processes, args=(job.logs,), daemon=True).start()
     try:
-        check(job.workload.pipeline)  # also imports the libraries, before the clock runs
-        strategy.load()
+        check(job.workload.pipeline)
+        load(strategy, job.workload)
         known = conditions()
         result = Result(*timed(strategy, job), known)
-        for process in PROCESSES:  # a strategy may return and not know how its processes ended
-            report_if_dead(process, job.logs)
+        report(PROCESSES, job.logs)  # a strategy may return and not know how its processes ended
     except BaseException as error:
+        time.sleep(2 * WAIT_S)  # in which a dead process is reported that may be the cause
         faults.report(job.logs, error_line(error), faults.Severity.RAISED)
-        report_dead(job.logs)  # a dead process may be the cause
         raise
     (folder / RESULT).write_text(json.dumps(asdict(result)))
     gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
+
+
+def load(strategy: Strategy, workload: Workload) -> None:
+    """Import all that the timed region needs."""
+    transformer(workload.pipeline, is_reused=False)
+    strategy.load()
+    for name in {Path(name).suffix: name for name in workload.inputs.names}.values():
+        with suppress(BadImageError, OSError):  # which the task reports
+            read_header(workload.inputs.root / name)  # by the libraries of its format and of its address
+    if workload.output and not is_local(workload.output):
+        with suppress(OSError):  # likewise
+            check_folder(workload.output)
 
 
 def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
@@ -102,27 +115,32 @@ def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
     user_s, system_s, threads_s = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
     master = b"", os.getpid()
-    others = [header for header in headers if header.process != master]
+    starts = [(pid, str(process._start_method)) for pid, process in PROCESSES]  # type: ignore[attr-defined]
+    reaped = {(b"", pid) for pid, method in starts if method != "forkserver"}  # counted by _cpu_s
+    others = [header for header in headers if header.process not in {master, *reaped}]
     working = [header for header in headers if header.process == master and header.thread != header.pid]
     user_s += sum(header.cpu_user_s for header in others)  # from their begin to their end
     system_s += sum(header.cpu_system_s for header in others)
-    methods = {str(process._start_method) for process in PROCESSES}  # type: ignore[attr-defined]
     columns = {
         "wall_s": wall_s,
         "cpu_user_s": user_s,
         "cpu_system_s": system_s,
         "master_threads_cpu_s": threads_s - sum(each.cpu_user_s + each.cpu_system_s for each in working),
-        "start_method": ",".join(sorted(methods)) or None,
+        "start_method": ",".join(sorted({method for _, method in starts})) or None,
         **disturbance.load_columns(machine_before, machine_after, user_s + system_s),
     }
     return begin, columns
 
 
 def _cpu_s() -> tuple[float, float, float]:
-    """Return this process's user and system CPU seconds, and those of all threads but the calling one."""
-    process, thread = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_THREAD)
+    """Return the user and system CPU seconds of this process and of its children that have ended, whole.
+
+    The third number is those of this process's threads but the calling one.
+    """
+    kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN, resource.RUSAGE_THREAD
+    process, children, thread = map(resource.getrusage, kinds)
     threads_s = process.ru_utime + process.ru_stime - thread.ru_utime - thread.ru_stime
-    return process.ru_utime, process.ru_stime, threads_s
+    return process.ru_utime + children.ru_utime, process.ru_stime + children.ru_stime, threads_s
 
 
 if __name__ == "__main__":

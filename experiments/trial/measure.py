@@ -102,8 +102,11 @@ def _measured_columns(
     result, headers = outcome.result, [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
+    written = [log.tasks["end"][log.tasks["write"] > 0] for log in outcome.logs]
+    last = max(float(ends.max(initial=0)) for ends in written)
     columns |= {
         **result.columns,
+        "last_output_s": last - result.begin if last else None,
         "peak_rss_bytes": sum({header.process: header.peak_rss_bytes for header in headers}.values()),
         "processes": len({header.process for header in headers}),
         "savers": sum(header.role is Role.SAVER for header in headers) or None,

@@ -2,16 +2,17 @@
 
 import signal
 import time
-from collections.abc import Set
+from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 
 from augment.task_log import faults, reader
 from augment.task_log.layout import DECODING, Header
 
-PROCESSES: list[BaseProcess] = []  # that this one has started, itself or by a library
+Started = tuple[int, BaseProcess]  # with its pid, which cannot be asked for after `BaseProcess.close`
+PROCESSES: list[Started] = []  # that this one has started, itself or by a library
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 WAIT_S = 0.25  # the longest time before a new process is watched
 
@@ -21,8 +22,8 @@ def record_started_processes() -> None:
     start = BaseProcess.start
 
     def start_recorded(process: BaseProcess) -> None:
-        PROCESSES.append(process)
         start(process)
+        PROCESSES.append((process.pid or 0, process))
 
     BaseProcess.start = start_recorded  # type: ignore[method-assign, assignment]
 
@@ -30,41 +31,38 @@ def record_started_processes() -> None:
 def watch_processes(logs: Path) -> None:
     """Report every process of the trial that dies; never return.
 
-    Without the report, Pool would replace a dead worker and wait forever for its task (cpython#96062).
+    Without the report, Pool would replace a dead worker and wait forever for its task (cpython#96062). The
+    watch is part of the timed region: each process is registered once and costs nothing until it ends.
     """
-    ended: set[BaseProcess] = set()
+    running, n_registered = DefaultSelector(), 0
     while True:
-        ended |= report_dead(logs, ended, WAIT_S)
+        for started in PROCESSES[n_registered:]:
+            n_registered += 1
+            with suppress(ValueError):  # a library has closed it
+                running.register(started[1].sentinel, EVENT_READ, started)
+        report([running.unregister(key.fd).data for key, _ in running.select(WAIT_S)], logs)
 
 
-def report_dead(logs: Path, known: Set[BaseProcess] = frozenset(), timeout_s: float = 0) -> set[BaseProcess]:
-    """Wait up to `timeout_s` for a process not in `known` to end; report and return those that did."""
-    running = {}
-    for process in set(PROCESSES) - known:
-        with suppress(ValueError):  # it is not started yet, or a library has closed it
-            running[process.sentinel] = process
-    ready = wait(list(running), timeout_s)
-    ended = {process for end, process in running.items() if end in ready}
-    # Killed ones last: an executor may have killed them because another one died.
-    for process in sorted(ended, key=lambda process: _status(process) == -signal.SIGKILL):
-        report_if_dead(process, logs)
-    return ended
+def report(ended: Sequence[Started], logs: Path) -> None:
+    """Report those of the ended processes that have not completed their logs.
 
-
-def report_if_dead(process: BaseProcess, logs: Path) -> None:
-    """Report a process that ended without completing its log."""
-    header = next((header for header in reader.headers(logs) if header.pid == process.pid), None)
+    Killed ones come last: an executor may have killed them because another one died.
+    """
+    headers = {pid: reader.header_of(logs, pid) for pid, _ in ended}
     # After a complete log no status is read: that would compete with the strategy, which waits for it too.
-    if process.pid is None or (header and header.ended):
-        return
-    status, severity = _status(process), faults.Severity.ENDED
+    dead = [each for each in ended if not ((header := headers[each[0]]) and header.ended)]
+    for pid, process in sorted(dead, key=lambda each: _status(each[1]) == -signal.SIGKILL):
+        _report_death(pid, _status(process), headers[pid], logs)
+
+
+def _report_death(pid: int, status: int | None, header: Header | None, logs: Path) -> None:
+    severity = faults.Severity.ENDED
     if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
         severity = faults.Severity.KILLED
     elif status is not None and status >= 0 and header and header.unfinished_task:
         severity = faults.Severity.LEFT
     if header or status != 0:
-        reason = exit_reason(process.pid, status, header)
-        faults.report(logs, reason, severity, decoding_crash(status, header))
+        faults.report(logs, exit_reason(pid, status, header), severity, decoding_crash(status, header))
 
 
 def decoding_crash(status: int | None, header: Header | None) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from math import ceil
@@ -28,9 +27,6 @@ class Engine(Strategy):
         if find_spec(self.package):
             return None
         return f"{self.name} needs {self.package}, which is not installed: pip install {self.package}"
-
-    def load(self) -> None:
-        import_module(self.package)
 
 
 def batches(workload: Workload, workers: int) -> Iterator[Batch]:

@@ -39,6 +39,7 @@ class Loky(Futures):
 
     name = "loky"
     package = "loky"
+    late_modules = tuple(f"loky.backend.{name}" for name in ("fork_exec", "popen_loky_posix", "synchronize"))
 
     def _executor(self, job: Job) -> Executor:
         from loky import ProcessPoolExecutor
@@ -55,6 +56,7 @@ class DataLoader(Engine):
     name = "dataloader"
     label = "PyTorch DataLoader"
     package = "torch"
+    late_modules = ("torch.utils.data",)
 
     def run(self, job: Job) -> None:
         from torch.utils.data import DataLoader as TorchLoader
@@ -78,21 +80,30 @@ def _open_in_loader(job: Job, _number: int) -> None:
 
 @dataclass
 class Dask(Engine):
-    """A local cluster of workers with one thread each; `Client.map` over batches."""
+    """A local cluster of workers with one thread each; `Client.map` over batches.
+
+    Its ports are open to the users of this machine, and to no other machine.
+    """
 
     name = "dask"
     label = "Dask"
     package = "distributed"
+    late_modules = ("distributed", "tornado.platform.asyncio")
 
     def run(self, job: Job) -> None:
+        import dask
         from distributed import Client, LocalCluster
 
         with (
             master(job),
+            dask.config.set(
+                {f"distributed.{part}.http.routes": [] for part in ("scheduler", "nanny", "worker")}
+            ),
             LocalCluster(
                 n_workers=job.workers,
                 threads_per_worker=1,
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else it takes port 8787
                 local_directory=tempfile.gettempdir(),
             ) as cluster,
             Client(cluster) as client,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from augment.filesystem import printable
@@ -32,7 +33,22 @@ if TYPE_CHECKING:
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
 QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# Without the first one, Ray takes the address of the network instead of the loopback one that it is given.
+LOCAL_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
+LATE_MODULES = (
+    "ray",
+    "ray._common.pydantic_compat",
+    "ray._common.usage.usage_lib",
+    "ray._private.arrow_serialization",
+    "ray._private.runtime_env.uv_runtime_env_hook",
+    "ray._private.thirdparty.pynvml",
+    "ray.autoscaler.v2.utils",
+    "ray.dag.compiled_dag_node",
+    "ray.dashboard.optional_deps",
+    "pyarrow.json",
+    "pydantic.v1.fields",
+)
 RETRIES = 3
 LONGEST_FOLDER_BYTES = 107 - 68  # to which Ray adds 68; a socket's path has at most 107 (unix(7))
 BATCHES_AHEAD = 4  # submitted batches for each worker, so that no worker waits for the master
@@ -53,6 +69,7 @@ class Ray(Engine):
     name = "ray"
     label = "Ray"
     package = "ray"
+    late_modules = LATE_MODULES
     replaces_workers = True
 
     address: str = option("cluster: local (one of its own), auto (that of this machine) or host:port", LOCAL)
@@ -62,7 +79,7 @@ class Ray(Engine):
         return self.address == LOCAL
 
     def load(self) -> None:
-        os.environ |= QUIET_ENVIRONMENT
+        os.environ |= QUIET_ENVIRONMENT | (LOCAL_ENVIRONMENT if self.on_this_machine else {})
         super().load()
 
     def run(self, job: Job) -> None:
@@ -74,8 +91,13 @@ class Ray(Engine):
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
                 "_temp_dir": str(folder),
+                "_node_ip_address": "127.0.0.1",
             }
             options = of_local_cluster if self.on_this_machine else {}
+            if self.on_this_machine:
+                token = job.logs.parent / "ray_token"  # in a folder that only this user can enter
+                token.write_text(token_hex(32))
+                os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
             # Ray puts the current folder before all others, where a module may have a name of the suite's.
             with chdir(folder.parent if self.on_this_machine else "."):
                 ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR, **options)
