@@ -10,7 +10,7 @@ from zlib import crc32
 from augment.filesystem import InputFiles, file_sizes, printable
 from augment.images import OutputError
 from augment.options import OptionError
-from augment.temporary import locked, remove_abandoned, temporary_folder
+from augment.temporary import locked, temporary_folder
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -56,9 +56,8 @@ def cached(
     folder = cache / f"{kind}-{size_text(size)}-n{len(names)}-seed{seed}-{recipe:08x}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(cache)
-        if not _is_complete(folder, names):
-            with temporary_folder(cache) as unfinished:
+        with temporary_folder(cache) as unfinished:
+            if not _is_complete(folder, names):
                 whole = unfinished / "whole"
                 whole.mkdir()
                 for index, name in enumerate(names):
@@ -73,7 +72,7 @@ def cached(
     except OutputError as error:
         raise OptionError(f"image_size={size_text(size)}: {error}; give another size") from error
     except OSError as error:
-        if not _is_complete(folder, names):  # else another sweep has just made the same
+        if not _is_complete(folder, names):  # else it may be a cache that is only read
             reason = f"{error.strerror or error}; give a folder to write to"
             raise OptionError(f"cache_dir={printable(cache)}: {reason}") from error
     return InputFiles(folder, names)

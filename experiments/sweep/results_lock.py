@@ -28,8 +28,7 @@ def exclusive_use(results: Path) -> Iterator[None]:
     with ExitStack() as turn:
         with _writable(results):
             with locked(results, wait=True):
-                prefix = f"turn-{time.time_ns()}-{os.getpid()}-"
-                own = turn.enter_context(temporary_folder(results, prefix))
+                own = turn.enter_context(temporary_folder(results, f"turn-{time.time_ns()}-{os.getpid()}-"))
                 earlier = sorted({*results.glob(f"{PREFIX}turn-*")} - {own})
             for folder in earlier:
                 _tell(folder.name.split("-")[-2])
