@@ -34,4 +34,4 @@ def test_laws_are_fitted_to_five_counts_within_the_cpus(cpus: int, tmp_path: Pat
             shown(results, "laws")
     else:
         [row] = shown(results, "laws").tables["laws"].rows
-        assert row[1:5] == ["P_1", "2, 3, 4, 6, 8", "0.1", "0 %"]
+        assert row[1:5] == ["P_1", "2, 3, 4, 6, 8", "0.100", "0 %"]
