@@ -225,8 +225,8 @@ def best_set(model: BlockModel, cells: Sequence[Cell]) -> dict[Cell, float]:
     """
     bounds = {}
     for cell in cells:
-        ratios = [model.log_ratio(cell, other) for other in cells if other != cell]
-        one_sided = 1 - (1 - LEVEL) / max(len(ratios), 1)
-        highs = [log.value + log.error * float(stats.t.ppf(one_sided, max(log.dof, 1))) for log in ratios]
-        bounds[cell] = max((inf if isnan(high) else high for high in highs), default=0.0)
+        ratios = [model.log_ratio(cell, other) for other in cells if other != cell] or [Estimate(0.0, 0.0, 1)]
+        values, errors, dof = np.array(ratios).T
+        highs = values + errors * stats.t.ppf(1 - (1 - LEVEL) / len(ratios), np.maximum(dof, 1))
+        bounds[cell] = inf if np.isnan(highs).any() else float(highs.max())
     return {cell: exp(max(bound, 0.0)) - 1 if bound < inf else inf for cell, bound in bounds.items()}

@@ -19,7 +19,8 @@ from experiments.wording import pluralise
 
 INTERVALS = (
     "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
-    "pooled errors. Times are geometric means, adjusted to an average round."
+    "pooled errors; of a cell much noisier than the others it holds in nine of ten cases after two or three "
+    "rounds. Times are geometric means, adjusted to an average round."
 )
 NOW = (
     "Times and images/s are those of the minutes in which they were measured. Occasions differ by some "
