@@ -10,13 +10,23 @@ import pandas as pd
 import pytest
 
 from augment import images, task_runner
+from augment.pipeline import transformer
 from augment.runtime import Allocator
 from experiments import ROOT
 from experiments.analysis.causes import NAMED
 from experiments.analysis.verdict import LOSS, NOT_DECIDED, NOTHING_TO_GAIN
 from experiments.calibration import __main__ as calibration
 from experiments.calibration import dosing, loads, slow_strategies
-from experiments.calibration.cases import CAUSES, DECOYS, NOTHING, SINGLE, Case, missing_cases, plan_cases
+from experiments.calibration.cases import (
+    CAUSES,
+    DECOYS,
+    FOREIGN,
+    NOTHING,
+    SINGLE,
+    Case,
+    missing_cases,
+    plan_cases,
+)
 from experiments.calibration.confusion import confusion_table, judge, requirements
 from experiments.calibration.cpu_shortage import cpu_shortage
 from tests.helpers.commands import interpreter
@@ -119,6 +129,25 @@ def test_ablated_cell_has_the_options_of_its_file(tmp_path: Path) -> None:
     assert isinstance(one_task.config.strategy, slow_strategies.SlowStart)
     assert one_task.config.strategy.chunksize == 1
     assert (plain.ablation, allocator.ablation, one_task.ablation) == ("none", "allocator", "chunksize_1")
+
+
+def test_rounds_with_transfer_planted_hold_the_strategy_that_sends_nothing(tmp_path: Path) -> None:
+    cells = dosing.dosed_cells({"transfer": 0.1}, False, tmp_path, 1)
+    assert (cells[0].config.strategy.sends_pixels, cells[0].strategy) == (True, "p1")
+    assert [(cell.strategy, cell.ablation) for cell in cells if cell.ablation == "none"] == [
+        ("p1", "none"),
+        ("p2", "none"),
+    ]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_pipelines_of_users_are_deterministic_callables(name: str, tmp_path: Path) -> None:
+    [case] = set(plan_cases(1, [name]))
+    assert case.planted <= {*SINGLE}
+    assert case.levels == {}  # nothing of the suite is dosed
+    [plain, *_] = dosing.dosed_cells(case.levels, case.saving, tmp_path, 1, case.pipeline)
+    augment, image = transformer(plain.config.pipeline, is_reused=False), np.zeros((30, 40, 3), np.uint8)
+    assert np.array_equal(augment(1, image), augment(1, image))
 
 
 def test_cpu_quota_ends_with_its_context() -> None:

@@ -51,6 +51,7 @@ def p2(cost: Cost | None = None, **changes: Any) -> Cells:
 
 UNEVEN: dict[str, Any] = {"deal": [0] * 9 + [1] * 3}
 SLOWER, FAULTY = Cost(user_s=0.13), Cost(system_s=0.04, faults=20_000)
+SYNCED = Cost(blocked_s=0.05, file_wait_s=0.05, write_s=0.05)
 CROWDED = cell("p2", 4, Cost(wait_s=0.14), scales=STEADY, usable_cpus=2)
 IMBALANCE = "load imbalance"
 # Cells, of which the first is judged; its verdict, loss, suspected and proved causes.
@@ -69,6 +70,10 @@ CASES: dict[str, tuple[list[Cells], str, float, str, str]] = {
     "proved by the strategy that does not send": (
         [cell("p1", 2, gap_s=0.03, scales=STEADY), copies(), p2()],
         *(LOSS, 1 - 0.6 / 0.75, "transfer", "transfer"),
+    ),
+    "suspected, but never proved": (
+        [p2(SYNCED), copies(SYNCED), p2(ablation="tmpfs")],
+        *(NOTHING_TO_GAIN, 0.0, "storage", ""),
     ),
     "oversubscribed, against as many workers as CPUs": (
         [CROWDED, p2(), copies()],

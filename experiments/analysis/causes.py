@@ -24,13 +24,14 @@ class Cause(NamedTuple):
     seconds: Callable[[Mapping[str, float]], float] | None  # None: measured by `interference`
     ablation: str = ""  # that removes the cause
     counter: str = ""  # column of the breakdown that the ablation at least halves
+    is_provable: bool = True  # False: no calibration has shown a proof
 
 
 CAUSES = (
     Cause(IMBALANCE, lambda row: row["imbalance_s"], "chunksize_1", IMBALANCE),
     Cause(START_UP, lambda row: row["startup_s"] - row["master_s"] + row["drain_s"], "fork", START_UP),
     Cause(SYSTEM_CPU, lambda row: row["system_s"], "allocator", "faults"),
-    Cause(STORAGE, lambda row: row["file_blocked_s"] + row["disk_s"], "tmpfs", STORAGE),
+    Cause(STORAGE, lambda row: row["file_blocked_s"] + row["disk_s"], "tmpfs", STORAGE, is_provable=False),
     Cause(THREADS, lambda row: row["crowded_s"], "one_thread", "opencv_threads"),
     Cause(TRANSFER, lambda row: row["transfer_s"], P2.name, TRANSFER),  # P_2 sends no pixels
     Cause(WAITS, lambda row: row["unnamed_wait_s"]),

@@ -70,7 +70,7 @@ def _judge(
     """Return the columns from verdict to loss_parts."""
     before = means.get(cell, {})
     ranking = _ranking(before, contended)
-    without = {name: _without(cell, name) for name in BY_ABLATION}
+    without = {name: _without(cell, name) for name, cause in BY_ABLATION.items() if cause.is_provable}
     proofs = {
         BY_ABLATION[name].name: gain
         for name, gain in time_saved(model, cell, without).items()

@@ -38,7 +38,7 @@ def measure_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
     """
     with TemporaryDirectory(dir=folder) as name, cpu_shortage(case.cause, case.level, WORKERS), _quiet():
         results_dir = Path(name)
-        cells = dosed_cells(case.levels, case.saving, results_dir, rounds)
+        cells = dosed_cells(case.levels, case.saving, results_dir, rounds, case.pipeline)
         failures = [line for result in Sweep(cells, in_sweep=True).measure() for line in result.failures]
         if failures:
             raise CaseFailedError(f"{case.cause}, {case.level}: {failures[0]}")
@@ -46,7 +46,8 @@ def measure_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
         parts = store.DetailReader(results_dir, cells[0].experiment)
         if case.cause == "memory" and (share := _contention(trials, parts)) < MIN_CONTENTION * case.level:
             raise CaseFailedError(f"memory, {case.level}: contention took {share:.0%} only; run it again")
-        [verdict] = verdicts(trials, parts)[VERDICT].to_dict("records")
+        judged = verdicts(trials, parts)
+        [verdict] = judged.loc[judged["strategy"] == cells[0].strategy, VERDICT].to_dict("records")
     return case._asdict() | {str(column): value for column, value in verdict.items()}
 
 

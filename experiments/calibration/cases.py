@@ -1,9 +1,10 @@
 """The cases of the calibration: causes to plant, their levels, and how often each is repeated."""
 
 import random
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
+from experiments.calibration import foreign
 from experiments.calibration.dosing import Levels
 
 SINGLE = ("waits", "system CPU", "storage", "load imbalance", "transfer", "start-up", "threads", "memory")
@@ -16,9 +17,14 @@ PAIRS = (
     "start-up + load imbalance",
 )
 DOSED_DECOYS = ("system calls", "slow warm-up")
-DECOYS = (*DOSED_DECOYS, "outside load", "CPU quota")
+DECOYS = (*DOSED_DECOYS, "outside load", "outside program", "CPU quota")
 NOTHING = "nothing"
-CAUSES = (*SINGLE, *PAIRS, *DECOYS, NOTHING)
+FOREIGN: dict[str, tuple[Callable[[int], Any], set[str]]] = {  # pipelines of users, and what they plant
+    "NumPy function": (foreign.numpy_only, set()),
+    "Pillow decode": (foreign.pillow_decode, set()),
+    "file lock": (foreign.file_lock, {"waits"}),
+}
+CAUSES = (*SINGLE, *PAIRS, *DECOYS, *FOREIGN, NOTHING)
 
 
 class Case(NamedTuple):
@@ -30,12 +36,23 @@ class Case(NamedTuple):
     @property
     def planted(self) -> set[str]:
         """Return the causes that the verdict has to name."""
+        if self.cause in FOREIGN:
+            return FOREIGN[self.cause][1]
         return {*self.cause.split(" + ")} & {*SINGLE}
+
+    @property
+    def pipeline(self) -> dict[str, Any] | None:
+        """Return the pipeline of a user, or None for one of the suite's loads."""
+        if self.cause not in FOREIGN:
+            return None
+        factory = FOREIGN[self.cause][0]
+        return {"library": "callable", "_target_": f"{factory.__module__}.{factory.__name__}"}
 
     @property
     def levels(self) -> Levels:
         """Return the level of everything that the tasks and the strategy are dosed with."""
-        return dict.fromkeys(self.planted | ({self.cause} & {*DOSED_DECOYS}), self.level)
+        dosed = self.planted | {self.cause} & {*DOSED_DECOYS} if self.cause not in FOREIGN else set()
+        return dict.fromkeys(dosed, self.level)
 
     @property
     def saving(self) -> bool:
@@ -46,8 +63,8 @@ class Case(NamedTuple):
 def plan_cases(times: int, causes: Sequence[str] = CAUSES) -> list[Case]:
     """Return the cases of these causes in a shuffled order that is always the same.
 
-    Decoys and single causes from CLEAR_LEVEL on come `times` times, fainter causes and pairs half as often
-    (at least twice), and NOTHING twice as often.
+    Decoys and single causes from CLEAR_LEVEL on come `times` times, fainter causes, pairs and pipelines of
+    users half as often (at least twice), and NOTHING twice as often.
     """
     few = max(2, times // 2)
     counts = {
@@ -55,6 +72,9 @@ def plan_cases(times: int, causes: Sequence[str] = CAUSES) -> list[Case]:
     }
     counts |= {Case(pair, CLEAR_LEVEL): few for pair in PAIRS}
     counts |= {Case(decoy, CLEAR_LEVEL): times for decoy in DECOYS}
+    counts |= {
+        Case(name, foreign.LOCK_SHARE if planted else 0.0): few for name, (_, planted) in FOREIGN.items()
+    }
     counts[Case(NOTHING, 0.0)] = 2 * times
     cases = [case for case, count in counts.items() for _ in range(count) if case.cause in causes]
     random.Random(0).shuffle(cases)

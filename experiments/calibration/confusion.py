@@ -7,7 +7,7 @@ from scipy import stats
 
 from experiments.analysis import verdict
 from experiments.analysis.causes import NAMED, STORAGE, SYSTEM_CPU
-from experiments.calibration.cases import CAUSES, CLEAR_LEVEL, DECOYS, NOTHING, SINGLE, Case
+from experiments.calibration.cases import CAUSES, CLEAR_LEVEL, DECOYS, FOREIGN, NOTHING, SINGLE, Case
 from experiments.report.tables import Table, plain_table
 from experiments.report.texts import percent, percent_interval
 
@@ -21,8 +21,8 @@ def judge(cases: pd.DataFrame) -> pd.DataFrame:
     """Return the cases with the columns `first`, `right` and `wrongly`.
 
     `first` is the first cause that was proved, or else suspected. `wrongly` is true if a cause was proved
-    that was not planted. A decoy is `right` unless storage is blamed or system CPU proved, NOTHING if no loss
-    is found, and any other case if `first` was planted.
+    that was not planted. A decoy is `right` unless storage is blamed or system CPU proved, a case that plants
+    nothing if no loss is found, and any other one if `first` was planted.
     """
     rows = [_judge(Case(row["cause"], row["level"]), row) for row in cases.to_dict("records")]
     return cases.assign(**pd.DataFrame(rows, cases.index, ["first", "right", "wrongly"]))
@@ -34,7 +34,7 @@ def _judge(case: Case, row: Any) -> tuple[str, bool, bool]:
     right = first in case.planted
     if case.cause in DECOYS:
         right = STORAGE not in (*proved, *suspected) and SYSTEM_CPU not in proved
-    elif case.cause == NOTHING:
+    elif not case.planted:
         right = row["verdict"] in UNDECIDED
     return first, right, not {*proved} <= case.planted
 
@@ -46,7 +46,10 @@ def requirements(judged: pd.DataFrame) -> dict[str, bool]:
     """
     cause, wrongly = judged["cause"], int(judged["wrongly"].sum())
     clear = judged[cause.isin(SINGLE) & (judged["level"] >= CLEAR_LEVEL)].groupby("cause")["right"].mean()
-    decoys, nothing = judged[cause.isin(DECOYS)], judged[cause == NOTHING]
+    decoys, nothing = (
+        judged[cause.isin(DECOYS)],
+        judged[cause.isin([NOTHING, *FOREIGN]) & (judged["level"] == 0)],
+    )
     held = {
         f"A cause that was not planted is proved in {percent(MAX_WRONGLY)} of the cases at most: "
         f"{wrongly} of {len(judged)}": wrongly <= MAX_WRONGLY * len(judged)

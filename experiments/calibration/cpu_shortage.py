@@ -10,23 +10,26 @@ from pathlib import Path
 from experiments.machine.environment import cgroups
 
 QUOTA_PERIOD_US = 100_000
+OUTSIDE = {  # processes of other sessions that take a CPU
+    "outside load": [sys.executable, "-c", "while True: pass"],
+    "outside program": ["sha256sum", "/dev/zero"],  # of the system, with system CPU of its own
+}
 
 
 def cpu_shortage(cause: str, share: float, workers: int) -> AbstractContextManager[None]:
     """Return a context in which CPUs are short, if `cause` is a decoy of this kind, else an empty one.
 
-    `outside load` takes one CPU; `CPU quota` takes the `share` of as many CPUs as there are workers. Raises
+    Those of OUTSIDE take one CPU; `CPU quota` takes the `share` of as many CPUs as there are workers. Raises
     OSError if the machine does not allow it.
     """
-    if cause == "outside load":
-        return _outside_load()
+    if cause in OUTSIDE:
+        return _outside_load(OUTSIDE[cause])
     return _cpu_quota(workers * (1 - share)) if cause == "CPU quota" else nullcontext()
 
 
 @contextmanager
-def _outside_load() -> Iterator[None]:
+def _outside_load(command: list[str]) -> Iterator[None]:
     """Run a process of another session that computes."""
-    command = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
             yield

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from augment.datasets.synthetic import Synthetic
 from augment.runtime import Runtime, StartMethod
-from augment.strategies.pool import P2
+from augment.strategies.pool import P2, PoolStrategy
 from experiments import DATA
 from experiments.calibration.loads import LOADS, Load, unit_s
 from experiments.calibration.slow_strategies import SlowHandOut, SlowStart
@@ -86,8 +86,8 @@ def first_chunk(levels: Levels) -> int | None:
     return round(N_TASKS / (WORKERS * (1 - idle)))
 
 
-def dosed_strategy(levels: Levels) -> P2:
-    """Return P_2, or a variant that loses time in handing out tasks or in starting workers."""
+def dosed_strategy(levels: Levels) -> PoolStrategy:
+    """Return P_2, a variant that loses time in starting workers, or P_1 that loses it in sending tasks."""
     if "transfer" in levels:
         return SlowHandOut(hand_out_s=trial_s(levels) / N_TASKS)
     if "start-up" in levels:
@@ -120,12 +120,15 @@ def _slowdown(one: Pool, other: Pool, folder: Path) -> float:
     return mean(beside_s) / alone_s
 
 
-def dosed_cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list[Cell]:
-    """Return the cell with the planted causes, then its variants with each ablation that may remove one."""
+def dosed_cells(
+    levels: Levels, saving: bool, folder: Path, rounds: int, pipeline: dict[str, Any] | None = None
+) -> list[Cell]:
+    """Return the cell with the planted causes, then its variants with each ablation that may remove one.
+
+    The pipeline consists of the loads that are dosed, if none is given.
+    """
     runtime = Runtime()
     ablations = ["allocator", "chunksize_1"]
-    if saving:
-        ablations += ["tmpfs"]
     if "threads" in levels:
         runtime, ablations = replace(runtime, opencv_threads=OPENCV_THREADS), [*ablations, "one_thread"]
     if "start-up" in levels:
@@ -144,11 +147,14 @@ def dosed_cells(levels: Levels, saving: bool, folder: Path, rounds: int) -> list
         n_augmentations=N_AUGMENTATIONS,
         strategy=dosed_strategy(levels),
         dataset=Synthetic(),
-        pipeline=dosed_pipeline(levels, folder),
+        pipeline=pipeline or dosed_pipeline(levels, folder),
         runtime=runtime,
     )
     plain = Cell(config, pipeline="planted")
-    return [plain, *(ablated_cell(plain, name) for name in ablations)]
+    cells = [plain, *(ablated_cell(plain, name) for name in ablations)]
+    if "transfer" in levels:  # P_2 removes it, because it sends no pixels
+        cells.append(replace(plain, config=replace(config, strategy=P2())))
+    return cells
 
 
 def ablated_cell(cell: Cell, name: str) -> Cell:

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from augment.runtime import StartMethod
 from augment.strategies.base import master
-from augment.strategies.pool import P2, pool
+from augment.strategies.pool import P1, P2, pool
 from augment.task_log.layout import Role
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
@@ -14,8 +15,8 @@ from experiments.calibration.loads import compute
 
 
 @dataclass
-class SlowHandOut(P2):
-    """P_2 with a master that sleeps `hand_out_s` before it hands out a task.
+class SlowHandOut(P1):
+    """P_1 with a master that sleeps `hand_out_s` before it sends the pixels of a task.
 
     If the master computed, it would take a CPU from the workers on a machine with no CPU to spare.
     """
@@ -24,14 +25,16 @@ class SlowHandOut(P2):
 
     def run(self, job: Job) -> None:
         """Run the tasks of a job."""
-        with master(job), pool(job, job.workers) as workers:
-            for _done in workers.imap(_augment, self._hand_out(job)):
-                pass
+        with master(job) as runner:
+            images = runner.read_all()
+            with pool(job, job.workers) as workers:
+                for _done in workers.imap(_augment_sent, self._hand_out(job, images)):
+                    pass
 
-    def _hand_out(self, job: Job) -> Iterator[tuple[int, int]]:
-        for task in job.workload.tasks():
+    def _hand_out(self, job: Job, images: Any) -> Iterator[tuple[int, int, Any]]:
+        for index, augmentation in job.workload.tasks():
             time.sleep(self.hand_out_s)
-            yield task
+            yield index, augmentation, images[index]
 
 
 @dataclass
@@ -54,6 +57,12 @@ class SlowStart(P2):
 def _start(job: Job, seconds: float) -> None:
     open_task_runner(job, Role.WORKER)
     compute(seconds)
+
+
+def _augment_sent(task: tuple[int, int, Any]) -> None:
+    *place, pixels = task
+    with task_runner().task(*place) as current:
+        current.save(current.transform(pixels))
 
 
 def _augment(task: tuple[int, int]) -> None:

@@ -23,7 +23,7 @@ CHARTS = {
     "weak_scaling": ("efficiency", "normalised_efficiency"),
 }
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
-CEILING = "of the ceiling: time of `copies`, the most that so many CPUs can do at the same time / this time."
+CEILING = "of the ceiling: time of `copies`, as many busy copies of the program / this time."
 LAW_NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
     "A peak at ∞ workers is a limit.",
