@@ -49,8 +49,7 @@ def headers(folder: Path) -> list[Header]:
 
 def header_of(folder: Path, pid: int) -> Header | None:
     """Return the header of one process, the first that it began; None if it has not begun to work."""
-    path = folder / f"{pid}.log"
-    return next((header for _, header in _started([path] if path.exists() else [])), None)
+    return next((header for _, header in _started(folder.glob(f"{pid}.log"))), None)
 
 
 def read(folder: Path) -> list[ProcessLog]:

@@ -31,14 +31,8 @@ from augment.task_log import faults, reader
 from augment.workload import Job, Workload
 from experiments.machine import disturbance
 from experiments.machine.conditions import conditions
+from experiments.trial import process_watch
 from experiments.trial.process import received_folder
-from experiments.trial.process_watch import (
-    PROCESSES,
-    WAIT_S,
-    record_started_processes,
-    report,
-    watch_processes,
-)
 
 JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
 
@@ -76,16 +70,17 @@ def redirect(folder: Path) -> None:
 def run(folder: Path) -> None:
     """Run the trial that is described in a folder."""
     strategy, job = pickle.loads((folder / JOB).read_bytes())
-    record_started_processes()
-    threading.Thread(target=watch_processes, args=(job.logs,), daemon=True).start()
+    process_watch.record_started_processes()
+    threading.Thread(target=process_watch.watch_processes, args=(job.logs,), daemon=True).start()
     try:
         check(job.workload.pipeline)
         load(strategy, job.workload)
         known = conditions()
         result = Result(*timed(strategy, job), known)
-        report(PROCESSES, job.logs)  # a strategy may return and not know how its processes ended
+        # A strategy may return and not know how its processes ended.
+        process_watch.report(process_watch.PROCESSES, job.logs)
     except BaseException as error:
-        time.sleep(2 * WAIT_S)  # in which a dead process is reported that may be the cause
+        time.sleep(2 * process_watch.WAIT_S)  # in which a dead process is reported that may be the cause
         faults.report(job.logs, error_line(error), faults.Severity.RAISED)
         raise
     (folder / RESULT).write_text(json.dumps(asdict(result)))
@@ -96,7 +91,7 @@ def load(strategy: Strategy, workload: Workload) -> None:
     """Import all that the timed region needs."""
     transformer(workload.pipeline, is_reused=False)
     strategy.load()
-    for name in {Path(name).suffix: name for name in workload.inputs.names}.values():
+    for name in {name.rpartition(".")[2]: name for name in workload.inputs.names}.values():
         with suppress(BadImageError, OSError):  # which the task reports
             read_header(workload.inputs.root / name)  # by the libraries of its format and of its address
     if workload.output and not is_local(workload.output):
@@ -115,9 +110,10 @@ def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
     user_s, system_s, threads_s = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
     master = b"", os.getpid()
-    starts = [(pid, str(process._start_method)) for pid, process in PROCESSES]  # type: ignore[attr-defined]
-    reaped = {(b"", pid) for pid, method in starts if method != "forkserver"}  # counted by _cpu_s
-    others = [header for header in headers if header.process not in {master, *reaped}]
+    started: Any = process_watch.PROCESSES
+    starts = {pid: str(process._start_method) for pid, process in started}
+    children = {(b"", pid) for pid, method in starts.items() if method != "forkserver"}  # in _cpu_s
+    others = [header for header in headers if header.process not in {master, *children}]
     working = [header for header in headers if header.process == master and header.thread != header.pid]
     user_s += sum(header.cpu_user_s for header in others)  # from their begin to their end
     system_s += sum(header.cpu_system_s for header in others)
@@ -126,7 +122,7 @@ def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
         "cpu_user_s": user_s,
         "cpu_system_s": system_s,
         "master_threads_cpu_s": threads_s - sum(each.cpu_user_s + each.cpu_system_s for each in working),
-        "start_method": ",".join(sorted({method for _, method in starts})) or None,
+        "start_method": ",".join(sorted(set(starts.values()))) or None,
         **disturbance.load_columns(machine_before, machine_after, user_s + system_s),
     }
     return begin, columns
