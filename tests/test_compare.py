@@ -214,6 +214,13 @@ def test_trials_in_turns_share_a_block_so_that_drift_cancels() -> None:
     assert in_turns["change"].item() == pytest.approx(0.1)
 
 
+def test_trials_that_only_one_side_has_from_earlier_are_no_turns() -> None:
+    b = frame(repeated("p1", 2, 1.1, 1.65, 2.42))
+    earlier = repeated("p1", 2, 1.0, 7.0, sweep="earlier", started_at=BEGIN - DAY)
+    a = frame([*earlier, *repeated("p1", 2, 1.0, 1.5, 2.2)])
+    assert compare(a, b, in_turns=True)["change"].item() == pytest.approx(0.1)
+
+
 def test_words_of_a_sweep_become_their_combinations() -> None:
     words = ["strategy=p1,p2", "workers=2", "image_size='64x48'", "seed=range(0,2)"]
     rest = ["workers=2", "image_size='64x48'"]
@@ -225,7 +232,8 @@ def test_words_of_a_sweep_become_their_combinations() -> None:
 def test_checkouts_are_measured_in_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["strategy=sequential", "n_images=1", "n_augmentations=2", "image_size=64x48", "seed=1,2"]
     sides = [str(ROOT), sys.executable]
-    main([*sides, "--interleaved", *words, "--rounds", "2", "--results", str(tmp_path)])
+    for _ in range(2):  # the second command adds a round
+        main([*sides, "--interleaved", *words, "--rounds", "1", "--results", str(tmp_path)])
     a, b = (store.read(tmp_path / side / "trials", "trials") for side in "ab")
     order = pd.concat([a.assign(side="a"), b.assign(side="b")]).sort_values("started_at")
     assert order["seed"].tolist() == [1, 1, 2, 2, 1, 1, 2, 2]

@@ -24,8 +24,8 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.Data
     Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B with the ends `low`
     and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by WORK,
     never by environment. Of each side those trials count that agree in environment with its newest one,
-    without `interference`, whose time is fixed. If the sides measured `in_turns`, the nth trials of a cell
-    share a block. Raises NoTrialsError.
+    without `interference`, whose time is fixed. If the sides measured `in_turns`, the last trials of a cell
+    share a block, those before them another, and so on. Raises NoTrialsError.
     """
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = pd.concat(sides)
@@ -64,8 +64,8 @@ def changes(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
 
 
 def changes_in_turns(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
-    """Return the same of trials that A and B took in turns: the nth of each are in one block."""
-    turns = ok.groupby(["side", "cell"]).cumcount()
+    """Return the same of trials that A and B took in turns: the last of each are in one block, and so on."""
+    turns = ok.groupby(["side", "cell"]).cumcount(ascending=False)  # one side may have older ones, too
     cells, blocks = (
         list(zip(*pair, strict=True)) for pair in ((ok["side"], ok["cell"]), (ok["cell"], turns))
     )

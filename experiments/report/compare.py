@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if in_turns:
         words = chosen.A, chosen.B, str(chosen.rounds), str(chosen.results), *chosen.interleaved
         command = [sys.executable, "-m", "experiments.sweep.interleaved", *words]
-        if status := subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}).returncode:
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        if status := subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}).returncode:
             raise SystemExit(status)
         a, b = chosen.results / "a", chosen.results / "b"
     try:

@@ -18,6 +18,7 @@ from experiments import ROOT
 
 ORDER_SEED = 0  # of who begins in each turn
 ALONE = ("hydra.mode=RUN", "with_baseline=false", "with_ceiling=false", "with_interference=false")
+ANEW = ("repetitions=1", "rerun=true")  # trials of an earlier day are no turn of this one
 
 
 def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[str]) -> None:
@@ -30,9 +31,9 @@ def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[st
     order = random.Random(ORDER_SEED)
     with ExitStack() as stack:
         commands = [stack.enter_context(_command(side)) for side in sides]
-        for number, cell in product(range(1, rounds + 1), combinations(words)):
+        for _, cell in product(range(rounds), combinations(words)):
             for command, folder in order.sample([*zip(commands, folders, strict=True)], 2):
-                options = [*cell, *ALONE, f"repetitions={number}", f"results_dir='{folder.absolute()}'"]
+                options = [*cell, *ALONE, *ANEW, f"results_dir='{folder.absolute()}'"]
                 _run([*command, *options])
 
 
