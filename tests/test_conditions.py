@@ -4,9 +4,11 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile
 
 import cv2  # noqa: F401 - so that it is loaded
 import numpy as np
@@ -93,6 +95,26 @@ def test_packages_are_those_of_loaded_modules_by_their_own_names() -> None:
     assert known["numpy"] == np.__version__
     assert "opencv-python-headless" in known, "whose module is cv2"
     assert "mkdocs" not in known, "which is installed and not loaded"
+
+
+def test_variable_that_a_transform_sets_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = conditions.conditions()
+    monkeypatch.setenv("KMP_INIT_AT_FORK", "FALSE")  # as scikit-learn does when a transform first needs it
+    assert changed(known, conditions.conditions()) == []
+
+
+def test_module_in_an_archive_counts_by_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("zipped_helper.py", "SHIFT = 1")
+    monkeypatch.syspath_prepend(str(tmp_path / "mine.zip"))
+    import_module("zipped_helper")
+    assert user_modules()["zipped_helper"] == conditions.file_digest(tmp_path / "mine.zip")
+
+
+def test_module_without_a_file_of_its_own_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = type("Named", (ModuleType,), {"__file__": "_ops.py"})  # as torch.ops and torch.classes are
+    monkeypatch.setitem(sys.modules, "named_ops", named("named_ops"))
+    assert "named_ops" not in user_modules()
 
 
 def test_module_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

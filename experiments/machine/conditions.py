@@ -24,24 +24,25 @@ SUITE = tuple(str(ROOT / name) + os.sep for name in ("augment", "experiments", "
 INSTALLED = re.compile(r"/(site|dist)-packages/")
 STANDARD_LIBRARY = sysconfig.get_path("stdlib") + os.sep
 # Variables that change how long the libraries of a trial take, or which of them are loaded.
-VARIABLES = re.compile(
+CHOSEN = re.compile(
     r"(OPENCV|CV|OMP|GOMP|KMP|OPENBLAS|BLIS|MKL|NPY|NUMPY|TBB|MALLOC|JPEGSIMD|JSIMD|CUDA|TORCH)_\w+"
     r"|LD_PRELOAD|GLIBC_TUNABLES|PYTHONMALLOC|PYTHONOPTIMIZE|PYTHONDEVMODE|PYTHON_GIL|PYTHON_JIT"
 )
+# At the begin of this process: the code that it runs may set others, which its modules and packages tell.
+VARIABLES = {name: value for name, value in sorted(os.environ.items()) if CHOSEN.fullmatch(name)}
 
 
 def conditions() -> dict[str, Any]:
     """Return the columns of a trial that say what this process runs under. Raises OSError."""
     cpus = os.sched_getaffinity(0)
     governors = {read(_cpu(cpu) / "cpufreq/scaling_governor") or UNKNOWN for cpu in cpus}
-    variables = {name: os.environ[name] for name in sorted(os.environ) if VARIABLES.fullmatch(name)}
     return {
         "packages": json.dumps(packages()),
         "user_modules": json.dumps(user_modules()),
         "code_digest": code_digest(),
         "python_version": f"{platform.python_implementation()} {platform.python_version()}",
         "gil": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
-        "variables": json.dumps(variables),
+        "variables": json.dumps(VARIABLES),
         "cpu_topology": cpu_topology(cpus),
         "cpu_quota": min(quotas(), default=math.inf),
         "governor": "+".join(sorted(governors)),
@@ -81,10 +82,16 @@ def _top_level(package: metadata.Distribution) -> set[str]:
 
 
 def user_modules() -> dict[str, str]:
-    """Return the SHA-256 of each loaded file that is neither installed nor of the suite. Raises OSError."""
+    """Return the SHA-256 of each loaded module's file, or archive, if it is the user's. Raises OSError."""
     modules = {name: module for name, module in list(sys.modules.items()) if name != "__main__"}
-    files = {name: getattr(module, "__file__", None) for name, module in modules.items()}
-    return {name: file_digest(Path(file)) for name, file in sorted(files.items()) if file and _is_user(file)}
+    # Of their own: the class of torch.ops gives it the name of a file that does not exist.
+    files = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in modules.items()}
+    users = {name: Path(file) for name, file in sorted(files.items()) if file and _is_user(file)}
+    return {name: file_digest(_file_or_archive(path)) for name, path in users.items()}
+
+
+def _file_or_archive(path: Path) -> Path:
+    return next((each for each in (path, *path.parents) if each.is_file()), path)
 
 
 def _is_user(file: str) -> bool:
