@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from augment.strategies.engines.ray import LogDelta
-from augment.task_log.layout import SAMPLING_STEP, Role, is_sampled
+from augment.task_log.layout import SAMPLING_STEP, Note, Role, is_sampled
 from augment.task_log.reader import headers, read
 from augment.task_log.writer import BLOCK_TASKS, Counters, Log
 from tests.helpers.fake_clock import FakeLog
@@ -82,6 +82,14 @@ def test_log_without_recording_keeps_only_its_header(tmp_path: Path) -> None:
     log.do_task((0, 0), read=1)
     process = log.read()
     assert len(process.tasks) == len(process.samples) == 0
+
+
+def test_log_without_recording_keeps_notes_on_images(tmp_path: Path) -> None:
+    log = FakeLog(tmp_path, recording=False)
+    log.do_task((0, 0), read=1)
+    log.note(1, "empty", is_bad=True)
+    process = log.read()
+    assert (len(process.tasks), process.notes) == (0, [Note(1, "empty", is_bad=True)])
 
 
 def test_log_that_was_never_begun_is_left_out(tmp_path: Path) -> None:
