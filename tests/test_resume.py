@@ -167,6 +167,20 @@ def test_failed_trial_is_measured_anew_and_discards_none(run: Any, fake: Any, tm
     assert list(rows(tmp_path)["earlier_ok"]) == [0, 1, 1, 2]
 
 
+def test_outputs_are_held_together_if_the_same_images_were_skipped(
+    run: Any, fake: Any, tmp_path: Path
+) -> None:
+    def trial(cell: Cell) -> dict[str, Any]:
+        skipped = None if cell.strategy == "p1" else '{"a.jpg": "empty"}'
+        hashed = {"hashed_outputs": 8, "distinct_outputs": 8, "outputs_digest": cell.strategy}
+        return ok(cell) | hashed | {"skipped_images": skipped}
+
+    fake(trial)
+    run("p1", "p2", repetitions=1)
+    run("p2", "dynamic", repetitions=1)
+    assert rows(tmp_path)["status"].tolist() == [OK, OK, FAILED]
+
+
 def test_inapplicable_cell_has_one_row_however_often_requested(run: Any, tmp_path: Path) -> None:
     for _ in range(2):
         [result] = run("pq", workers=1, repetitions=3, rerun=True)

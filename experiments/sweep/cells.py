@@ -107,8 +107,8 @@ class SweepCell:
             return None
         for each in self.alike:
             for known in ok_rows(each.stored_rows):
-                is_comparable = known["outputs_digest"] and known["hashed_outputs"] == row["hashed_outputs"]
-                if is_comparable and known["outputs_digest"] != row["outputs_digest"]:
+                is_alike = all(known[name] == row[name] for name in ("hashed_outputs", "skipped_images"))
+                if is_alike and known["outputs_digest"] not in (None, row["outputs_digest"]):
                     return (
                         f"its outputs, {row['distinct_outputs']} different ones of {row['outputs']}, are not "
                         f"those of {each.cell.label}: the pipeline draws from more than the task's seed"
