@@ -97,6 +97,18 @@ def test_packages_are_those_of_loaded_modules_by_their_own_names() -> None:
     assert "mkdocs" not in known, "which is installed and not loaded"
 
 
+def test_package_behind_another_of_its_name_or_without_a_name_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, facts in [("numpy-1.0", "Name: numpy\nVersion: 1.0\n"), ("damaged-1.0", "")]:
+        (tmp_path / f"{name}.dist-info").mkdir()
+        (tmp_path / f"{name}.dist-info/METADATA").write_text(facts)
+        (tmp_path / f"{name}.dist-info/RECORD").write_text("numpy/__init__.py,,\n")
+    known = packages()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert packages() == known
+
+
 def test_variable_that_a_transform_sets_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     known = conditions.conditions()
     monkeypatch.setenv("KMP_INIT_AT_FORK", "FALSE")  # as scikit-learn does when a transform first needs it

@@ -172,8 +172,7 @@ class Log:
 
     def _close_batch(self, used: Used | None) -> None:
         """Charge what was used to the tasks since the last batch; None: it is not known."""
-        in_batch = self._n_tasks - self._n_counted
-        if in_batch and self.recording:
+        if self.recording and (in_batch := self._n_tasks - self._n_counted):
             self._batches += (in_batch, *(used or UNCOUNTED))
             self._n_counted = self._n_tasks
 

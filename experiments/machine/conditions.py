@@ -71,7 +71,8 @@ def packages() -> dict[str, str]:
     """Return the versions of the installed packages of which this process has loaded a module, by name."""
     loaded = {name.partition(".")[0] for name in list(sys.modules)}
     found = [each for each in metadata.distributions() if loaded & _top_level(each)]
-    return {each.name: each.version for each in sorted(found, key=lambda each: each.name)}
+    versions = {each.name: each.version for each in reversed(found)}  # of two, the first is imported
+    return {name: versions[name] for name in sorted(filter(None, versions))}  # a damaged one has no name
 
 
 def _top_level(package: metadata.Distribution) -> set[str]:
