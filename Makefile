@@ -4,6 +4,7 @@
 PYTHON   ?= python3
 PROTOCOL ?= quick
 ARGS     ?=
+KILLS    ?= 1000
 FOLDER   ?=
 export FOLDER
 
@@ -30,6 +31,7 @@ help:  ## Show this list
 	@echo
 	@echo "  PROTOCOL=quick   smoke (seconds), quick (minutes, default) or paper (the study's, hours)"
 	@echo "  FOLDER=photos    a folder of images for advise; without one, the study's boards"
+	@echo "  KILLS=1000       the sweeps that reliability kills at random moments"
 	@echo "  ARGS=            further overrides of a sweep, such as ARGS=\"workers=1,2 seed=1\""
 	@echo "  PYTHON=python3   the Python (3.11 or newer) that .venv is made with"
 
@@ -97,8 +99,9 @@ aa: $(READY)  ## Compare identical code with itself; every interval should conta
 whole: $(READY)  ## Hold whole commands, from start to end, to a plain script and to limits (20 minutes)
 	@$(PY) -m tests.whole $(ARGS)
 
-reliability: $(READY)  ## Inject every fault twenty times into each strategy (an hour)
+reliability: $(READY)  ## Inject every fault twenty times into each strategy, kill sweeps KILLS times (two hours)
 	FAULTS=20 $(PY) -m pytest tests/test_faults.py
+	$(PY) -m tests.kills $(KILLS)
 
 report: $(READY)  ## Write one page of all results: report/index.html
 	@$(PY) -m experiments.report --page --results $(RESULTS)

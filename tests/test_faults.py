@@ -8,6 +8,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from augment.task_log import faults, reader
 from augment.task_log.layout import Role
 from augment.temporary import remove_abandoned, temporary_folder
 from augment.workload import Job
+from experiments import ROOT
 from experiments.trial import supervisor
 from experiments.trial.process import TrialProcess
 from tests.conftest import tried
@@ -295,6 +297,15 @@ def test_concurrent_sweeps_lose_and_double_no_row(
     both = [started(*SWEEP, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [sweep.wait(PATIENCE_S) for sweep in both] == [0, 0]
     assert rows(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_sweeps_killed_at_random_moments_leave_nothing() -> None:
+    """`make reliability` kills a thousand."""
+    words = [sys.executable, "-m", "tests.kills", "2"]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "0 rows lost or double, 0 rows without tasks, 0 tasks without a row" in ended.stdout
 
 
 def test_sweeps_into_one_folder_alternate_trial_by_trial(tmp_path: Path) -> None:
