@@ -157,7 +157,7 @@ def test_shortages_name_what_is_needed_and_what_there_is(root: Path, monkeypatch
     assert preflight.shortages(cell("p1", 64, scratch_dir=str(root)), PAPER) == [
         "p1 with 64 workers needs about 30.0 GiB of memory, 20.0 are available",
         f"p1 with 64 workers needs about 3.00 GiB of disk, 0.500 are available in {root}",
-        "p1 with 64 workers needs about 152 open files, 64.0 are available",
+        "p1 with 64 workers needs about 152 open files, 64 are available",
     ]
     monkeypatch.setattr(preflight, "available", lambda _: need)
     assert preflight.shortages(cell("p1", 64), PAPER) == []

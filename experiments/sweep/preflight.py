@@ -133,11 +133,15 @@ def shortages(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
     place, who = cell.config.output_place, f"{cell.strategy} with {cell.config.workers} workers"
     need, have = needed(cell, images, n_done), available(place)
     return [
-        f"{who} needs about {significant(amount)} {name}, {significant(have[name])} are available"
+        f"{who} needs about {_amount(name, amount)} {name}, {_amount(name, have[name])} are available"
         + (f" in {place}" if name == DISK else "")
         for name, amount in need.items()
         if amount > have[name]
     ]
+
+
+def _amount(name: str, amount: float) -> str:
+    return f"{amount:,.0f}" if name == FILES else significant(amount)
 
 
 def needed(cell: Cell, images: Inputs, n_done: int = 0) -> dict[str, float]:
