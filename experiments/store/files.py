@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from augment.temporary import PREFIX, locked, remove_abandoned, temporary_folder
 from experiments import DATA
 from experiments.store import StoreError
 from experiments.store.columns import DETAIL_TABLES, TABLES, JsonObject
@@ -72,6 +71,8 @@ def write_table(path: Path, table: pa.Table, **encoding: Any) -> None:
 @contextmanager
 def _written(path: Path, table: pa.Table, **encoding: Any) -> Iterator[None]:
     """Write a file that gets its name at the end of the block. Raises StoreError."""
+    from augment.temporary import temporary_folder  # which reading does without
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(path.parent) as folder:  # readers ignore such folders, and names without suffix
@@ -91,6 +92,8 @@ def _written(path: Path, table: pa.Table, **encoding: Any) -> Iterator[None]:
 
 def finish_or_remove_files(results: Path) -> None:
     """Name the details of rows that killed commands of this host have written; remove their other files."""
+    from augment.temporary import PREFIX, locked, remove_abandoned
+
     for aside in (path for table in DETAIL_TABLES for path in (results / table).glob(f"*/{PREFIX}*/*")):
         row = results / "trials" / aside.parts[-3] / f"{aside.name}.parquet"
         with suppress(OSError), locked(aside.parent, wait=False):

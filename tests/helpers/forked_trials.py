@@ -18,6 +18,7 @@ import psutil
 from augment.options import OptionError
 from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
+from experiments.machine import conditions
 from experiments.trial import inside
 from experiments.trial.process import Checked, PipelineCheck, tried
 
@@ -31,7 +32,8 @@ class ForkedTrial:
         self.returncode: int | None = None
 
     def check(self, check: PipelineCheck) -> Checked:
-        with patch.dict(os.environ, self.environment, clear=True):
+        variables = patch.object(conditions, "VARIABLES", conditions.chosen(self.environment))
+        with variables, patch.dict(os.environ, self.environment, clear=True):
             answer = tried(check)
         if isinstance(answer, str):
             raise OptionError(answer)
@@ -109,6 +111,7 @@ def _become(cwd: str, environment: dict[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    conditions.VARIABLES = conditions.chosen(environment)
     sys.path[:] = [*environment["PYTHONPATH"].split(os.pathsep), *sys.path, cwd]
 
 
