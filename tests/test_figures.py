@@ -5,7 +5,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,6 +19,7 @@ from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.report.charts import CEILING, GREY, LOOKS, PUBLISHED, Chart, look
 from experiments.report.sections.scaling import scaling_figure
+from experiments.report.texts import caption
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
 
@@ -43,7 +43,7 @@ POINTS = strong(TRIALS)
 def chart(measure: str = "images_per_s") -> Figure:
     """Draw TRIALS beside the study's points on a machine of 8 CPUs."""
     study = published.points("strong_scaling")
-    return scaling_figure(measure, POINTS, "Strong scaling", study, cpus=8)
+    return scaling_figure(measure, POINTS, study, cpus=8)
 
 
 def line(axes: Axes, name: str) -> Line2D:
@@ -125,7 +125,7 @@ def test_ceiling_is_a_level_line_from_the_most_copies_on() -> None:
 @pytest.mark.parametrize("flags", [(True,), (True, False)])
 def test_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
     points = strong(TRIALS[TRIALS["saving"].isin(flags)])
-    figure = scaling_figure("speedup", points, "T", published.points("strong_scaling"), cpus=8)
+    figure = scaling_figure("speedup", points, published.points("strong_scaling"), cpus=8)
     FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
@@ -134,16 +134,35 @@ def test_legend_is_no_wider_than_the_figure(flags: tuple[bool, ...]) -> None:
 def test_weak_scaling_has_a_work_normalised_efficiency() -> None:
     rows = [trial("sequential", 1, 4.0, width=100, height=100), trial("p1", 2, 5.0, width=200, height=100)]
     study = published.points("weak_scaling")
-    figure = scaling_figure("normalised_efficiency", weak(frame(rows)), "Weak", study, cpus=8)
+    figure = scaling_figure("normalised_efficiency", weak(frame(rows)), study, cpus=8)
     assert figure.axes[0].get_ylabel() == "work-normalised efficiency (%)"
 
 
 def test_same_points_make_the_same_svg_and_a_png(tmp_path: Path) -> None:
-    first, second = (Chart(chart(), pd.DataFrame()).save(tmp_path / name) for name in ("a", "b"))
+    first, second = (Chart(chart(), POINTS, "T", "x" * 200).save(tmp_path / name) for name in ("a", "b"))
     assert [path.suffix for path in first] == [".png", ".svg"]
     assert first[1].read_bytes() == second[1].read_bytes()
     with Image.open(first[0]) as png:
         assert png.width > 1400, "sharp when printed"
+
+
+def test_caption_says_what_a_chart_rests_on() -> None:
+    rows = [*repeated("sequential", 1, 9.0, 8.0, 9.0, tasks=80), *repeated("p1", 2, 5.0, 6.0, tasks=80)]
+    failed = trial("p1", 2, None, status=FAILED, tasks=None, round=2, machine="m2")
+    trials = frame([*rows, failed])
+    assert caption(trials) == "2 to 3 rounds of 80 augmented images each, m1"
+    trials["git_commit"] = ["0123456789ab"] * 5 + [None]
+    trials.loc[0, "tasks"] = 1000
+    text = "2 to 3 rounds of 80 to 1,000 augmented images each, m1, commit 0123456"
+    assert caption(trials) == text
+    assert caption(trials[trials["status"] == FAILED]) == "no trial was measured"
+
+
+def test_saved_chart_has_its_caption_and_the_figure_of_the_page_only_its_title(tmp_path: Path) -> None:
+    whole = Chart(chart(), POINTS, "a title", "a caption")
+    whole.save(tmp_path / "chart")
+    assert [text.get_text() for text in whole.figure.texts] == ["a title"]
+    assert "a caption" in (tmp_path / "chart.svg").read_text(encoding="utf-8")
 
 
 def test_drawing_leaves_matplotlib_as_it_was() -> None:

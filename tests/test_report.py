@@ -109,7 +109,7 @@ def test_new_section_is_a_function_that_registers_itself(
         """Show the slowest trial."""
         data = results.trials.nlargest(1, "wall_s")[["strategy", "wall_s"]]
         yield "table", plain_table("Slowest", data)
-        yield "empty", Chart(Figure(), data)
+        yield "empty", Chart(Figure(), data, "Nothing", "of one trial")
 
     results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
     assert [each.name for each in sections_of("mine")] == ["slowest", "environment", "warnings"]

@@ -5,6 +5,7 @@ Figures are drawn without pyplot, so they have no global state and need no displ
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -13,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, PercentFormatter
+from matplotlib.transforms import Bbox
 
 from experiments.analysis.scaling import strategies
 from experiments.analysis.statistics import interval_columns
@@ -41,6 +43,7 @@ STYLE: Any = {
     "svg.hashsalt": "experiments",  # equal points give equal bytes
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
+CAPTION_LETTERS_PER_INCH = 16
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
 IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
@@ -108,16 +111,35 @@ def legend(figure: Figure) -> None:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and the numbers that it draws."""
+    """A figure with its title, and the numbers that it draws; `caption` says what these rest on."""
 
     figure: Figure
     data: pd.DataFrame
+    title: str
+    caption: str
+
+    def __post_init__(self) -> None:
+        """Draw the title."""
+        self.figure.suptitle(self.title)
 
     @styled
     def save(self, path: Path) -> list[Path]:
-        """Write the chart as PNG and SVG; return both files. Equal points give equal bytes."""
+        """Write the chart, its caption below it, as PNG and SVG; return both files.
+
+        Equal points give equal bytes.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         files = [path.with_name(f"{path.name}.{kind}") for kind in ("png", "svg")]
+        self.figure.draw_without_rendering()  # lays all out, and the caption is to move nothing
+        self.figure.set_layout_engine("none")
+        for each in self.figure.legends:
+            each.set_bbox_to_anchor((0, 0, 1, 1), self.figure.transFigure)
+        width, height = self.figure.get_size_inches()
+        lines = wrap(self.caption, int(width * CAPTION_LETTERS_PER_INCH))
+        below = self.figure.text(0.5, -0.02, "\n".join(lines), size=8, color=GREY, ha="center", va="top")
+        whole = Bbox([[0, -0.15 - 0.15 * len(lines)], [width, height]])
         for file in files:
-            self.figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+            metadata = {"Date": None} if file.suffix == ".svg" else None
+            self.figure.savefig(file, metadata=metadata, bbox_inches=whole)
+        below.remove()
         return files

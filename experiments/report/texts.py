@@ -1,10 +1,12 @@
 """Numbers, names and notes as tables and sentences write them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
 
 from augment.strategies import STRATEGIES
-from experiments.analysis.select import LeftOut
+from experiments.analysis.select import LeftOut, ok_trials
 from experiments.analysis.statistics import steady
 from experiments.wording import pluralise, significant
 
@@ -22,6 +24,23 @@ def left_out_note(left_out: LeftOut) -> str:
     names = [name.removesuffix("_digest") for name in left_out.columns]
     others = ", ".join(f"{'other' if name.endswith('s') else 'another'} {name}" for name in names)
     return f"left out: {pluralise(left_out.trials, 'trial')} of {others}"
+
+
+def span(numbers: Iterable[float], noun: str) -> str:
+    """Return `2 to 3 rounds`, or `2 rounds` if all are equal."""
+    least, most = int(min(numbers)), int(max(numbers))
+    return f"{least:,} to " * (least < most) + pluralise(most, noun)
+
+
+def caption(trials: pd.DataFrame) -> str:
+    """Return what a chart rests on: `2 to 3 rounds of 80 augmented images each, m1, commit 6ec0a13`."""
+    ok = ok_trials(trials)
+    if ok.empty:
+        return "no trial was measured"
+    rounds = ok[["cell", "sweep", "round"]].drop_duplicates().groupby("cell").size()
+    commits = ok["git_commit"].dropna().str.replace(r"^(\w{7})\w*", r"commit \1", regex=True)
+    origins = [*ok["machine"].unique(), *commits.unique()]
+    return ", ".join([f"{span(rounds, 'round')} of {span(ok['tasks'], 'augmented image')} each", *origins])
 
 
 def written(number: float, sign: str = "") -> str:

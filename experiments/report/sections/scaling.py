@@ -22,6 +22,12 @@ CHARTS = {
     "strong_scaling": ("speedup", "images_per_s"),
     "weak_scaling": ("efficiency", "normalised_efficiency"),
 }
+TITLES = {
+    "speedup": "Strong scaling: speedup over one process",
+    "images_per_s": "Strong scaling: rate of augmentation",
+    "efficiency": "Weak scaling: efficiency while images grow with the workers",
+    "normalised_efficiency": "Weak scaling: efficiency for images of equal size",
+}
 NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
 CEILING = "of the ceiling: time of `copies`, as many busy copies of the program / this time."
 LAW_NOTES = [
@@ -54,8 +60,8 @@ def scaling(results: Results) -> Outputs:
     points = to_points(trials)
     study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
     for measure in (name for name in CHARTS[results.experiment] if points[name].notna().any()):
-        title = f"{results.title}: {tables.MEASURES[measure].axis}"
-        yield measure, charts.Chart(scaling_figure(measure, points, title, study, cpus), points)
+        figure = scaling_figure(measure, points, study, cpus)
+        yield measure, charts.Chart(figure, points, TITLES[measure], texts.caption(trials))
     yield "table", scaling_table(points, results.title, notes)
 
 
@@ -75,7 +81,7 @@ def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -
 
 
 @charts.styled
-def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.DataFrame, cpus: int) -> Figure:
+def scaling_figure(measure: str, points: pd.DataFrame, study: pd.DataFrame, cpus: int) -> Figure:
     """Draw a measure of points against workers, over the points of the study.
 
     A line marks the CPUs of the machine.
@@ -83,7 +89,6 @@ def scaling_figure(measure: str, points: pd.DataFrame, title: str, study: pd.Dat
     blocks = tables.by_saving(points.dropna(subset=measure))
     size = max(charts.MIN_WIDTH_INCHES, 0.4 + 3.5 * len(blocks)), 4.1
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title)
     row = figure.subplots(1, len(blocks), squeeze=False, sharey=True).flat
     study = study.dropna(subset=measure)
     for axes, (flag, block) in zip(row, blocks.items(), strict=True):

@@ -61,7 +61,8 @@ def breakdown(results: Results) -> Outputs:
     }
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
-    yield "breakdown", Chart(breakdown_figure(split, f"{results.title}: where the worker-seconds go"), split)
+    title = f"{results.title}: where the worker-seconds go"
+    yield "breakdown", Chart(breakdown_figure(split), split, title, texts.caption(trials))
 
 
 def _share(name: str) -> Any:
@@ -69,13 +70,12 @@ def _share(name: str) -> Any:
 
 
 @styled
-def breakdown_figure(split: pd.DataFrame, title: str) -> Figure:
+def breakdown_figure(split: pd.DataFrame) -> Figure:
     """Draw mean shares of P x T in per cent up to the CPUs; a part below the reference lies below zero."""
     blocks = by_saving(split[split["workers"] <= split["usable_cpus"]])
     bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
     size = 6.4, 1.2 + (0.5 + 0.34 * bars) * len(blocks)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title)
     column = figure.subplots(len(blocks), 1, squeeze=False, sharex=True).flat
     colors: Any = [color for _, color in BARS.values()]
     for axes, (flag, block) in zip(column, blocks.items(), strict=True):
