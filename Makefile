@@ -107,7 +107,7 @@ report: $(READY)  ## Write one page of all results: report/index.html
 	@$(PY) -m experiments.report --page --results $(RESULTS)
 
 docs: $(READY)  ## Build the documentation: site/index.html
-	@$(PY) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 figures: $(READY)  ## Rebuild all tables and figures from the stored rows
 	$(report)

@@ -51,7 +51,10 @@ def test_every_code_block_on_extending_works(checkout: Path) -> None:
     assert "The slowest trials" in (checkout / "results/report/index.html").read_text()
 
 
-def test_documentation_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_documentation_builds_strictly_and_loads_nothing_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
     done = interpreter(
         "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", f"{tmp_path}/site", cwd=ROOT
     )
