@@ -1,5 +1,6 @@
 """The page: one file from parquet alone, as text and in a real browser."""
 
+import json
 import os
 import re
 import shutil
@@ -55,7 +56,7 @@ def test_page_holds_all_that_it_needs(page: str) -> None:
 
 def test_chapters_show_what_was_measured_in_order(page: str) -> None:
     headings = HEADINGS.findall(page)
-    assert headings[:2] == ["The machine", "Strong scaling"]
+    assert headings[:2] == ["Where the time goes", "Strong scaling"]
     assert headings[-1] == "How to reproduce"
     assert "Weak scaling" not in headings, "not measured"
 
@@ -82,13 +83,15 @@ def test_folder_without_results_is_refused(tmp_path: Path) -> None:
         main(["--page", "--results", str(tmp_path)])
 
 
-def test_table_that_experiments_have_in_common_stands_once(tmp_path: Path) -> None:
-    for experiment in ("adhoc", "mine"):
-        stored(tmp_path, trials=[trial("p2", 2, 1.0, experiment=experiment)])
-    assert built(tmp_path).count("<figcaption>Experimental environment ") == 1
-    other = trial("p2", 2, 1.0, experiment="other", environment='{"CPU": "another processor"}')
-    stored(tmp_path, trials=[other])
-    assert built(tmp_path).count("<figcaption>Experimental environment ") == 2
+def test_environment_stands_once_and_names_what_differs_between_experiments(tmp_path: Path) -> None:
+    for experiment, processor in (("adhoc", "one processor"), ("mine", "another")):
+        environment = json.dumps({"CPU": processor, "memory": "8 GiB"})
+        stored(tmp_path, trials=[trial("p2", 2, 1.0, experiment=experiment, environment=environment)])
+    text = built(tmp_path)
+    assert text.count("<figcaption>Experimental environment ") == 1
+    rows = re.findall(r"<tr><td>(.*)</td><td>(.*)</td><td>(.*)</td></tr>", text)
+    expected = {("CPU", "one processor", "adhoc"), ("CPU", "another", "mine"), ("memory", "8 GiB", "all")}
+    assert expected <= {*rows}
 
 
 @pytest.fixture(scope="module")

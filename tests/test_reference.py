@@ -10,11 +10,11 @@ from experiments.analysis.select import NoTrialsError
 from experiments.calibration.__main__ import read_cases
 from experiments.calibration.confusion import confusion_table
 from experiments.report.results import Results
-from experiments.report.sections import sections_of
+from experiments.report.sections import FOLDER, reportable, sections_of
 from tests.helpers.stored_results import shown
 
 REFERENCE = ROOT / "results" / "reference" / "amd-epyc-2cpus"
-EXPERIMENTS = sorted(path.name for path in (REFERENCE / "tables").iterdir())
+EXPERIMENTS = [FOLDER, *reportable(REFERENCE)]
 PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
 
 

@@ -37,7 +37,7 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert {
         "tables/strong_scaling/table.md",
-        "tables/strong_scaling/environment.md",
+        "tables/environment.md",
         "figures/strong_scaling/speedup.svg",
         "tables/adhoc/table.csv",
         "tables/strong_scaling/published.csv",
@@ -112,7 +112,7 @@ def test_new_section_is_a_function_that_registers_itself(
         yield "empty", Chart(Figure(), data, "Nothing", "of one trial")
 
     results = stored(tmp_path, trials=[trial("p1", 2, wall_s, experiment="mine") for wall_s in (1.0, 3.0)])
-    assert [each.name for each in sections_of("mine")] == ["slowest", "environment", "warnings"]
+    assert [each.name for each in sections_of("mine")] == ["slowest"]
     assert report(results) == 0
     assert "3.00" in (tmp_path / "tables/mine/table.md").read_text(encoding="utf-8")
     assert files(results, "figures") == {"empty.png", "empty.svg"}

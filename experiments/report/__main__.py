@@ -13,7 +13,7 @@ from experiments.analysis.select import NoTrialsError
 from experiments.report.output import write_report
 from experiments.report.page import write_page
 from experiments.report.results import Results
-from experiments.report.sections import reportable
+from experiments.report.sections import FOLDER, reportable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.page:
             print(write_page(options.results))
         else:
-            for name in names:
+            for name in (*names, FOLDER):
                 is_sound &= write_report(Results(options.results, name))
     except (NoTrialsError, OSError) as error:
         raise SystemExit(str(error)) from error

@@ -41,5 +41,5 @@ def write_report(results: Results, names_files: bool = True) -> bool:
     for path in {*tables.glob("*"), *figures.glob("*")} - {*written}:  # of an earlier report
         if path.suffix in SUFFIXES:
             path.unlink()
-    print("", *main_tables, sep="\n")
+    print("", *reversed(main_tables), sep="\n")  # what matters most stands last, where a terminal ends
     return is_sound

@@ -19,7 +19,10 @@ from experiments.report.tables import Table
 Outputs = Iterator[tuple[str, Table | Chart]]
 Show = Callable[[Results], Outputs]
 SHOW_ERRORS = (NoTrialsError, BreakdownError, OSError)  # errors of one section that leave the others whole
-ANY, OTHERS = "any", "others"  # in place of experiments: all; those that no section names
+FOLDER, OTHERS = (
+    "",
+    "others",
+)  # in place of experiments: all of a folder together; those that no section names
 
 
 class Section(NamedTuple):
@@ -40,9 +43,9 @@ _SECTIONS: list[Section] = []
 
 
 def section(
-    *experiments: str, chapter: str = "Other results", words: str = "", order: int = 1000
+    *experiments: str, chapter: str = "Other results", words: str = "", order: int = 85
 ) -> Callable[[Show], Show]:
-    """Register a function as a section of these experiments, or of ANY or OTHERS."""
+    """Register a function as a section of these experiments, or of FOLDER or OTHERS."""
 
     def register(show: Show) -> Show:
         _SECTIONS.append(Section(show.__name__, show, experiments, chapter, words, order))
@@ -61,8 +64,7 @@ def sections() -> list[Section]:
 def sections_of(experiment: str) -> list[Section]:
     """Return the sections that show an experiment."""
     named = [section for section in sections() if experiment in section.experiments]
-    general = {ANY} if named else {ANY, OTHERS}
-    return [section for section in sections() if section in named or general & {*section.experiments}]
+    return named or [section for section in sections() if OTHERS in section.experiments]
 
 
 def reportable(results: Path) -> list[str]:
@@ -71,7 +73,7 @@ def reportable(results: Path) -> list[str]:
 
 
 def sections_below(results: Results) -> list[tuple[Section, Results]]:
-    """Return the sections of all experiments beside `results`, each with its results, in their order."""
-    experiments = [results.beside(name) for name in reportable(results.folder)]
+    """Return the sections of a folder and of its experiments, each with its results, in their order."""
+    experiments = [results.beside(name) for name in (FOLDER, *reportable(results.folder))]
     pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
     return sorted(pairs, key=lambda pair: pair[0].order)

@@ -27,7 +27,7 @@ NOTES = (
     "diagnose",
     chapter="Time that each policy saves",
     words="One policy is changed at a time, in the same rounds as the cell with no policy changed.",
-    order=70,
+    order=60,
 )
 def ablation(results: Results) -> Outputs:
     """Yield the time that each policy saves."""

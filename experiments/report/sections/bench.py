@@ -19,7 +19,7 @@ NOTE = (
     "bench",
     chapter="The bench",
     words="The study's strategies, this suite's and the executors of other projects, against the ceiling.",
-    order=45,
+    order=40,
 )
 def bench(results: Results) -> Outputs:
     """Yield a row per point, the strategies of a workload together."""

@@ -22,7 +22,7 @@ PLACE = ["saving", "workers"]
     "diagnose",
     chapter="CPU or memory",
     words="How much longer a task takes beside neighbours that compute, copy memory or touch fresh pages.",
-    order=60,
+    order=70,
 )
 def interference(results: Results) -> Outputs:
     """Yield the slowdowns of a task, and the resource that it contends for."""

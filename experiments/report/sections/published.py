@@ -76,7 +76,7 @@ CLAIM_NOTE = (
 )
 
 
-@section(*published.POINTS, chapter="The study's tables, recomputed from its seconds", order=105)
+@section(*published.POINTS, chapter="The study's tables, recomputed from its seconds", order=95)
 def study(results: Results) -> Outputs:
     """Yield the study's points of the same experiment, and the laws fitted to its strong scaling."""
     points = published.points(results.experiment)
@@ -91,7 +91,7 @@ def study(results: Results) -> Outputs:
     "strong_scaling",
     chapter="The study's claims, tested",
     words="Each claim of the published study, tested on these results.",
-    order=100,
+    order=90,
 )
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""

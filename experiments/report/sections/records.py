@@ -8,7 +8,7 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
 from experiments.report.results import Results
-from experiments.report.sections import ANY, OTHERS, Outputs, section
+from experiments.report.sections import FOLDER, OTHERS, Outputs, section
 from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
 from experiments.store.columns import DETERMINING, OK
 
@@ -31,7 +31,7 @@ def cells(results: Results) -> Outputs:
     "validation",
     chapter="Validation",
     words="Real photos, augmented by every strategy. All outputs must be equal byte for byte.",
-    order=90,
+    order=80,
 )
 def validation(results: Results) -> Outputs:
     """Yield whether each strategy wrote the files of `sequential`, byte for byte."""
@@ -46,20 +46,34 @@ def validation(results: Results) -> Outputs:
     yield "table", plain_table("Validation", data, [*remarks, *notes])
 
 
-@section(ANY, chapter="The machine", order=20)
+@section(
+    FOLDER,
+    chapter="The machine",
+    words="The environment of each experiment's newest trial. Values that differ name their experiments.",
+    order=100,
+)
 def environment(results: Results) -> Outputs:
-    """Yield the environment of the newest trial."""
+    """Yield the values of the newest trial of each experiment, equal ones once."""
     require(results.trials)
-    newest = results.trials.sort_values("started_at").iloc[-1]
-    data = pd.DataFrame(json.loads(newest["environment"]).items(), columns=["item", "value"])
+    newest = results.trials.sort_values("started_at").drop_duplicates("experiment", keep="last")[::-1]
+    environments = {
+        row["experiment"]: {"machine": row["machine"], "measured on": f"{row['started_at']:%Y-%m-%d}"}
+        | {"commit": row["git_commit"]}
+        | json.loads(row["environment"])
+        for row in newest.to_dict("records")
+    }
+    values = pd.DataFrame.from_dict(environments, orient="index").melt(var_name="item", ignore_index=False)
+    rows = values.dropna().reset_index(names="experiments")
+    data = rows.groupby(["item", "value"], sort=False)["experiments"].agg(", ".join).reset_index()
+    data.loc[~data["item"].duplicated(keep=False), "experiments"] = "all"
     yield "environment", plain_table("Experimental environment", data)
 
 
-@section(ANY, chapter="Warnings", order=110)
+@section(FOLDER, chapter="Warnings", order=110)
 def warnings(results: Results) -> Outputs:
-    """Yield how many trials have each warning."""
-    lines = results.trials["warnings"].dropna().str.split("\n").explode()
+    """Yield how many trials of each experiment have each warning."""
+    lines = results.trials.set_index("experiment")["warnings"].dropna().str.split("\n").explode()
     if len(lines):
-        counts = lines.str.replace(r"\d+(\.\d+)?( %)", r"…\2", regex=True).value_counts()
-        data = counts.rename_axis("warning").reset_index(name="trials")
-        yield "warnings", plain_table(f"Warnings of the trials of {results.experiment}", data)
+        warnings = lines.str.replace(r"(?<==)\d+|\d+(\.\d+)?(?= %)", "…", regex=True)
+        counts = pd.crosstab(warnings.rename("warning"), warnings.index)
+        yield "warnings", plain_table("Trials with warnings", counts.reset_index())

@@ -51,7 +51,7 @@ LAW_NOTES = [
     words="Pixels in proportion to workers. The study's efficiency T(1) / T(P) compares a small image on one "
     "worker with a large one on many. It may exceed 100 %, because a task has costs beside its pixels. The "
     "work-normalised efficiency does not: sequential time at the same size / (P T(P)).",
-    order=40,
+    order=50,
 )
 def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""

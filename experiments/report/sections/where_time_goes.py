@@ -22,6 +22,7 @@ BARS = {  # in the chart: the parts of each, and its colour
     "load imbalance": (["imbalance_s"], "#009E73"),
     "start-up, gaps, drain": (["startup_s", "gaps_s", "drain_s"], "#0072B2"),
 }
+CHAPTER = "Where the time goes"
 BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
     "Others: CPU of other processes while tasks waited for one. Blocked: time in tasks without CPU, run-"
@@ -39,14 +40,7 @@ VERDICT_NOTES = (
 )
 
 
-@section(
-    "strong_scaling",
-    "diagnose",
-    chapter="Where the time goes",
-    words="All P x T worker-seconds, split without remainder. Large parts are suspects; a policy that "
-    "removes a cause in the same rounds proves it.",
-    order=50,
-)
+@section("strong_scaling", "diagnose", chapter=CHAPTER, order=21)
 def breakdown(results: Results) -> Outputs:
     """Yield the breakdowns of the cells with no policy changed."""
     trials, notes = results.ablated
@@ -95,7 +89,14 @@ def breakdown_figure(split: pd.DataFrame) -> Figure:
     return figure
 
 
-@section("diagnose", "strong_scaling", chapter="Where the time goes", order=51)
+@section(
+    "diagnose",
+    "strong_scaling",
+    chapter=CHAPTER,
+    words="P workers that run for T seconds have P x T worker-seconds, here split without remainder. Large "
+    "parts are suspects. A policy that removes a cause in the same rounds proves it.",
+    order=20,
+)
 def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.ablated
