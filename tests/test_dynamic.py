@@ -20,7 +20,7 @@ def work(n_images: int, n_augmentations: int, **options: Any) -> Workload:
 
 
 def claims(workload: Workload, workers: int) -> Claims:
-    return Claims(workload, workers, [0] * word_count(workers), nullcontext)
+    return Claims(workload, workers, [0] * word_count(workers), nullcontext())
 
 
 @given(some.integers(1, 6), some.integers(1, 25), some.integers(1, 5), some.booleans(), some.randoms())
@@ -90,7 +90,7 @@ def test_claiming_costs_the_same_for_any_number_of_images_and_workers() -> None:
     accesses = set()
     for n_images, workers in ((10, 1), (10, 64), (100_000, 1), (100_000, 64)):
         shared = CountedWords([0] * word_count(workers))
-        tasks = Claims(work(n_images, 100), workers, shared, nullcontext).tasks(0)
+        tasks = Claims(work(n_images, 100), workers, shared, nullcontext()).tasks(0)
         shared.accesses = 0
         assert len([*islice(tasks, 500)]) == 500
         accesses.add(shared.accesses)
