@@ -222,7 +222,7 @@ def test_missing_photos_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for spec in (None, SimpleNamespace(origin=str(tmp_path / "__init__.py"))):
         monkeypatch.setattr("augment.datasets.photos.find_spec", lambda _, spec=spec: spec)
         with pytest.raises(OptionError, match=r"dataset=photos: scikit-image's astronaut.png is missing"):
-            Photos().check(None)
+            Photos().files(None, None, 0, tmp_path)
 
 
 def test_folder_is_sorted_by_the_bytes_of_its_names(folder: Path, tmp_path: Path) -> None:
@@ -253,13 +253,13 @@ def test_hidden_linked_and_written_folders_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "in/broken.jpg").symlink_to("nowhere")
     (tmp_path / "in/linked.png").symlink_to(tmp_path / "in/a.png")
     (tmp_path / "link").symlink_to(tmp_path / "in")
-    files = Folder(str(tmp_path / "link")).images(exclude={tmp_path / "in/out"})
+    files = Folder(str(tmp_path / "link")).files(None, None, 0, tmp_path, {tmp_path / "in/out"})
     assert files.names == ["a.png", "broken.jpg", "f.jpg", "f.jpg/e.png", "linked.png"], "also as a bad image"
     assert files.findings == [
         "folders left out: cats (a link), earlier/ (outputs), out/ (this command writes there)"
     ]
     with pytest.raises(OptionError, match=r"no images in it \(folders left out: \./ \(outputs\)\); give"):
-        Folder(str(tmp_path / "in/earlier")).check(None)
+        Folder(str(tmp_path / "in/earlier")).files(None, None, 0, tmp_path)
 
 
 def test_formats_count_where_this_opencv_knows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,9 +309,9 @@ def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pyte
         (__file__, f"dataset.path={__file__}: not a folder"),
     ],
 )
-def test_folder_without_images_is_refused(path: str, reason: str) -> None:
+def test_folder_without_images_is_refused(path: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError) as error:
-        Folder(path).check(None)
+        Folder(path).files(None, None, 0, tmp_path)
     assert str(error.value) == f"{reason}; give a folder of images"
 
 
@@ -319,4 +319,4 @@ def test_folder_refuses_a_size_and_more_images_than_it_holds(folder: Path, tmp_p
     with pytest.raises(OptionError, match=r"^n_images=9: .*my pictures holds 8; give at most that"):
         Folder(str(folder)).files(9, None, 0, tmp_path)
     with pytest.raises(OptionError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
-        Folder(str(folder)).check((500, 250))
+        Folder(str(folder)).files(None, (500, 250), 0, tmp_path)

@@ -19,9 +19,6 @@ Size = tuple[int, int]  # width, height in pixels
 class Dataset(ABC):
     """A source of images. Its fields are its options on the command line."""
 
-    def check(self, size: Size | None) -> None:  # noqa: B027
-        """Raise OptionError, quickly and without writing, if these options cannot work."""
-
     @abstractmethod
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return the input files in order; make missing ones in `cache`. Raises OptionError.

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import ENOENT, ENOTDIR
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
 from augment.datasets.base import Dataset, Size, first, size_text
@@ -34,30 +33,24 @@ class Folder(Dataset):
     path: str = setting("folder of images, or its address (s3://…)")
     recursive: bool = option("also take the images of its sub-folders", True)
 
-    def check(self, size: Size | None) -> None:
+    def files(
+        self,
+        n_images: int | None,
+        size: Size | None,
+        seed: int,
+        cache: Path,
+        exclude: Collection[Path] = (),
+    ) -> InputFiles:
+        """Return the first `n_images`, without those in folders to `exclude`; needs no `seed` and `cache`."""
         if size is not None:
             raise OptionError(
                 f"image_size={size_text(size)}: a folder's pictures keep their own size; leave it out"
             )
-        self.images(only_one=True)
-
-    def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
-        """Return the first `n_images` of the folder; needs neither `seed` nor `cache`."""
-        return first(self.images(), n_images)
-
-    def images(self, exclude: Collection[Path] = (), only_one: bool = False) -> InputFiles:
-        """Return all images, but for those in folders to `exclude`, or any one. Raises OptionError.
-
-        At an address, `only_one` asks for the folder alone, because listing it takes long.
-        """
         option, folder = f"dataset.path={printable(self.path)}", location(self.path)
         walk, advice = _Walk(self), "give a folder of images"
         try:
-            if only_one and not is_local(folder):
-                check_folder(folder)
-                return InputFiles(folder, ())
             names = walk.local_names(exclude) if is_local(folder) else walk.distant_names(folder, exclude)
-            listed = sorted(islice(names, 1 if only_one else None), key=os.fsencode)
+            listed = sorted(names, key=os.fsencode)
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
             known = getattr(error, "strerror", None) or "not a path"
             reason = REASONS.get(getattr(error, "errno", 0), known)
@@ -65,7 +58,7 @@ class Folder(Dataset):
         if not listed:
             others = "".join(f" ({finding})" for finding in walk.findings())
             raise OptionError(f"{option}: no images in it{others}; {advice}")
-        return InputFiles(folder, listed, walk.findings())
+        return first(InputFiles(folder, listed, walk.findings()), n_images)
 
 
 class _Walk:
@@ -114,6 +107,7 @@ class _Walk:
 
     def distant_names(self, top: Path, exclude: Collection[Path]) -> Iterator[str]:
         """Yield the images' names relative to an address. Raises OSError."""
+        check_folder(top)
         names = list(find_files(top, self._is_recursive))
         written = dict.fromkeys(_below(str(top), map(str, exclude)), WRITTEN)
         manifests = (name for name in names if f"/{name}".endswith(f"/{MANIFEST}"))

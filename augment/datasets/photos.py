@@ -29,9 +29,6 @@ class Photos(Dataset):
     Beyond their number the photos come again, rolled by an offset drawn from the seed.
     """
 
-    def check(self, size: Size | None) -> None:
-        self._originals()
-
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return `n_images` photos (default: each once); without `size` the originals byte for byte."""
         originals = self._originals()

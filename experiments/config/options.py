@@ -127,7 +127,6 @@ class Config:
             raise OptionError(
                 f"scratch_dir={self.scratch_dir}: must be a folder of this machine, not an address"
             )
-        self.dataset.check(self.size())
 
     def _check_outputs(self) -> None:
         """Raise OptionError for the first option of the outputs that cannot work."""

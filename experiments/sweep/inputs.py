@@ -126,18 +126,15 @@ class Inventory:
     def inputs(self, config: Config) -> Inputs:
         """Return a cell's input files; synthetic ones are generated. Raises OptionError."""
         size, cache = config.size(), Path(config.cache_dir or default_cache()).expanduser()
+        options: tuple[Any, ...] = config.n_images, size, config.seed, cache
         if isinstance(config.dataset, Folder):  # all numbers of images share one walk
             written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
-            source = repr((config.dataset, sorted(map(str, written))))
-            list_files: Callable[[], InputFiles] = partial(config.dataset.images, exclude=written)
-        else:
-            source = repr((config.dataset, config.n_images, size, config.seed, cache))
-            list_files = partial(config.dataset.files, config.n_images, size, config.seed, cache)
-
+            options = None, size, config.seed, cache, sorted(written, key=str)
+        source = repr((config.dataset, options))
         chosen = repr((source, config.n_images, config.sample, config.seed))
         if chosen not in self._known:
             if source not in self._known:
-                files = list_files()
+                files = config.dataset.files(*options)
                 files = replace(files, root=files.root.absolute())
                 try:
                     self._known[source] = Inputs(files, stamps(files), size)
