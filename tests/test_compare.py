@@ -225,7 +225,7 @@ def test_words_of_a_sweep_become_their_combinations() -> None:
     words = ["strategy=p1,p2", "workers=2", "image_size='64x48'", "seed=range(0,2)"]
     rest = ["workers=2", "image_size='64x48'"]
     assert combinations(words) == [
-        (f"strategy={name}", *rest, f"seed={seed}") for name in ("p1", "p2") for seed in (0, 1)
+        [f"strategy={name}", *rest, f"seed={seed}"] for name in ("p1", "p2") for seed in (0, 1)
     ]
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments import ROOT
@@ -37,16 +38,10 @@ def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[st
                 _run([*command, *options])
 
 
-def combinations(words: Sequence[str]) -> list[tuple[str, ...]]:
+def combinations(words: Sequence[str]) -> list[list[str]]:
     """Return the words of each combination that Hydra would sweep over."""
-    parsed = OverridesParser.create().parse_overrides([*words])
-    values = [
-        [f"{each.get_key_element()}={value}" for value in each.sweep_string_iterator()]
-        if each.is_sweep_override()
-        else [word]
-        for each, word in zip(parsed, words, strict=True)
-    ]
-    return [*product(*values)]
+    [batch] = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides([*words]), None)
+    return batch
 
 
 @contextmanager
