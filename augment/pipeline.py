@@ -112,14 +112,12 @@ def check_on_image(pipeline: Declaration) -> None:
             raise OptionError(f"pipeline: cannot work on images alone: {failure}")
 
 
-def check_reuse(pipeline: Declaration, size: Size) -> None:
-    """Raise OptionError if the pipeline, or a transform of it alone, makes other pixels if it is reused.
-
-    The images are small, or of `size` if the transform fails on small ones.
-    """
+def check_reuse(pipeline: Declaration) -> None:
+    """Raise OptionError if the pipeline, or a transform of it alone, makes other pixels if it is reused."""
     alone = [(leaf[CLASS], {"transforms": [leaf]}) for leaf in leaves(pipeline)]
     for name, part in [*alone, ("the pipeline", pipeline)]:
-        if differ(name, transformer(part, is_reused=False), transformer(part, is_reused=True), size):
+        anew, reused = (transformer(part, is_reused) for is_reused in (False, True))
+        if differ(name, anew, reused, large_size(pipeline)):
             raise OptionError(
                 f"runtime.reuse_pipeline=true: {name} makes other pixels than one built anew (it keeps a "
                 "state between calls, or draws not only from its seed); give runtime.reuse_pipeline=false"

@@ -27,7 +27,6 @@ from experiments.trial.process import Checked, PipelineCheck, start_importing, w
 from experiments.wording import significant
 
 BASELINES_PER_ROUND = 2
-LARGE_SIZE = (4000, 3000)  # pixels, for transforms that fail on small images
 T = TypeVar("T")
 BAR = "{desc} |{bar}| {elapsed} gone, about {remaining} to go{postfix}"
 
@@ -146,8 +145,7 @@ def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Checked]:
         if (key := check_key(cell)) not in checked:
             config, applies = cell.config, not cell.not_applicable
             is_reused = config.runtime.reuse_pipeline and applies
-            size = config.size() or LARGE_SIZE
-            check = PipelineCheck(config.pipeline, is_reused, config.strategy if applies else None, size)
+            check = PipelineCheck(config.pipeline, is_reused, config.strategy if applies else None)
             checked[key] = waiting_process().check(check)
     return checked
 
@@ -156,7 +154,7 @@ def check_key(cell: Cell) -> str:
     """Return a text that is equal for cells of which one check is enough."""
     config = cell.config
     package = None if cell.not_applicable else config.strategy.package
-    return str((config.pipeline, config.runtime.reuse_pipeline, package, config.size()))
+    return str((config.pipeline, config.runtime.reuse_pipeline, package))
 
 
 def companions(cell: Cell) -> dict[Cell, int]:

@@ -31,7 +31,6 @@ class PipelineCheck(NamedTuple):
     pipeline: dict[str, Any]
     is_reused: bool
     strategy: Strategy | None  # whose packages are loaded, too; None if it does not apply
-    size: tuple[int, int]  # width and height in pixels of an image that suits every transform
 
 
 class Checked(NamedTuple):
@@ -119,7 +118,7 @@ def tried(wanted: PipelineCheck) -> Checked | str:
         check(wanted.pipeline)
         check_on_image(wanted.pipeline)
         if wanted.is_reused:
-            check_reuse(wanted.pipeline, wanted.size)
+            check_reuse(wanted.pipeline)
         if wanted.strategy:
             wanted.strategy.load()
         return Checked(canonical(wanted.pipeline), conditions())
