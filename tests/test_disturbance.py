@@ -1,4 +1,4 @@
-"""The disturbance of a trial: the load of others, and the speed of the machine by a fixed piece of work."""
+"""The disturbance of a trial: the load of others on its CPUs."""
 
 from pathlib import Path
 
@@ -43,40 +43,3 @@ def test_cpu_time_of_others_is_the_busy_time_less_the_trial() -> None:
         "within a tick of it"
     )
     assert disturbance.load_columns({}, {}, trial_cpu_s=3.0) == {}
-
-
-def test_seconds_of_the_kernel_are_the_best_of_its_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter([0.0, 7.0, 10.0, 15.0, 20.0, 29.0, 30.0, 36.0, 40.0, 48.0])
-    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
-
-    assert disturbance.kernel_s() == 5.0
-
-
-def test_kernel_takes_time() -> None:
-    assert disturbance.kernel_s() > 0
-
-
-@pytest.mark.parametrize(
-    ("after_s", "found"),
-    [
-        (1.14, ["the machine ran 14 % slower after the trial than before"]),
-        (0.85, ["the machine ran 15 % faster after the trial than before"]),
-        (1.09, []),
-        (0.91, []),
-    ],
-)
-def test_drift_above_the_limit_is_found(after_s: float, found: list[str]) -> None:
-    assert disturbance.drift_findings(1.0, after_s) == found
-
-
-@pytest.mark.parametrize(
-    ("walls_s", "found"),
-    [
-        ([10.0, 12.3, 11.0], ["the repetitions differ by 23 %"]),
-        ([10.0, 10.9], []),
-        ([10.0], []),
-        ([], []),
-    ],
-)
-def test_repetitions_that_differ_are_found(walls_s: list[float], found: list[str]) -> None:
-    assert disturbance.spread_findings(walls_s) == found

@@ -13,7 +13,6 @@ from experiments.analysis import candidates
 from experiments.analysis.candidates import AXES, Candidate, Comparison
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
-from experiments.analysis.data_quality import frequent_warnings, taken_by_others
 from experiments.analysis.occasions import Occasions, between
 from experiments.analysis.select import ok_trials, select
 from experiments.analysis.statistics import Array, Estimate, Interval
@@ -109,6 +108,22 @@ def _comparison(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) 
         rounds = comparison.model.rounds[best]
         raise RefusedError("unsure", candidate=best, rounds=rounds, share=share, budget_s=budget_s)
     return comparison
+
+
+def frequent_warnings(trials: pd.DataFrame) -> list[str]:
+    """Return the warnings of more than half of the trials."""
+    counts = trials["warnings"].dropna().str.split("\n").explode().value_counts()
+    return [*counts.index[counts > len(trials) / 2]]
+
+
+def taken_by_others(trials: pd.DataFrame) -> float:
+    """Return the share of the usable CPUs that other processes and the hypervisor took.
+
+    All trials count together, because the kernel counts in hundredths of a second. It is 0 if the machine
+    does not tell.
+    """
+    taken_s = float(trials[["others_cpu_s", "steal_s"]].sum(axis=1).sum())
+    return max(taken_s, 0.0) / float((trials["wall_s"] * trials["usable_cpus"]).sum() or 1)
 
 
 def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceiling | None:

@@ -16,11 +16,11 @@ from augment.filesystem import printable
 from augment.images import error_line
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
-from experiments.machine import conditions, disturbance
+from experiments.machine import conditions
 from experiments.store import files as store
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.sweep import preflight
-from experiments.sweep.cells import Row, SweepCell, of_newest_node, ok_rows
+from experiments.sweep.cells import Row, SweepCell, ok_rows
 from experiments.sweep.output_folder import DECODER
 from experiments.sweep.results_lock import exclusive_use
 from experiments.trial import measure
@@ -45,7 +45,7 @@ def measure_next(cell: SweepCell, sweep: str, number: int) -> Row | None:
         with exclusive_use(results):
             if not cell.missing():
                 return None
-            row, measurement = _run(cell, sweep, number, ok_rows(cell.stored_rows))
+            row, measurement = _run(cell, sweep, number)
             if measurement is None:  # another command has made the outputs meanwhile
                 return None
             store.write(results, cell.cell.label, row, measurement.details)
@@ -68,9 +68,7 @@ def _skip(cell: SweepCell, image_indices: Sequence[int], error: str) -> None:
         cell.outputs.note(noted)
 
 
-def _run(
-    cell: SweepCell, sweep: str, number: int, earlier_ok: Sequence[Row]
-) -> tuple[Row, Measurement | None]:
+def _run(cell: SweepCell, sweep: str, number: int) -> tuple[Row, Measurement | None]:
     """Return the row of one more trial and what was measured, if anything was left to do.
 
     An error becomes a failed row.
@@ -80,7 +78,7 @@ def _run(
         "trial_id": token_hex(8),
         "sweep": sweep,
         "round": number,
-        "earlier_ok": len(earlier_ok),
+        "earlier_ok": len(ok_rows(cell.stored_rows)),
         "started_at": datetime.now(UTC),
     }
     if reason := cell.cell.not_applicable:
@@ -102,8 +100,6 @@ def _run(
     except (OptionError, OSError) as error:
         return row | {"status": FAILED, "error": error_line(error)}, Measurement({})
     if row["status"] == OK:
-        walls_s = [trial["wall_s"] for trial in of_newest_node([*earlier_ok, row])]
-        findings += [] if cell.outputs else disturbance.spread_findings(walls_s)
         row["untimed_s"] = time.perf_counter() - begin - row["wall_s"]
     row["warnings"] = "\n".join([*findings, *measurement.findings]) or None
     return row, measurement

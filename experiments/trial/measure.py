@@ -21,7 +21,6 @@ from augment.temporary import temporary_folder
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from experiments.machine import disturbance
 from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory
@@ -50,11 +49,9 @@ def measure(
         (folder / "logs").mkdir()
         is_traced = config.trace and not (work.output and work.n_tasks > RECORDED_TASKS)
         job = Job(replace(work, output=output), config.workers, config.runtime, folder / "logs", is_traced)
-        before_s = disturbance.kernel_s()
         outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, show_progress)
-        after_s = disturbance.kernel_s()
         columns = _measured_columns(outcome, job.workload, config.strategy.complete, bool(work.output))
-    findings = [*disturbance.drift_findings(before_s, after_s), *_image_findings(outcome.logs, work)]
+    findings = _image_findings(outcome.logs, work)
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
     details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)

@@ -36,7 +36,6 @@ SCREEN = 92  # characters of a line, its heading beside it
 LEAST = 0.0005  # a smaller bound rounds to 0.0 %
 BEST = "no other candidate is faster (95 %)"
 SUSPECTED = 0.02  # of all worker-seconds, at least
-IN_INTERVALS = ("the repetitions differ", "the machine ran")  # begins of warnings that the intervals hold
 ROW = [
     *("command", "strategy", "workers", "runtime", "images_per_s", "low", "high", "share_of_ceiling"),
     *("whole_s", "whole_low_s", "whole_high_s", "peak_rss_bytes", "at_most_slower_percent", "refused"),
@@ -178,7 +177,7 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
 
 def spoilers(advice: Recommendation) -> Iterator[str]:
     """Yield what spoils the work or its times."""
-    yield from (each for each in advice.warnings if not each.startswith(IN_INTERVALS))
+    yield from advice.warnings
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
