@@ -1,5 +1,7 @@
 """The page: one file from parquet alone, as text and in a real browser."""
 
+import base64
+import html
 import json
 import os
 import re
@@ -13,7 +15,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from experiments import ROOT
 from experiments.report.__main__ import main
+from experiments.report.sections import sections
+from experiments.store.columns import TABLES
 from tests.helpers.stored_results import stored
 from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import trial
@@ -23,6 +28,8 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 HEADINGS = re.compile(r"<h2>([^<]+)</h2>")
+REFERENCE = ROOT / "results" / "reference" / "amd-epyc-2cpus"
+MOST_BYTES, MOST_PRINTED_PAGES = 1_000_000, 12  # of the reference
 
 
 def built(folder: Path) -> str:
@@ -45,6 +52,16 @@ def page(results: Path) -> str:
     return built(results)
 
 
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of the reference results."""
+    folder = tmp_path_factory.mktemp("reference")
+    for table in TABLES:
+        (folder / table).symlink_to(REFERENCE / table)
+    built(folder)
+    return folder / "report" / "index.html"
+
+
 def test_page_holds_all_that_it_needs(page: str) -> None:
     addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']*)""", page)
     addresses += re.findall(r"url\(([^)]*)", page)
@@ -54,11 +71,29 @@ def test_page_holds_all_that_it_needs(page: str) -> None:
     assert "@import" not in page
 
 
-def test_chapters_show_what_was_measured_in_order(page: str) -> None:
+def test_chapters_show_what_was_measured_in_the_order_of_sections(page: str) -> None:
     headings = HEADINGS.findall(page)
-    assert headings[:2] == ["Where the time goes", "Strong scaling"]
+    places = [section.chapter for section in sections()]
+    named = [heading for heading in headings if heading in places]
+    assert named == sorted(named, key=places.index)
+    assert named[:2] == ["Where the time goes", "Strong scaling"]
     assert headings[-1] == "How to reproduce"
     assert "Weak scaling" not in headings, "not measured"
+
+
+def test_first_screen_says_what_to_run_how_fast_how_sure_and_where_it_was_measured(reference: Path) -> None:
+    text = html.unescape(reference.read_text(encoding="utf-8"))
+    first, _, rest = text.partition("<nav")
+    expected = {
+        *("strategy=threads workers=2 runtime=fast", "augmented images per second", "with 95 % confidence"),
+        *("What stops it", "of memory at most", "2 CPUs", "commit 711c406", "2026-11-30"),
+    }
+    assert [words for words in expected if words not in first] == []
+    assert "Recommendation" not in HEADINGS.findall(rest), "it stands once"
+
+
+def test_page_of_the_reference_is_small(reference: Path) -> None:
+    assert reference.stat().st_size < MOST_BYTES
 
 
 def test_charts_have_words_and_tables_their_numbers(page: str) -> None:
@@ -167,3 +202,31 @@ def test_text_of_charts_differs_from_light_and_dark_ground(browser: Any, address
         ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert colours[-1] != ground
     assert colours[0] != colours[1]
+
+
+def test_print_opens_what_is_folded_but_for_the_longest_lists(browser: Any, address: str) -> None:
+    browser.get(address)
+    script = "return arguments[0].lastElementChild.checkVisibility({contentVisibilityAuto: true})"
+    for medium, are_shown in (("screen", {False}), ("print", {True})):
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium})
+        folds = browser.find_elements(By.CSS_SELECTOR, "details:not([open]):not(.data)")
+        assert {browser.execute_script(script, fold) for fold in folds} == are_shown
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_printed_reference_is_short(browser: Any, reference: Path) -> None:
+    browser.get(reference.as_uri())
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    pages = len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed)))
+    assert 0 < pages <= MOST_PRINTED_PAGES
+
+
+def test_letters_of_charts_can_be_read_on_a_phone(browser: Any, reference: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get(reference.as_uri())
+    script = """return [...document.querySelectorAll('.chart text')].map(text => {
+      const svg = text.closest('svg'), scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+      return parseFloat(getComputedStyle(text).fontSize) * scale;
+    })"""
+    assert min(browser.execute_script(script)) >= 9
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

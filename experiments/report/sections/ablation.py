@@ -26,7 +26,9 @@ NOTES = (
     "aa",
     "diagnose",
     chapter="Time that each policy saves",
-    words="One policy is changed at a time, in the same rounds as the cell with no policy changed.",
+    words="One policy is changed at a time, in the same rounds as the cell with no policy changed: "
+    "`allocator` keeps freed memory, `chunksize_1` deals out single tasks, `pin_…` binds workers to CPUs, "
+    "`tmpfs` writes to memory, `spawn` starts processes without fork. `aa` changes nothing.",
     order=60,
 )
 def ablation(results: Results) -> Outputs:

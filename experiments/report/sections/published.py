@@ -13,6 +13,7 @@ from experiments.report.sections.scaling import laws_table, scaling_table
 from experiments.report.tables import plain_table
 from experiments.report.texts import percent_interval, with_interval
 
+CHAPTER = "The study's claims and tables"
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 REASONS = {
@@ -76,7 +77,7 @@ CLAIM_NOTE = (
 )
 
 
-@section(*published.POINTS, chapter="The study's tables, recomputed from its seconds", order=95)
+@section(*published.POINTS, chapter=CHAPTER, order=91)
 def study(results: Results) -> Outputs:
     """Yield the study's points of the same experiment, and the laws fitted to its strong scaling."""
     points = published.points(results.experiment)
@@ -89,8 +90,8 @@ def study(results: Results) -> Outputs:
 
 @section(
     "strong_scaling",
-    chapter="The study's claims, tested",
-    words="Each claim of the published study, tested on these results.",
+    chapter=CHAPTER,
+    words="Each claim of the published study, tested on these results, and its tables, from its seconds.",
     order=90,
 )
 def claims(results: Results) -> Outputs:
