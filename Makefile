@@ -113,11 +113,12 @@ figures: $(READY)  ## Rebuild all tables and figures from the stored rows
 	$(report)
 
 # Charts of few colours take a third of the space with a palette.
-reference: $(READY)  ## Rebuild the tables of results/reference and the charts of docs/figures from their rows
+reference: $(READY)  ## Rebuild the tables of results/reference, the charts of docs/figures and what README and docs quote
 	$(PY) -m experiments.report --results $(REFERENCE)
 	@cd docs/figures && for chart in */*.png; do ../../$(PY) -c 'import sys; from PIL import Image; \
 		Image.open(sys.argv[1]).convert("RGB").quantize().save(sys.argv[2], optimize=True)' \
 		../../$(REFERENCE)/figures/$$chart $$chart; done
+	$(PY) -m tests.pages
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.config.reference

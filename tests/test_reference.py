@@ -2,20 +2,22 @@
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from experiments import ROOT
+from experiments import DATA, ROOT
 from experiments.analysis.select import NoTrialsError
 from experiments.calibration.__main__ import read_cases
 from experiments.calibration.confusion import confusion_table
 from experiments.report.results import Results
 from experiments.report.sections import FOLDER, reportable, sections_of
 from tests.helpers.stored_results import shown
+from tests.pages import PAGES, QUOTATION, REFERENCE, advise_screen, filled
 
-REFERENCE = ROOT / "results" / "reference" / "amd-epyc-2cpus"
 EXPERIMENTS = [FOLDER, *reportable(REFERENCE)]
-PAGES = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+CODE = re.compile(r"^```.*?^```$|`[^`]+`", re.MULTILINE | re.DOTALL)
+FIGURE = re.compile(r"\d[\d,]*\.\d+|\d[\d,.]*(?: %)? \([^()]*\d[–-][^()]*\)|\d+ of \d+")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -33,6 +35,33 @@ def test_committed_tables_are_those_of_the_committed_rows(experiment: str) -> No
 def test_committed_calibration_is_that_of_the_committed_cases() -> None:
     table = confusion_table(read_cases(REFERENCE / "calibration" / "cases.csv"))
     assert table.markdown() == (REFERENCE / "calibration" / "table.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_page_quotes_the_reference_as_it_is(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == filled(text), "make reference"
+
+
+def test_kept_screen_of_advise_is_that_of_the_committed_rows() -> None:
+    screen = (REFERENCE / "commands" / "advise.txt").read_text(encoding="utf-8")
+    assert screen == advise_screen(), "make reference"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/concepts.md", "docs/study.md"])
+def test_figure_in_the_prose_of_a_page_stands_in_the_reference_or_the_published_study(name: str) -> None:
+    """Find each decimal, interval and count outside of quotations and code.
+
+    Other pages have figures of other origin: examples, defaults, and what was measured once.
+    """
+    files = [*REFERENCE.glob("**/*.md"), *REFERENCE.glob("**/*.txt"), *(DATA / "results/published").glob("*")]
+    known = " ".join(file.read_text(encoding="utf-8") for file in files)
+    prose = CODE.sub("", QUOTATION.sub("", (ROOT / name).read_text(encoding="utf-8")))
+    figures = {" ".join(figure.split()) for figure in FIGURE.findall(prose)}
+    pattern = r"(?<![\d.]){}0*(?![\d.])"
+    assert [
+        each for each in figures if not re.search(pattern.format(re.escape(each.rstrip("0"))), known)
+    ] == []
 
 
 def test_folder_of_figures_holds_what_pages_show_and_nothing_else() -> None:

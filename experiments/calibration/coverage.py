@@ -1,7 +1,7 @@
 """The coverage of every interval that the suite prints, on simulated machines whose truth is known.
 
 `python -m experiments.calibration.coverage` gives the suite's own functions the trials of machines that
-drift, and counts how often an interval holds the truth. It prints the table of docs/concepts.md, and ends
+drift, and counts how often an interval holds the truth. It prints the table of docs/evidence.md, and ends
 with status 1 if an interval holds it less often than 93 in 100 times, by more than chance.
 """
 
