@@ -3,12 +3,9 @@
 import io
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import matplotlib as mpl
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from augment.strategies import STRATEGIES
@@ -18,38 +15,21 @@ from experiments.report.results import Results
 from experiments.report.sections import FOLDER, SHOW_ERRORS, sections_below
 from experiments.report.tables import Table
 
-POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts
-MIN_PIXELS_PER_POINT = 1.0  # a narrower screen scrolls charts: their letters have nine points
+POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts; at least a pixel a point
+Exhibits = list[tuple[str, Table | Chart]]  # each with its name
 
 
-@dataclass
-class Chapter:
-    """A chapter of the page; `words` stand below its heading."""
-
-    heading: str
-    words: str
-    exhibits: list[tuple[str, Table | Chart]] = field(default_factory=list)  # each with its name
-
-
-def chapters(results: Results) -> tuple[list[Chapter], list[str]]:
-    """Return the chapters with all that the sections show, and why some sections show nothing."""
-    by_heading: dict[str, Chapter] = {}
+def chapters(results: Results) -> tuple[dict[str, tuple[str, Exhibits]], list[str]]:
+    """Return the words and exhibits of each chapter by its heading, and why some sections show nothing."""
+    shown: dict[str, tuple[str, Exhibits]] = {}
     reasons = []
     for section, one in sections_below(results):
-        chapter = by_heading.setdefault(section.chapter, Chapter(section.chapter, section.words))
+        _, exhibits = shown.setdefault(section.chapter, (section.words, []))
         try:
-            names_and_contents = (
-                (f"{one.experiment}-{stem}", content) for stem, content in section.show(one)
-            )
-            chapter.exhibits.extend(names_and_contents)
+            exhibits.extend((f"{one.experiment}-{stem}", content) for stem, content in section.show(one))
         except SHOW_ERRORS as error:
             reasons.append(f"{one.experiment}: no {section.name}: {error}")
-    return [chapter for chapter in by_heading.values() if chapter.exhibits], reasons
-
-
-def csv(data: pd.DataFrame) -> str:
-    """Return numbers as an address that needs no request."""
-    return "data:text/csv;charset=utf-8," + quote(data.to_csv(index=False))
+    return {heading: chapter for heading, chapter in shown.items() if chapter[1]}, reasons
 
 
 def svg(chart: Chart) -> str:
@@ -61,7 +41,7 @@ def svg(chart: Chart) -> str:
     referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))  # all other ids repeat in every chart
     body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referenced else "", body)
     width, height = POINTS_PER_INCH * chart.figure.get_size_inches()
-    limits = f"min-width: {MIN_PIXELS_PER_POINT * width:.0f}px; max-width: {PIXELS_PER_POINT * width:.0f}px"
+    limits = f"min-width: {width:.0f}px; max-width: {PIXELS_PER_POINT * width:.0f}px"
     size = f'viewBox="0 0 {width:g} {height:g}" style="{limits}"'
     return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {size} aria-hidden="true">{body}'
 
@@ -79,7 +59,6 @@ def page(folder: Path) -> str:
         reasons=reasons,
         trials=trials,
         strategies=[kind for name, kind in STRATEGIES.items() if name in {*trials["strategy"]}],
-        csv=csv,
         svg=svg,
         texts=texts,
     )

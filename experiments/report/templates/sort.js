@@ -1,7 +1,12 @@
 "use strict";
-// A click on the head of a column sorts by it: by number where its cells begin with one, else by text; what has
-// neither comes last.
-for (const button of document.querySelectorAll("th button")) {
+// A click, Enter or Space on the head of a column sorts by it: by number where its cells begin with one, else by text;
+// what has neither comes last. Heads are no buttons, because Chromium repeats none on the pages of a print.
+for (const button of document.querySelectorAll("th [role=button]")) {
+  button.addEventListener("keydown", event => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    button.click();
+  });
   button.addEventListener("click", () => {
     const head = button.closest("th"), body = head.closest("table").tBodies[0];
     const down = head.getAttribute("aria-sort") === "ascending", at = head.cellIndex;
