@@ -33,7 +33,7 @@ def _quote(quotation: re.Match[str]) -> str:
         return quotation[0]
     lines = [line.rstrip() for line in file.read_text(encoding="utf-8").splitlines() if line[:4] != "### "]
     kept = [line for line in lines if all(re.search(word, line) for word in words.split())]
-    if any(line[:1] == "|" for line in kept):
+    if words and any(line[:1] == "|" for line in kept):
         head = [line for line in lines if line[:1] == "|"][:2]
         kept = head + [line for line in kept if line not in head]
     if not kept:
