@@ -21,7 +21,7 @@ from scipy import stats
 LEVEL = 0.95
 DECIMALS = 10  # of a logarithm of seconds; the last of 16 digits differ from processor to processor
 BEYOND_POOLED = 0.45  # of equally noisy cells
-MIN_DOF_OF_SUM = 4.0  # with fewer, an interval after two rounds tells nothing
+MIN_DOF_OF_SUM = 3.0  # with fewer, an interval after two rounds tells nothing
 MIN_DOF = 0.5  # of a cell's own error; with fewer it tells nothing
 SINGULAR = 1e-9  # of the largest singular value: a design of cells and blocks has none so small but zeros
 Array = NDArray[np.float64]
