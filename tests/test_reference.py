@@ -17,7 +17,7 @@ from tests.pages import PAGES, QUOTATION, REFERENCE, advise_screen, filled
 
 EXPERIMENTS = [FOLDER, *reportable(REFERENCE)]
 CODE = re.compile(r"^```.*?^```$|`[^`]+`", re.MULTILINE | re.DOTALL)
-FIGURE = re.compile(r"\d[\d,]*\.\d+|\d[\d,.]*(?: %)? \([^()]*\d[–-][^()]*\)|\d+ of \d+")
+FIGURE = re.compile(r"(?<!Python )(?<![\d.])\d[\d,]*\.\d+|\d[\d,.]*(?: %)? \([^()]*\d[–-][^()]*\)|\d+ of \d+")
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
