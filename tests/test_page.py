@@ -87,7 +87,7 @@ def test_chapters_show_what_was_measured_in_the_order_of_sections(page: str) -> 
 
 
 def test_first_screen_says_what_to_run_how_fast_how_sure_and_where_it_was_measured(reference: Path) -> None:
-    text = html.unescape(reference.read_text(encoding="utf-8"))
+    text = html.unescape(reference.read_text(encoding="utf-8")).replace("\xa0", " ")
     first, _, rest = text.partition("<nav")
     expected = {
         *("strategy=threads workers=2 runtime=fast", "augmented images per second", "with 95 % confidence"),
