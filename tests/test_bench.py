@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from experiments.analysis.scaling import bench_points
 from experiments.config.options import augmentations
+from experiments.report.sections.bench import share_figure
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
 from tests.helpers.trial_rows import trial
@@ -45,6 +47,19 @@ def test_section_names_what_does_not_apply(tmp_path: Path) -> None:
     table = shown(stored(tmp_path, *cells, trials=[absent]), "bench").tables["table"]
     assert "Ray: ray needs ray: pip install ray." in table.notes
     assert {row[3]: row[7] for row in table.rows if row[5] == "fast"}["dynamic"].startswith("100 %")
+
+
+def test_chart_has_a_mark_per_pipeline_with_its_range_and_the_best_strategy_first() -> None:
+    shares = [("p2", "study", 0.5), ("p2", "study", 0.7), ("p2", "study", 0.6), ("p2", "light", 0.4)]
+    rows = [*shares, ("dynamic", "study", 0.9), ("dynamic", "light", 0.8)]
+    points = pd.DataFrame(rows, columns=["strategy", "pipeline", "ceiling_share"]).assign(runtime_name="fast")
+    figure = share_figure(points)
+    [axes] = figure.axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["dynamic", "P_2"]
+    assert axes.yaxis_inverted()
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
+    assert [50.0, 70.0] in drawn, "the range over image sizes"
+    assert [60.0] in drawn, "their median"
 
 
 def test_augmentations_make_trials_of_as_many_pixels() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,8 +17,9 @@ from PIL import Image
 from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
-from experiments.report.charts import CEILING, GREY, LOOKS, PUBLISHED, Chart, look
+from experiments.report.charts import BEYOND, CEILING, GREY, LOOKS, PUBLISHED, Chart, look, rate_figure
 from experiments.report.sections.scaling import scaling_figure
+from experiments.report.sections.where_time_goes import BARS
 from experiments.report.texts import caption
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial
@@ -40,7 +41,7 @@ TRIALS = frame(
 POINTS = strong(TRIALS)
 
 
-def chart(measure: str = "images_per_s") -> Figure:
+def chart(measure: str = "speedup") -> Figure:
     """Draw TRIALS beside the study's points on a machine of 8 CPUs."""
     study = published.points("strong_scaling")
     return scaling_figure(measure, POINTS, study, cpus=8)
@@ -63,7 +64,6 @@ def heights(axes: Axes, name: str) -> list[float]:
 @pytest.mark.parametrize(
     ("measure", "label", "ideal", "p1"),
     [
-        ("images_per_s", "augmented images per second", [100.0, 200.0, 400.0], [1000 / 6, 1000 / 3]),
         ("speedup", "speedup", [1.0, 2.0, 4.0], [10 / 6, 10 / 3]),
         ("efficiency", "efficiency (%)", [1.0, 1.0, 1.0], [5 / 6, 2.5 / 3]),
     ],
@@ -82,12 +82,11 @@ def test_chart_of_scaling_shows_points_ideal_and_legend(
             ("sequential", "sequential"),
             ("p1", "P_1"),
             ("p2", "P_2"),
-            ("copies", "copies"),
+            ("copies", CEILING),
         ):
             assert to_hex(line(axes, name).get_color()) == look(strategy)["color"].lower()
     names = [entry.get_text() for entry in figure.legends[0].get_texts()]
-    others = [] if measure == "efficiency" else [CEILING]
-    assert names[4:] == ["ideal", *others, "CPUs", "no interval", PUBLISHED]
+    assert names[3:] == ["ideal", CEILING, BEYOND, "no interval", PUBLISHED]
 
 
 def test_workers_are_integers_on_a_binary_axis() -> None:
@@ -110,16 +109,63 @@ def test_error_bars_are_intervals_and_a_hollow_point_has_none() -> None:
     (segments,) = bars.lines[2]
     ends: Any = segments.get_segments()
     p1 = POINTS[(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2) & POINTS["saving"]]
-    interval = p1[["images_per_s_low", "images_per_s_high"]].to_numpy()[0]
+    interval = p1[["speedup_low", "speedup_high"]].to_numpy()[0]
     assert [float(y) for _, y in ends[0]] == pytest.approx(interval)
-    assert [float(y) for _, y in ends[1]] == pytest.approx([1000 / 3, 1000 / 3])
+    assert [float(y) for _, y in ends[1]] == pytest.approx([10 / 3, 10 / 3])
     drawn = [each for each in axes.lines if each.get_markerfacecolor() == "white"]
     hollow = [float(y) for each in drawn for y in np.asarray(each.get_ydata())]
-    assert hollow == pytest.approx([1000 / 3])
+    assert hollow == pytest.approx([10 / 3])
 
 
 def test_ceiling_is_a_level_line_from_the_most_copies_on() -> None:
-    assert heights(chart("speedup").axes[0], CEILING) == pytest.approx([10 / 2.4, 10 / 2.4])
+    levels = heights(chart().axes[0], CEILING)
+    assert levels == pytest.approx([10 / 4.5, 10 / 2.4, 10 / 2.4]), "of 2 copies, of 4, and level from there"
+
+
+def test_axis_of_speedup_ends_at_twice_the_largest_of_data_and_study() -> None:
+    assert chart().axes[0].get_ylim()[1] == pytest.approx(2 * 76.37 / 9.88), "the study's at 32 ranks"
+
+
+def test_worker_counts_above_the_cpus_stand_on_a_named_ground() -> None:
+    names = [axes.get_legend_handles_labels()[1] for axes in chart().axes]
+    assert all(BEYOND in each for each in names), "the study's 64 on 8 CPUs"
+    points = POINTS[POINTS["saving"]]
+    assert BEYOND not in rate_figure(points, 8).axes[0].get_legend_handles_labels()[1]
+    assert BEYOND in rate_figure(points, 3).axes[0].get_legend_handles_labels()[1]
+
+
+def test_chart_of_rates_has_the_memory_below_and_rings_what_is_recommended() -> None:
+    points = POINTS.assign(
+        runtime="fast",
+        peak_rss_bytes=3e6,
+        recommended=(POINTS["strategy"] == "p1") & (POINTS["workers"] == 2) & POINTS["saving"],
+    )
+    figure = rate_figure(points, 8)
+    rate, _, memory, _ = figure.axes
+    assert heights(rate, "P_1, fast") == pytest.approx([1000 / 6, 1000 / 3])
+    assert [axes.get_ylabel() for axes in (rate, memory)] == ["augmented images/s", "peak memory (MB)"]
+    assert memory.yaxis.get_major_formatter()(3e6) == "3"
+    assert [axes.texts[0].get_text() for axes in figure.axes if axes.texts] == ["recommended"]
+    named: Any = rate.texts[0]
+    assert named.xy[1] == pytest.approx(1000 / 6)
+
+
+def contrast(a: str, b: str) -> float:
+    """Return the contrast of two colours by WCAG 2: 1 of equal ones, 21 of black and white."""
+    linear = [
+        [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+        for color in (a, b)
+    ]
+    dark, light = sorted(0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in linear)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_marks_differ_from_light_and_dark_ground() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    colors = {GREY, *(color for color, _ in LOOKS.values()), *(color for _, color in BARS.values())}
+    for color in colors - {"#000000"}:  # the page draws black in the colour of its text
+        assert min(contrast(color, "#ffffff"), contrast(color, "#15181c")) >= 3, color
 
 
 @pytest.mark.parametrize("flags", [(True,), (True, False)])

@@ -19,7 +19,16 @@ from experiments.analysis.recommendation import (
     recommend,
     taken_by_others,
 )
-from experiments.report.sections.advise import REFUSALS, ROW, lines, refusal, stops, whole_s
+from experiments.report.sections.advise import (
+    REFUSALS,
+    ROW,
+    lines,
+    refusal,
+    spends_figure,
+    stops,
+    task_spends,
+    whole_s,
+)
 from experiments.wording import duration
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
@@ -272,6 +281,15 @@ def test_row_of_a_refusal_has_the_columns_that_others_read(tmp_path: Path) -> No
     table = tables["recommendation"]
     assert list(table.data) == ROW
     assert table.data["refused"].iloc[0].startswith("no search is recorded")
+
+
+def test_parts_of_a_task_are_sorted_by_their_share_and_stages_stand_apart() -> None:
+    spends = task_spends({"read": 0.1, "transform": 0.7, "encode": 0.2, "CLAHE": 0.5, "Blur": 0.004})
+    assert spends["part"].tolist() == ["transform", "CLAHE", "encode", "read", "Blur"]
+    assert spends.set_index("part")["of"].to_dict()["CLAHE"] == "transform"
+    stages, transforms = spends_figure(spends).axes
+    assert [tick.get_text() for tick in stages.get_yticklabels()] == ["transform", "encode", "read"]
+    assert [text.get_text() for text in transforms.texts] == ["50 %"], "none of less than 1 %"
 
 
 def test_spoilers_are_named_on_the_screen() -> None:

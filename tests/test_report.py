@@ -40,11 +40,11 @@ def test_all_experiments_and_the_study_are_written_from_parquet(
         "tables/environment.md",
         "figures/strong_scaling/speedup.svg",
         "tables/adhoc/table.csv",
-        "tables/strong_scaling/published.csv",
+        "tables/strong_scaling/study_saving.csv",
         "tables/strong_scaling/published_laws.md",
     } <= written
     output = capsys.readouterr()
-    assert str(tmp_path / "figures" / "strong_scaling" / "images_per_s.png") in output.out
+    assert str(tmp_path / "figures" / "strong_scaling" / "rate.png") in output.out
     assert "6.25 (" in output.out
     assert "strong_scaling: no breakdown: no sequential reference with recorded tasks" in output.err
 

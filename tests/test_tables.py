@@ -11,13 +11,13 @@ import pytest
 from experiments.analysis.scaling import strong, weak
 from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
-from experiments.report.sections.scaling import CEILING, scaling_table
+from experiments.report.sections.scaling import NOTES, ratios_table, study_tables, times_table
 from experiments.report.tables import Table, by_place, plain_table, repetition_notes
 from experiments.report.texts import label, percent, percent_interval, with_interval, written
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.wording import pluralise
 from tests.helpers.stored_results import shown, stored
-from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
+from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 BASE = repeated("sequential", 1, 10.0, 20.0)
 
@@ -34,79 +34,113 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         *(trial("p2", 2, None, status=FAILED), trial("pq", 2, None, status=NOT_APPLICABLE)),
         trial("p1", 2, 5.0, saving=False),
     ]
-    table = scaling_table(strong(frame(rows)), "Strong scaling", ["1 trial left out"])
-    names = ["ideal (s)", "time (s)", "images/s", "speedup", "efficiency", "of the ceiling"]
+    points = strong(frame(rows))
+    table = times_table(points, "Strong scaling", ["1 trial left out"])
+    names = ["rounds", "time (s)", "images/s", "saving / not", "of the ceiling"]
     assert table.columns == ["saving", "strategy", "workers", *names]
     assert table.rows == [
-        [
-            *("yes", "sequential", "1", "14.1", "14.1 (14.1–14.1)", "70.7 (70.7–70.7)"),
-            *("1.00 (1.00–1.00)", "100 % (100–100)", "-"),
-        ],
-        [
-            *("yes", "P_1", "2", "7.07", "8.84 (8.84–8.84)", "113 (113–113)"),
-            *("1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "80.0 % (80.0–80.0)"),
-        ],
-        [
-            *("yes", "P_1", "16", "0.884", "5.66 (no interval)", "177 (no interval)"),
-            *("2.50 (no interval)", "15.6 % (no interval)", "-"),
-        ],
-        ["yes", "P_Q", "2", "7.07", "-", "-", "-", "-", "-"],
-        ["yes", "P_2", "2", "7.07", "failed", "-", "-", "-", "-"],
-        [
-            *("yes", "copies", "2", "7.07", "7.07 (7.07–7.07)", "141 (141–141)"),
-            *("2.00 (2.00–2.00)", "100 % (100–100)", "-"),
-        ],
-        [
-            *("yes", "claim", "2", "7.07", "7.07 (no interval)", "141 (no interval)"),
-            *("2.00 (no interval)", "100 % (no interval)", "100 % (no interval)"),
-        ],
-        ["no", "P_1", "2", "-", "5.00 (no interval)", "200 (no interval)", "-", "-", "-"],
+        ["yes", "sequential", "1", "2", "14.1 (14.1–14.1)", "70.7 (70.7–70.7)", "-", "-"],
+        ["yes", "P_1", "2", "2", "8.84 (8.84–8.84)", "113 (113–113)", "1.25", "80.0 % (80.0–80.0)"],
+        ["yes", "P_1", "16", "1", "5.66", "177", "-", "-"],
+        ["yes", "P_2", "2", "0", "failed", "-", "-", "-"],
+        ["yes", "copies", "2", "2", "7.07 (7.07–7.07)", "141 (141–141)", "-", "-"],
+        ["yes", "claim", "2", "1", "7.07", "141", "-", "100 %"],
+        ["no", "P_1", "2", "1", "5.00", "200", "-", "-"],
     ]
-    failed = "P_1 at 2 workers: 1 failed trial left out of its mean."
     assert table.notes == [
-        tables.INTERVALS,
-        tables.NOW,
-        tables.NO_INTERVAL,
-        tables.NO_BASELINE,
-        failed,
-        "1 trial left out",
-        CEILING,
+        *(tables.INTERVALS, tables.NOW, tables.NO_INTERVAL, tables.NO_BASELINE),
+        "P_1 at 2 workers: 1 failed trial left out of its mean.",
+        "Each cell: 1,000 tasks.",
+        "P_Q does not apply to 1 cell.",
+        *(NOTES["saving_ratio"], NOTES["ceiling_share"], "1 trial left out"),
     ]
+
+    ratios = ratios_table(points, "Strong scaling")
+    assert ratios.columns[3:] == ["ideal (s)", "speedup", "efficiency", "serial fraction"]
+    assert [row[1:] for row in ratios.rows[:4]] == [
+        ["sequential", "1", "14.1", "1.00 (1.00–1.00)", "100 % (100–100)", "-"],
+        ["P_1", "2", "7.07", "1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "0.250 (0.250–0.250)"],
+        ["P_1", "16", "0.884", "2.50", "15.6 %", "0.360"],
+        ["P_2", "2", "7.07", "-", "-", "-"],
+    ]
+
+
+def test_tables_in_the_layout_of_the_study_have_its_rows_below_ours() -> None:
+    cells = [*repeated("sequential", 1, 8.0), *repeated("p1", 2, 5.0), *repeated("p2", 2, 4.0)]
+    points = strong(frame(row | {"tasks": 100} for row in cells))  # ten times the seconds for 1,000
+    [(stem, table)] = study_tables(points, "strong_scaling", "Strong scaling")
+    assert stem == "study_saving"
+    of_strategies = [
+        ["P_1 (s)", "speedup", "eff."],
+        ["P_Q (s)", "speedup", "eff."],
+        ["P_2 (s)", "speedup", "eff."],
+    ]
+    assert table.columns == [
+        "ranks",
+        "from",
+        "ideal (s)",
+        *(head for heads in of_strategies for head in heads),
+    ]
+    assert table.rows[:4] == [
+        ["1", "here", "80.0", *"---------"],
+        ["1", "study", "82.1", *"---------"],
+        ["2", "here", "40.0", *("50.0", "1.60", "80 %"), *"---", *("40.0", "2.00", "100 %")],
+        [
+            *("2", "study", "41.0", "43.7", "1.88", "94 %"),
+            *("88.0", "0.933", "47 %", "47.1", "1.74", "87 %"),
+        ],
+    ]
+    assert [row[:2] for row in table.rows[4:]] == [[n, "study"] for n in ("4", "8", "16", "32", "64")]
+
+
+def test_study_in_its_layout_has_no_column_for_a_strategy_that_did_not_save() -> None:
+    points = strong(frame(trial("p1", 2, 4.0, saving=False) for _ in "a"))
+    [(stem, table)] = study_tables(points, "strong_scaling", "Strong scaling")
+    assert stem == "study_no_saving"
+    assert "P_Q (s)" not in table.columns
+    assert table.rows[1][:6] == ["2", "here", "-", "4.00", "-", "-"]
+
+
+def test_serial_fraction_is_that_of_karp_and_flatt() -> None:
+    points = strong(frame([trial("sequential", 1, 12.0), trial("p1", 2, 8.0), trial("p1", 4, 4.0)]))
+    # S = 1.5 with 2 workers: (2/3 - 1/2) / (1/2); S = 3 with 4: (1/3 - 1/4) / (3/4)
+    assert points["serial_fraction"].tolist() == pytest.approx([1 / 3, 1 / 9, nan], nan_ok=True)
 
 
 def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
-    table = scaling_table(strong(frame(rows)), "Strong scaling")
-    assert [line[4] for line in table.rows] == ["14.1 (no interval)", "5.48 (no interval)"]
-    assert table.notes == [tables.NO_INTERVAL]
+    table = times_table(strong(frame(rows)), "Strong scaling")
+    assert [line[3] for line in table.rows] == ["14.1", "5.48"]
+    assert table.notes == [tables.NO_INTERVAL, "Each cell: 2 rounds of 1,000 tasks."]
 
 
-def test_table_of_weak_scaling_shows_sizes_and_sequential_references() -> None:
+def test_tables_of_weak_scaling_show_sizes_and_sequential_references() -> None:
     sizes = [(100, 4.0), (200, 9.0)]
     trials = [trial("sequential", 1, wall_s, width=width, height=100) for width, wall_s in sizes]
     points = weak(frame([*trials, trial("p1", 2, 5.0, width=200, height=100)]))
-
-    table = scaling_table(points, "Weak scaling")
-    [row] = [dict(zip(table.columns, texts, strict=True)) for texts in table.rows if texts[1] == "P_1"]
+    row: dict[str, str] = {}
+    for table in (times_table(points, "Weak scaling"), ratios_table(points, "Weak scaling")):
+        [texts] = [texts for texts in table.rows if texts[1] == "P_1"]
+        row |= dict(zip(table.columns, texts, strict=True))
     assert row == {
         "saving": "yes",
         "strategy": "P_1",
         "workers": "2",
         "image size": "200x100",
+        "time (s)": "5.00",
+        "images/s": "200",
         "sequential (s)": "9.00",
         "ideal (s)": "4.00",
-        "time (s)": "5.00 (no interval)",
-        "images/s": "200 (no interval)",
-        "efficiency": "80.0 % (no interval)",
-        "normalised": "90.0 % (no interval)",
+        "efficiency": "80.0 %",
+        "normalised": "90.0 %",
     }
 
 
 def test_text_is_aligned_and_ends_with_the_notes() -> None:
-    data = pd.DataFrame({"strategy": ["p1"], "time (s)": ["8.00 (no interval)"]})
+    data = pd.DataFrame({"strategy": ["p1"], "time (s)": ["8.00"]})
     lines = plain_table("T", data, ["note"]).text().splitlines()
     assert lines[0] == "T"
-    assert lines[2].index("time (s)") == lines[4].index("8.00 (no interval)")
+    assert lines[2].index("time (s)") == lines[4].index("8.00")
     assert lines[-1] == "note"
 
 
@@ -120,7 +154,7 @@ def test_markdown_keeps_a_bar_in_its_cell_and_a_head_in_its_line() -> None:
 
 def test_csv_is_long_and_unrounded(tmp_path: Path) -> None:
     points = strong(frame([*BASE, trial("p1", 3, 7.123456789012345)]))
-    _, csv = scaling_table(points, "T").save(tmp_path / "table")
+    _, csv = times_table(points, "T").save(tmp_path / "table")
     shown = by_place(points).reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_csv(csv), shown, check_dtype=False, check_exact=True)
 
@@ -154,8 +188,8 @@ def test_table_of_saver_tuning_has_a_row_per_number_of_savers(tmp_path: Path) ->
     rows += [tuned(4, None, None, status=NOT_APPLICABLE)]  # has no savers of its own
     table = section_table(tmp_path, "cells", rows)
     assert [line[table.columns.index("savers") :] for line in table.rows if line[1] == "P_Q"] == [
-        ["1", '{"savers": 1}', "6.00 (no interval)", "167 (no interval)"],
-        ["2", '{"savers": 2}', "4.00 (no interval)", "250 (no interval)"],
+        ["1", '{"savers": 1}', "6.00", "167"],
+        ["2", '{"savers": 2}', "4.00", "250"],
         ["-", '{"savers": 4}', "-", "-"],
     ]
 
@@ -164,7 +198,7 @@ def test_table_of_a_user_experiment_shows_the_options_that_differ(tmp_path: Path
     rows = [trial("p1", 2, 5.0 + seed, experiment="mine", seed=seed) for seed in (1, 2)]
     table = section_table(tmp_path, "cells", rows)
     assert table.columns[-3:] == ["seed", "time (s)", "images/s"]
-    assert [line[-3:-1] for line in table.rows] == [["1", "6.00 (no interval)"], ["2", "7.00 (no interval)"]]
+    assert [line[-3:-1] for line in table.rows] == [["1", "6.00"], ["2", "7.00"]]
 
 
 @pytest.mark.parametrize(
@@ -173,16 +207,6 @@ def test_table_of_a_user_experiment_shows_the_options_that_differ(tmp_path: Path
 def test_values_become_texts(value: object, text: str) -> None:
     data = pd.DataFrame({"value": pd.Series([value], dtype=object)})
     assert plain_table("T", data).rows == [[text]]
-
-
-def test_table_of_the_environment_is_the_newest(tmp_path: Path) -> None:
-    later = BEGIN.replace(hour=1)
-    rows = [
-        trial("p1", 2, 1.0, experiment="mine", started_at=later, environment='{"CPU": "new"}'),
-        trial("p1", 2, 1.0, experiment="mine", environment='{"CPU": "old"}'),
-    ]
-    table = shown(stored(tmp_path, trials=rows), "environment").tables["environment"]
-    assert table.rows == [["CPU", "new"]]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +251,7 @@ def test_intervals_are_written_in_the_unit_of_the_value() -> None:
     assert with_interval(12.3, -10.1, 14.52, "+") == "+12.3 (-10.1 to +14.5)"
     assert with_interval(-0.02, -0.05, 0.01) == "-0.0200 (-0.0500 to 0.0100)"
     assert with_interval(2e-16, -1e-16, 3e-16) == "0.00 (0.00–0.00)"
-    assert with_interval(12.3, nan, nan) == "12.3 (no interval)"
+    assert with_interval(12.3, nan, nan) == "12.3"
     assert with_interval(nan, nan, nan) == "-"
     assert percent_interval(0.08, 0.0785, 0.0815) == "8.00 % (7.85–8.15)"
     assert percent_interval(1, 0.93, 1.072) == "100 % (93.0–107)"

@@ -3,8 +3,11 @@
 A point is a row per key, such as (saving, strategy, workers). Its columns:
 
 - `status` (the best of its trials), `rounds` (with an ok trial), `failures`;
+- `peak_rss_bytes`, the mean;
 - `wall_s`, the geometric mean in the mean of all rounds, and `images_per_s`, of augmented images;
-- `ideal_s`, and as ratios `speedup`, `efficiency`, `normalised_efficiency` and `ceiling_share`.
+- `ideal_s`, and as ratios `speedup`, `efficiency`, `normalised_efficiency` and `ceiling_share`;
+- `serial_fraction` by Karp and Flatt 1990, `(1 / S - 1 / P) / (1 - 1 / P)`;
+- `saving_ratio`, the time with saving over that without.
 
 All but the counts and `ideal_s` have the ends of their 95 % interval in `_low` and `_high`, NaN after one
 round. What was not measured or has no baseline is NaN. Copies count with their `model_s` (see `ceiling`), and
@@ -20,7 +23,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import STRONG, WEAK, LeftOut, ok_trials, place, require, select
-from experiments.analysis.statistics import BlockModel, Estimate, interval_columns
+from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, interval_columns
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.store.files import DetailReader
 
@@ -39,7 +42,11 @@ def strong(trials: pd.DataFrame) -> pd.DataFrame:
     points["ideal_s"] = _seconds(fits, base) / points["workers"]
     _add_ratio(points, fits, "speedup", STRONG, base)
     _add_ratio(points, fits, "efficiency", STRONG, base, 1 / points["workers"])
+    share = 1 / points["workers"].where(points["workers"] > 1)
+    inverse = 1 / points[["speedup", "speedup_high", "speedup_low"]]  # a larger speedup, a smaller fraction
+    points[interval_columns("serial_fraction")] = inverse.sub(share, axis=0).div(1 - share, axis=0).to_numpy()
     _add_ceiling_share(points, fits, STRONG)
+    _add_saving_ratio(points, trials, STRONG)
     return points
 
 
@@ -68,8 +75,7 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
 def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFrame, list[LeftOut]]:
     """Return the points of every workload, strategy, worker count and runtime, and the trials left out.
 
-    A point has the share of the ceiling under its runtime, the last `error` and the mean `peak_rss_bytes`.
-    Raises NoTrialsError.
+    A point has the share of the ceiling under its runtime, and the last `error`. Raises NoTrialsError.
     """
     require(trials)
     key, blocks, left_out = [*STRONG, "runtime_name"], [], []
@@ -78,7 +84,6 @@ def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFram
         points, fits = summarise(rated := with_model_seconds(kept, parts), key)
         _add_ceiling_share(points, fits, key)
         points = points.join(rated.groupby(key)["error"].last(), on=key)
-        points = points.join(ok_trials(rated).groupby(key)["peak_rss_bytes"].mean(), on=key)
         workload: Any = dict(zip(WORKLOAD, values, strict=True))
         blocks.append(points.assign(**workload))
         left_out += others
@@ -97,12 +102,16 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
     status = trials["status"]
     rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
     measured, failed = rounds.where(status == OK), status == FAILED
-    marked = trials.assign(status=status.astype(STATUS), measured=measured, failed=failed)
+    peaks = trials["peak_rss_bytes"].where(status == OK)
+    marked = trials.assign(
+        status=status.astype(STATUS), measured=measured, failed=failed, peak_rss_bytes=peaks
+    )
     points = marked.groupby(list(key), dropna=False, as_index=False).agg(
         status=("status", "max"),
         rounds=("measured", "nunique"),
         failures=("failed", "sum"),
         tasks=("tasks", "mean"),
+        peak_rss_bytes=("peak_rss_bytes", "mean"),
     )
     points = points.astype({"status": str})
     levels = [fits[cell[0]].log_seconds(cell) for cell in keys(points, key)]
@@ -124,6 +133,14 @@ def _seconds(fits: Models, cells: Iterable[Key]) -> "pd.Series[float]":
 def _add_ceiling_share(points: pd.DataFrame, fits: Models, key: Sequence[str]) -> None:
     _add_ratio(points, fits, "ceiling_share", key, keys(points, key, strategy=Copies.name))
     points.loc[points["strategy"] == Copies.name, interval_columns("ceiling_share")] = float("nan")
+
+
+def _add_saving_ratio(points: pd.DataFrame, trials: pd.DataFrame, key: Sequence[str]) -> None:
+    """Add the seconds with saving over those without, of points with saving."""
+    ok = ok_trials(trials)
+    model = BlockModel.of(ok, keys(ok, key))
+    pairs = zip(keys(points, key), keys(points, key, saving=False), strict=True)
+    _add(points, "saving_ratio", [model.log_ratio(*pair) if pair[0][0] else UNKNOWN for pair in pairs])
 
 
 def _add_ratio(

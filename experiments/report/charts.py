@@ -3,7 +3,9 @@
 Figures are drawn without pyplot, so they have no global state and need no display.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -13,31 +15,34 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import AutoLocator, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
-from experiments.analysis.scaling import strategies
+from augment.strategies.instruments.copies import Copies
+from experiments.analysis.select import place
 from experiments.analysis.statistics import interval_columns
-from experiments.report.tables import MEASURES
+from experiments.report.tables import MEASURES, by_saving
 from experiments.report.texts import label
 
-LOOKS = {  # colours of Okabe and Ito and of Tol, and markers; a strategy without an entry is grey
+# Each colour has a contrast of 3 to white and to the page's dark ground, where black is drawn in the text's
+# colour. The first six are after Okabe and Ito, for eyes that see few colours; markers differ, too.
+LOOKS = {  # a strategy without an entry is grey
     "sequential": ("#000000", "D"),
     "p1": ("#0072B2", "o"),
     "pq": ("#D55E00", "s"),
     "p2": ("#009E73", "^"),
     "dynamic": ("#CC79A7", "*"),
-    "threads": ("#E69F00", "p"),
-    "futures": ("#762A83", "<"),
-    "loky": ("#999933", ">"),
-    "dataloader": ("#882255", "d"),
-    "dask": ("#44AA99", "H"),
-    "ray": ("#DDAA33", "X"),
-    "copies": ("#8C510A", "P"),
+    "threads": ("#A88400", "p"),
+    "futures": ("#9A55B5", "<"),
+    "loky": ("#6F6FD8", ">"),
+    "dataloader": ("#D3455B", "d"),
+    "dask": ("#0F8CA0", "H"),
+    "ray": ("#66862F", "X"),
+    "copies": ("#9A5B12", "P"),
 }
 GREY = "#777777"
 STYLE: Any = {
-    **{"font.size": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
+    **{"font.size": 10, "axes.titlesize": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 9),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     "svg.hashsalt": "experiments",  # equal points give equal bytes
@@ -45,9 +50,14 @@ STYLE: Any = {
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 CAPTION_LETTERS_PER_INCH = 16
 MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
-IDEAL, CEILING, CPUS, SINGLE = "ideal", "machine's ceiling", "CPUs", "no interval"
+APART = 0.012  # of the axis of workers, between neighbouring curves, so that intervals do not hide others
+IDEAL, CEILING, BEYOND, SINGLE = "ideal", "machine's ceiling", "more workers than CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
-LAST_IN_LEGEND = [IDEAL, CEILING, CPUS, SINGLE, PUBLISHED]
+LAST_IN_LEGEND = [IDEAL, CEILING, BEYOND, SINGLE, PUBLISHED]
+TICKS: Any = {  # of a measure, from its value and place
+    "efficiency": lambda share, _: f"{100 * share:.0f}",
+    "peak_rss_bytes": lambda peak, _: f"{peak / 1e6:,.0f}",
+}
 
 
 def look(strategy: str) -> dict[str, Any]:
@@ -56,47 +66,97 @@ def look(strategy: str) -> dict[str, Any]:
 
 
 def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
-    """Draw means with their 95 % intervals against workers, in the look of each strategy.
+    """Draw means with their 95 % intervals against workers: a look per strategy, dashes per runtime.
 
-    A point without interval is hollow.
+    A point without an interval is hollow if others have one. A point that is `recommended` has a ring.
     """
-    known = points.dropna(subset=measure).sort_values("workers")
-    for name in strategies(known):
-        curve = known[known["strategy"] == name]
-        line: Any = {"linewidth": 1.6, "markersize": 5, **look(name)}
-        middle, low, high = curve[interval_columns(measure)].to_numpy(float).T
-        lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
-        axes.errorbar(curve["workers"], middle, yerr=lengths, capsize=3, label=label(name), **line)
-        single = curve[curve[f"{measure}_low"].isna()]
-        if len(single):
-            line |= {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
-            axes.plot(single["workers"], single[measure], **line)
-            axes.plot([], [], **{**line, "marker": "o", "color": GREY}, label=SINGLE)
+    of_searches: Any = {
+        "runtime": "",
+        "recommended": False,
+    }  # columns of their points, and defaults for others
+    known = points.assign(**{name: points.get(name, default) for name, default in of_searches.items()})
+    known = known.dropna(subset=measure).sort_values("workers")
+    kinds = sorted(
+        {*zip(known["strategy"], known["runtime"], strict=True)}, key=lambda kind: (place(kind[0]), kind[1])
+    )
+    dashes = dict(zip(sorted({*known["runtime"]}), cycle(("-", "--", ":")), strict=False))
+    span = known["workers"].max() / known["workers"].min()
+    for number, (name, runtime) in enumerate(kinds):
+        curve = known[(known["strategy"] == name) & (known["runtime"] == runtime)]
+        line: Any = {"label": ", ".join(filter(None, (label(name), runtime))), **look(name)}
+        line |= {"linewidth": 1.6, "linestyle": dashes[runtime], "markersize": 5}
+        shift = span ** (APART * (number - (len(kinds) - 1) / 2))
+        _curve(axes, curve.assign(at=curve["workers"] * shift), measure, line)
 
 
-def worker_axis(axes: Axes, counts: set[int], cpus: int) -> None:
-    """Label the x axis with worker counts on a binary scale, and mark the CPUs."""
-    axes.axvline(cpus, color=GREY, linestyle=":", linewidth=1.5, label=CPUS)
+def _curve(axes: Axes, curve: pd.DataFrame, measure: str, line: dict[str, Any]) -> None:
+    middle, low, high = curve.reindex(columns=interval_columns(measure)).to_numpy(float).T
+    lengths = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+    axes.errorbar(curve["at"], middle, yerr=lengths, capsize=3, **line)
+    single = curve[curve[f"{measure}_low"].isna()] if f"{measure}_low" in curve else curve[:0]
+    if len(single):
+        hollow = line | {"markerfacecolor": "white", "linestyle": "none", "zorder": 3}
+        axes.plot(single["at"], single[measure], **hollow | {"label": ""})
+        axes.plot([], [], **hollow | {"marker": "o", "color": GREY, "label": SINGLE})
+    for x, y in curve.loc[curve["recommended"], ["at", measure]].to_numpy(float):
+        axes.plot(x, y, "o", markersize=15, markerfacecolor="none", color="#000000")
+        axes.annotate("recommended", (x, y), (0, 12), textcoords="offset points", ha="center")
+
+
+def ceiling(axes: Axes, points: pd.DataFrame, measure: str) -> None:
+    """Draw what the copies reach, and the rate of the most of them as a level line up to the most workers."""
+    copies = points[points["strategy"] == Copies.name].dropna(subset=measure).sort_values("workers")
+    if len(copies):
+        counts, levels = ([*copies[name]] for name in ("workers", measure))
+        if not measure.endswith("efficiency"):
+            counts, levels = [*counts, points["workers"].max()], [*levels, levels[-1]]
+        line: Any = {"linestyle": ":", "linewidth": 1.8, "markevery": range(len(copies)), **look(Copies.name)}
+        axes.plot(counts, levels, label=CEILING, **line)
+
+
+@styled
+def rate_figure(points: pd.DataFrame, cpus: int) -> Figure:
+    """Draw images per second against workers, and the peak memory below, saving and not side by side."""
+    rates, memory = "images_per_s", "peak_rss_bytes"
+    blocks = by_saving(points.dropna(subset=rates))
+    figure = Figure(figsize=(7.4, 4.6), layout="constrained")
+    grid = figure.subplots(2, len(blocks), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 2))
+    for (above, below), (flag, block) in zip(grid.T, blocks.items(), strict=True):
+        above.set_title(flag)
+        ceiling(above, block, rates)
+        others = block[block["strategy"] != Copies.name]
+        curves(above, others, rates)
+        curves(below, others.drop(columns="recommended", errors="ignore"), memory)
+        for axes in (above, below):
+            worker_axis(axes, points["workers"], cpus)
+            axes.label_outer()
+    for axes, measure in zip(grid[:, 0], (rates, memory), strict=True):
+        axes.margins(y=0.25)  # for the name of a point
+        measure_axis(axes, measure)
+    legend(figure)
+    return figure
+
+
+def worker_axis(axes: Axes, counts: Iterable[int], cpus: int) -> None:
+    """Label the x axis with worker counts on a binary scale; shade those above the CPUs."""
+    ticks = sorted({*counts})
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
+    axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
+    axes.set_xticks(ticks, [str(count) for count in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("workers")
+    if ticks[-1] > cpus:
+        axes.axvspan(cpus + 0.5, ticks[-1] * 1.25, color=GREY, alpha=0.1, linewidth=0, label=BEYOND)
 
 
-def measure_axis(figure: Figure, measure: str) -> None:
-    """Label and scale the y axis that all panels share."""
-    first = figure.axes[0]
-    first.set_ylabel(MEASURES[measure].axis)
-    if measure.endswith("efficiency"):
-        first.set_ylim(bottom=0)
-        first.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+def measure_axis(axes: Axes, measure: str) -> None:
+    """Label a y axis, after its curves were drawn, and scale it: by powers of two, or from zero."""
+    axes.set_ylabel(MEASURES[measure].axis)
+    if measure == "speedup":
+        axes.set_yscale("log", base=2)
     else:
-        base, steps = (2, (1,)) if measure == "speedup" else (10, (1, 2, 5))
-        first.set_yscale("log", base=base)
-        low, high = first.get_ylim()
-        first.yaxis.set_major_locator(LogLocator(base, steps) if high > 4 * low else AutoLocator())
-        first.yaxis.set_major_formatter("{x:,.10g}")
-        first.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(TICKS.get(measure, "{x:,.10g}"))
 
 
 def legend(figure: Figure) -> None:

@@ -1,7 +1,9 @@
 """Tables, as text for people and as data; how points become rows."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from experiments.analysis.scaling import strategies
 from experiments.analysis.select import ok_trials
 from experiments.analysis.statistics import interval_columns
 from experiments.report import texts
-from experiments.store.columns import FAILED, OK
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.wording import pluralise
 
 INTERVALS = (
@@ -103,6 +105,27 @@ def by_place(points: pd.DataFrame) -> pd.DataFrame:
     return points.iloc[np.lexsort([points["workers"], places, ~points["saving"].astype(bool)])]
 
 
+def applicable(points: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the points in their order without those that do not apply, and notes on these."""
+    is_none = points["status"] == NOT_APPLICABLE
+    counts = points.loc[is_none, "strategy"].value_counts().items()
+    notes = [f"{texts.label(str(name))} does not apply to {pluralise(n, 'cell')}." for name, n in counts]
+    return by_place(points[~is_none]), notes
+
+
+def counts(points: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return which of `rounds` and `tasks` differ among the measured points, and a note on the others."""
+    known = {name: ok_trials(points)[name] for name in ("rounds", "tasks")}
+    equal = [texts.span(values, name[:-1]) for name, values in known.items() if values.nunique() == 1]
+    differing = [name for name, values in known.items() if values.nunique() > 1]
+    return differing, [f"Each cell: {' of '.join(equal)}."] if equal else []
+
+
+def value_of(point: Any, name: str) -> str:
+    """Return a value of a point as text."""
+    return value_text(point[name])
+
+
 def value_text(value: Any) -> str:
     """Return a value of any column as text."""
     if pd.isna(value):
@@ -129,17 +152,21 @@ class Measure(NamedTuple):
 
 MEASURES = {
     "wall_s": Measure("time (s)", "time (s)", texts.with_interval),
-    "images_per_s": Measure("images/s", "augmented images per second", texts.with_interval),
+    "images_per_s": Measure("images/s", "augmented images/s", texts.with_interval),
     "speedup": Measure("speedup", "speedup", texts.with_interval),
+    "peak_rss_bytes": Measure("memory (MB)", "peak memory (MB)", lambda peak, *_: texts.written(peak / 1e6)),
     "efficiency": Measure("efficiency", "efficiency (%)", texts.percent_interval),
     "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", texts.percent_interval),
+    "times_as_long": Measure("times as long", "times as long", texts.with_interval),
+    "serial_fraction": Measure("serial fraction", "serial fraction", texts.with_interval),
+    "saving_ratio": Measure("saving / not", "time with saving / without", texts.with_interval),
     "ceiling_share": Measure("of the ceiling", "share of the ceiling (%)", texts.percent_interval),
 }
 
 
 def interval_of(point: Any, name: str) -> tuple[float, float, float]:
     """Return a measure of a point and the ends of its interval."""
-    value, low, high = (point[column] for column in interval_columns(name))
+    value, low, high = (point.get(column, math.nan) for column in interval_columns(name))
     return value, low, high
 
 
@@ -148,6 +175,11 @@ def measure_text(point: Any, name: str) -> str:
     if point["status"] != OK:
         return FAILED if point["status"] == FAILED and name == "wall_s" else texts.DASH
     return MEASURES[name].text(*interval_of(point, name))
+
+
+def measure_columns(names: Sequence[str]) -> Columns:
+    """Return the columns of measures for `text_table`."""
+    return {MEASURES[name].head: partial(measure_text, name=name) for name in names}
 
 
 def repetition_notes(points: pd.DataFrame) -> list[str]:

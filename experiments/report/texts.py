@@ -62,16 +62,15 @@ def shares(parts: Mapping[str, float]) -> str:
 def with_interval(middle: float, low: float, high: float, sign: str = "") -> str:
     """Return `3.31 (3.18–3.45)`, with the sign `+` `+12.3 (-10.1 to +14.5)`.
 
-    Without an interval it is `3.31 (no interval)`, and a dash if nothing is known.
+    Without an interval it is `3.31`, and a dash if nothing is known.
     """
-    if math.isnan(middle):
-        return DASH
+    if math.isnan(low):
+        return written(middle, sign)
     between = " to " if sign or steady(low) < 0 else "–"
-    ends = "no interval" if math.isnan(low) else f"{written(low, sign)}{between}{written(high, sign)}"
-    return f"{written(middle, sign)} ({ends})"
+    return f"{written(middle, sign)} ({written(low, sign)}{between}{written(high, sign)})"
 
 
 def percent_interval(middle: float, low: float, high: float, sign: str = "") -> str:
     """Return shares as `83.1 % (80.2–86.0)`."""
     number, _, ends = with_interval(100 * middle, 100 * low, 100 * high, sign).partition(" ")
-    return f"{number} % {ends}" if ends else number
+    return number if number == DASH else f"{number} % {ends}".rstrip()

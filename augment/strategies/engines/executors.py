@@ -38,6 +38,7 @@ class Loky(Futures):
     """The same with `loky.ProcessPoolExecutor`, whose processes start by loky's own method."""
 
     name = "loky"
+    label = "loky"
     package = "loky"
     late_modules = tuple(f"loky.backend.{name}" for name in ("fork_exec", "popen_loky_posix", "synchronize"))
 

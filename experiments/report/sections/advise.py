@@ -6,17 +6,23 @@ from textwrap import fill
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from augment.strategies.engines.executors import DataLoader
+from augment.task_log.layout import STAGES
 from experiments import COMMAND
-from experiments.analysis.candidates import Candidate, names
+from experiments.analysis.candidates import Candidate, is_of, names
 from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
+from experiments.report.charts import Chart, rate_figure, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import NOW, Table, interval_of, text_table
+from experiments.report.tables import NO_INTERVAL, NOW, Table, measure_columns, text_table
+from experiments.report.texts import (
+    caption as caption_of,
+)
 from experiments.report.texts import (
     label,
     left_out_note,
@@ -30,7 +36,9 @@ from experiments.store.columns import FAILED, OK
 from experiments.wording import duration, pluralise
 
 MILLION = 1_000_000
-LARGE_PART, NAMED_PART = 1 / 3, 0.1  # of a task's seconds
+LARGE_PART, NAMED_PART, SHOWN_PART = 1 / 3, 0.1, 0.01  # of a task's seconds
+SPENDS = "What a task spends its time on"
+SPENDS_NOTE = "Shares of a task's seconds. Those of the transforms are parts of the stage `transform`."
 WISHES = ("images_per_s", "memory_gb")
 SCREEN = 92  # characters of a line, its heading beside it
 LEAST = 0.0005  # a smaller bound rounds to 0.0 %
@@ -68,7 +76,16 @@ def recommendation(results: Results) -> Outputs:
     figures = (*advice.images_per_s, share, *times, advice.peak_rss_bytes, 100 * advice.bound, "")
     row = dict(zip(ROW, (advice.command, *advice.candidate, *figures), strict=True))
     yield "recommendation", _screen(lines(advice), row)
-    yield "candidates", candidate_table(advice)
+    measured, caption = measured_candidates(advice), caption_of(advice.comparison.trials)
+    figure = rate_figure(measured, int(advice.comparison.trials["usable_cpus"].iloc[0]))
+    yield "rate", Chart(figure, measured, "The search: images per second, and the memory for them", caption)
+    yield "candidates", candidate_table(measured, advice)
+    if advice.spent:
+        spends = task_spends(advice.spent)
+        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], {"share": _share}, [SPENDS_NOTE])
+        of_best = results.trials[is_of(results.trials, advice.candidate)]
+        longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
+        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption_of(longest))
 
 
 def _screen(shown: list[list[str]], row: dict[str, Any]) -> Table:
@@ -211,8 +228,8 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
     yield from map(left_out_note, comparison.left_out)
 
 
-def candidate_table(advice: Recommendation) -> Table:
-    """Return every candidate that was measured, the fastest first; its rate is of the whole."""
+def measured_candidates(advice: Recommendation) -> pd.DataFrame:
+    """Return a row for every candidate that was measured, the fastest first; its rate is of the whole."""
     comparison, ranked = advice.comparison, advice.comparison.ranked
     model, tasks = comparison.model, advice.asked["tasks"].max()
     data = pd.DataFrame(ranked).rename(columns={"runtime_name": "runtime"})
@@ -222,11 +239,44 @@ def candidate_table(advice: Recommendation) -> Table:
     data[interval_columns("images_per_s")], data[interval_columns("times_as_long")] = rates, ratios
     data["at_most_slower"] = [comparison.bounds.get(each, math.nan) for each in ranked]
     data["peak_rss_bytes"] = [comparison.of(each)["peak_rss_bytes"].mean() for each in ranked]
+    saving = bool(comparison.trials["saving"].iloc[0])
+    return data.assign(status=OK, saving=saving, recommended=[each == advice.candidate for each in ranked])
+
+
+def candidate_table(measured: pd.DataFrame, advice: Recommendation) -> Table:
+    """Return the table of the candidates that were measured."""
     columns = {
-        "images/s": lambda row: with_interval(*interval_of(row, "images_per_s")),
-        "times as long": lambda row: with_interval(*interval_of(row, "times_as_long")),
+        **measure_columns(("images_per_s", "peak_rss_bytes", "times_as_long")),
         "at most slower": lambda row: percent(row["at_most_slower"]),
-        "peak memory (MB)": lambda row: written(row["peak_rss_bytes"] / 1e6),
     }
-    notes = [NOW, *map(left_out_note, comparison.left_out)]
-    return text_table("Candidates", data, ["strategy", "workers", "runtime", "rounds"], columns, notes)
+    notes = [NOW, NO_INTERVAL, *map(left_out_note, advice.comparison.left_out)]
+    return text_table("Candidates", measured, ["strategy", "workers", "runtime", "rounds"], columns, notes)
+
+
+def task_spends(spent: Mapping[str, float]) -> pd.DataFrame:
+    """Return a row per part of a task: its stages, and the transforms, which are parts of `transform`."""
+    rows = [(part, "task" if part in STAGES else "transform", share) for part, share in spent.items()]
+    return pd.DataFrame(rows, columns=["part", "of", "share"]).sort_values("share", ascending=False)
+
+
+def _share(row: Any) -> str:
+    return percent(row["share"], 1)
+
+
+@styled
+def spends_figure(spends: pd.DataFrame) -> Figure:
+    """Draw the parts of a task as bars, the stages above the transforms."""
+    shown = spends[spends["share"] >= SHOWN_PART]
+    blocks = [block for _, block in shown.groupby("of")]
+    size, heights = (6.4, 1.2 + 0.24 * len(shown)), [len(block) for block in blocks]
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=heights).flat
+    for axes, block, color in zip(grid, blocks, ("#0072B2", "#D55E00"), strict=False):
+        bars = axes.barh(block["part"], 100 * block["share"], color=color, height=0.7)
+        axes.bar_label(bars, [percent(share) for share in block["share"]], padding=3, fontsize=9)
+        axes.set_title("stages" if block["of"].iloc[0] == "task" else "parts of transform", loc="left")
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        axes.set_axisbelow(True)
+    axes.set(xlabel="share of the task (%)", xlim=(0, 100))
+    return figure

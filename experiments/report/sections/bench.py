@@ -1,14 +1,20 @@
 """The bench: every strategy relative to the ceiling, on every workload."""
 
-from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
 
 from experiments.analysis.scaling import WORKLOAD, bench_points
 from experiments.report import texts
+from experiments.report.charts import GREY, Chart, legend, look, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import NOW, Columns, by_place, measure_text, text_table
+from experiments.report.tables import NOW, applicable, measure_columns, text_table
 from experiments.store.columns import OK
 
+MARKERS = "o^sD"  # of pipelines
+MARKS = "Mark: median over image sizes; line: their range"
 NOTE = (
     "Of the ceiling: time of `copies` under the same runtime / time of the strategy. Above 100 %, the "
     "strategy does less work than the copies, or the machine changed."
@@ -24,16 +30,49 @@ NOTE = (
 def bench(results: Results) -> Outputs:
     """Yield a row per point, the strategies of a workload together."""
     points, left_out = bench_points(results.trials, results.parts)
-    ordered = by_place(points).sort_values([*WORKLOAD, "runtime_name"], kind="stable")
+    shown, _ = applicable(points)
+    ordered = shown.sort_values([*WORKLOAD, "runtime_name"], kind="stable")
     sizes = ordered["width"].map("{:.0f}x".format) + ordered["height"].map("{:.0f}".format)
     ordered = ordered.assign(size=sizes, runtime=ordered["runtime_name"])
-    columns: Columns = {
-        "images/s": partial(measure_text, name="images_per_s"),
-        "of the ceiling": partial(measure_text, name="ceiling_share"),
-        "peak memory (MB)": lambda row: texts.written(row["peak_rss_bytes"] / 1e6),
-    }
+    columns = measure_columns(("images_per_s", "ceiling_share", "peak_rss_bytes"))
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
     notes = [f"{texts.label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]
     notes += [NOTE, NOW, *map(texts.left_out_note, left_out)]
     keys = ["pipeline", "size", "saving", "strategy", "workers", "runtime"]
+    saved = points[points["saving"]].dropna(subset="ceiling_share")
+    if len(saved):
+        title = "Share of the machine's ceiling, with saving"
+        caption = f"{texts.caption(results.trials)}. {MARKS}"
+        yield "ceiling_share", Chart(share_figure(saved), saved, title, caption)
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
+
+
+@styled
+def share_figure(points: pd.DataFrame) -> Figure:
+    """Draw each strategy's share of the ceiling in a panel per runtime, a mark per pipeline.
+
+    A mark is the median over image sizes, its line their range. The best strategy stands first.
+    """
+    rows = list(points.groupby("strategy")["ceiling_share"].median().sort_values(ascending=False).index)
+    runtimes, pipelines = (sorted({*points[name]}) for name in ("runtime_name", "pipeline"))
+    size = 0.8 + 3.3 * len(runtimes), 1.4 + 0.34 * len(rows)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(runtimes), squeeze=False, sharey=True, sharex=True).flat
+    for axes, runtime in zip(panels, runtimes, strict=True):
+        axes.set_title(f"runtime={runtime}")
+        axes.axvline(100, color=GREY, linewidth=1)
+        for number, pipeline in enumerate(pipelines):
+            chosen = points[(points["runtime_name"] == runtime) & (points["pipeline"] == pipeline)]
+            ends = 100 * chosen.groupby("strategy")["ceiling_share"].quantile([0, 0.5, 1]).unstack()
+            at = [rows.index(name) + 0.6 * ((number + 0.5) / len(pipelines) - 0.5) for name in ends.index]
+            for y, (name, (low, middle, high)) in zip(at, ends.iterrows(), strict=True):
+                line: Any = look(name) | {"marker": MARKERS[number % len(MARKERS)]}
+                axes.plot([low, high], [y, y], color=line["color"], linewidth=1.6)
+                axes.plot(middle, y, linestyle="none", markersize=6, **line)
+            axes.plot([], [], MARKERS[number % len(MARKERS)], color=GREY, label=f"pipeline={pipeline}")
+        axes.set_xlabel("share of the ceiling (%)")
+        axes.set_yticks(range(len(rows)), [texts.label(name) for name in rows])
+    figure.axes[0].set_xlim(left=0)
+    figure.axes[0].invert_yaxis()
+    legend(figure)
+    return figure

@@ -9,13 +9,12 @@ from experiments.analysis import published, scorecard
 from experiments.analysis.laws import fit_laws
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.scaling import laws_table, scaling_table
+from experiments.report.sections.scaling import laws_table
 from experiments.report.tables import plain_table
 from experiments.report.texts import percent_interval, with_interval
 
 CHAPTER = "The study's claims and tables"
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
-RECOMPUTED = "Recomputed from the printed seconds, each the mean of 2 executions whose spread is not printed."
 REASONS = {
     scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
     scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
@@ -77,15 +76,11 @@ CLAIM_NOTE = (
 )
 
 
-@section(*published.POINTS, chapter=CHAPTER, order=91)
+@section("strong_scaling", chapter=CHAPTER, order=91)
 def study(results: Results) -> Outputs:
-    """Yield the study's points of the same experiment, and the laws fitted to its strong scaling."""
-    points = published.points(results.experiment)
-    title = f"Published {results.title.lower()}"
-    yield "published", scaling_table(points, f"{title} ({SOURCE})", [RECOMPUTED])
-    if "speedup" in points:
-        fitted = fit_laws(published.trials(results.experiment))
-        yield "published_laws", laws_table(fitted, f"{title}, laws")
+    """Yield the laws fitted to the study's strong scaling."""
+    fitted = fit_laws(published.trials(results.experiment))
+    yield "published_laws", laws_table(fitted, f"Published {results.title.lower()} ({SOURCE}), laws")
 
 
 @section(

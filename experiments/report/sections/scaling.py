@@ -1,6 +1,6 @@
 """Strong and weak scaling: what is measured against workers, and the laws of Amdahl and Gunther (USL)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,17 +19,32 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 
 CHARTS = {
-    "strong_scaling": ("speedup", "images_per_s"),
-    "weak_scaling": ("efficiency", "normalised_efficiency"),
+    "strong_scaling": ("speedup", "Strong scaling: speedup over one process"),
+    "weak_scaling": ("efficiency", "Weak scaling: efficiency while images grow with the workers"),
 }
-TITLES = {
-    "speedup": "Strong scaling: speedup over one process",
-    "images_per_s": "Strong scaling: rate of augmentation",
-    "efficiency": "Weak scaling: efficiency while images grow with the workers",
-    "normalised_efficiency": "Weak scaling: efficiency for images of equal size",
+TIMES = ("wall_s", "images_per_s", "peak_rss_bytes", "saving_ratio", "ceiling_share")
+NONE = pd.Series(dtype=float)
+RATIOS = ("speedup", "efficiency", "normalised_efficiency", "serial_fraction")
+NOTES = {  # of measures
+    "peak_rss_bytes": "memory: sum of the processes' peaks; shared pages count in each.",
+    "saving_ratio": "saving / not: time with saving / time without.",
+    "ceiling_share": "of the ceiling: time of `copies`, as many busy copies of the program / this time.",
+    "normalised_efficiency": "normalised: sequential time at the same image size / (workers x time).",
+    "serial_fraction": "serial fraction: (1/S - 1/P) / (1 - 1/P), Karp and Flatt 1990, S the speedup with P "
+    "workers.",
 }
-NORMALISED = "normalised: sequential time at the same image size / (workers x time)."
-CEILING = "of the ceiling: time of `copies`, as many busy copies of the program / this time."
+INTERVALS = "In parentheses: 95 % intervals. Rounds and tasks are those of the table of times."
+LAYOUT_TEXTS: Any = {  # head of a column of the study's layout, and how its numbers are written
+    "wall_s": ("{} (s)", texts.written),
+    "speedup": ("speedup", texts.written),
+    "efficiency": ("eff.", texts.percent),
+}
+LAYOUT_NOTES = [
+    f"Seconds are those of {published.TASKS:,} augmented images, as in the study; those of trials of other "
+    "numbers are scaled. Speedup and efficiency are relative to one process, saving alike.",
+    "study: T. Botarelli 2025, 2 x Intel Xeon Silver 4314, recomputed from the printed seconds, each the "
+    "mean of 2 executions whose spread is not printed.",
+]
 LAW_NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
     "A peak at ∞ workers is a limit.",
@@ -57,72 +72,100 @@ def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
     to_points, axes = published.POINTS[results.experiment]
     trials, notes = results.selected(axes)
-    points = to_points(trials)
-    study, cpus = published.points(results.experiment), int(trials["usable_cpus"].iloc[0])
-    for measure in (name for name in CHARTS[results.experiment] if points[name].notna().any()):
-        figure = scaling_figure(measure, points, study, cpus)
-        yield measure, charts.Chart(figure, points, TITLES[measure], texts.caption(trials))
-    yield "table", scaling_table(points, results.title, notes)
+    points, study = to_points(trials), published.points(results.experiment)
+    cpus, caption = int(trials["usable_cpus"].iloc[0]), texts.caption(trials)
+    measure, title = CHARTS[results.experiment]
+    if points[measure].notna().any():
+        yield measure, charts.Chart(scaling_figure(measure, points, study, cpus), points, title, caption)
+    if measure == "speedup" and points["wall_s"].notna().any():
+        title = "Strong scaling: images per second, and the memory for them"
+        yield "rate", charts.Chart(charts.rate_figure(points, cpus), points, title, caption)
+    yield from study_tables(points, results.experiment, results.title)
+    yield "table", times_table(points, results.title, notes)
+    if points[measure].notna().any():
+        within = points[points["workers"] <= cpus]  # beyond, ratios hold the lack of CPUs as well
+        yield "ratios", ratios_table(within, f"{results.title} up to the CPUs, relative to one process")
 
 
-def scaling_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> tables.Table:
-    """Return a row per point with all that is known of its time."""
-    is_weak, has_ceiling = "sequential_s" in points, points["ceiling_share"].notna().any()
-    columns: dict[str, Callable[[Any], str]] = {}
-    if is_weak:
-        columns["image size"] = lambda point: f"{point['width']}x{point['height']}"
-        columns["sequential (s)"] = lambda point: tables.value_text(point["sequential_s"])
-    columns["ideal (s)"] = lambda point: tables.value_text(point["ideal_s"])
-    names = [name for name in tables.MEASURES if name in points and (name != "ceiling_share" or has_ceiling)]
-    columns |= {tables.MEASURES[name].head: partial(tables.measure_text, name=name) for name in names}
-    every_note = [*tables.repetition_notes(points), *([NORMALISED] if is_weak else []), *notes]
-    every_note += [CEILING] if has_ceiling else []
-    return tables.text_table(title, tables.by_place(points), STRONG, columns, every_note)
+def times_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> tables.Table:
+    """Return a row per point with its time, rate, memory and share of the ceiling."""
+    shown, lacking = tables.applicable(points)
+    counts, counted = tables.counts(shown)
+    names = [name for name in TIMES if name == "wall_s" or points.get(name, NONE).notna().any()]
+    every_note = [*tables.repetition_notes(points), *counted, *lacking, *_notes(names), *notes]
+    columns = {**_size(points), **tables.measure_columns(names)}
+    return tables.text_table(title, shown, [*STRONG, *counts], columns, every_note)
+
+
+def ratios_table(points: pd.DataFrame, title: str) -> tables.Table:
+    """Return a row per point with its ideal time, and its ratios to one process."""
+    columns = _size(points)
+    for name in ("sequential_s", "ideal_s"):
+        if name in points:
+            columns[f"{name.removesuffix('_s')} (s)"] = partial(tables.value_of, name=name)
+    names = [name for name in RATIOS if name in points]
+    shown, _ = tables.applicable(points)
+    columns |= tables.measure_columns(names)
+    return tables.text_table(title, shown, STRONG, columns, [INTERVALS, *_notes(names)])
+
+
+def _size(points: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
+    return {"image size": lambda point: f"{point['width']}x{point['height']}"} if "width" in points else {}
+
+
+def _notes(names: Sequence[str]) -> list[str]:
+    return [NOTES[name] for name in names if name in NOTES]
+
+
+def study_tables(points: pd.DataFrame, experiment: str, title: str) -> Iterator[tuple[str, tables.Table]]:
+    """Yield the points with saving, and those without, in the study's layout beside its own."""
+    for flag, block in tables.by_saving(published.layout(points, experiment)).items():
+        if (points["saving"] == block["saving"].iloc[0]).any():
+            columns = [("ranks", block["workers"].astype(str))]
+            if "width" in block:
+                columns += [("image size", block["width"].astype(str) + "x" + block["height"].astype(str))]
+            columns += [("from", block["source"]), ("ideal (s)", block["ideal_s"].map(texts.written))]
+            for name in block.dropna(axis="columns", how="all").columns.intersection(published.COLUMNS):
+                strategy, _, measure = name.partition("_")
+                head, write = LAYOUT_TEXTS[measure]
+                columns += [(head.format(texts.label(strategy)), block[name].map(write))]
+            heads, texts_of = zip(*columns, strict=True)
+            rows = [[*row] for row in zip(*texts_of, strict=True)]
+            whole = f"{title}, {flag}, in the layout of the study"
+            yield f"study_{flag.replace(' ', '_')}", tables.Table(whole, [*heads], rows, block, LAYOUT_NOTES)
 
 
 @charts.styled
 def scaling_figure(measure: str, points: pd.DataFrame, study: pd.DataFrame, cpus: int) -> Figure:
-    """Draw a measure of points against workers, over the points of the study.
-
-    A line marks the CPUs of the machine.
-    """
-    blocks = tables.by_saving(points.dropna(subset=measure))
+    """Draw a ratio of points against workers, over the points of the study; the ideal line may leave."""
+    points, study = points.dropna(subset=measure), study.dropna(subset=measure)
+    blocks = tables.by_saving(points)
     size = max(charts.MIN_WIDTH_INCHES, 0.4 + 3.5 * len(blocks)), 4.1
     figure = Figure(figsize=size, layout="constrained")
     row = figure.subplots(1, len(blocks), squeeze=False, sharey=True).flat
-    study = study.dropna(subset=measure)
     for axes, (flag, block) in zip(row, blocks.items(), strict=True):
-        axes.set_title(flag, fontsize=10)
+        axes.set_title(flag)
         _draw_study(axes, measure, study[study["saving"] == block["saving"].iloc[0]])
-        ideal = block.groupby("workers")["ideal_s"].max()
-        if measure == "images_per_s":
-            ideal = block["tasks"].max() / ideal
-        else:
-            ideal[:] = ideal.index if measure == "speedup" else 1.0
-        axes.plot(ideal.index, ideal, color=charts.GREY, linewidth=1, label=charts.IDEAL, zorder=1)
-        charts.curves(axes, block, measure)
-        _draw_ceiling(axes, block, measure)
+        counts = sorted({*block["workers"]})
+        ideal = counts if measure == "speedup" else [1] * len(counts)
+        axes.plot(counts, ideal, color=charts.GREY, linewidth=1, label=charts.IDEAL, zorder=1)
+        charts.curves(axes, block[block["strategy"] != Copies.name], measure)
+        charts.ceiling(axes, block, measure)
         charts.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
-    charts.measure_axis(figure, measure)
+        axes.label_outer()
+    charts.measure_axis(figure.axes[0], measure)
+    if measure == "speedup":
+        figure.axes[0].set_ylim(top=2 * max(points[measure].max(), study[measure].max()))
     charts.legend(figure)
     return figure
 
 
-def _draw_ceiling(axes: Axes, block: pd.DataFrame, measure: str) -> None:
-    """Draw the rate of the most copies as a level line up to the most workers."""
-    copies = block[block["strategy"] == Copies.name].sort_values("workers")
-    if len(copies) and measure in CHARTS["strong_scaling"]:
-        counts, level = [copies["workers"].max(), block["workers"].max()], copies[measure].iloc[-1]
-        color = charts.look(Copies.name)["color"]
-        axes.plot(counts, [level, level], ":", color=color, linewidth=1.8, label=charts.CEILING)
-
-
 def _draw_study(axes: Axes, measure: str, study: pd.DataFrame) -> None:
-    dashed: Any = {"linestyle": "--", "linewidth": 1.1, "marker": ".", "markersize": 4}
+    dashed: Any = {"linestyle": (0, (2, 2)), "linewidth": 0.9, "marker": ".", "markersize": 4}
     for name in strategies(study):
         points = study[study["strategy"] == name]
         color = charts.look(name)["color"]
-        axes.plot(points["workers"], points[measure], color=color, alpha=0.5, **dashed)
+        axes.plot(points["workers"], points[measure], color=color, **dashed)
     if set(study["strategy"]) - {Sequential.name}:  # a single point is no curve
         axes.plot([], [], color=charts.GREY, label=charts.PUBLISHED, **dashed)
 

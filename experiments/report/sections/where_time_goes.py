@@ -16,7 +16,7 @@ from experiments.report.tables import Columns, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
 
 BARS = {  # in the chart: the parts of each, and its colour
-    "reference work": (["reference_s"], "#B8B8B8"),
+    "reference work": (["reference_s"], "#8A8A8A"),
     "extra CPU": (["extra_user_s", "extra_system_s"], "#D55E00"),
     "waits in tasks": (["extra_wait_s", "others_s", "extra_blocked_s", "steal_s"], "#CC79A7"),
     "load imbalance": (["imbalance_s"], "#009E73"),
@@ -28,6 +28,7 @@ BREAKDOWN_NOTE = (
     "Others: CPU of other processes while tasks waited for one. Blocked: time in tasks without CPU, run-"
     "queue wait or steal, such as waits for a disk or a lock."
 )
+NEGATIVE = "Left of zero: less than in the reference"
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
@@ -56,35 +57,37 @@ def breakdown(results: Results) -> Outputs:
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
     title = f"{results.title}: where the worker-seconds go"
-    yield "breakdown", Chart(breakdown_figure(split), split, title, texts.caption(trials))
+    shares = bar_shares(split)
+    notes = [NEGATIVE] if (shares < 0).any(axis=None) else []
+    caption = ". ".join([texts.caption(trials), *notes])
+    yield "breakdown", Chart(breakdown_figure(shares), split, title, caption)
 
 
 def _share(name: str) -> Any:
     return lambda row: texts.percent(row[name] / row["total_s"], 1)
 
 
+def bar_shares(split: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean share of each bar in P x T up to the CPUs, with saving if any trial saved."""
+    block = next(iter(by_saving(split[split["workers"] <= split["usable_cpus"]]).values()))
+    means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
+    names = means["strategy"].map(texts.label) + ", " + means["workers"].astype(str)
+    shares = pd.DataFrame({bar: means[parts].sum(axis=1) for bar, (parts, _) in BARS.items()})
+    return shares.div(means["total_s"], axis=0).set_index(names)
+
+
 @styled
-def breakdown_figure(split: pd.DataFrame) -> Figure:
-    """Draw mean shares of P x T in per cent up to the CPUs; a part below the reference lies below zero."""
-    blocks = by_saving(split[split["workers"] <= split["usable_cpus"]])
-    bars = max(block.groupby(["strategy", "workers"]).ngroups for block in blocks.values())
-    size = 6.4, 1.2 + (0.5 + 0.34 * bars) * len(blocks)
-    figure = Figure(figsize=size, layout="constrained")
-    column = figure.subplots(len(blocks), 1, squeeze=False, sharex=True).flat
+def breakdown_figure(shares: pd.DataFrame) -> Figure:
+    """Draw the shares of the bars in per cent; one below the reference lies below zero."""
+    figure = Figure(figsize=(6.4, 1.7 + 0.34 * len(shares)), layout="constrained")
+    axes = figure.subplots()
     colors: Any = [color for _, color in BARS.values()]
-    for axes, (flag, block) in zip(column, blocks.items(), strict=True):
-        means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
-        names = means["strategy"].map(texts.label) + ", " + means["workers"].astype(str)
-        shares = pd.DataFrame({bar: means[parts].sum(axis=1) for bar, (parts, _) in BARS.items()})
-        shares = 100 * shares.div(means["total_s"], axis=0).set_index(names)
-        shares.plot.barh(stacked=True, ax=axes, color=colors, width=0.75, legend=False)
-        axes.invert_yaxis()
-        axes.set_title(flag, fontsize=10)
-        axes.set(xlabel="share of P x T (%)", ylabel="")
-        axes.axvline(0, color="black", linewidth=0.8)
-        axes.grid(False, axis="y")
-        axes.set_axisbelow(True)
-        axes.label_outer()
+    (100 * shares).plot.barh(stacked=True, ax=axes, color=colors, width=0.75, legend=False)
+    axes.invert_yaxis()
+    axes.set(xlabel="share of workers x time (%)", ylabel="")
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.grid(False, axis="y")
+    axes.set_axisbelow(True)
     legend(figure)
     return figure
 
