@@ -1,7 +1,6 @@
 """The declaration of an option of a dataclass: one place for its type, default, unit, sentence and effect."""
 
-from collections.abc import Iterator
-from dataclasses import Field, field, fields
+from dataclasses import field, fields
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -32,14 +31,10 @@ def option(
 setting = partial(option, determines=False)  # an option that cannot change what is measured
 
 
-def determining_fields(options: Any) -> Iterator[Field[Any]]:
-    """Yield the fields of a dataclass, or of an instance, that can change what is measured."""
-    return (declared for declared in fields(options) if declared.metadata.get("determines"))
-
-
 def determining(options: Any) -> dict[str, Any]:
     """Return the values, by name, of the options that can change what is measured; names for Enums."""
-    values = {declared.name: getattr(options, declared.name) for declared in determining_fields(options)}
+    names = [declared.name for declared in fields(options) if declared.metadata.get("determines")]
+    values = {name: getattr(options, name) for name in names}
     return {name: value.name if isinstance(value, Enum) else value for name, value in values.items()}
 
 

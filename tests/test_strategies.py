@@ -9,8 +9,7 @@ import pytest
 from augment.filesystem import InputFiles
 from augment.runtime import Runtime, StartMethod
 from augment.strategies import ENGINES, STRATEGIES
-from augment.strategies.engines.base import batches
-from augment.strategies.engines.executors import Futures
+from augment.strategies.engines.executors import Futures, batches
 from augment.strategies.pool import PQ
 from augment.task_log.layout import READING, Role
 from augment.workload import Workload
@@ -147,7 +146,7 @@ def test_copies_begin_at_distant_tasks_and_rotate(tmp_path: Path) -> None:
 
 
 def test_engine_that_is_not_installed_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("augment.strategies.engines.base.find_spec", lambda name: None)
+    monkeypatch.setattr("augment.strategies.engines.executors.find_spec", lambda name: None)
     reasons = {kind.name: kind().not_applicable(2, saving=True) for kind in ENGINES if kind is not Futures}
     assert reasons["loky"] == "loky needs loky, which is not installed: pip install loky"
     assert all("pip install" in str(reason) for reason in reasons.values())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
-from augment.strategies.engines.base import Engine
+from augment.strategies.engines.executors import Engine
 from augment.temporary import temporary_folder
 from experiments.trial import process
 from experiments.trial.inside import Result

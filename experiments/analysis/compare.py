@@ -66,9 +66,7 @@ def changes(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
 def changes_in_turns(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
     """Return the same of trials that A and B took in turns: the last of each are in one block, and so on."""
     turns = ok.groupby(["side", "cell"]).cumcount(ascending=False)  # one side may have older ones, too
-    cells, blocks = (
-        list(zip(*pair, strict=True)) for pair in ((ok["side"], ok["cell"]), (ok["cell"], turns))
-    )
+    cells, blocks = list(zip(ok["side"], ok["cell"], strict=True)), list(zip(ok["cell"], turns, strict=True))
     model = BlockModel(cells, blocks, ok["wall_s"].to_numpy(float))
     return model, {cell: model.log_ratio(("b", cell), ("a", cell)) for cell in ok["cell"].unique()}
 

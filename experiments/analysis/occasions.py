@@ -25,11 +25,8 @@ class Occasions(NamedTuple):
 
     def widen(self, estimate: Estimate, times: float) -> Estimate:
         """Return an estimate to whose variance so many times that of an occasion is added."""
-        variances, dof = (
-            np.array([estimate.error**2, times * self.variance]),
-            np.array([estimate.dof, self.dof]),
-        )
-        return summed(estimate.value, variances, dof)
+        variances = np.array([estimate.error**2, times * self.variance])
+        return summed(estimate.value, variances, np.array([estimate.dof, self.dof]))
 
 
 UNSEEN = Occasions(PRIOR**2, PRIOR_DOF)

@@ -23,12 +23,7 @@ from experiments.store.files import DetailReader
 BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
 TOO_FAR = 0.5  # a bound that answers nothing
 IDENTIFY_S, TABLE_S = 30e-6, 25e-6  # to identify a file, and to store a task, on one CPU of an AMD EPYC
-SAMPLE = (
-    "inputs_digest",
-    "files",
-    "n_augmentations",
-    "outputs_total",
-)  # in these, samples of a folder differ
+SAMPLE = "inputs_digest", "files", "n_augmentations", "outputs_total"  # in these, samples of a folder differ
 AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
 
 
@@ -145,19 +140,15 @@ def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceil
 def outside_s(trials: pd.DataFrame, whole: Any) -> float:
     """Return the seconds of a candidate's whole command before and after its tasks, by its trials."""
     recorded = whole["tasks"] if whole["tasks"] <= RECORDED_TASKS else 0
-    return float(
-        np.nan_to_num([whole["startup_s"], trials["untimed_s"].min()]).sum()
-        + whole["files"] * IDENTIFY_S
-        + recorded * TABLE_S
-    )
+    known_s = np.nan_to_num([whole["startup_s"], trials["untimed_s"].min()]).sum()
+    return float(known_s + whole["files"] * IDENTIFY_S + recorded * TABLE_S)
 
 
 def _occasions(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Occasions:
     """Return what occasions differ by, from all trials of a candidate that are alike but for the sample."""
-    same = trials[
-        trials["inputs"].fillna("") == trials.sort_values("started_at")["inputs"].fillna("").iloc[-1]
-    ]
-    alike = ok_trials(select(same, (*AXES, *SAMPLE))[0])
+    trials = trials.sort_values("started_at")
+    folders = trials["inputs"].fillna("")
+    alike = ok_trials(select(trials[folders == folders.iloc[-1]], (*AXES, *SAMPLE))[0])
     return between(alike, [whole["strategy"]] * len(alike), _logs(alike, parts, whole))
 
 

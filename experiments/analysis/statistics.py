@@ -188,11 +188,8 @@ def summed(value: float, variances: Array, dof: Array) -> Estimate:
     """
     total, of_each = variances.sum(), np.maximum(dof, MIN_DOF)
     of_sum = total**2 / (variances**2 / of_each).sum() if total > 0 else of_each.max()
-    return Estimate(
-        value,
-        round(sqrt(total), DECIMALS),
-        round(max(float(of_sum), min(of_each.max(), MIN_DOF_OF_SUM)), DECIMALS),
-    )
+    at_least = max(float(of_sum), min(of_each.max(), MIN_DOF_OF_SUM))
+    return Estimate(value, round(sqrt(total), DECIMALS), round(at_least, DECIMALS))
 
 
 def holm(estimates: Sequence[Estimate]) -> list[Interval]:

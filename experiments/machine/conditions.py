@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from augment.filesystem import read_bytes
 from experiments import ROOT
 from experiments.machine.environment import CPUS, UNKNOWN, quotas, read
 from experiments.store.columns import DETERMINING, facts
@@ -70,8 +71,8 @@ def code_digest(root: Path = ROOT) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file. Raises OSError."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return the SHA-256 of a file, also at an address. Raises OSError."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def packages() -> dict[str, str]:
@@ -94,16 +95,12 @@ def user_modules() -> dict[str, str]:
     modules = {name: module for name, module in list(sys.modules.items()) if name != "__main__"}
     # Of their own: the class of torch.ops gives it the name of a file that does not exist.
     files = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in modules.items()}
-    users = {name: Path(file) for name, file in sorted(files.items()) if file and _is_user(file)}
-    return {name: file_digest(_file_or_archive(path)) for name, path in users.items()}
-
-
-def _file_or_archive(path: Path) -> Path:
-    return next((each for each in (path, *path.parents) if each.is_file()), path)
-
-
-def _is_user(file: str) -> bool:
-    return not (file.startswith((STANDARD_LIBRARY, *SUITE)) or INSTALLED.search(file))
+    digests = {}
+    for name, file in sorted(files.items()):
+        if file and not (file.startswith((STANDARD_LIBRARY, *SUITE)) or INSTALLED.search(file)):
+            parts = (Path(file), *Path(file).parents)
+            digests[name] = file_digest(next((each for each in parts if each.is_file()), parts[0]))
+    return digests
 
 
 def cpu_topology(cpus: Set[int]) -> str:

@@ -14,13 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from augment.filesystem import InputFiles, file_sizes, printable, read_bytes
+from augment.filesystem import InputFiles, file_sizes, printable
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
 from augment.temporary import temporary_folder
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
+from experiments.machine.conditions import file_digest
 from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory
@@ -147,7 +148,7 @@ def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: 
     chosen = {k * count // n_hashed for k in range(n_hashed)}
     hashed = [name for number, name in enumerate(expected()) if number in chosen]
     with ThreadPool() as pool:  # hashing lets other threads run
-        digests = pool.map(_file_digest, [workload.output / name for name in hashed])
+        digests = pool.map(file_digest, [workload.output / name for name in hashed])
     return columns | {
         "hashed_outputs": n_hashed,
         "distinct_outputs": len(set(digests)),
@@ -164,10 +165,6 @@ def output_sizes(workload: Workload) -> dict[str, int]:
             files = file_sizes(workload.output / folder if folder else workload.output)
             sizes |= {f"{folder}/{name}" if folder else name: size for name, size in files.items()}
     return sizes
-
-
-def _file_digest(path: Path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def outputs_digest(digests: Iterable[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from augment.datasets.synthetic import Format, Pattern, Synthetic
 from augment.filesystem import InputFiles
 from augment.runtime import Runtime
 from augment.strategies import STRATEGIES, Strategy
-from augment.strategies.engines.base import Engine
+from augment.strategies.engines.executors import Engine
 from augment.workload import Job, Workload
 from experiments.trial import supervisor
 

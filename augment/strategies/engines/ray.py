@@ -22,7 +22,7 @@ from augment.filesystem import printable
 from augment.images import error_line
 from augment.options import OptionError, option
 from augment.strategies.base import master
-from augment.strategies.engines.base import Batch, Engine, batches, run_batch
+from augment.strategies.engines.executors import Batch, Engine, batches, run_batch
 from augment.task_log.layout import HEADER, Header, Role
 from augment.task_runner import TaskRunner
 from augment.workload import Job
