@@ -51,6 +51,8 @@ LATE_MODULES = (
 )
 RETRIES = 3
 LONGEST_FOLDER_BYTES = 107 - 68  # to which Ray adds 68; a socket's path has at most 107 (unix(7))
+# A line on stdin ends it. The end of stdin means that its parent, `$0`, died.
+GUARD = 'read _ || { kill -s KILL -- "-$0"; sleep 1; rm -rf "$1"; }'
 BATCHES_AHEAD = 4  # submitted batches for each worker, so that no worker waits for the master
 
 
@@ -120,20 +122,20 @@ def _session_folder(trial: Path) -> Iterator[Path]:
 
 @contextmanager
 def _guarded(folder: Path) -> Iterator[None]:
-    """End this process's session and remove `folder` if this process is killed meanwhile.
+    """End this process's group and remove `folder` if this process is killed meanwhile.
 
-    Ray's agents would outlive it by up to 72 s, although the kernel ends its other processes. A session that
+    Ray's agents would outlive it by up to 72 s, although the kernel ends its other processes. A group that
     another process began is left alone.
     """
-    if os.getsid(0) != os.getpid():
+    if os.getpgrp() != os.getpid():
         yield
         return
-    command = [sys.executable, str(Path(__file__).with_name("ray_guard.py")), str(os.getpid()), str(folder)]
+    command = ["sh", "-c", GUARD, str(os.getpid()), str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
         try:
             yield
         finally:
-            guard.communicate(b"x")
+            guard.communicate(b"\n")
 
 
 def _run_batches(job: Job, at_once: int) -> Iterator[LogDelta]:
