@@ -7,14 +7,11 @@ import struct
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 from warnings import catch_warnings
 
 from augment.filesystem import OF_THE_FILE, read_bytes, read_ends
-from augment.images import ImageError
-
-if TYPE_CHECKING:
-    from augment.images import Pixels
+from augment.images import ImageError, Pixels
 
 OPENCV_NO_MEMORY = -4
 NO_HEADER, TRUNCATED = "no whole header of a known image format", "truncated: no end marker"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from errno import EMFILE
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from augment.filesystem import is_local, printable, write_remote
 from augment.options import OptionError
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Pixels = NDArray[np.uint8]  # height × width × 3, RGB
-
+Pixels: TypeAlias = "NDArray[np.uint8]"  # height × width × 3, RGB
 
 QUALITY = {  # OpenCV's flag and our default; without one, OpenCV writes WebP lossless
     ".jpg": ("IMWRITE_JPEG_QUALITY", 95),

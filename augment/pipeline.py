@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from augment.declaration import (
     CLASS,
@@ -20,14 +20,11 @@ from augment.declaration import (
     leaves,
     refuse_all_but_images,
 )
-from augment.images import check_pixels, error_line
+from augment.images import Pixels, check_pixels, error_line
 from augment.options import OptionError
+from augment.task_log.writer import Log
 
-if TYPE_CHECKING:
-    from augment.images import Pixels
-    from augment.seeded_compose import Transformer
-    from augment.task_log.writer import Log
-
+Transformer = Callable[[int, Pixels], Pixels]  # from a task's seed and image to its augmented image
 Size = tuple[int, int]  # width and height in pixels
 LIBRARIES = ("albumentations", "callable", "saved", "python")
 KEYS = {"transforms", "p", "library"}  # of a pipeline of albumentations' transforms

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from albumentations import BasicTransform, Compose
 from albumentations.core.composition import BaseCompose
 
 from augment.declaration import Declaration, construct
-
-if TYPE_CHECKING:
-    from augment.images import Pixels
-    from augment.task_log.writer import Log
-
-Transformer = Callable[[int, "Pixels"], "Pixels"]  # from a task's seed and image to its augmented image
+from augment.images import Pixels
+from augment.pipeline import Transformer
+from augment.task_log.writer import Log
 
 
 def build(pipeline: Declaration, seed: int) -> SeededCompose:

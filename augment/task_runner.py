@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.util import Finalize
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from augment.filesystem import is_local, printable
 from augment.image_file import BadImageError, decoded, read_content
-from augment.images import ImageError, check_pixels, encode, error_line, unencodable, write
+from augment.images import ImageError, Pixels, check_pixels, encode, error_line, unencodable, write
 from augment.pipeline import size_check, task_seed, transformer
 from augment.runtime import die_with_parent
 from augment.task_log import faults
 from augment.task_log.layout import READING, STAGES, Role
 from augment.task_log.writer import Log
 from augment.workload import Job, OnBadImage, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from augment.images import Pixels
 
 INPUT_CHANGED = "the pipeline changes its input image, which the next task may need; let it work on a copy"
 READ, TRANSFORM, SEND, ENCODE, WRITE = range(len(STAGES))

@@ -10,16 +10,14 @@ from math import ceil, sqrt
 from multiprocessing.managers import SyncManager
 from multiprocessing.pool import Pool
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from augment.images import Pixels
 from augment.options import option
 from augment.strategies.base import Strategy, master
 from augment.task_log.layout import Role
 from augment.task_runner import open_task_runner, task_runner
 from augment.workload import Job
-
-if TYPE_CHECKING:
-    from augment.images import Pixels
 
 
 @dataclass

@@ -16,7 +16,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from augment.filesystem import printable
 from augment.images import error_line
@@ -24,11 +24,9 @@ from augment.options import OptionError, option
 from augment.strategies.base import master
 from augment.strategies.engines.executors import Batch, Engine, batches, run_batch
 from augment.task_log.layout import HEADER, Header, Role
+from augment.task_log.writer import Log
 from augment.task_runner import TaskRunner
 from augment.workload import Job
-
-if TYPE_CHECKING:
-    from augment.task_log.writer import Log
 
 LOCAL = "local"
 # Ray otherwise reports its use to its makers, and warns of graphics cards that it does not find.
