@@ -1,7 +1,5 @@
 """Image files: each is read whole as RGB pixels, or refused with one reason."""
 
-from __future__ import annotations
-
 import re
 import struct
 import sys

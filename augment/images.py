@@ -1,7 +1,5 @@
 """Images and files: encoding and writing exist in this module only."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from errno import EMFILE

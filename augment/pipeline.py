@@ -1,7 +1,5 @@
 """The random transform of a task: declared as data, seeded by the task, and applied to its image."""
 
-from __future__ import annotations
-
 import json
 import re
 import warnings

@@ -3,8 +3,6 @@
 They are taken apart into declarations. What is built of these is compared with what they were.
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import warnings

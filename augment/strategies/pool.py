@@ -1,7 +1,5 @@
 """The study's P_1, P_2 and P_Q: a pool of workers, `starmap` with its default chunks."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

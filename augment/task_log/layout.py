@@ -5,8 +5,6 @@ tuple of all names so far, an array of doubles for each of ROW_KINDS, and lists 
 keeps a log, `reader` reads it.
 """
 
-from __future__ import annotations
-
 import struct
 from enum import IntEnum
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 It has the only clock of wall time here.
 """
 
-from __future__ import annotations
-
 import math
 import mmap
 import os

@@ -1,7 +1,5 @@
 """A cell of a sweep: its images, its identity, its outputs and its trials so far."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

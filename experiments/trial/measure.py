@@ -1,7 +1,5 @@
 """One trial of a cell, run in scratch folders of which only kept outputs remain, and its columns."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tempfile

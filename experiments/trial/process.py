@@ -1,7 +1,5 @@
 """The process of a trial: it imports, tries pipelines in forks of itself, and waits for its one trial."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

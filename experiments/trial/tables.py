@@ -1,7 +1,5 @@
 """The detail tables of a trial, from the logs of all its processes, without a Python object per task."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +35,7 @@ def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: 
     transformed = _entries(logs, Role.WORKER).query("augmentation_index >= 0")
     tasks = transformed.merge(_entries(logs, Role.SAVER), "left", TASK, suffixes=("", "_saving"))
 
-    def total(name: str) -> pd.Series[float]:
+    def total(name: str) -> "pd.Series[float]":
         return tasks[name] + tasks[f"{name}_saving"].fillna(0)
 
     columns = {

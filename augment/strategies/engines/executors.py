@@ -1,7 +1,5 @@
 """The batches that engines hand out, and executors: Python's, loky (joblib's), PyTorch's DataLoader, Dask."""
 
-from __future__ import annotations
-
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

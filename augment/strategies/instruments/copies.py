@@ -1,7 +1,5 @@
 """The machine's ceiling: every worker carries out all tasks, and none has to wait for another."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
