@@ -71,7 +71,7 @@ class RoundsLauncher(Launcher):
         return returns
 
     def _run_job(self, number: int, job: DictConfig, cell: "SweepCell") -> JobReturn:
-        from experiments.sweep.lines import result_line
+        from experiments.sweep.cells import result_line
 
         @wraps(self.task_function)
         def seconds_per_task(_: DictConfig) -> float:

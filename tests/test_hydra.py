@@ -13,7 +13,6 @@ from experiments import ROOT
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
-from experiments.sweep import lines
 from experiments.sweep.sweep import Sweep
 from tests.conftest import Ended, RunPy
 from tests.helpers.commands import command
@@ -50,7 +49,9 @@ class Sweeps:
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> Sweeps:
     recorded = Sweeps()
     monkeypatch.setattr(Sweep, "measure", lambda sweep: recorded.measure(sweep))
-    monkeypatch.setattr(lines, "result_line", lambda measured: f"{measured.cell.label} is measured")
+    monkeypatch.setattr(
+        "experiments.sweep.cells.result_line", lambda measured: f"{measured.cell.label} is measured"
+    )
     return recorded
 
 

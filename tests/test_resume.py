@@ -17,8 +17,7 @@ from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.sweep import preflight
-from experiments.sweep.cells import SweepCell
-from experiments.sweep.lines import result_line
+from experiments.sweep.cells import SweepCell, result_line
 from experiments.sweep.sweep import Sweep
 from experiments.trial import measure
 from experiments.trial.measure import Measurement

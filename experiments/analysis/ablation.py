@@ -28,9 +28,10 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     rows: list[list[Any]] = []
     for _, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         model, means = BlockModel.of(block, cell_keys(block)), mean_breakdowns(block, parts)
-        cells: Any = model.cells
-        for cell in (cell for cell in cells if cell.ablation == UNTOUCHED):
-            others = {other.ablation: other for other in cells if other[:3] == cell[:3] and other != cell}
+        for cell in (cell for cell in model.cells if cell.ablation == UNTOUCHED):
+            others = {
+                other.ablation: other for other in model.cells if other[:3] == cell[:3] and other != cell
+            }
             for ablation, gain in time_saved(model, cell, others).items():
                 other = others[ablation]
                 counter = BY_ABLATION[ablation].counter if ablation in BY_ABLATION else ""

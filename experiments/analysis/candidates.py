@@ -63,8 +63,7 @@ class Comparison:
     @property
     def ranked(self) -> list[Candidate]:
         """The candidates by their seconds."""
-        cells: Any = self.model.cells
-        return sorted(cells, key=lambda each: (self.model.seconds(each), _order(each)))
+        return sorted(self.model.cells, key=lambda each: (self.model.seconds(each), _order(each)))
 
     def rivals(self, slower: float) -> list[Candidate]:
         """Return candidates that may beat the best by more than a share `slower`, the fastest first."""
@@ -113,7 +112,7 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     model = fitted(ok.assign(model_s=[whole_seconds(parts, *each, times) for each in rows]))
     most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
     # The difference of a candidate from the one with most rounds has an error, or it has no bound.
-    sure: Any = [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
+    sure = [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
     bounds = best_set(model, sure)
     asked_for: Any = asked.iloc[-1]
     peaks = ok.groupby([*Candidate._fields])["peak_rss_bytes"].mean()

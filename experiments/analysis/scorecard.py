@@ -98,8 +98,7 @@ def _of_weak(ok: pd.DataFrame, cpus: int) -> dict[str, Quantities]:
     ends: Any = last[interval_columns("efficiency")].itertuples(name=None)
     parallel = ok[ok["strategy"] != Sequential.name]  # sequential trials are of all sizes
     model = BlockModel.of(parallel, keys(parallel, WEAK))
-    cells: Any = model.cells
-    of_p2 = [cell for cell in cells if cell[:2] == (True, P2.name)]
+    of_p2 = [cell for cell in model.cells if cell[:2] == (True, P2.name)]
     pairs = [(cell, half) for cell in of_p2 for half in of_p2 if (cell[2], half[2]) == (64, 32)]
     ratio = model.log_ratio(*pairs[0]) if len(pairs) == 1 else UNKNOWN  # of several sizes none is meant
     return {

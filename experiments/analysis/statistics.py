@@ -11,7 +11,7 @@ interval holds by itself; `holm` and `best_set` serve several claims at once.
 
 from collections.abc import Hashable, Mapping, Sequence
 from math import exp, inf, isnan, nan, sqrt
-from typing import NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -112,7 +112,7 @@ class BlockModel:
     ) -> None:
         cell, names = pd.factorize(np.fromiter(cells, dtype=object))
         block, _ = pd.factorize(np.fromiter(blocks or ["all"] * len(cell), dtype=object))
-        self.cells: dict[Hashable, int] = {name: column for column, name in enumerate(names)}
+        self.cells: dict[Any, int] = {name: column for column, name in enumerate(names)}
         self._logs = np.log(np.asarray(seconds, float))
         self._design = np.hstack([np.eye(len(names))[cell], np.eye(block.max(initial=-1) + 1)[block]])
         self._solve = np.linalg.pinv(self._design, rcond=SINGULAR)

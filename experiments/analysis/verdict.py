@@ -50,8 +50,7 @@ def verdicts(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     for saving, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         cpus, tasks = int(block["usable_cpus"].iloc[0]), block["tasks"].iloc[0]
         model = BlockModel.of(block, cell_keys(block))
-        cells: Any = model.cells
-        for cell in sorted(cells, key=lambda cell: (place(cell.strategy), cell.workers)):
+        for cell in sorted(model.cells, key=lambda cell: (place(cell.strategy), cell.workers)):
             if cell.workers == 1 or cell.ablation != UNTOUCHED or cell.strategy in INSTRUMENTS:
                 continue
             if cell.workers > cpus:

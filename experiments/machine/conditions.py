@@ -43,6 +43,8 @@ VARIABLES = chosen(os.environ)
 def conditions() -> dict[str, Any]:
     """Return the columns of a trial that say what this process runs under. Raises OSError."""
     cpus = os.sched_getaffinity(0)
+    modes = read("sys/kernel/mm/transparent_hugepage/enabled")  # like `always [madvise] never`
+    huge_pages = modes.partition("[")[2].partition("]")[0]
     governors = {read(_cpu(cpu) / "cpufreq/scaling_governor") or UNKNOWN for cpu in cpus}
     return {
         "packages": json.dumps(packages()),
@@ -55,7 +57,7 @@ def conditions() -> dict[str, Any]:
         "cpu_quota": min(quotas(), default=math.inf),
         "governor": "+".join(sorted(governors)),
         "kernel": f"{platform.system()} {platform.release()}",
-        "huge_pages": _chosen(read("sys/kernel/mm/transparent_hugepage/enabled")),
+        "huge_pages": huge_pages or UNKNOWN,
     }
 
 
@@ -114,11 +116,6 @@ def cpu_topology(cpus: Set[int]) -> str:
 
 def _cpu(number: int) -> Path:
     return Path(CPUS, f"cpu{number}")
-
-
-def _chosen(text: str) -> str:
-    """Return the word in brackets of `always [madvise] never`."""
-    return text.partition("[")[2].partition("]")[0] or UNKNOWN
 
 
 def changed(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:

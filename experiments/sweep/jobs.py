@@ -36,7 +36,7 @@ _checked: "list[Sweep]" = []  # of a plain command, from Hydra's callback to its
 
 def measure(configuration: DictConfig) -> float:
     """Measure a cell and its companions; return seconds per task. Raises CellFailedError, OptionError."""
-    from experiments.sweep.lines import result_line  # and pandas and pyarrow
+    from experiments.sweep.cells import result_line  # and pandas and pyarrow
     from experiments.sweep.sweep import Sweep
 
     hydra, usable = HydraConfig.get(), usable_cpus()

@@ -18,9 +18,8 @@ from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
 from experiments.store.columns import UNTOUCHED, digest_of
 from experiments.sweep import preflight
-from experiments.sweep.cells import ALREADY_MEASURED, SweepCell
+from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, output_line
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.lines import output_line
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting_process
