@@ -97,6 +97,12 @@ def test_first_screen_says_what_to_run_how_fast_how_sure_and_where_it_was_measur
     assert "Recommendation" not in HEADINGS.findall(rest), "it stands once"
 
 
+def test_note_stands_once_in_a_chapter(reference: Path) -> None:
+    text = reference.read_text(encoding="utf-8")
+    assert text.count("what stops it <a") == 2
+    assert text.count("<li>Proved: ") == 1
+
+
 def test_page_of_the_reference_is_small(reference: Path) -> None:
     assert reference.stat().st_size < MOST_BYTES
 
