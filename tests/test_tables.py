@@ -11,7 +11,7 @@ import pytest
 from experiments.analysis.scaling import strong, weak
 from experiments.report import tables
 from experiments.report.sections.records import NO_REFERENCE
-from experiments.report.sections.scaling import NOTES, ratios_table, study_tables, times_table
+from experiments.report.sections.scaling import NOTES, RATIOS, TIMES, scaling_table, study_tables
 from experiments.report.tables import Table, by_place, plain_table, repetition_notes
 from experiments.report.texts import label, percent, percent_interval, with_interval, written
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
@@ -35,7 +35,7 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         trial("p1", 2, 5.0, saving=False),
     ]
     points = strong(frame(rows))
-    table = times_table(points, "Strong scaling", ["1 trial left out"])
+    table = scaling_table(points, "Strong scaling", TIMES, [*repetition_notes(points), "1 trial left out"])
     names = ["rounds", "time (s)", "images/s", "saving / not", "of the ceiling"]
     assert table.columns == ["saving", "strategy", "workers", *names]
     assert table.rows == [
@@ -48,20 +48,19 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         ["no", "P_1", "2", "1", "5.00", "200", "-", "-"],
     ]
     assert table.notes == [
+        *("Each cell: 1,000 tasks.", "P_Q does not apply to 1 cell."),
+        *(NOTES["saving_ratio"], NOTES["ceiling_share"]),
         *(tables.INTERVALS, tables.NOW, tables.NO_INTERVAL, tables.NO_BASELINE),
-        "P_1 at 2 workers: 1 failed trial left out of its mean.",
-        "Each cell: 1,000 tasks.",
-        "P_Q does not apply to 1 cell.",
-        *(NOTES["saving_ratio"], NOTES["ceiling_share"], "1 trial left out"),
+        *("P_1 at 2 workers: 1 failed trial left out of its mean.", "1 trial left out"),
     ]
 
-    ratios = ratios_table(points, "Strong scaling")
-    assert ratios.columns[3:] == ["ideal (s)", "speedup", "efficiency", "serial fraction"]
-    assert [row[1:] for row in ratios.rows[:4]] == [
+    ratios = scaling_table(points, "Strong scaling", RATIOS)
+    assert ratios.columns[4:] == ["ideal (s)", "speedup", "efficiency", "serial fraction"]
+    assert [[row[1], row[2], *row[4:]] for row in ratios.rows[:4]] == [
         ["sequential", "1", "14.1", "1.00 (1.00–1.00)", "100 % (100–100)", "-"],
         ["P_1", "2", "7.07", "1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "0.250 (0.250–0.250)"],
         ["P_1", "16", "0.884", "2.50", "15.6 %", "0.360"],
-        ["P_2", "2", "7.07", "-", "-", "-"],
+        ["P_2", "2", "-", "-", "-", "-"],
     ]
 
 
@@ -109,9 +108,10 @@ def test_serial_fraction_is_that_of_karp_and_flatt() -> None:
 
 def test_cells_without_a_common_round_have_no_interval() -> None:
     rows = [*BASE, *repeated("p1", 2, 5.0, 6.0, sweep="another")]
-    table = times_table(strong(frame(rows)), "Strong scaling")
+    table = scaling_table(strong(frame(rows)), "Strong scaling", TIMES)
     assert [line[3] for line in table.rows] == ["14.1", "5.48"]
-    assert table.notes == [tables.NO_INTERVAL, "Each cell: 2 rounds of 1,000 tasks."]
+    assert table.notes == ["Each cell: 2 rounds of 1,000 tasks."]
+    assert tables.NO_INTERVAL in repetition_notes(strong(frame(rows)))
 
 
 def test_tables_of_weak_scaling_show_sizes_and_sequential_references() -> None:
@@ -119,7 +119,7 @@ def test_tables_of_weak_scaling_show_sizes_and_sequential_references() -> None:
     trials = [trial("sequential", 1, wall_s, width=width, height=100) for width, wall_s in sizes]
     points = weak(frame([*trials, trial("p1", 2, 5.0, width=200, height=100)]))
     row: dict[str, str] = {}
-    for table in (times_table(points, "Weak scaling"), ratios_table(points, "Weak scaling")):
+    for table in (scaling_table(points, "Weak scaling", names) for names in (TIMES, RATIOS)):
         [texts] = [texts for texts in table.rows if texts[1] == "P_1"]
         row |= dict(zip(table.columns, texts, strict=True))
     assert row == {
@@ -154,7 +154,7 @@ def test_markdown_keeps_a_bar_in_its_cell_and_a_head_in_its_line() -> None:
 
 def test_csv_is_long_and_unrounded(tmp_path: Path) -> None:
     points = strong(frame([*BASE, trial("p1", 3, 7.123456789012345)]))
-    _, csv = times_table(points, "T").save(tmp_path / "table")
+    _, csv = scaling_table(points, "T", TIMES).save(tmp_path / "table")
     shown = by_place(points).reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_csv(csv), shown, check_dtype=False, check_exact=True)
 

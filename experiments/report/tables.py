@@ -121,11 +121,6 @@ def counts(points: pd.DataFrame) -> tuple[list[str], list[str]]:
     return differing, [f"Each cell: {' of '.join(equal)}."] if equal else []
 
 
-def value_of(point: Any, name: str) -> str:
-    """Return a value of a point as text."""
-    return value_text(point[name])
-
-
 def value_text(value: Any) -> str:
     """Return a value of any column as text."""
     if pd.isna(value):
@@ -157,6 +152,8 @@ MEASURES = {
     "peak_rss_bytes": Measure("memory (MB)", "peak memory (MB)", lambda peak, *_: texts.written(peak / 1e6)),
     "efficiency": Measure("efficiency", "efficiency (%)", texts.percent_interval),
     "normalised_efficiency": Measure("normalised", "work-normalised efficiency (%)", texts.percent_interval),
+    "sequential_s": Measure("sequential (s)", "sequential time (s)", texts.with_interval),
+    "ideal_s": Measure("ideal (s)", "ideal time (s)", texts.with_interval),
     "times_as_long": Measure("times as long", "times as long", texts.with_interval),
     "serial_fraction": Measure("serial fraction", "serial fraction", texts.with_interval),
     "saving_ratio": Measure("saving / not", "time with saving / without", texts.with_interval),

@@ -81,8 +81,8 @@ def recommendation(results: Results) -> Outputs:
     yield "rate", Chart(figure, measured, "The search: images per second, and the memory for them", caption)
     yield "candidates", candidate_table(measured, advice)
     if advice.spent:
-        spends = task_spends(advice.spent)
-        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], {"share": _share}, [SPENDS_NOTE])
+        spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}
+        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
         of_best = results.trials[is_of(results.trials, advice.candidate)]
         longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
         yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption_of(longest))
@@ -257,10 +257,6 @@ def task_spends(spent: Mapping[str, float]) -> pd.DataFrame:
     """Return a row per part of a task: its stages, and the transforms, which are parts of `transform`."""
     rows = [(part, "task" if part in STAGES else "transform", share) for part, share in spent.items()]
     return pd.DataFrame(rows, columns=["part", "of", "share"]).sort_values("share", ascending=False)
-
-
-def _share(row: Any) -> str:
-    return percent(row["share"], 1)
 
 
 @styled

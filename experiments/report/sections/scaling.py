@@ -1,7 +1,6 @@
 """Strong and weak scaling: what is measured against workers, and the laws of Amdahl and Gunther (USL)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -23,8 +22,7 @@ CHARTS = {
     "weak_scaling": ("efficiency", "Weak scaling: efficiency while images grow with the workers"),
 }
 TIMES = ("wall_s", "images_per_s", "peak_rss_bytes", "saving_ratio", "ceiling_share")
-NONE = pd.Series(dtype=float)
-RATIOS = ("speedup", "efficiency", "normalised_efficiency", "serial_fraction")
+RATIOS = ("sequential_s", "ideal_s", "speedup", "efficiency", "normalised_efficiency", "serial_fraction")
 NOTES = {  # of measures
     "peak_rss_bytes": "memory: sum of the processes' peaks; shared pages count in each.",
     "saving_ratio": "saving / not: time with saving / time without.",
@@ -33,7 +31,6 @@ NOTES = {  # of measures
     "serial_fraction": "serial fraction: (1/S - 1/P) / (1 - 1/P), Karp and Flatt 1990, S the speedup with P "
     "workers.",
 }
-INTERVALS = "In parentheses: 95 % intervals. Rounds and tasks are those of the table of times."
 LAYOUT_TEXTS: Any = {  # head of a column of the study's layout, and how its numbers are written
     "wall_s": ("{} (s)", texts.written),
     "speedup": ("speedup", texts.written),
@@ -81,40 +78,29 @@ def scaling(results: Results) -> Outputs:
         title = "Strong scaling: images per second, and the memory for them"
         yield "rate", charts.Chart(charts.rate_figure(points, cpus), points, title, caption)
     yield from study_tables(points, results.experiment, results.title)
-    yield "table", times_table(points, results.title, notes)
+    every_note = [*tables.repetition_notes(points), *notes]
+    yield "table", scaling_table(points, results.title, TIMES, every_note)
     if points[measure].notna().any():
         within = points[points["workers"] <= cpus]  # beyond, ratios hold the lack of CPUs as well
-        yield "ratios", ratios_table(within, f"{results.title} up to the CPUs, relative to one process")
+        title = f"{results.title} up to the CPUs, relative to one process"
+        yield "ratios", scaling_table(within, title, RATIOS, [tables.INTERVALS])
 
 
-def times_table(points: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> tables.Table:
-    """Return a row per point with its time, rate, memory and share of the ceiling."""
+def scaling_table(
+    points: pd.DataFrame, title: str, names: Sequence[str], notes: Sequence[str] = ()
+) -> tables.Table:
+    """Return a row per point with the measures of these names, as far as any is known; times always are."""
     shown, lacking = tables.applicable(points)
     counts, counted = tables.counts(shown)
-    names = [name for name in TIMES if name == "wall_s" or points.get(name, NONE).notna().any()]
-    every_note = [*tables.repetition_notes(points), *counted, *lacking, *_notes(names), *notes]
-    columns = {**_size(points), **tables.measure_columns(names)}
+    known = [name for name in names if name == "wall_s" or (name in points and points[name].notna().any())]
+    columns: Any = {"image size": _size} if "width" in points else {}
+    columns |= tables.measure_columns(known)
+    every_note = [*counted, *lacking, *(NOTES[name] for name in known if name in NOTES), *notes]
     return tables.text_table(title, shown, [*STRONG, *counts], columns, every_note)
 
 
-def ratios_table(points: pd.DataFrame, title: str) -> tables.Table:
-    """Return a row per point with its ideal time, and its ratios to one process."""
-    columns = _size(points)
-    for name in ("sequential_s", "ideal_s"):
-        if name in points:
-            columns[f"{name.removesuffix('_s')} (s)"] = partial(tables.value_of, name=name)
-    names = [name for name in RATIOS if name in points]
-    shown, _ = tables.applicable(points)
-    columns |= tables.measure_columns(names)
-    return tables.text_table(title, shown, STRONG, columns, [INTERVALS, *_notes(names)])
-
-
-def _size(points: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
-    return {"image size": lambda point: f"{point['width']}x{point['height']}"} if "width" in points else {}
-
-
-def _notes(names: Sequence[str]) -> list[str]:
-    return [NOTES[name] for name in names if name in NOTES]
+def _size(point: Any) -> str:
+    return f"{point['width']}x{point['height']}"
 
 
 def study_tables(points: pd.DataFrame, experiment: str, title: str) -> Iterator[tuple[str, tables.Table]]:
