@@ -37,7 +37,7 @@ def svg(chart: Chart) -> str:
     file, no_metadata = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with mpl.rc_context(STYLE | {"svg.fonttype": "none"}):  # text stays text
         chart.figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
-    body = file.getvalue().partition("<svg")[2].partition(">")[2]
+    body = file.getvalue().partition("<svg")[2].partition(">")[2].replace("#000000", "currentColor")
     referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))  # all other ids repeat in every chart
     body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referenced else "", body)
     width, height = POINTS_PER_INCH * chart.figure.get_size_inches()
