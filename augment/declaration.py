@@ -40,23 +40,17 @@ def leaves(pipeline: Declaration) -> Iterator[dict[str, Any]]:
             yield {**part, "p": 1}
 
 
-def mappings(declaration: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every mapping in a declaration, the outer ones first."""
+def refuse_all_but_images(declaration: Any) -> None:
+    """Raise OptionError if a part of a declaration takes or makes more than an image of 8 bits."""
     if isinstance(declaration, Mapping):
-        yield declaration
+        arguments = {key for key, value in declaration.items() if value}
+        classes = {str(value).rpartition(".")[2] for value in declaration.values()}
+        for name in UNSUPPORTED.keys() & (arguments | classes):
+            raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
         declaration = list(declaration.values())
     if isinstance(declaration, list | tuple):
         for part in declaration:
-            yield from mappings(part)
-
-
-def refuse_all_but_images(declaration: Any) -> None:
-    """Raise OptionError if a part of a declaration takes or makes more than an image of 8 bits."""
-    for part in mappings(declaration):
-        arguments = {key for key, value in part.items() if value}
-        classes = {str(value).rpartition(".")[2] for value in part.values()}
-        for name in UNSUPPORTED.keys() & (arguments | classes):
-            raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
+            refuse_all_but_images(part)
 
 
 def expanded(declaration: Any) -> Any:

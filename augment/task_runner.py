@@ -38,8 +38,7 @@ class TaskRunner:
         job.runtime.apply()
         self.report: Callable[[str], object] = partial(faults.report, job.logs)  # a line on why a task failed
         self.job = job
-        self.log = Log(job.logs, role, recording=job.trace)
-        self.log.ready(cv2.getNumThreads())
+        self.log = Log(job.logs, role, cv2.getNumThreads(), recording=job.trace)
         self._transformer = transformer(job.workload.pipeline, job.runtime.reuse_pipeline, self.log)
         self._misfit = size_check(job.workload.pipeline)
         self._bad_images = {*job.workload.bad_images}

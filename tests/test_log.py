@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from augment.strategies.engines.ray import LogDelta
-from augment.task_log.layout import SAMPLING_STEP, Note, Role, is_sampled
+from augment.task_log.layout import HEADER, SAMPLING_STEP, Note, Role, is_sampled
 from augment.task_log.reader import headers, read
 from augment.task_log.writer import BLOCK_TASKS, Counters, Log
 from tests.helpers.fake_clock import FakeLog
@@ -94,7 +94,7 @@ def test_log_without_recording_keeps_notes_on_images(tmp_path: Path) -> None:
 
 def test_log_that_was_never_begun_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "1.log").touch()
-    Log(tmp_path, Role.WORKER)
+    (tmp_path / "2.log").write_bytes(bytes(HEADER.size))
     assert read(tmp_path) == []
     assert headers(tmp_path) == []
 
@@ -206,8 +206,7 @@ def test_log_of_a_thread_counts_only_its_cpu(tmp_path: Path) -> None:
             pass
 
     def work() -> None:
-        log = Log(tmp_path, Role.WORKER)
-        log.ready(1)
+        log = Log(tmp_path, Role.WORKER, opencv_threads=1)
         log.begin(0, 0)
         burn_until(0.1)
         log.lap(1)

@@ -81,8 +81,7 @@ def test_reused_and_rebuilt_pipelines_enter_the_same_transforms(tmp_path: Path) 
     applied = []
     for use in (False, True):
         (tmp_path / str(use)).mkdir()
-        log = Log(tmp_path / str(use), Role.WORKER)
-        log.ready(1)
+        log = Log(tmp_path / str(use), Role.WORKER, opencv_threads=1)
         transform = transformer(STUDY, use, log)
         for seed in range(0, 16 * 12, 16):  # those that are sampled
             log.begin(0, seed)

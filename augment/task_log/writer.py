@@ -47,8 +47,14 @@ class Log:
     """
 
     def __init__(
-        self, folder: Path, role: Role, recording: bool = True, clock: Callable[[], float] = time.perf_counter
+        self,
+        folder: Path,
+        role: Role,
+        opencv_threads: int,
+        recording: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """Create the file and enter the header: this process begins to work now."""
         self.role, self.recording, self.clock = role, recording, clock
         path = folder / f"{os.getpid()}.log"
         if path.exists():  # of another thread
@@ -70,9 +76,6 @@ class Log:
         self._counted = -SHORT_TASK_S  # end of the last task after which the counters were read
         self.timing = False  # whether the transforms of the task under way are to be timed
         self._counters = Counters()
-
-    def ready(self, opencv_threads: int) -> None:
-        """Enter the header: this process begins to work now."""
         facts = os.getpid(), get_native_id(), self.role, opencv_threads
         self._header = Header(BETWEEN_TASKS, 0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)

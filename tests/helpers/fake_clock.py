@@ -23,8 +23,7 @@ class FakeLog(Log):
         self, folder: Path, role: Role = Role.WORKER, recording: bool = True, clock: FakeClock | None = None
     ) -> None:
         self.folder, self.fake_clock = folder, clock or FakeClock()
-        super().__init__(folder, role, recording, self.fake_clock)
-        self.ready(opencv_threads=1)
+        super().__init__(folder, role, 1, recording, self.fake_clock)
 
     def tick(self, seconds: float) -> None:
         """Let so many seconds pass."""
