@@ -16,7 +16,7 @@ from augment.strategies.instruments.copies import Copies
 from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
-from experiments.store.columns import UNTOUCHED, digest_of
+from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, output_line
 from experiments.sweep.inputs import Inventory
@@ -51,10 +51,8 @@ class Sweep:
             )
             added.companions = beside
             self.requested.append(added)
-        by_outputs: dict[str, list[SweepCell]] = {}
         for sweep_cell in self.cells:
-            sweep_cell.alike = by_outputs.setdefault(digest_of(sweep_cell.of_outputs), [])
-            sweep_cell.alike.append(sweep_cell)
+            sweep_cell.alike = [each for each in self.cells if each.of_outputs == sweep_cell.of_outputs]
         try:
             for sweep_cell in self.cells:
                 sweep_cell.check_outputs()
