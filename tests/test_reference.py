@@ -43,6 +43,27 @@ def test_page_quotes_the_reference_as_it_is(page: Path) -> None:
     assert text == filled(text), "make reference"
 
 
+def test_quotation_of_words_holds_the_head_and_the_rows_with_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.pages.REFERENCE", tmp_path)
+    (tmp_path / "table.md").write_text(
+        "### Title\n\n| a | b |\n|---|---|\n| x | 1 |\n| x | 2 |\n\n- A note.\n"
+    )
+    whole, row = "<!-- reference: table.md -->\n", "<!-- reference: table.md x \\b2 -->\n"
+    assert filled(f"{whole}old<!-- end -->").count("\n") == 9
+    assert filled(f"{row}<!-- end -->") == f"{row}\n| a | b |\n|---|---|\n| x | 2 |\n\n<!-- end -->"
+    with pytest.raises(ValueError, match="no line with x 3"):
+        filled("<!-- reference: table.md x 3 -->\n<!-- end -->")
+
+
+def test_every_quoted_command_is_listed_beside_the_kept_outputs() -> None:
+    quoted = {name for page in PAGES for _, name, *_ in QUOTATION.findall(page.read_text(encoding="utf-8"))}
+    listed = (REFERENCE / "commands" / "README.md").read_text(encoding="utf-8")
+    commands = {name.removeprefix("commands/") for name in quoted if name.startswith("commands/")}
+    assert [name for name in commands if f"| `{name}` |" not in listed] == []
+
+
 def test_kept_screen_of_advise_is_that_of_the_committed_rows() -> None:
     screen = (REFERENCE / "commands" / "advise.txt").read_text(encoding="utf-8")
     assert screen == advise_screen(), "make reference"
