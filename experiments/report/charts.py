@@ -49,7 +49,7 @@ STYLE: Any = {
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 CAPTION_LETTERS_PER_INCH = 16
-MIN_WIDTH_INCHES = 4.8  # holds one panel with two columns of legend below it
+WIDTH_INCHES = 7.4  # letters of 9 points are 10 pixels high in 640 pixels
 APART = 0.012  # of the axis of workers, between neighbouring curves, so that intervals do not hide others
 IDEAL, CEILING, BEYOND, SINGLE = "ideal", "machine's ceiling", "more workers than CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
@@ -70,15 +70,11 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
 
     A point without an interval is hollow if others have one. A point that is `recommended` has a ring.
     """
-    of_searches: Any = {
-        "runtime": "",
-        "recommended": False,
-    }  # columns of their points, and defaults for others
-    known = points.assign(**{name: points.get(name, default) for name, default in of_searches.items()})
+    defaults: Any = {"runtime": "", "recommended": False}  # columns that only points of a search have
+    known = points.assign(**{name: points.get(name, default) for name, default in defaults.items()})
     known = known.dropna(subset=measure).sort_values("workers")
-    kinds = sorted(
-        {*zip(known["strategy"], known["runtime"], strict=True)}, key=lambda kind: (place(kind[0]), kind[1])
-    )
+    pairs = {*zip(known["strategy"], known["runtime"], strict=True)}
+    kinds = sorted(pairs, key=lambda kind: (place(kind[0]), kind[1]))
     dashes = dict(zip(sorted({*known["runtime"]}), cycle(("-", "--", ":")), strict=False))
     span = known["workers"].max() / known["workers"].min()
     for number, (name, runtime) in enumerate(kinds):
@@ -119,7 +115,7 @@ def rate_figure(points: pd.DataFrame, cpus: int) -> Figure:
     """Draw images per second against workers, and the peak memory below, saving and not side by side."""
     rates, memory = "images_per_s", "peak_rss_bytes"
     blocks = by_saving(points.dropna(subset=rates))
-    figure = Figure(figsize=(7.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 4.6), layout="constrained")
     grid = figure.subplots(2, len(blocks), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 2))
     for (above, below), (flag, block) in zip(grid.T, blocks.items(), strict=True):
         above.set_title(flag)
@@ -165,8 +161,7 @@ def legend(figure: Figure) -> None:
     entries = {name: handle for pair in pairs for handle, name in pair}
     names = sorted(entries, key=lambda name: LAST_IN_LEGEND.index(name) if name in LAST_IN_LEGEND else -1)
     handles = [entries[name] for name in names]
-    columns = 4 if figure.get_figwidth() > 1.25 * MIN_WIDTH_INCHES else 2
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
 
 
 @dataclass(frozen=True)

@@ -161,17 +161,11 @@ MEASURES = {
 }
 
 
-def interval_of(point: Any, name: str) -> tuple[float, float, float]:
-    """Return a measure of a point and the ends of its interval."""
-    value, low, high = (point.get(column, math.nan) for column in interval_columns(name))
-    return value, low, high
-
-
 def measure_text(point: Any, name: str) -> str:
     """Return a measure of a point as text: a dash if it is unknown, `failed` for a failed cell."""
     if point["status"] != OK:
         return FAILED if point["status"] == FAILED and name == "wall_s" else texts.DASH
-    return MEASURES[name].text(*interval_of(point, name))
+    return MEASURES[name].text(*(point.get(column, math.nan) for column in interval_columns(name)))
 
 
 def measure_columns(names: Sequence[str]) -> Columns:

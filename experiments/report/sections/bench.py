@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.scaling import WORKLOAD, bench_points
 from experiments.report import texts
-from experiments.report.charts import GREY, Chart, legend, look, styled
+from experiments.report.charts import GREY, WIDTH_INCHES, Chart, legend, look, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import NOW, applicable, measure_columns, text_table
@@ -55,8 +55,7 @@ def share_figure(points: pd.DataFrame) -> Figure:
     """
     rows = list(points.groupby("strategy")["ceiling_share"].median().sort_values(ascending=False).index)
     runtimes, pipelines = (sorted({*points[name]}) for name in ("runtime_name", "pipeline"))
-    size = 0.8 + 3.3 * len(runtimes), 1.4 + 0.34 * len(rows)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 1.4 + 0.34 * len(rows)), layout="constrained")
     panels = figure.subplots(1, len(runtimes), squeeze=False, sharey=True, sharex=True).flat
     for axes, runtime in zip(panels, runtimes, strict=True):
         axes.set_title(f"runtime={runtime}")

@@ -126,8 +126,7 @@ def scaling_figure(measure: str, points: pd.DataFrame, study: pd.DataFrame, cpus
     """Draw a ratio of points against workers, over the points of the study; the ideal line may leave."""
     points, study = points.dropna(subset=measure), study.dropna(subset=measure)
     blocks = tables.by_saving(points)
-    size = max(charts.MIN_WIDTH_INCHES, 0.4 + 3.5 * len(blocks)), 4.1
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(charts.WIDTH_INCHES, 4.1), layout="constrained")
     row = figure.subplots(1, len(blocks), squeeze=False, sharey=True).flat
     for axes, (flag, block) in zip(row, blocks.items(), strict=True):
         axes.set_title(flag)

@@ -57,7 +57,7 @@ def breakdown(results: Results) -> Outputs:
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
     title = f"{results.title}: where the worker-seconds go"
-    shares = bar_shares(split)
+    shares = bar_shares(means)
     notes = [NEGATIVE] if (shares < 0).any(axis=None) else []
     caption = ". ".join([texts.caption(trials), *notes])
     yield "breakdown", Chart(breakdown_figure(shares), split, title, caption)
@@ -67,13 +67,13 @@ def _share(name: str) -> Any:
     return lambda row: texts.percent(row[name] / row["total_s"], 1)
 
 
-def bar_shares(split: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean share of each bar in P x T up to the CPUs, with saving if any trial saved."""
-    block = next(iter(by_saving(split[split["workers"] <= split["usable_cpus"]]).values()))
-    means = by_place(block.groupby(list(STRONG), as_index=False)[["total_s", *PARTS]].mean())
-    names = means["strategy"].map(texts.label) + ", " + means["workers"].astype(str)
-    shares = pd.DataFrame({bar: means[parts].sum(axis=1) for bar, (parts, _) in BARS.items()})
-    return shares.div(means["total_s"], axis=0).set_index(names)
+def bar_shares(means: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of each bar in the mean P x T up to the CPUs, with saving if any trial saved."""
+    within = means[means["workers"] <= means["usable_cpus"]]
+    block = by_place(next(iter(by_saving(within).values())))
+    names = block["strategy"].map(texts.label) + ", " + block["workers"].astype(str)
+    shares = pd.DataFrame({bar: block[parts].sum(axis=1) for bar, (parts, _) in BARS.items()})
+    return shares.div(block["total_s"], axis=0).set_index(names)
 
 
 @styled
