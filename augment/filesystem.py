@@ -1,7 +1,5 @@
 """Paths of this machine, and addresses like `s3://bucket/photos` that fsspec opens."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import EACCES, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 from zlib import crc32
 
 from augment.options import OptionError
@@ -164,7 +162,7 @@ class InputFiles:
     names: Sequence[str]  # relative to it, with slashes
     findings: Sequence[str] = field(default=(), compare=False)  # on what else lies there
 
-    def subset(self, indices: Iterable[int]) -> InputFiles:
+    def subset(self, indices: Iterable[int]) -> Self:
         """Return the files with these indices, in the order of the indices."""
         return replace(self, names=[self.names[index] for index in indices])
 

@@ -1,14 +1,12 @@
 """One process or thread at work on a job: its tasks stage by stage, with its log kept."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.util import Finalize
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from augment.filesystem import is_local, printable
 from augment.image_file import BadImageError, decoded, read_content
@@ -48,7 +46,7 @@ class TaskRunner:
         self.current: Task = (0, 0)
 
     @contextmanager
-    def task(self, image_index: int, augmentation_index: int) -> Iterator[TaskRunner]:
+    def task(self, image_index: int, augmentation_index: int) -> Iterator[Self]:
         """Make a task the current one. A failing one is the trial's fault and stays unfinished.
 
         The rest of the task is left out if `read` finds that its image is to be skipped.

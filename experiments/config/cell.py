@@ -1,13 +1,11 @@
 """A cell, one configuration of a sweep, and the words of its command line."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
@@ -44,7 +42,7 @@ class Cell:
     words: tuple[str, ...] = ()  # of its command line
 
     @classmethod
-    def of(cls, composed: DictConfig, choices: Mapping[str, Any], words: Sequence[str]) -> Cell:
+    def of(cls, composed: DictConfig, choices: Mapping[str, Any], words: Sequence[str]) -> Self:
         """Return the cell that Hydra composed from `words` with its runtime choices. Raises OptionError."""
         for group in ("", "strategy", "dataset", "runtime", "advise"):
             node = composed[group] if group else composed
@@ -89,7 +87,7 @@ class Cell:
         """The command that measures this cell again; an experiment needs `hydra.mode=RUN` not to sweep."""
         return command([*self.words, *(["hydra.mode=RUN"] if self.experiment != ADHOC else [])])
 
-    def of_strategy(self, strategy: type[Strategy], workers: int) -> Cell:
+    def of_strategy(self, strategy: type[Strategy], workers: int) -> Self:
         """Return the same workload for another strategy with default options."""
         config = replace(self.config, strategy=strategy(), workers=workers)
         others = [word for word in self.words if not word.startswith("strategy.")]
