@@ -41,7 +41,7 @@ def svg(chart: Chart) -> str:
     referenced = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))  # all other ids repeat in every chart
     body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in referenced else "", body)
     width, height = POINTS_PER_INCH * chart.figure.get_size_inches()
-    limits = f"min-width: {width:.0f}px; max-width: {PIXELS_PER_POINT * width:.0f}px"
+    limits = f"min-width: {width:g}px; max-width: {PIXELS_PER_POINT * width:.0f}px"
     size = f'viewBox="0 0 {width:g} {height:g}" style="{limits}"'
     return f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {size} aria-hidden="true">{body}'
 

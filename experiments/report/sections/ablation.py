@@ -42,7 +42,8 @@ def ablation(results: Results) -> Outputs:
         "counter": _counter,
     }
     notes = [*_failures(trials), *NOTES, *notes]
-    yield stem, text_table("Ablations", saved, [*POINT, "ablation", "rounds"], columns, notes)
+    title, keys = f"{results.title}: time saved", [*POINT, "ablation", "rounds"]
+    yield stem, text_table(title, saved, keys, columns, notes)
 
 
 def _failures(trials: pd.DataFrame) -> list[str]:

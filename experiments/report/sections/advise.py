@@ -82,10 +82,10 @@ def recommendation(results: Results) -> Outputs:
     yield "candidates", candidate_table(measured, advice)
     if advice.spent:
         spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}
-        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
         of_best = results.trials[is_of(results.trials, advice.candidate)]
         longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
         yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption_of(longest))
+        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
 
 
 def _screen(shown: list[list[str]], row: dict[str, Any]) -> Table:

@@ -54,13 +54,12 @@ def breakdown(results: Results) -> Outputs:
         **{part.removesuffix("_s").replace("_", "\n"): _share(part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
+    shares = bar_shares(means)
+    negative = [NEGATIVE] if (shares < 0).any(axis=None) else []
+    title, caption = f"{results.title}: where the worker-seconds go", [texts.caption(trials), *negative]
+    yield "breakdown", Chart(breakdown_figure(shares), split, title, ". ".join(caption))
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
-    title = f"{results.title}: where the worker-seconds go"
-    shares = bar_shares(means)
-    notes = [NEGATIVE] if (shares < 0).any(axis=None) else []
-    caption = ". ".join([texts.caption(trials), *notes])
-    yield "breakdown", Chart(breakdown_figure(shares), split, title, caption)
 
 
 def _share(name: str) -> Any:

@@ -24,3 +24,5 @@ for (const button of document.querySelectorAll("th [role=button]")) {
     body.append(...rows.map(each => each.row));
   });
 }
+// A narrow screen begins with the right end of the first chart, where the recommended point is.
+for (const chart of document.querySelectorAll(".answer .chart .scroll")) chart.scrollLeft = chart.scrollWidth;
