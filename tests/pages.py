@@ -39,7 +39,8 @@ def _quote(quotation: re.Match[str]) -> str:
     if not kept:
         raise ValueError(f"{file}: no line with{words}")
     text = "\n".join(kept).strip()
-    return f"{begin}\n{text}\n\n{end}" if text[0] in "|-" else f"{begin}\n```\n{text}\n```\n\n{end}"
+    is_markdown = text.startswith(("|", "- "))
+    return f"{begin}\n{text}\n\n{end}" if is_markdown else f"{begin}\n```\n{text}\n```\n\n{end}"
 
 
 if __name__ == "__main__":
