@@ -69,24 +69,15 @@ def test_tables_in_the_layout_of_the_study_have_its_rows_below_ours() -> None:
     points = strong(frame(row | {"tasks": 100} for row in cells))  # ten times the seconds for 1,000
     [(stem, table)] = study_tables(points, "strong_scaling", "Strong scaling")
     assert stem == "study_saving"
-    of_strategies = [
-        ["P_1 (s)", "speedup", "eff."],
-        ["P_Q (s)", "speedup", "eff."],
-        ["P_2 (s)", "speedup", "eff."],
-    ]
-    assert table.columns == [
-        "ranks",
-        "from",
-        "ideal (s)",
-        *(head for heads in of_strategies for head in heads),
-    ]
+    assert table.columns[:3] == ["workers", "source", "ideal (s)"]
+    assert table.columns[3:6] == ["P_1\ntime (s)", "P_1\nspeedup", "P_1\nefficiency"]
     assert table.rows[:4] == [
         ["1", "here", "80.0", *"---------"],
         ["1", "study", "82.1", *"---------"],
-        ["2", "here", "40.0", *("50.0", "1.60", "80 %"), *"---", *("40.0", "2.00", "100 %")],
+        ["2", "here", "40.0", *("50.0", "1.60", "80.0 %"), *"---", *("40.0", "2.00", "100 %")],
         [
-            *("2", "study", "41.0", "43.7", "1.88", "94 %"),
-            *("88.0", "0.933", "47 %", "47.1", "1.74", "87 %"),
+            *("2", "study", "41.0", "43.7", "1.88", "93.9 %"),
+            *("88.0", "0.933", "46.7 %", "47.1", "1.74", "87.2 %"),
         ],
     ]
     assert [row[:2] for row in table.rows[4:]] == [[n, "study"] for n in ("4", "8", "16", "32", "64")]
@@ -96,7 +87,7 @@ def test_study_in_its_layout_has_no_column_for_a_strategy_that_did_not_save() ->
     points = strong(frame(trial("p1", 2, 4.0, saving=False) for _ in "a"))
     [(stem, table)] = study_tables(points, "strong_scaling", "Strong scaling")
     assert stem == "study_no_saving"
-    assert "P_Q (s)" not in table.columns
+    assert not [head for head in table.columns if head.startswith("P_Q")]
     assert table.rows[1][:6] == ["2", "here", "-", "4.00", "-", "-"]
 
 

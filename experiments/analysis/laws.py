@@ -19,7 +19,6 @@ from experiments.analysis.scaling import strong
 from experiments.analysis.select import INSTRUMENTS
 from experiments.analysis.statistics import Array
 
-MIN_COUNTS = 5  # worker counts of a fit: three more than USL has parameters
 QUANTITIES = [
     *("Amdahl_s", "Amdahl_off_by"),
     *("USL_sigma", "USL_kappa", "USL_peak_workers", "USL_peak_speedup", "USL_off_by"),
@@ -38,19 +37,15 @@ def fit(workers: Array, speedup: Array) -> dict[str, float]:
     return dict(zip(QUANTITIES, map(float, (serial, off_by[0], sigma, kappa, *peak, off_by[1])), strict=True))
 
 
-def fit_laws(trials: pd.DataFrame, cpus: float = np.inf) -> pd.DataFrame:
-    """Return a row of QUANTITIES for each strategy but instruments, and the `workers` that were fitted.
-
-    A law assumes a CPU per worker, so only counts up to `cpus` are fitted, if there are MIN_COUNTS of them.
-    """
+def fit_laws(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return a row of QUANTITIES for each strategy but instruments, and the `workers` that were fitted."""
     points = strong(trials)
     is_other = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
-    curves = points[points["workers"].between(2, cpus) & ~is_other].dropna(subset="speedup")
+    curves = points[(points["workers"] > 1) & ~is_other].dropna(subset="speedup")
     groups: Any = curves.sort_values("workers").groupby(["saving", "strategy"])
     rows = [
         {"saving": saving, "strategy": strategy, "workers": ", ".join(curve["workers"].astype(str))}
         | fit(curve["workers"].to_numpy(float), curve["speedup"].to_numpy(float))
         for (saving, strategy), curve in groups
-        if len(curve) >= MIN_COUNTS
     ]
     return pd.DataFrame(rows, columns=["saving", "strategy", "workers", *QUANTITIES])

@@ -45,6 +45,7 @@ STYLE: Any = {
     **{"font.size": 10, "axes.titlesize": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 9),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    "axes.axisbelow": True,  # bars hide lines of the grid
     "svg.hashsalt": "experiments",  # equal points give equal bytes
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
@@ -73,12 +74,11 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
     defaults: Any = {"runtime": "", "recommended": False}  # columns that only points of a search have
     known = points.assign(**{name: points.get(name, default) for name, default in defaults.items()})
     known = known.dropna(subset=measure).sort_values("workers")
-    pairs = {*zip(known["strategy"], known["runtime"], strict=True)}
-    kinds = sorted(pairs, key=lambda kind: (place(kind[0]), kind[1]))
+    kinds: Any = known.groupby(["strategy", "runtime"])
+    kinds = sorted(kinds, key=lambda kind: (place(kind[0][0]), kind[0][1]))
     dashes = dict(zip(sorted({*known["runtime"]}), cycle(("-", "--", ":")), strict=False))
     span = known["workers"].max() / known["workers"].min()
-    for number, (name, runtime) in enumerate(kinds):
-        curve = known[(known["strategy"] == name) & (known["runtime"] == runtime)]
+    for number, ((name, runtime), curve) in enumerate(kinds):
         line: Any = {"label": ", ".join(filter(None, (label(name), runtime))), **look(name)}
         line |= {"linewidth": 1.6, "linestyle": dashes[runtime], "markersize": 5}
         shift = span ** (APART * (number - (len(kinds) - 1) / 2))
@@ -127,8 +127,7 @@ def rate_figure(points: pd.DataFrame, cpus: int) -> Figure:
             worker_axis(axes, points["workers"], cpus)
             axes.label_outer()
     for axes, measure in zip(grid[:, 0], (rates, memory), strict=True):
-        axes.margins(y=0.25)  # for the name of a point
-        measure_axis(axes, measure)
+        measure_axis(axes, measure, points[measure].max())
     legend(figure)
     return figure
 
@@ -145,13 +144,17 @@ def worker_axis(axes: Axes, counts: Iterable[int], cpus: int) -> None:
         axes.axvspan(cpus + 0.5, ticks[-1] * 1.25, color=GREY, alpha=0.1, linewidth=0, label=BEYOND)
 
 
-def measure_axis(axes: Axes, measure: str) -> None:
-    """Label a y axis, after its curves were drawn, and scale it: by powers of two, or from zero."""
+def measure_axis(axes: Axes, measure: str, largest: float) -> None:
+    """Label a y axis, after its curves were drawn, and scale it: by powers of two, or from zero.
+
+    It ends a little above the `largest` mean, so that a wide interval does not squeeze all others.
+    """
     axes.set_ylabel(MEASURES[measure].axis)
     if measure == "speedup":
         axes.set_yscale("log", base=2)
+        axes.set_ylim(top=2 * largest)
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.3 * largest if largest > 0 else None)  # NaN if none is known
     axes.yaxis.set_major_formatter(TICKS.get(measure, "{x:,.10g}"))
 
 

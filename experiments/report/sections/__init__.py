@@ -19,10 +19,8 @@ from experiments.report.tables import Table
 Outputs = Iterator[tuple[str, Table | Chart]]
 Show = Callable[[Results], Outputs]
 SHOW_ERRORS = (NoTrialsError, BreakdownError, OSError)  # errors of one section that leave the others whole
-FOLDER, OTHERS = (
-    "",
-    "others",
-)  # in place of experiments: all of a folder together; those that no section names
+FOLDER = ""  # in place of an experiment: all of a folder together
+OTHERS = "others"  # in place of experiments: those that no section names
 
 
 class Section(NamedTuple):

@@ -21,9 +21,7 @@ from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import NO_INTERVAL, NOW, Table, measure_columns, text_table
 from experiments.report.texts import (
-    caption as caption_of,
-)
-from experiments.report.texts import (
+    caption,
     label,
     left_out_note,
     percent,
@@ -76,15 +74,16 @@ def recommendation(results: Results) -> Outputs:
     figures = (*advice.images_per_s, share, *times, advice.peak_rss_bytes, 100 * advice.bound, "")
     row = dict(zip(ROW, (advice.command, *advice.candidate, *figures), strict=True))
     yield "recommendation", _screen(lines(advice), row)
-    measured, caption = measured_candidates(advice), caption_of(advice.comparison.trials)
-    figure = rate_figure(measured, int(advice.comparison.trials["usable_cpus"].iloc[0]))
-    yield "rate", Chart(figure, measured, "The search: images per second, and the memory for them", caption)
+    measured, trials = measured_candidates(advice), advice.comparison.trials
+    figure = rate_figure(measured, int(trials["usable_cpus"].iloc[0]))
+    title = "The search: images per second, and the memory for them"
+    yield "rate", Chart(figure, measured, title, caption(trials))
     yield "candidates", candidate_table(measured, advice)
     if advice.spent:
         spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}
         of_best = results.trials[is_of(results.trials, advice.candidate)]
         longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
-        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption_of(longest))
+        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption(longest))
         yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
 
 
@@ -117,7 +116,7 @@ def lines(advice: Recommendation) -> list[list[str]]:
         *pytorch(advice.candidate),
         ("Runner-up", [_runner_up(advice)]),
         ("What stops it", [stops(advice.ceiling, advice.candidate)]),
-        ("What spoils it", list(spoilers(advice)) or ["nothing was found"]),
+        ("What spoils it", list(advice.warnings) or ["nothing was found"]),
         ("Rests on", list(rests_on(advice))),
     ]
     headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
@@ -192,11 +191,6 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     return texts.get(verdict["verdict"], f"not decided: {lost}, where {machine}; {suspected}")
 
 
-def spoilers(advice: Recommendation) -> Iterator[str]:
-    """Yield what spoils the work or its times."""
-    yield from advice.warnings
-
-
 def rests_on(advice: Recommendation) -> Iterator[str]:
     """Yield what was measured, and what was not."""
     comparison, asked = advice.comparison, advice.asked
@@ -263,16 +257,14 @@ def task_spends(spent: Mapping[str, float]) -> pd.DataFrame:
 def spends_figure(spends: pd.DataFrame) -> Figure:
     """Draw the parts of a task as bars, the stages above the transforms."""
     shown = spends[spends["share"] >= SHOWN_PART]
-    blocks = [block for _, block in shown.groupby("of")]
-    size, heights = (6.4, 1.2 + 0.24 * len(shown)), [len(block) for block in blocks]
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=heights).flat
-    for axes, block, color in zip(grid, blocks, ("#0072B2", "#D55E00"), strict=False):
-        bars = axes.barh(block["part"], 100 * block["share"], color=color, height=0.7)
+    blocks = shown.groupby("of")
+    figure = Figure(figsize=(6.4, 1.2 + 0.24 * len(shown)), layout="constrained")
+    grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=[*blocks.size()]).flat
+    for axes, (whole, block) in zip(grid, blocks, strict=True):
+        bars = axes.barh(block["part"], 100 * block["share"], color="#0072B2", height=0.7)
         axes.bar_label(bars, [percent(share) for share in block["share"]], padding=3, fontsize=9)
-        axes.set_title("stages" if block["of"].iloc[0] == "task" else "parts of transform", loc="left")
+        axes.set_title(f"parts of the {whole}", loc="left")
         axes.invert_yaxis()
         axes.grid(False, axis="y")
-        axes.set_axisbelow(True)
     axes.set(xlabel="share of the task (%)", xlim=(0, 100))
     return figure

@@ -1,20 +1,25 @@
 """The published study: its tables recomputed from its seconds, and its claims tested on the results."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from experiments.analysis import published, scorecard
-from experiments.analysis.laws import fit_laws
+from experiments.analysis.laws import QUANTITIES, fit_laws
+from experiments.analysis.select import STRONG
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.sections.scaling import laws_table
-from experiments.report.tables import plain_table
-from experiments.report.texts import percent_interval, with_interval
+from experiments.report.tables import by_place, plain_table, text_table
+from experiments.report.texts import percent, percent_interval, with_interval, written
 
 CHAPTER = "The study's claims and tables"
 SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
+LAW_NOTES = [
+    "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
+    "A peak at ∞ workers is a limit.",
+    "Off by: root mean square of the relative residuals.",
+]
 REASONS = {
     scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
     scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
@@ -79,8 +84,15 @@ CLAIM_NOTE = (
 @section("strong_scaling", chapter=CHAPTER, order=91)
 def study(results: Results) -> Outputs:
     """Yield the laws fitted to the study's strong scaling."""
-    fitted = fit_laws(published.trials(results.experiment))
-    yield "published_laws", laws_table(fitted, f"Published {results.title.lower()} ({SOURCE}), laws")
+    fitted = by_place(fit_laws(published.trials(results.experiment)))
+    title = f"Published {results.title.lower()} ({SOURCE}), laws"
+    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in QUANTITIES}
+    yield "published_laws", text_table(title, fitted, STRONG, columns, LAW_NOTES)
+
+
+def _law_text(name: str) -> Callable[[Any], str]:
+    write = percent if name.endswith("off_by") else written
+    return lambda row: write(row[name])
 
 
 @section(

@@ -9,7 +9,7 @@ from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
 from experiments.report.results import Results
 from experiments.report.sections import FOLDER, OTHERS, Outputs, section
-from experiments.report.tables import MEASURES, measure_text, plain_table, repetition_notes
+from experiments.report.tables import measure_columns, plain_table, repetition_notes, text_table
 from experiments.store.columns import DETERMINING, OK
 
 NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or different ones in two trials."
@@ -21,10 +21,9 @@ def cells(results: Results) -> Outputs:
     always = [*STRONG, "savers", "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     data = summarise(results.trials, [*always, *others])[0].astype({"savers": "Int64"})
-    shown = data[always + [name for name in others if data[name].nunique(dropna=False) > 1]]
-    for name in ("wall_s", "images_per_s"):
-        shown[MEASURES[name].head] = [measure_text(point, name) for point in data.to_dict("records")]
-    yield "table", plain_table(results.title, data, repetition_notes(data), shown)
+    keys = always + [name for name in others if data[name].nunique(dropna=False) > 1]
+    columns = measure_columns(("wall_s", "images_per_s"))
+    yield "table", text_table(results.title, data, keys, columns, repetition_notes(data))
 
 
 @section(

@@ -1,6 +1,8 @@
-"""Strong and weak scaling: what is measured against workers, and the laws of Amdahl and Gunther (USL)."""
+"""Strong and weak scaling: what is measured against workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,9 +12,7 @@ from matplotlib.figure import Figure
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
-from experiments.analysis.laws import MIN_COUNTS, QUANTITIES, fit_laws
-from experiments.analysis.scaling import strategies
-from experiments.analysis.select import STRONG, NoTrialsError
+from experiments.analysis.select import STRONG
 from experiments.report import charts, tables, texts
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -31,22 +31,11 @@ NOTES = {  # of measures
     "serial_fraction": "serial fraction: (1/S - 1/P) / (1 - 1/P), Karp and Flatt 1990, S the speedup with P "
     "workers.",
 }
-LAYOUT_TEXTS: Any = {  # head of a column of the study's layout, and how its numbers are written
-    "wall_s": ("{} (s)", texts.written),
-    "speedup": ("speedup", texts.written),
-    "efficiency": ("eff.", texts.percent),
-}
 LAYOUT_NOTES = [
     f"Seconds are those of {published.TASKS:,} augmented images, as in the study; those of trials of other "
     "numbers are scaled. Speedup and efficiency are relative to one process, saving alike.",
     "study: T. Botarelli 2025, 2 x Intel Xeon Silver 4314, recomputed from the printed seconds, each the "
     "mean of 2 executions whose spread is not printed.",
-]
-LAW_NOTES = [
-    "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
-    "A peak at ∞ workers is a limit.",
-    f"Off by: root mean square of the relative residuals. A fit needs {MIN_COUNTS} worker counts from 2 to "
-    "the usable CPUs; they stand in the column of workers.",
 ]
 
 
@@ -107,18 +96,19 @@ def study_tables(points: pd.DataFrame, experiment: str, title: str) -> Iterator[
     """Yield the points with saving, and those without, in the study's layout beside its own."""
     for flag, block in tables.by_saving(published.layout(points, experiment)).items():
         if (points["saving"] == block["saving"].iloc[0]).any():
-            columns = [("ranks", block["workers"].astype(str))]
-            if "width" in block:
-                columns += [("image size", block["width"].astype(str) + "x" + block["height"].astype(str))]
-            columns += [("from", block["source"]), ("ideal (s)", block["ideal_s"].map(texts.written))]
+            columns: Any = {"image size": _size} if "width" in block else {}
+            columns["ideal (s)"] = lambda row: texts.written(row["ideal_s"])
             for name in block.dropna(axis="columns", how="all").columns.intersection(published.COLUMNS):
                 strategy, _, measure = name.partition("_")
-                head, write = LAYOUT_TEXTS[measure]
-                columns += [(head.format(texts.label(strategy)), block[name].map(write))]
-            heads, texts_of = zip(*columns, strict=True)
-            rows = [[*row] for row in zip(*texts_of, strict=True)]
+                head = f"{texts.label(strategy)}\n{tables.MEASURES[measure].head}"
+                columns[head] = partial(_layout_text, name=name, measure=measure)
             whole = f"{title}, {flag}, in the layout of the study"
-            yield f"study_{flag.replace(' ', '_')}", tables.Table(whole, [*heads], rows, block, LAYOUT_NOTES)
+            table = tables.text_table(whole, block, ["workers", "source"], columns, LAYOUT_NOTES)
+            yield f"study_{flag.replace(' ', '_')}", table
+
+
+def _layout_text(row: Any, name: str, measure: str) -> str:
+    return tables.MEASURES[measure].text(row[name], math.nan, math.nan)
 
 
 @charts.styled
@@ -138,41 +128,14 @@ def scaling_figure(measure: str, points: pd.DataFrame, study: pd.DataFrame, cpus
         charts.ceiling(axes, block, measure)
         charts.worker_axis(axes, {*points["workers"], *study["workers"]}, cpus)
         axes.label_outer()
-    charts.measure_axis(figure.axes[0], measure)
-    if measure == "speedup":
-        figure.axes[0].set_ylim(top=2 * max(points[measure].max(), study[measure].max()))
+    charts.measure_axis(figure.axes[0], measure, max(points[measure].max(), study[measure].max()))
     charts.legend(figure)
     return figure
 
 
 def _draw_study(axes: Axes, measure: str, study: pd.DataFrame) -> None:
     dashed: Any = {"linestyle": (0, (2, 2)), "linewidth": 0.9, "marker": ".", "markersize": 4}
-    for name in strategies(study):
-        points = study[study["strategy"] == name]
-        color = charts.look(name)["color"]
-        axes.plot(points["workers"], points[measure], color=color, **dashed)
+    for name, curve in study.groupby("strategy"):
+        axes.plot(curve["workers"], curve[measure], color=charts.look(str(name))["color"], **dashed)
     if set(study["strategy"]) - {Sequential.name}:  # a single point is no curve
         axes.plot([], [], color=charts.GREY, label=charts.PUBLISHED, **dashed)
-
-
-@section("strong_scaling", chapter="Strong scaling", order=31)
-def laws(results: Results) -> Outputs:
-    """Yield the fitted laws. Raises NoTrialsError if the usable CPUs hold too few worker counts."""
-    trials, _ = results.selected()
-    cpus = int(trials["usable_cpus"].iloc[0])
-    fitted = fit_laws(trials, cpus)
-    if fitted.empty:
-        raise NoTrialsError(f"a law needs {MIN_COUNTS} worker counts from 2 to the {cpus} usable CPUs")
-    yield "laws", laws_table(fitted, f"{results.title}, laws")
-
-
-def laws_table(fitted: pd.DataFrame, title: str) -> tables.Table:
-    """Return a row per strategy with the quantities of each law."""
-    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in QUANTITIES}
-    return tables.text_table(title, tables.by_place(fitted), STRONG, columns, LAW_NOTES)
-
-
-def _law_text(name: str) -> Callable[[Any], str]:
-    if name.endswith("off_by"):
-        return lambda row: texts.percent(row[name])
-    return lambda row: texts.written(row[name])

@@ -86,7 +86,6 @@ def breakdown_figure(shares: pd.DataFrame) -> Figure:
     axes.set(xlabel="share of workers x time (%)", ylabel="")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.grid(False, axis="y")
-    axes.set_axisbelow(True)
     legend(figure)
     return figure
 
