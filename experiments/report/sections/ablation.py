@@ -38,7 +38,7 @@ def ablation(results: Results) -> Outputs:
     stem = "ablation" if results.experiment == "diagnose" else "table"
     columns = {
         "images/s": lambda row: written(row["images_per_s"]),
-        "time saved": _gain,
+        "time saved": lambda row: percent_interval(row["gain"], row["low"], row["high"], "+"),
         "counter": _counter,
     }
     notes = [*_failures(trials), *NOTES, *notes]
@@ -53,10 +53,6 @@ def _failures(trials: pd.DataFrame) -> list[str]:
         f"{row['ablation']} with {label(row['strategy'])} at {row['workers']} workers: {row['status']}."
         for row in missing.to_dict("records")
     ]
-
-
-def _gain(row: Any) -> str:
-    return percent_interval(row["gain"], row["low"], row["high"], "+")
 
 
 def _counter(row: Any) -> str:

@@ -63,11 +63,11 @@ def share_figure(points: pd.DataFrame) -> Figure:
         for number, pipeline in enumerate(pipelines):
             chosen = points[(points["runtime_name"] == runtime) & (points["pipeline"] == pipeline)]
             ends = 100 * chosen.groupby("strategy")["ceiling_share"].quantile([0, 0.5, 1]).unstack()
-            at = [rows.index(name) + 0.6 * ((number + 0.5) / len(pipelines) - 0.5) for name in ends.index]
-            for y, (name, (low, middle, high)) in zip(at, ends.iterrows(), strict=True):
-                line: Any = look(name) | {"marker": MARKERS[number % len(MARKERS)]}
-                axes.plot([low, high], [y, y], color=line["color"], linewidth=1.6)
-                axes.plot(middle, y, linestyle="none", markersize=6, **line)
+            shift = 0.6 * ((number + 0.5) / len(pipelines) - 0.5)
+            for name, (low, middle, high) in ends.iterrows():
+                line: Any = look(str(name)) | {"marker": MARKERS[number % len(MARKERS)]}
+                reach = [[middle - low], [high - middle]]
+                axes.errorbar(middle, rows.index(name) + shift, xerr=reach, linewidth=1.6, **line)
             axes.plot([], [], MARKERS[number % len(MARKERS)], color=GREY, label=f"pipeline={pipeline}")
         axes.set_xlabel("share of the ceiling (%)")
         axes.set_yticks(range(len(rows)), [texts.label(name) for name in rows])

@@ -94,17 +94,17 @@ def _size(point: Any) -> str:
 
 def study_tables(points: pd.DataFrame, experiment: str, title: str) -> Iterator[tuple[str, tables.Table]]:
     """Yield the points with saving, and those without, in the study's layout beside its own."""
-    for flag, block in tables.by_saving(published.layout(points, experiment)).items():
-        if (points["saving"] == block["saving"].iloc[0]).any():
-            columns: Any = {"image size": _size} if "width" in block else {}
-            columns["ideal (s)"] = lambda row: texts.written(row["ideal_s"])
-            for name in block.dropna(axis="columns", how="all").columns.intersection(published.COLUMNS):
-                strategy, _, measure = name.partition("_")
-                head = f"{texts.label(strategy)}\n{tables.MEASURES[measure].head}"
-                columns[head] = partial(_layout_text, name=name, measure=measure)
-            whole = f"{title}, {flag}, in the layout of the study"
-            table = tables.text_table(whole, block, ["workers", "source"], columns, LAYOUT_NOTES)
-            yield f"study_{flag.replace(' ', '_')}", table
+    rows = published.layout(points, experiment)
+    for flag, block in tables.by_saving(rows[rows["saving"].isin(points["saving"])]).items():
+        columns: Any = {"image size": _size} if "width" in block else {}
+        columns["ideal (s)"] = lambda row: texts.written(row["ideal_s"])
+        for name in block.dropna(axis="columns", how="all").columns.intersection(published.COLUMNS):
+            strategy, _, measure = name.partition("_")
+            head = f"{texts.label(strategy)}\n{tables.MEASURES[measure].head}"
+            columns[head] = partial(_layout_text, name=name, measure=measure)
+        whole = f"{title}, {flag}, in the layout of the study"
+        table = tables.text_table(whole, block, ["workers", "source"], columns, LAYOUT_NOTES)
+        yield f"study_{flag.replace(' ', '_')}", table
 
 
 def _layout_text(row: Any, name: str, measure: str) -> str:
