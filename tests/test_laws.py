@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from experiments.analysis import published
 from experiments.analysis.laws import QUANTITIES, fit, fit_laws
 from experiments.analysis.statistics import Array
-from experiments.store.columns import FAILED
-from tests.helpers.trial_rows import Row, frame, trial
 
 COUNTS: Array = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
 pytestmark = pytest.mark.once
@@ -61,11 +59,3 @@ def test_published_seconds_imply_a_tenth_serial_and_a_peak(saving: bool, serial:
     laws: Any = every.loc[("p1", saving)]
     assert laws["Amdahl_s"] == pytest.approx(serial, abs=0.001)
     assert laws["USL_peak_workers"] == pytest.approx(peak, abs=1)
-
-
-BASE = trial("sequential", 1, 10.0)
-
-
-@pytest.mark.parametrize("rows", [[BASE], [trial("p1", 2, None, status=FAILED)]])
-def test_points_without_any_speedup_are_no_error(rows: list[Row]) -> None:
-    assert fit_laws(frame(rows)).empty

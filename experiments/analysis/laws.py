@@ -14,9 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from augment.strategies.sequential import Sequential
 from experiments.analysis.scaling import strong
-from experiments.analysis.select import INSTRUMENTS
 from experiments.analysis.statistics import Array
 
 QUANTITIES = [
@@ -38,14 +36,13 @@ def fit(workers: Array, speedup: Array) -> dict[str, float]:
 
 
 def fit_laws(trials: pd.DataFrame) -> pd.DataFrame:
-    """Return a row of QUANTITIES for each strategy but instruments, and the `workers` that were fitted."""
+    """Return a row of QUANTITIES for each parallel strategy, and the `workers` that were fitted."""
     points = strong(trials)
-    is_other = points["strategy"].isin([Sequential.name, *INSTRUMENTS])
-    curves = points[(points["workers"] > 1) & ~is_other].dropna(subset="speedup")
+    curves = points[points["workers"] > 1].dropna(subset="speedup")
     groups: Any = curves.sort_values("workers").groupby(["saving", "strategy"])
     rows = [
         {"saving": saving, "strategy": strategy, "workers": ", ".join(curve["workers"].astype(str))}
         | fit(curve["workers"].to_numpy(float), curve["speedup"].to_numpy(float))
         for (saving, strategy), curve in groups
     ]
-    return pd.DataFrame(rows, columns=["saving", "strategy", "workers", *QUANTITIES])
+    return pd.DataFrame(rows)
