@@ -24,7 +24,7 @@ sweep = $(PY) run.py experiment=$(1) protocol=$(PROTOCOL) $(ARGS); swept=$$?; \
 	exit $$((swept ? swept : reported))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate coverage bench aa whole reliability figures reference schema lock clean
+.PHONY: help install test test-all check advise report docs strong-scaling weak-scaling validation saver-tuning diagnose interference ablation calibrate simulate coverage bench aa whole reliability figures reference measure-reference schema lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,21 @@ reference: $(READY)  ## Rebuild the tables of results/reference, the charts of d
 		Image.open(sys.argv[1]).convert("RGB").quantize().save(sys.argv[2], optimize=True)' \
 		../../$(REFERENCE)/figures/$$chart $$chart; done
 	$(PY) -m tests.pages
+
+# Two CPUs tell little of 32 workers in weak scaling, or of four megapixels in the bench, which take hours.
+RAW := results/raw
+measured = $(PY) run.py results_dir=$(RAW) experiment=$(1)
+
+measure-reference: $(READY)  ## Measure the reference anew on an idle machine with a clean commit (70 minutes)
+	$(call measured,advise) dataset=photos image_size=null n_images=null n_augmentations=100 output_dir=augmented
+	$(call measured,strong_scaling) repetitions=5
+	$(call measured,weak_scaling) repetitions=5 n_augmentations=20 workers=1,2,4,8,16
+	$(call measured,diagnose)
+	$(call measured,ablation)
+	$(call measured,bench) repetitions=2 saving=true image_size=500x500,2000x1000
+	$(call measured,aa)
+	$(PY) -m experiments.report --results $(RAW) --experiment aa > $(REFERENCE)/commands/aa.txt
+	$(PY) -m experiments.report.pack $(RAW) $(REFERENCE)
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.config.reference
