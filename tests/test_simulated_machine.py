@@ -1,6 +1,7 @@
 """The search of advise is held to machines whose truth is known."""
 
 from math import inf
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_candidate_beyond_the_memory_fails_and_is_never_the_best() -> None:
     trials, _, _ = SimulatedMachine(model).measure([Order(TWO, 4, 3)])
     assert trials["error"].iloc[0] == "workers: too little memory"
     assert model.true_s(TWO) == inf
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("changed_at_s", [5, 60, 110])
+def test_code_that_changes_during_a_search_ends_it_without_an_error(
+    changed_at_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = SimulatedMachine._known
+
+    def edited(machine: SimulatedMachine, order: Order) -> dict[str, Any]:
+        return known(machine, order) | {"code_digest": str(machine.seconds > changed_at_s)}
+
+    monkeypatch.setattr(SimulatedMachine, "_known", edited)
+    outcome = search(2)
+    assert outcome.seconds > changed_at_s
+    assert outcome.answer
 
 
 def test_speedup_follows_the_universal_scalability_law() -> None:
