@@ -126,6 +126,13 @@ def test_axis_of_speedup_ends_at_twice_the_largest_of_data_and_study() -> None:
     assert chart().axes[0].get_ylim()[1] == pytest.approx(2 * 76.37 / 9.88), "the study's at 32 ranks"
 
 
+def test_wide_interval_does_not_squeeze_the_efficiencies() -> None:
+    study, points = published.points("strong_scaling"), POINTS.assign(efficiency_high=9.0)
+    figure = scaling_figure("efficiency", points, study, cpus=8)
+    largest = max(points["efficiency"].max(), study["efficiency"].max())
+    assert figure.axes[0].get_ylim() == pytest.approx((0, 1.3 * largest))
+
+
 def test_worker_counts_above_the_cpus_stand_on_a_named_ground() -> None:
     names = [axes.get_legend_handles_labels()[1] for axes in chart().axes]
     assert all(BEYOND in each for each in names), "the study's 64 on 8 CPUs"
