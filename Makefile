@@ -130,8 +130,8 @@ measure-reference: $(READY)  ## Measure the reference anew on an idle machine wi
 	$(call measured,weak_scaling) repetitions=5 n_augmentations=20 workers=1,2,4,8,16
 	$(call measured,diagnose)
 	$(call measured,ablation)
+	$(call measured,aa) repetitions=15
 	$(call measured,bench) repetitions=2 saving=true image_size=500x500,2000x1000
-	$(call measured,aa)
 	$(PY) -m experiments.report --results $(RAW) --experiment aa > $(REFERENCE)/commands/aa.txt
 	$(PY) -m experiments.report.pack $(RAW) $(REFERENCE)
 
