@@ -249,7 +249,7 @@ def test_machine_stops_a_candidate_that_reaches_the_ceiling() -> None:
     assert stops(late.ceiling, late.candidate).startswith("suspected: start-up")
     assert stops(None, BEST).startswith("not known")
     small = advice(SEQUENTIAL, of("copies", 2, 0.1), of("dynamic", 2, 0.106, startup_s=0.02))
-    parts = "many small parts: tasks slower than the ceiling's 5 %, start-up 3 % of the time; "
+    parts = "many small parts: tasks slower than the ceiling's 5 %, start-up 3 % of the time. "
     assert stops(small.ceiling, small.candidate).startswith(parts)
 
 

@@ -170,25 +170,26 @@ def _runner_up(advice: Recommendation) -> str:
 
 
 def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
-    """Return what keeps a candidate from being faster, in one sentence."""
+    """Return what keeps a candidate from being faster, in short sentences."""
     if ceiling is None:
         return "not known: there was no time to measure the ceiling beside it"
     machine = f"as many busy copies of the program do {with_interval(*ceiling.speedup)} times what one does"
     if (verdict := ceiling.verdict) is None:
-        return f"that it is one process: {machine}"
+        return f"that it is one process; {machine}"
     named = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= SUSPECTED]
     first = " and ".join(named[:2])
     suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
     if verdict["loss_parts"]:
         suspected = f"many small parts: {shares(verdict['loss_parts'])} of the time"
-    lost = f"{percent_interval(verdict['loss'], verdict['low'], verdict['high'])} is lost against the ceiling"
+    share = percent_interval(verdict["loss"], verdict["low"], verdict["high"])
+    lost = f"Lost against the ceiling: {share} of the time. There, {machine}."
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
     texts = {
-        NOTHING_TO_GAIN: f"the machine, proved: {machine}, and it reaches that",
-        OVERSUBSCRIBED: f"the machine: {candidate.workers} workers share fewer CPUs, and {machine}",
-        LOSS: f"{proved}; {lost}, where {machine}",
+        NOTHING_TO_GAIN: f"the machine, proved. It reaches the ceiling, where {machine}.",
+        OVERSUBSCRIBED: f"the machine: {candidate.workers} workers share fewer CPUs, and {machine}.",
+        LOSS: f"{proved}. {lost}",
     }
-    return texts.get(verdict["verdict"], f"not decided: {lost}, where {machine}; {suspected}")
+    return texts.get(verdict["verdict"], f"not decided; {suspected}. {lost}")
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
