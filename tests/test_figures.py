@@ -203,10 +203,10 @@ def test_caption_says_what_a_chart_rests_on() -> None:
     rows = [*repeated("sequential", 1, 9.0, 8.0, 9.0, tasks=80), *repeated("p1", 2, 5.0, 6.0, tasks=80)]
     failed = trial("p1", 2, None, status=FAILED, tasks=None, round=2, machine="m2")
     trials = frame([*rows, failed])
-    assert caption(trials) == "2 to 3 rounds of 80 augmented images each, m1"
+    assert caption(trials) == "2 to 3 rounds of 80 augmented images each, 2000x1000, m1"
     trials["git_commit"] = ["0123456789ab"] * 5 + [None]
     trials.loc[0, "tasks"] = 1000
-    text = "2 to 3 rounds of 80 to 1,000 augmented images each, m1, commit 0123456"
+    text = "2 to 3 rounds of 80 to 1,000 augmented images each, 2000x1000, m1, commit 0123456"
     assert caption(trials) == text
     assert caption(trials[trials["status"] == FAILED]) == "no trial was measured"
 

@@ -105,6 +105,12 @@ def test_loss_without_a_suspect_is_told_by_its_parts(tmp_path: Path) -> None:
     assert judged(p2(**UNEVEN), copies())["loss_parts"] == {}  # load imbalance is suspected
 
 
+def test_cells_with_more_workers_than_cpus_have_a_note_instead_of_rows(tmp_path: Path) -> None:
+    table = shown(stored(tmp_path, SEQUENTIAL, cell("p2", 99), p2(), copies()), "verdict").tables["verdicts"]
+    assert [row[4] for row in table.rows] == [NOTHING_TO_GAIN]
+    assert "Without a verdict: 1 cell with more workers than CPUs." in table.notes
+
+
 def test_parts_sum_to_the_loss_also_if_tasks_are_faster_than_those_of_the_ceiling() -> None:
     mean = {"total_s": 200.0, "startup_s": 6.0, "drain_s": 2.0, "imbalance_s": 5.0, "gaps_s": 1.0}
     parts = loss_parts(mean, 0.06)

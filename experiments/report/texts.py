@@ -33,14 +33,19 @@ def span(numbers: Iterable[float], noun: str) -> str:
 
 
 def caption(trials: pd.DataFrame) -> str:
-    """Return what a chart rests on: `2 to 3 rounds of 80 augmented images each, m1, commit 6ec0a13`."""
+    """Return what a chart rests on: `2 to 3 rounds of 80 augmented images each, 64x48, m1, commit 6ec0a13`.
+
+    Sizes are named if there is one alone.
+    """
     ok = ok_trials(trials)
     if ok.empty:
         return "no trial was measured"
     rounds = ok[["cell", "sweep", "round"]].drop_duplicates().groupby("cell").size()
     commits = ok["git_commit"].dropna().str.replace(r"^(\w{7})\w*", r"commit \1", regex=True)
-    origins = [*ok["machine"].unique(), *commits.unique()]
-    return ", ".join([f"{span(rounds, 'round')} of {span(ok['tasks'], 'augmented image')} each", *origins])
+    sizes = ok[["width", "height"]].dropna().astype(int).drop_duplicates().to_numpy()
+    size = ["{}x{}".format(*sizes[0])] if len(sizes) == 1 else []
+    work = f"{span(rounds, 'round')} of {span(ok['tasks'], 'augmented image')}" + " each" * (len(ok) > 1)
+    return ", ".join([work, *size, *ok["machine"].unique(), *commits.unique()])
 
 
 def written(number: float, sign: str = "") -> str:

@@ -34,6 +34,7 @@ from experiments.store.columns import FAILED, OK
 from experiments.wording import duration, pluralise
 
 MILLION = 1_000_000
+IN_THE_SEARCH = "Rates in the minutes of the search, not on another day"
 LARGE_PART, NAMED_PART, SHOWN_PART = 1 / 3, 0.1, 0.01  # of a task's seconds
 SPENDS = "What a task spends its time on"
 SPENDS_NOTE = "Shares of a task's seconds. Those of the transforms are parts of the stage `transform`."
@@ -77,7 +78,7 @@ def recommendation(results: Results) -> Outputs:
     measured, trials = measured_candidates(advice), advice.comparison.trials
     figure = rate_figure(measured, int(trials["usable_cpus"].iloc[0]))
     title = "The search: images per second, and the memory for them"
-    yield "rate", Chart(figure, measured, title, caption(trials))
+    yield "rate", Chart(figure, measured, title, f"{caption(trials)}. {IN_THE_SEARCH}")
     yield "candidates", candidate_table(measured, advice)
     if advice.spent:
         spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}
@@ -182,7 +183,7 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     if verdict["loss_parts"]:
         suspected = f"many small parts: {shares(verdict['loss_parts'])} of the time"
     share = percent_interval(verdict["loss"], verdict["low"], verdict["high"])
-    lost = f"Lost against the ceiling: {share} of the time. There, {machine}."
+    lost = f"Lost against the ceiling: {share} of the time. At the ceiling, {machine}."
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
     texts = {
         NOTHING_TO_GAIN: f"the machine, proved. It reaches the ceiling, where {machine}.",

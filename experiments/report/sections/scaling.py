@@ -43,7 +43,7 @@ LAYOUT_NOTES = [
     "strong_scaling",
     chapter="Strong scaling",
     words="The same work on more workers. Speedup S(P) = T(1) / T(P), efficiency S(P) / P. The ceiling is "
-    "the rate of P busy copies of the program, which only less work than theirs can beat. Dotted: the study.",
+    "the rate of P copies of the program at once, each with a share of the work. Dotted: the study.",
     order=30,
 )
 @section(

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.breakdown import PARTS, breakdowns
 from experiments.analysis.select import STRONG, NoTrialsError
-from experiments.analysis.verdict import NEGLIGIBLE_LOSS, verdicts
+from experiments.analysis.verdict import NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
 from experiments.report import texts
 from experiments.report.charts import Chart, legend, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import Columns, by_place, by_saving, text_table
 from experiments.store.columns import UNTOUCHED
+from experiments.wording import pluralise
 
 BARS = {  # in the chart: the parts of each, and its colour
     "reference work": (["reference_s"], "#8A8A8A"),
@@ -32,10 +33,10 @@ NEGATIVE = "Left of zero: less than in the reference"
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
-    "counts as nothing. With more workers than CPUs: relative to as many workers as CPUs. Unknown if the "
-    "same rounds have no ceiling; with_ceiling=true measures it.",
-    "Suspected: the largest parts of the time breakdown, as shares of workers x time; this is no proof. A "
-    "loss of which no part is large is told by its parts, which sum to it.",
+    "counts as nothing. Unknown if the same rounds have no ceiling; with_ceiling=true measures it.",
+    "Suspected: the largest parts of workers x time; this is no proof. System CPU and storage hold what one "
+    "process needs for the work, too. A loss without a large part is told by all "
+    "parts, which sum to it.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
     "breakdown, shown as a share of the time, with an interval above 0 (Holm).",
 )
@@ -109,8 +110,12 @@ def verdict(results: Results) -> Outputs:
         "suspected": _suspected,
         "proved": _proved,
     }
-    title, notes = f"{results.title}: what stops it", [*VERDICT_NOTES, *notes]
-    yield "verdicts", text_table(title, by_place(judged), STRONG, columns, notes)
+    is_beyond = judged["verdict"] == OVERSUBSCRIBED
+    if is_beyond.any():
+        notes = [f"Without a verdict: {pluralise(is_beyond.sum(), 'cell')} with {OVERSUBSCRIBED}.", *notes]
+        judged = judged[~is_beyond]
+    title = f"{results.title}: what stops it"
+    yield "verdicts", text_table(title, by_place(judged), STRONG, columns, [*VERDICT_NOTES, *notes])
 
 
 def _verdict(row: Any) -> str:
