@@ -78,9 +78,11 @@ class Search:
         self._first_round()
         first = self._comparison.ranked
         self._rounds(first[: max(len(first) // 2, MIN_SECOND)], ROUNDS_UNTIL)
-        self._ceiling()
+        if self._comparison.bounds:
+            self._ceiling()
         self._rounds(self._strongest(1), CEILING_UNTIL)  # if there was no time for the ceiling
-        self._long_run()
+        if self._comparison.bounds:  # code that has changed meanwhile leaves nothing to compare
+            self._long_run()
 
     def _launch(self, orders: Sequence[Order]) -> None:
         self._comparison = compare(*self.measure(orders))
@@ -156,8 +158,6 @@ class Search:
 
     def _ceiling(self) -> None:
         """Measure the recommended candidate beside one process and copies, if time allows."""
-        if not self._comparison.bounds:
-            return
         best, cpus = self._comparison.best, self.question.cpus
         workers = min(best.workers, cpus) if best.workers > 1 else cpus
         references = (Sequential.name, 1), (Copies.name, workers)
@@ -170,8 +170,6 @@ class Search:
 
     def _long_run(self) -> None:
         """Measure the recommended candidate on as many images as fit; the rate depends on the images."""
-        if not self._comparison.bounds:
-            return
         best = self._comparison.best
         task_s = (self._seconds(best) - self._untimed_s) / self._tasks
         images, augmentations = self.question.sample((LONG_RUN * self._left_s() - self._untimed_s) / task_s)

@@ -33,10 +33,7 @@ def span(numbers: Iterable[float], noun: str) -> str:
 
 
 def caption(trials: pd.DataFrame) -> str:
-    """Return what a chart rests on: `2 to 3 rounds of 80 augmented images each, 64x48, m1, commit 6ec0a13`.
-
-    Sizes are named if there is one alone.
-    """
+    """Return what a chart rests on: `3 rounds of 80 augmented images each, 64x48, m1, commit 6ec0a13`."""
     ok = ok_trials(trials)
     if ok.empty:
         return "no trial was measured"

@@ -34,7 +34,6 @@ from experiments.store.columns import FAILED, OK
 from experiments.wording import duration, pluralise
 
 MILLION = 1_000_000
-IN_THE_SEARCH = "Rates in the minutes of the search, not on another day"
 LARGE_PART, NAMED_PART, SHOWN_PART = 1 / 3, 0.1, 0.01  # of a task's seconds
 SPENDS = "What a task spends its time on"
 SPENDS_NOTE = "Shares of a task's seconds. Those of the transforms are parts of the stage `transform`."
@@ -77,8 +76,8 @@ def recommendation(results: Results) -> Outputs:
     yield "recommendation", _screen(lines(advice), row)
     measured, trials = measured_candidates(advice), advice.comparison.trials
     figure = rate_figure(measured, int(trials["usable_cpus"].iloc[0]))
-    title = "The search: images per second, and the memory for them"
-    yield "rate", Chart(figure, measured, title, f"{caption(trials)}. {IN_THE_SEARCH}")
+    title = "The search: images per second in its minutes, and memory"
+    yield "rate", Chart(figure, measured, title, caption(trials))
     yield "candidates", candidate_table(measured, advice)
     if advice.spent:
         spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}

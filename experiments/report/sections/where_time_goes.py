@@ -113,9 +113,8 @@ def verdict(results: Results) -> Outputs:
     is_beyond = judged["verdict"] == OVERSUBSCRIBED
     if is_beyond.any():
         notes = [f"Without a verdict: {pluralise(is_beyond.sum(), 'cell')} with {OVERSUBSCRIBED}.", *notes]
-        judged = judged[~is_beyond]
-    title = f"{results.title}: what stops it"
-    yield "verdicts", text_table(title, by_place(judged), STRONG, columns, [*VERDICT_NOTES, *notes])
+    title, shown = f"{results.title}: what stops it", by_place(judged[~is_beyond])
+    yield "verdicts", text_table(title, shown, STRONG, columns, [*VERDICT_NOTES, *notes])
 
 
 def _verdict(row: Any) -> str:
