@@ -1,7 +1,7 @@
 """The published study's printed tables in the shape of trials.
 
 Source: T. Botarelli, "Image Augmentation with Python Multiprocessing", Università degli Studi di Firenze,
-23/04/2025. Its seconds are right; docs/concepts.md corrects twelve printed speedups.
+23/04/2025. Its seconds are right; docs/study.md corrects twelve printed speedups.
 """
 
 from functools import cache
