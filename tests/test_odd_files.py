@@ -346,3 +346,8 @@ def test_damage_gives_a_reason_or_an_image(
     (path := tmp_path / "a.jpg").write_bytes(content)
     with suppress(BadImageError):
         assert read_image(path, MOST).pixels.dtype == np.uint8
+
+
+def test_format_that_is_encoded_but_not_decoded_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    assert not _is_supported.__wrapped__(".ppm")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from augment.datasets.base import Dataset, Size, first, size_text
 from augment.filesystem import InputFiles, check_folder, find_files, is_local, location, printable
+from augment.images import OutputError, encode
 from augment.options import OptionError, option, setting
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -143,7 +144,12 @@ def _below(top: str, places: Iterable[str]) -> set[str]:
 
 @cache
 def _is_supported(suffix: str) -> bool:
-    """Return whether this build of OpenCV knows a format."""
+    """Return whether this build of OpenCV encodes and decodes a test image of a format."""
     import cv2
+    import numpy as np
 
-    return cv2.haveImageWriter(suffix)
+    try:
+        encoded = encode(np.zeros((64, 64, 3), np.uint8), f"test{suffix}")
+    except OutputError:
+        return False
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR) is not None
