@@ -121,19 +121,23 @@ reference: $(READY)  ## Rebuild the tables of results/reference, the charts of d
 	$(PY) -m tests.pages
 
 # Two CPUs tell little of 32 workers in weak scaling, or of four megapixels in the bench, which take hours.
+# Runs in a folder of its own, because advise prints a command with every option that is not the default.
 RAW := results/raw
-measured = $(PY) run.py results_dir=$(RAW) experiment=$(1)
+measured = cd $(RAW) && $(CURDIR)/$(PY) $(CURDIR)/run.py experiment=$(1)
 
-measure-reference: $(READY)  ## Measure the reference anew on an idle machine with a clean commit (70 minutes)
+measure-reference: $(READY)  ## Measure the reference anew on an idle machine with a clean commit (90 minutes)
+	mkdir -p $(RAW)
 	$(call measured,advise) dataset=photos image_size=null n_images=null n_augmentations=100 output_dir=augmented
 	$(call measured,strong_scaling) repetitions=5
+	$(call measured,strong_scaling) repetitions=30 strategy=p2 workers=2 with_baseline=false with_ceiling=false
 	$(call measured,weak_scaling) repetitions=5 n_augmentations=20 workers=1,2,4,8,16
 	$(call measured,diagnose)
 	$(call measured,ablation)
 	$(call measured,aa) repetitions=15
-	$(call measured,bench) repetitions=2 saving=true image_size=500x500,2000x1000
-	$(PY) -m experiments.report --results $(RAW) --experiment aa > $(REFERENCE)/commands/aa.txt
-	$(PY) -m experiments.report.pack $(RAW) $(REFERENCE)
+	$(call measured,bench) repetitions=3 saving=true pipeline=study image_size=2000x1000
+	$(call measured,bench) repetitions=3 saving=true pipeline=light image_size=500x500
+	$(PY) -m experiments.report --results $(RAW)/results --experiment aa > $(REFERENCE)/commands/aa.txt
+	$(PY) -m experiments.report.pack $(RAW)/results $(REFERENCE)
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
 	$(PY) -m experiments.config.reference
