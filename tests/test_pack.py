@@ -1,10 +1,12 @@
 """Packed results: few small files from which every report is the same."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.analysis import ceiling
 from experiments.report.pack import main
 from experiments.report.results import Results
 from experiments.store import StoreError
@@ -43,10 +45,17 @@ def test_packed_experiment_has_one_file_per_table_that_a_report_reads(packed: Re
     }
 
 
-def test_packed_table_has_only_the_columns_that_a_report_reads(packed: Results) -> None:
-    columns = {*pq.read_schema(packed.folder / TASKS).names}
-    assert {"trial_id", "image_index", "start_s", "run_queue_wait_s"} <= columns
-    assert "node" not in columns
+def test_packed_tasks_of_a_bench_are_those_of_its_ceiling(tmp_path: Path) -> None:
+    of_bench: dict[str, Any] = {"experiment": "bench"}
+    p2 = cell("p2", 2, **of_bench)
+    results = stored(tmp_path, cell("sequential", 1, **of_bench), copies(2, **of_bench), p2)
+    main([str(tmp_path), str(tmp_path / "packed")])
+    packed = Results(tmp_path / "packed", "bench")
+    tasks = pq.read_table(packed.folder / "tasks/bench/tasks.parquet").to_pandas()
+    assert {*tasks} == {"trial_id", *ceiling.COLUMNS}
+    assert not {*tasks["trial_id"]} & {row["trial_id"] for row in p2.trials}
+    table, again = (shown(each, "bench").tables["table"].markdown() for each in (results, packed))
+    assert table == again
 
 
 @pytest.mark.parametrize("section", ["scaling", "breakdown", "verdict"])
