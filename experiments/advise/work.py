@@ -19,8 +19,8 @@ from experiments.analysis.candidates import AXES, Candidate
 from experiments.analysis.select import NoTrialsError
 from experiments.config.cell import Cell, command, replaced
 from experiments.machine.environment import usable_cpus
-from experiments.report.output import write_report
 from experiments.report.results import Results
+from experiments.report.sections import write_report
 from experiments.store import files as store
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.sweep import check_options, checked_pipelines

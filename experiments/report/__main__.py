@@ -10,10 +10,9 @@ from pathlib import Path
 
 from experiments import COMMAND
 from experiments.analysis.select import NoTrialsError
-from experiments.report.output import write_report
 from experiments.report.page import write_page
 from experiments.report.results import Results
-from experiments.report.sections import FOLDER, reportable
+from experiments.report.sections import FOLDER, reportable, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,24 +12,26 @@ from augment.strategies import STRATEGIES
 from experiments.report import texts
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
-from experiments.report.sections import FOLDER, SHOW_ERRORS, sections_below
+from experiments.report.sections import FOLDER, SHOW_ERRORS, reportable, sections_of
 from experiments.report.tables import Table
 
 POINTS_PER_INCH, PIXELS_PER_POINT = 72, 1.4  # letters have one size in all charts; at least a pixel a point
 Exhibits = list[tuple[str, Table | Chart]]  # each with its name
 
 
-def chapters(results: Results) -> tuple[dict[str, tuple[str, Exhibits]], list[str]]:
-    """Return the words and exhibits of each chapter by its heading, and why some sections show nothing."""
-    shown: dict[str, tuple[str, Exhibits]] = {}
+def chapters(results: Results) -> tuple[dict[str, Exhibits], list[str]]:
+    """Return the exhibits of each chapter by its heading, and why some sections show nothing."""
+    experiments = [results.beside(name) for name in (FOLDER, *reportable(results.folder))]
+    pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
+    shown: dict[str, Exhibits] = {}
     reasons = []
-    for section, one in sections_below(results):
-        _, exhibits = shown.setdefault(section.chapter, (section.words, []))
+    for section, one in sorted(pairs, key=lambda pair: pair[0].order):
+        exhibits = shown.setdefault(section.chapter, [])
         try:
             exhibits.extend((f"{one.experiment}-{stem}", content) for stem, content in section.show(one))
         except SHOW_ERRORS as error:
             reasons.append(f"{one.experiment}: no {section.name}: {error}")
-    return {heading: chapter for heading, chapter in shown.items() if chapter[1]}, reasons
+    return {heading: exhibits for heading, exhibits in shown.items() if exhibits}, reasons
 
 
 def svg(chart: Chart) -> str:

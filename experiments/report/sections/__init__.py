@@ -5,11 +5,13 @@ results have nothing to show.
 """
 
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments import COMMAND
 from experiments.analysis.breakdown import BreakdownError
 from experiments.analysis.select import NoTrialsError
 from experiments.report.charts import Chart
@@ -20,33 +22,31 @@ Outputs = Iterator[tuple[str, Table | Chart]]
 Show = Callable[[Results], Outputs]
 SHOW_ERRORS = (NoTrialsError, BreakdownError, OSError)  # errors of one section that leave the others whole
 FOLDER = ""  # in place of an experiment: all of a folder together
-OTHERS = "others"  # in place of experiments: those that no section names
+MAIN_TABLES = ("table", "verdicts", "recommendation")  # are printed
+SUFFIXES = (".md", ".csv", ".png", ".svg")  # of the files of reports
 
 
 class Section(NamedTuple):
-    """A function that shows results of some experiments, and its place in the report.
+    """A function that shows results of some experiments, and its place on the page: a chapter, in an order.
 
-    The page has the section under the heading `chapter`, which `words` introduce, in the `order` of all.
+    Without `experiments` it shows those that no other section names.
     """
 
     name: str
     show: Show
     experiments: tuple[str, ...]
     chapter: str
-    words: str
     order: int
 
 
 _SECTIONS: list[Section] = []
 
 
-def section(
-    *experiments: str, chapter: str = "Other results", words: str = "", order: int = 85
-) -> Callable[[Show], Show]:
-    """Register a function as a section of these experiments, or of FOLDER or OTHERS."""
+def section(*experiments: str, chapter: str = "Other results", order: int = 85) -> Callable[[Show], Show]:
+    """Register a function as a section of these experiments, of FOLDER, or of those that no section names."""
 
     def register(show: Show) -> Show:
-        _SECTIONS.append(Section(show.__name__, show, experiments, chapter, words, order))
+        _SECTIONS.append(Section(show.__name__, show, experiments, chapter, order))
         return show
 
     return register
@@ -61,8 +61,9 @@ def sections() -> list[Section]:
 
 def sections_of(experiment: str) -> list[Section]:
     """Return the sections that show an experiment."""
-    named = [section for section in sections() if experiment in section.experiments]
-    return named or [section for section in sections() if OTHERS in section.experiments]
+    every = sections()
+    named = [section for section in every if experiment in section.experiments]
+    return named or [section for section in every if not section.experiments]
 
 
 def reportable(results: Path) -> list[str]:
@@ -70,8 +71,33 @@ def reportable(results: Path) -> list[str]:
     return sorted(path.name for path in results.glob("trials/*") if path.is_dir())
 
 
-def sections_below(results: Results) -> list[tuple[Section, Results]]:
-    """Return the sections of a folder and of its experiments, each with its results, in their order."""
-    experiments = [results.beside(name) for name in (FOLDER, *reportable(results.folder))]
-    pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
-    return sorted(pairs, key=lambda pair: pair[0].order)
+def write_report(results: Results, names_files: bool = True) -> bool:
+    """Write every section of an experiment, and print the main tables and the files written.
+
+    A section that cannot be shown is a line on stderr; the others are written. Return whether all files
+    read were sound. Raises NoTrialsError if nothing was measured.
+    """
+    if results.trials.empty:
+        command = f"{COMMAND} -m experiment={results.experiment}"
+        raise NoTrialsError(f"{results.trials_folder}: no trials yet; `{command}` measures some")
+    tables, figures = (results.folder / kind / results.experiment for kind in ("tables", "figures"))
+    written: list[Path] = []
+    main_tables: list[str] = []
+    is_sound = True
+    for section in sections_of(results.experiment):
+        try:
+            for stem, content in section.show(results):
+                paths = content.save((tables if isinstance(content, Table) else figures) / stem)
+                if names_files:
+                    print(*paths, sep="\n")
+                written += paths
+                if isinstance(content, Table) and stem in MAIN_TABLES:
+                    main_tables.append(content.text())
+        except SHOW_ERRORS as error:
+            print(f"{results.experiment}: no {section.name}: {error}", file=sys.stderr)
+            is_sound &= isinstance(error, NoTrialsError)
+    for path in {*tables.glob("*"), *figures.glob("*")} - {*written}:  # of an earlier report
+        if path.suffix in SUFFIXES:
+            path.unlink()
+    print("", *reversed(main_tables), sep="\n")  # what matters most stands last, where a terminal ends
+    return is_sound

@@ -21,16 +21,7 @@ NOTES = (
 )
 
 
-@section(
-    "ablation",
-    "aa",
-    "diagnose",
-    chapter="Time that each policy saves",
-    words="One policy is changed at a time, in the same rounds as the cell with no policy changed: "
-    "`allocator` keeps freed memory, `chunksize_1` deals out single tasks, `pin_…` binds workers to CPUs, "
-    "`tmpfs` writes to memory, `spawn` starts processes without fork. `aa` changes nothing.",
-    order=60,
-)
+@section("ablation", "aa", "diagnose", chapter="Time that each policy saves", order=60)
 def ablation(results: Results) -> Outputs:
     """Yield the time that each policy saves."""
     trials, notes = results.ablated

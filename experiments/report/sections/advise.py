@@ -55,12 +55,7 @@ REFUSALS = {
 }
 
 
-@section(
-    "advise",
-    chapter="Recommendation",
-    words="What to run on this machine, from the search of experiment=advise.",
-    order=10,
-)
+@section("advise", chapter="Recommendation", order=10)
 def recommendation(results: Results) -> Outputs:
     """Yield the recommendation, or why there is none, and the candidates that it was chosen from."""
     try:

@@ -21,12 +21,7 @@ NOTE = (
 )
 
 
-@section(
-    "bench",
-    chapter="The bench",
-    words="The study's strategies, this suite's and the executors of other projects, against the ceiling.",
-    order=40,
-)
+@section("bench", chapter="The bench", order=40)
 def bench(results: Results) -> Outputs:
     """Yield a row per point, the strategies of a workload together."""
     points, left_out = bench_points(results.trials, results.parts)

@@ -17,13 +17,7 @@ NOTES = (
 PLACE = ["saving", "workers"]
 
 
-@section(
-    "interference",
-    "diagnose",
-    chapter="CPU or memory",
-    words="How much longer a task takes beside neighbours that compute, copy memory or touch fresh pages.",
-    order=70,
-)
+@section("interference", "diagnose", chapter="CPU or memory", order=70)
 def interference(results: Results) -> Outputs:
     """Yield the slowdowns of a task, and the resource that it contends for."""
     trials, notes = results.ablated

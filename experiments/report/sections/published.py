@@ -95,12 +95,7 @@ def _law_text(name: str) -> Callable[[Any], str]:
     return lambda row: write(row[name])
 
 
-@section(
-    "strong_scaling",
-    chapter=CHAPTER,
-    words="Each claim of the published study, tested on these results, and its tables, from its seconds.",
-    order=90,
-)
+@section("strong_scaling", chapter=CHAPTER, order=90)
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
     tested = {name: results.beside(name) for name in published.POINTS}

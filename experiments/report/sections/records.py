@@ -8,14 +8,14 @@ from augment.strategies.sequential import Sequential
 from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
 from experiments.report.results import Results
-from experiments.report.sections import FOLDER, OTHERS, Outputs, section
+from experiments.report.sections import FOLDER, Outputs, section
 from experiments.report.tables import measure_columns, plain_table, repetition_notes, text_table
 from experiments.store.columns import DETERMINING, OK
 
 NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or different ones in two trials."
 
 
-@section(OTHERS)
+@section()
 def cells(results: Results) -> Outputs:
     """Yield every measured cell, named by the columns in which cells differ."""
     always = [*STRONG, "savers", "strategy_options"]
@@ -26,12 +26,7 @@ def cells(results: Results) -> Outputs:
     yield "table", text_table(results.title, data, keys, columns, repetition_notes(data))
 
 
-@section(
-    "validation",
-    chapter="Validation",
-    words="Real photos, augmented by every strategy. All outputs must be equal byte for byte.",
-    order=80,
-)
+@section("validation", chapter="Validation", order=80)
 def validation(results: Results) -> Outputs:
     """Yield whether each strategy wrote the files of `sequential`, byte for byte."""
     trials, notes = results.selected()
@@ -45,12 +40,7 @@ def validation(results: Results) -> Outputs:
     yield "table", plain_table("Validation", data, [*remarks, *notes])
 
 
-@section(
-    FOLDER,
-    chapter="The machine",
-    words="The environment of each experiment's newest trial. Values that differ name their experiments.",
-    order=100,
-)
+@section(FOLDER, chapter="The machine", order=100)
 def environment(results: Results) -> Outputs:
     """Yield the values of the newest trial of each experiment, equal ones once."""
     require(results.trials)

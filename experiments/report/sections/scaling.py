@@ -39,21 +39,8 @@ LAYOUT_NOTES = [
 ]
 
 
-@section(
-    "strong_scaling",
-    chapter="Strong scaling",
-    words="The same work on more workers. Speedup S(P) = T(1) / T(P), efficiency S(P) / P. The ceiling is "
-    "the rate of P copies of the program at once, each with a share of the work. Dotted: the study.",
-    order=30,
-)
-@section(
-    "weak_scaling",
-    chapter="Weak scaling",
-    words="Pixels in proportion to workers. The study's efficiency T(1) / T(P) compares a small image on one "
-    "worker with a large one on many. It may exceed 100 %, because a task has costs beside its pixels. The "
-    "work-normalised efficiency does not: sequential time at the same size / (P T(P)).",
-    order=50,
-)
+@section("strong_scaling", chapter="Strong scaling", order=30)
+@section("weak_scaling", chapter="Weak scaling", order=50)
 def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
     to_points, axes = published.POINTS[results.experiment]

@@ -91,14 +91,7 @@ def breakdown_figure(shares: pd.DataFrame) -> Figure:
     return figure
 
 
-@section(
-    "diagnose",
-    "strong_scaling",
-    chapter=CHAPTER,
-    words="P workers that run for T seconds have P x T worker-seconds, here split without remainder. Large "
-    "parts are suspects. A policy that removes a cause in the same rounds proves it.",
-    order=20,
-)
+@section("diagnose", "strong_scaling", chapter=CHAPTER, order=20)
 def verdict(results: Results) -> Outputs:
     """Yield the verdicts. Raises BreakdownError if the tasks do not fit their trial."""
     trials, notes = results.ablated
