@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.analysis import published
-from experiments.analysis.laws import QUANTITIES, fit, fit_laws
+from experiments.analysis.published import QUANTITIES, fit, fit_laws
 from experiments.analysis.statistics import Array
 
 COUNTS: Array = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
@@ -55,7 +54,7 @@ def test_parameters_are_never_negative(speedup: list[float]) -> None:
 
 @pytest.mark.parametrize(("saving", "serial", "peak"), [(True, 0.104, 22), (False, 0.108, 42)])
 def test_published_seconds_imply_a_tenth_serial_and_a_peak(saving: bool, serial: float, peak: int) -> None:
-    every = fit_laws(published.trials("strong_scaling")).set_index(["strategy", "saving"])
+    every = fit_laws().set_index(["strategy", "saving"])
     laws: Any = every.loc[("p1", saving)]
     assert laws["Amdahl_s"] == pytest.approx(serial, abs=0.001)
     assert laws["USL_peak_workers"] == pytest.approx(peak, abs=1)

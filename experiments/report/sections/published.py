@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from experiments.analysis import published, scorecard
-from experiments.analysis.laws import QUANTITIES, fit_laws
 from experiments.analysis.select import STRONG
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
@@ -84,9 +83,9 @@ CLAIM_NOTE = (
 @section("strong_scaling", chapter=CHAPTER, order=91)
 def study(results: Results) -> Outputs:
     """Yield the laws fitted to the study's strong scaling."""
-    fitted = by_place(fit_laws(published.trials(results.experiment)))
+    fitted = by_place(published.fit_laws())
     title = f"Published {results.title.lower()} ({SOURCE}), laws"
-    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in QUANTITIES}
+    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in published.QUANTITIES}
     yield "published_laws", text_table(title, fitted, STRONG, columns, LAW_NOTES)
 
 
