@@ -16,28 +16,17 @@ from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns
 from experiments.analysis.verdict import LOSS, NOTHING_TO_GAIN, OVERSUBSCRIBED
+from experiments.report import texts
 from experiments.report.charts import Chart, rate_figure, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
 from experiments.report.tables import NO_INTERVAL, NOW, Table, measure_columns, text_table
-from experiments.report.texts import (
-    caption,
-    label,
-    left_out_note,
-    percent,
-    percent_interval,
-    shares,
-    with_interval,
-    written,
-)
 from experiments.store.columns import FAILED, OK
 from experiments.wording import duration, pluralise
 
-MILLION = 1_000_000
 LARGE_PART, NAMED_PART, SHOWN_PART = 1 / 3, 0.1, 0.01  # of a task's seconds
 SPENDS = "What a task spends its time on"
 SPENDS_NOTE = "Shares of a task's seconds. Those of the transforms are parts of the stage `transform`."
-WISHES = ("images_per_s", "memory_gb")
 SCREEN = 92  # characters of a line, its heading beside it
 LEAST = 0.0005  # a smaller bound rounds to 0.0 %
 BEST = "no other candidate is faster (95 %)"
@@ -72,13 +61,19 @@ def recommendation(results: Results) -> Outputs:
     measured, trials = measured_candidates(advice), advice.comparison.trials
     figure = rate_figure(measured, int(trials["usable_cpus"].iloc[0]))
     title = "The search: images per second in its minutes, and memory"
-    yield "rate", Chart(figure, measured, title, caption(trials))
-    yield "candidates", candidate_table(measured, advice)
+    yield "rate", Chart(figure, measured, title, texts.caption(trials))
+    keys = ["strategy", "workers", "runtime", "rounds"]
+    columns = {
+        **measure_columns(("images_per_s", "peak_rss_bytes", "times_as_long")),
+        "at most slower": lambda row: texts.percent(row["at_most_slower"]),
+    }
+    notes = [NOW, NO_INTERVAL, *map(texts.left_out_note, advice.comparison.left_out)]
+    yield "candidates", text_table("Candidates", measured, keys, columns, notes)
     if advice.spent:
-        spends, columns = task_spends(advice.spent), {"share": lambda row: percent(row["share"], 1)}
+        spends, columns = task_spends(advice.spent), {"share": lambda row: texts.percent(row["share"], 1)}
         of_best = results.trials[is_of(results.trials, advice.candidate)]
         longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
-        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, caption(longest))
+        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, texts.caption(longest))
         yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
 
 
@@ -88,33 +83,34 @@ def _screen(shown: list[list[str]], row: dict[str, Any]) -> Table:
 
 def refusal(error: RefusedError) -> str:
     """Return why there is no recommendation, and what to do."""
-    words, figures = REFUSALS[error.reason], error.figures
+    figures, share = error.figures, texts.percent(error.figures.get("share", 0))
     name = _name(figures["candidate"]) if "candidate" in figures else ""
     more = f"advise.budget_s={2 * figures.get('budget_s', 0):.0f}"
-    return words.format(**figures | {"name": name, "more": more, "share": percent(figures.get("share", 0))})
+    return REFUSALS[error.reason].format(**figures | {"name": name, "more": more, "share": share})
 
 
 def lines(advice: Recommendation) -> list[list[str]]:
     """Return one screen: a heading and a text for each line."""
-    rate, tasks = advice.images_per_s, int(advice.asked["tasks"].max())
-    reached = [f"{with_interval(*rate)} augmented images per second"]
-    reached += [f"{percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
-    reached += [f"{written(advice.peak_rss_bytes / 1e6)} MB of memory"]
-    bound = f"at most {percent(advice.bound, 1)} slower than the best (95 %)"
+    best, tasks = advice.candidate, int(advice.asked["tasks"].max())
+    reached = [f"{texts.with_interval(*advice.images_per_s)} augmented images per second"]
+    reached += [f"{texts.percent_interval(*advice.ceiling.share)} of the ceiling"] if advice.ceiling else []
+    reached += [f"{texts.written(advice.peak_rss_bytes / 1e6)} MB of memory"]
+    bound = f"at most {texts.percent(advice.bound, 1)} slower than the best (95 %)"
+    in_pytorch = f"DataLoader(dataset, num_workers={best.workers}, in_order=False)"
     shown = [
         ("Run", [advice.command]),
         ("Reaches", [", ".join(reached), bound if advice.bound >= LEAST else BEST]),
         ("The whole", [f"{pluralise(tasks, 'augmentation')} in {whole_time(advice, tasks)}, start to end"]),
-        ("A million", [f"augmentations in {whole_time(advice, MILLION)}"]),
+        ("A million", [f"augmentations in {whole_time(advice, 1_000_000)}"]),
         *wanted(advice),
         *spending(advice.spent),
-        *pytorch(advice.candidate),
+        ("In PyTorch", [in_pytorch] if best.strategy == DataLoader.name else []),
         ("Runner-up", [_runner_up(advice)]),
-        ("What stops it", [stops(advice.ceiling, advice.candidate)]),
+        ("What stops it", [stops(advice.ceiling, best)]),
         ("What spoils it", list(advice.warnings) or ["nothing was found"]),
         ("Rests on", list(rests_on(advice))),
     ]
-    headed = [(head if not k else "", text) for head, texts in shown for k, text in enumerate(texts)]
+    headed = [(head if not k else "", text) for head, several in shown for k, text in enumerate(several)]
     return [[head, text if head == "Run" else fill(text, SCREEN)] for head, text in headed]
 
 
@@ -132,8 +128,8 @@ def whole_s(advice: Recommendation, tasks: int) -> list[float]:
 
 def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
     """Yield a line if no candidate surely is as fast and small as is wanted."""
-    asked = advice.asked.iloc[-1]
-    wishes = [f"advise.{name}={asked[name]:.10g}" for name in WISHES if not math.isnan(asked[name])]
+    asked = advice.asked.iloc[-1][["images_per_s", "memory_gb"]].dropna()
+    wishes = [f"advise.{name}={value:.10g}" for name, value in asked.items()]
     if wishes and not advice.comparison.suitable:
         yield "Wanted", [f"{' '.join(wishes)}: no candidate surely holds that; the best of all is shown"]
 
@@ -142,17 +138,12 @@ def spending(spent: Mapping[str, float]) -> Iterator[tuple[str, list[str]]]:
     """Yield a line on what a task spends its time on, if one part takes more than LARGE_PART."""
     large = {name: share for name, share in spent.items() if share >= NAMED_PART}
     if max(spent.values(), default=0) > LARGE_PART:
-        yield "A task spends", [f"its time on {shares(large)} (stages, and of transform its parts)"]
-
-
-def pytorch(candidate: Candidate) -> Iterator[tuple[str, list[str]]]:
-    """Yield the settings of a recommended DataLoader as PyTorch has them."""
-    if candidate.strategy == DataLoader.name:
-        yield "In PyTorch", [f"DataLoader(dataset, num_workers={candidate.workers}, in_order=False)"]
+        yield "A task spends", [f"its time on {texts.shares(large)} (stages, and of transform its parts)"]
 
 
 def _name(each: Candidate) -> str:
-    return f"{label(each.strategy)} with {pluralise(each.workers, 'worker')}, runtime={each.runtime_name}"
+    workers = pluralise(each.workers, "worker")
+    return f"{texts.label(each.strategy)} with {workers}, runtime={each.runtime_name}"
 
 
 def _runner_up(advice: Recommendation) -> str:
@@ -161,30 +152,32 @@ def _runner_up(advice: Recommendation) -> str:
     if not others:
         return "none was measured"
     behind = comparison.model.log_ratio(others[0], best).exp()
-    return f"{_name(others[0])}: {with_interval(*behind)} times as long"
+    return f"{_name(others[0])}: {texts.with_interval(*behind)} times as long"
 
 
 def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     """Return what keeps a candidate from being faster, in short sentences."""
     if ceiling is None:
         return "not known: there was no time to measure the ceiling beside it"
-    machine = f"as many busy copies of the program do {with_interval(*ceiling.speedup)} times what one does"
+    times = texts.with_interval(*ceiling.speedup)
+    machine = f"as many busy copies of the program do {times} times what one does"
     if (verdict := ceiling.verdict) is None:
         return f"that it is one process; {machine}"
-    named = [f"{name} ({percent(share)})" for name, share in verdict["ranking"].items() if share >= SUSPECTED]
+    ranking = verdict["ranking"].items()
+    named = [f"{name} ({texts.percent(share)})" for name, share in ranking if share >= SUSPECTED]
     first = " and ".join(named[:2])
     suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
     if verdict["loss_parts"]:
-        suspected = f"many small parts: {shares(verdict['loss_parts'])} of the time"
-    share = percent_interval(verdict["loss"], verdict["low"], verdict["high"])
+        suspected = f"many small parts: {texts.shares(verdict['loss_parts'])} of the time"
+    share = texts.percent_interval(verdict["loss"], verdict["low"], verdict["high"])
     lost = f"Lost against the ceiling: {share} of the time. At the ceiling, {machine}."
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
-    texts = {
+    answers = {
         NOTHING_TO_GAIN: f"the machine, proved. It reaches the ceiling, where {machine}.",
         OVERSUBSCRIBED: f"the machine: {candidate.workers} workers share fewer CPUs, and {machine}.",
         LOSS: f"{proved}. {lost}",
     }
-    return texts.get(verdict["verdict"], f"not decided; {suspected}. {lost}")
+    return answers.get(verdict["verdict"], f"not decided; {suspected}. {lost}")
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
@@ -211,11 +204,11 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
             named = dict.fromkeys("{} with {} ({})".format(*each) for each in several)
             yield f"{cause}: {', '.join(named)}."
     shown = advice.occasions.dof - PRIOR_DOF
-    known = f"by this folder's {shown + 1:.0f} and a prior of {percent(PRIOR)}" if shown else "assumed"
-    differ = f"occasions differ by {percent(math.sqrt(advice.occasions.variance))} ({known})"
+    known = f"by this folder's {shown + 1:.0f} and a prior of {texts.percent(PRIOR)}" if shown else "assumed"
+    differ = f"occasions differ by {texts.percent(math.sqrt(advice.occasions.variance))} ({known})"
     yield f"The rate and the times are those of another day, with their intervals: {differ}."
     yield "Times hold for files in the page cache, as they are after a first reading."
-    yield from map(left_out_note, comparison.left_out)
+    yield from map(texts.left_out_note, comparison.left_out)
 
 
 def measured_candidates(advice: Recommendation) -> pd.DataFrame:
@@ -233,16 +226,6 @@ def measured_candidates(advice: Recommendation) -> pd.DataFrame:
     return data.assign(status=OK, saving=saving, recommended=[each == advice.candidate for each in ranked])
 
 
-def candidate_table(measured: pd.DataFrame, advice: Recommendation) -> Table:
-    """Return the table of the candidates that were measured."""
-    columns = {
-        **measure_columns(("images_per_s", "peak_rss_bytes", "times_as_long")),
-        "at most slower": lambda row: percent(row["at_most_slower"]),
-    }
-    notes = [NOW, NO_INTERVAL, *map(left_out_note, advice.comparison.left_out)]
-    return text_table("Candidates", measured, ["strategy", "workers", "runtime", "rounds"], columns, notes)
-
-
 def task_spends(spent: Mapping[str, float]) -> pd.DataFrame:
     """Return a row per part of a task: its stages, and the transforms, which are parts of `transform`."""
     rows = [(part, "task" if part in STAGES else "transform", share) for part, share in spent.items()]
@@ -258,7 +241,7 @@ def spends_figure(spends: pd.DataFrame) -> Figure:
     grid = figure.subplots(len(blocks), 1, squeeze=False, sharex=True, height_ratios=[*blocks.size()]).flat
     for axes, (whole, block) in zip(grid, blocks, strict=True):
         bars = axes.barh(block["part"], 100 * block["share"], color="#0072B2", height=0.7)
-        axes.bar_label(bars, [percent(share) for share in block["share"]], padding=3, fontsize=9)
+        axes.bar_label(bars, [texts.percent(share) for share in block["share"]], padding=3, fontsize=9)
         axes.set_title(f"parts of the {whole}", loc="left")
         axes.invert_yaxis()
         axes.grid(False, axis="y")
