@@ -49,6 +49,17 @@ def points(experiment: str) -> pd.DataFrame:
     return POINTS[experiment][0](trials(experiment))
 
 
+@cache
+def claims() -> dict[str, dict[str, Any]]:
+    """Return the study's claims by name, in its order.
+
+    A claim says that its quantities lie between `low` and `high`; machines with `min_cpus` show it. The
+    other columns are words: the `make` target that measures it, and what the study printed.
+    """
+    by_name: Any = pd.read_csv(PUBLISHED / "claims.csv", index_col="name").to_dict("index")
+    return dict(by_name)
+
+
 def layout(measured: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return points in the layout of the study's tables, `here` and of the `study` in turns.
 

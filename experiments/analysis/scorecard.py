@@ -1,11 +1,11 @@
 """The claims of the published study as tests on measured results.
 
-A claim says that quantities lie between two limits. It is confirmed if the interval of each quantity does,
-and refuted if one lies beyond a limit. Else it is open, for a reason.
+A claim (see `published`) is confirmed if the interval of each quantity lies within its limits, and refuted if
+one lies beyond a limit. Else it is open, for a reason.
 """
 
 from collections.abc import Mapping
-from math import inf, isnan
+from math import isnan
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from augment.strategies.pool import P1, P2, PQ
 from augment.strategies.sequential import Sequential
 from experiments.analysis.costs import STAGE_COLUMNS
+from experiments.analysis.published import claims
 from experiments.analysis.scaling import Key, keys, weak
 from experiments.analysis.select import STRONG, WEAK, ok_trials, recorded, select
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval, interval_columns
@@ -20,15 +21,6 @@ from experiments.store.files import DetailReader
 
 CONFIRMED, REFUTED, OPEN = "confirmed", "refuted", "open"
 NOT_MEASURED, FEW_CPUS, AT_LIMIT = "not measured", "few CPUs", "at the limit"
-CLAIMS = {  # name: limits of its quantities, and the least CPUs that show it
-    "saturation": (-inf, 1.10, 8),
-    "p1_like_p2": (1 / 1.15, 1.15, 1),
-    "pq_never_pays": (1, inf, 1),
-    "saving_costs_nothing": (0.95, inf, 1),
-    "superlinear": (1, inf, 1),
-    "collapse": (1.5, inf, 32),
-    "files_are_cheap": (-inf, 0.5, 1),
-}
 MAX_SUPERLINEAR = 31  # workers, in the study
 FILE_STAGES = ["read_s", "encode_s", "write_s"]
 
@@ -57,7 +49,7 @@ def scorecard(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailRead
         quantities = _of_strong(strong, cpus, parts["strong_scaling"])
     if len(by_size):
         quantities |= _of_weak(by_size, cpus)
-    return [_finding(name, quantities.get(name, {}), cpus) for name in CLAIMS]
+    return [_finding(name, quantities.get(name, {}), cpus) for name in claims()]
 
 
 def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Quantities]:
@@ -108,7 +100,7 @@ def _of_weak(ok: pd.DataFrame, cpus: int) -> dict[str, Quantities]:
 
 
 def _finding(name: str, quantities: Quantities, cpus: int) -> Finding:
-    low, high, min_cpus = CLAIMS[name]
+    low, high, min_cpus = (claims()[name][limit] for limit in ("low", "high", "min_cpus"))
     if 0 < cpus < min_cpus:
         return Finding(name, OPEN, {}, FEW_CPUS)
     if not quantities or any(isnan(interval.value) for interval in quantities.values()):

@@ -1,7 +1,7 @@
 """The published study: its tables recomputed from its seconds, and its claims tested on the results."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -23,55 +23,6 @@ REASONS = {
     scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
     scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
     scorecard.AT_LIMIT: "the interval contains the limit; more rounds may decide",
-}
-
-
-class ClaimWords(NamedTuple):
-    """A claim in words, what measures and what tests it, and what the study printed."""
-
-    claim: str
-    target: str
-    quantity: str
-    write: Callable[[float, float, float], str]
-    published: str
-
-
-CLAIMS = {
-    "saturation": ClaimWords(
-        "The speedup saturates below the number of cores",
-        *("strong-scaling", "speed of P_2 / speed with half the workers", with_interval),
-        "7.59 at 16 ranks, saving; 7.73 at 32 ranks, no saving; 32 cores",
-    ),
-    "p1_like_p2": ClaimWords(
-        "P_1 and P_2 are close to each other",
-        *("strong-scaling", "time of P_1 / time of P_2", with_interval),
-        "0.91 to 1.04 times as long at 2 to 64 ranks",
-    ),
-    "pq_never_pays": ClaimWords(
-        "P_Q never pays",
-        *("strong-scaling", "time of P_Q / time of the better of P_1 and P_2", with_interval),
-        "P_Q over P_2: 1.10 to 2.52 times as long at 2 to 64 ranks",
-    ),
-    "saving_costs_nothing": ClaimWords(
-        "Not saving is no faster with few workers",
-        *("strong-scaling", "time of P_2 without saving / with saving", with_interval),
-        "1.05 times as long with 2 ranks",
-    ),
-    "superlinear": ClaimWords(
-        "Weak scaling is superlinear below 32 ranks",
-        *("weak-scaling", "efficiency of P_2", percent_interval),
-        "120 % at 2, 154 % at 8, 131 % at 16, 67 % at 32 ranks",
-    ),
-    "collapse": ClaimWords(
-        "Weak scaling collapses at 2000x2000 pixels",
-        *("weak-scaling", "time of P_2 / time with half the workers", with_interval),
-        "64 ranks take 5.7 times as long as 32",
-    ),
-    "files_are_cheap": ClaimWords(
-        "Reading and saving are not the bottleneck",
-        *("strong-scaling", "share of reading and saving in the seconds of P_2's tasks", percent_interval),
-        "0.08 s of the master's 10 s are in imread, at 32 ranks",
-    ),
 }
 CLAIM_NOTE = (
     "Confirmed or refuted: the 95 % interval lies on one side of the claim's limit. P_1 and P_2 are close "
@@ -97,23 +48,14 @@ def _law_text(name: str) -> Callable[[Any], str]:
 @section("strong_scaling", chapter=CHAPTER, order=90)
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
-    tested = {name: results.beside(name) for name in published.POINTS}
+    tested, rows = {name: results.beside(name) for name in published.POINTS}, []
     trials = {name: one.trials for name, one in tested.items()}
-    findings = scorecard.scorecard(trials, {name: one.parts for name, one in tested.items()})
-    data = pd.DataFrame([_row(finding) for finding in findings])
+    for finding in scorecard.scorecard(trials, {name: one.parts for name, one in tested.items()}):
+        claim = published.claims()[finding.claim]
+        write = percent_interval if claim["is_share"] else with_interval
+        values = ", ".join(f"{write(*each)} with {n}" for n, each in finding.quantities.items())
+        measured = f"{claim['quantity']}: {values} workers" if values else ""
+        reason = REASONS.get(finding.reason, "").format(target=claim["target"])
+        rows.append([claim["claim"], finding.verdict, measured, claim["published"], reason])
+    data = pd.DataFrame(rows, columns=["claim", "verdict", "measured", "published", "reason"])
     yield "scorecard", plain_table("The study's claims", data, [CLAIM_NOTE])
-
-
-def _row(finding: scorecard.Finding) -> dict[str, str]:
-    """Return a finding as a row of the table, with the claim and the study's figures in words."""
-    words = CLAIMS[finding.claim]
-    values = ", ".join(f"{words.write(*each)} with {n}" for n, each in finding.quantities.items())
-    measured = f"{words.quantity}: {values} workers" if values else ""
-    reason = REASONS.get(finding.reason, "").format(target=words.target)
-    return {
-        "claim": words.claim,
-        "verdict": finding.verdict,
-        "measured": measured,
-        "published": words.published,
-        "reason": reason,
-    }
