@@ -18,8 +18,8 @@ from augment.strategies import STRATEGIES
 from experiments.analysis import published
 from experiments.analysis.scaling import strong, weak
 from experiments.report.charts import BEYOND, CEILING, GREY, LOOKS, PUBLISHED, Chart, look, rate_figure
+from experiments.report.sections.diagnose import BARS
 from experiments.report.sections.scaling import scaling_figure
-from experiments.report.sections.where_time_goes import BARS
 from experiments.report.texts import caption
 from experiments.store.columns import FAILED
 from tests.helpers.trial_rows import frame, repeated, trial

@@ -1,19 +1,23 @@
-"""The breakdown of P x T worker-seconds, and the verdict on what stops each strategy."""
+"""The sections of `make diagnose`: where the time goes, what stops each strategy, what would save time."""
 
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.analysis.ablation import POINT, gains
 from experiments.analysis.breakdown import PARTS, breakdowns
+from experiments.analysis.causes import RANKED
+from experiments.analysis.interference import MIN_SLOWDOWN, contended_resources, slowdowns
 from experiments.analysis.select import STRONG, NoTrialsError
+from experiments.analysis.statistics import LEVEL
 from experiments.analysis.verdict import NEGLIGIBLE_LOSS, OVERSUBSCRIBED, verdicts
 from experiments.report import texts
 from experiments.report.charts import Chart, legend, styled
 from experiments.report.results import Results
 from experiments.report.sections import Outputs, section
-from experiments.report.tables import Columns, by_place, by_saving, text_table
-from experiments.store.columns import UNTOUCHED
+from experiments.report.tables import Columns, by_place, by_saving, plain_table, text_table
+from experiments.store.columns import OK, UNTOUCHED
 from experiments.wording import pluralise
 
 BARS = {  # in the chart: the parts of each, and its colour
@@ -39,6 +43,19 @@ VERDICT_NOTES = (
     "parts, which sum to it.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
     "breakdown, shown as a share of the time, with an interval above 0 (Holm).",
+)
+ABLATION_NOTES = (
+    "Time saved: share of the time with no policy changed. The intervals hold for all ablations of a point "
+    f"together with {texts.percent(LEVEL)} (Holm). `aa` changes nothing.",
+    "Counter: the quantity that the ablation should lower, mean of a trial without and with it. Shares are "
+    "of P x T.",
+)
+INTERFERENCE_NOTES = (
+    "Slowdown: seconds of the same tasks beside busy neighbours / beside idle ones, with the 95 % interval "
+    "over the rounds of turns. Spinners compute in the first cache, streamers copy memory, mappers touch "
+    "fresh pages.",
+    f"Contends for: the resource whose load alone explains at least half of a slowdown of "
+    f"{texts.percent(MIN_SLOWDOWN - 1)} or more beside copies.",
 )
 
 
@@ -125,3 +142,48 @@ def _suspected(row: Any) -> str:
 def _proved(row: Any) -> str:
     savings = row["savings"].items()
     return ", ".join(f"{name} {texts.percent_interval(*saving)}" for name, saving in savings) or texts.DASH
+
+
+@section("ablation", "aa", "diagnose", chapter="Time that each policy saves", order=60)
+def ablation(results: Results) -> Outputs:
+    """Yield the time that each policy saves if it alone is changed."""
+    trials, notes = results.ablated
+    saved = gains(trials, results.parts)
+    stem = "ablation" if results.experiment == "diagnose" else "table"
+    columns: Columns = {
+        "images/s": lambda row: texts.written(row["images_per_s"]),
+        "time saved": lambda row: texts.percent_interval(row["gain"], row["low"], row["high"], "+"),
+        "counter": _counter,
+    }
+    missing = trials[trials["status"] != OK].drop_duplicates([*POINT, "ablation", "status"])
+    without_time = [
+        f"{row['ablation']} with {texts.label(row['strategy'])} at {row['workers']} workers: {row['status']}."
+        for row in missing.to_dict("records")
+    ]
+    title, keys = f"{results.title}: time saved", [*POINT, "ablation", "rounds"]
+    yield stem, text_table(title, saved, keys, columns, [*without_time, *ABLATION_NOTES, *notes])
+
+
+def _counter(row: Any) -> str:
+    if row["counter"] is None or pd.isna(row["before"]):
+        return texts.DASH
+    write = texts.percent if row["counter"] in RANKED else "{:,.0f}".format
+    return f"{row['counter']} {write(row['before'])} → {write(row['after'])}"
+
+
+@section("interference", "diagnose", chapter="CPU or memory", order=70)
+def interference(results: Results) -> Outputs:
+    """Yield the slowdowns of a task beside neighbours, and the resource that it contends for."""
+    trials, notes = results.ablated
+    tasks = slowdowns(trials, results.parts)
+    if tasks.empty:
+        raise NoTrialsError("no turns were recorded: run `make interference`")
+    intervals = tasks[["slowdown", "low", "high"]].itertuples(index=False)
+    beside = tasks.assign(text=[texts.with_interval(*interval) for interval in intervals])
+    shown = beside.pivot(index=["saving", "workers"], columns="neighbour", values="text")
+    shown = shown[beside["neighbour"].unique()]
+    resources = [contended_resources(tasks, workers, saving) for saving, workers in shown.index]
+    shown["contends for"] = [", ".join(each) or texts.DASH for each in resources]
+    stem = "table" if results.experiment == "interference" else "interference"
+    title = f"{results.title}: slowdown of a task beside neighbours"
+    yield stem, plain_table(title, tasks, [*INTERFERENCE_NOTES, *notes], shown.reset_index())
