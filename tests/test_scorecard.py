@@ -34,7 +34,7 @@ def verdicts(*cells: Cells, rows: list[Row] | None = None, **experiments: pd.Dat
     """Return results of strong scaling with these cells and rows, and of other experiments."""
     trials, parts = frames(*cells, Cells(trials=rows or []))
     every = {"strong_scaling": trials, **experiments}
-    return {each.claim: each for each in scorecard(every, dict.fromkeys(every, parts))}
+    return {each.claim: each for each in scorecard(every, parts)}
 
 
 def test_claim_without_measurement_is_open() -> None:

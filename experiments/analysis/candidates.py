@@ -17,7 +17,7 @@ import pandas as pd
 
 from experiments.analysis.occasions import UNSEEN
 from experiments.analysis.select import LeftOut, ok_trials, place, require, select
-from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_set, model_seconds
+from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_set
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
@@ -148,8 +148,8 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
 
 
 def fitted(ok: pd.DataFrame) -> BlockModel:
-    """Return the model of ok trials in their rounds, or as they come if each candidate had its own rounds."""
+    """Return the model of ok trials with `model_s`, in rounds, or as they come if none shares one."""
     rounds = ok[["sweep", "round", *Candidate._fields]].drop_duplicates()
     if rounds.duplicated(["sweep", "round"]).any():
         return BlockModel.of(ok, names(ok))
-    return BlockModel(names(ok), None, model_seconds(ok))
+    return BlockModel(names(ok), None, ok["model_s"])

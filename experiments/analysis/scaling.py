@@ -22,7 +22,7 @@ import pandas as pd
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
 from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.select import STRONG, WEAK, LeftOut, ok_trials, place, require, select
+from experiments.analysis.select import STRONG, WEAK, LeftOut, ok_trials, require, select
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, interval_columns
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.store.files import DetailReader
@@ -46,7 +46,10 @@ def strong(trials: pd.DataFrame) -> pd.DataFrame:
     inverse = 1 / points[["speedup", "speedup_high", "speedup_low"]]  # a larger speedup, a smaller fraction
     points[interval_columns("serial_fraction")] = inverse.sub(share, axis=0).div(1 - share, axis=0).to_numpy()
     _add_ceiling_share(points, fits, STRONG)
-    _add_saving_ratio(points, trials, STRONG)
+    ok = ok_trials(trials)
+    model = BlockModel.of(ok, keys(ok, STRONG))  # of trials with saving and without
+    pairs = zip(keys(points, STRONG), keys(points, STRONG, saving=False), strict=True)
+    _add(points, "saving_ratio", [model.log_ratio(*pair) if pair[0][0] else UNKNOWN for pair in pairs])
     return points
 
 
@@ -99,19 +102,15 @@ def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, M
     require(trials)
     blocks = {flag: ok_trials(trials[trials["saving"] == flag]) for flag in (True, False)}
     fits = {flag: BlockModel.of(block, keys(block, key)) for flag, block in blocks.items()}
-    status = trials["status"]
-    rounds = pd.Series(list(zip(trials["sweep"], trials["round"], strict=True)), trials.index)
-    measured, failed = rounds.where(status == OK), status == FAILED
-    peaks = trials["peak_rss_bytes"].where(status == OK)
+    is_ok, rounds = trials["status"] == OK, list(zip(trials["sweep"], trials["round"], strict=True))
     marked = trials.assign(
-        status=status.astype(STATUS), measured=measured, failed=failed, peak_rss_bytes=peaks
+        status=trials["status"].astype(STATUS),
+        rounds=pd.Series(rounds, trials.index).where(is_ok),
+        failures=trials["status"] == FAILED,
+        peak_rss_bytes=trials["peak_rss_bytes"].where(is_ok),
     )
     points = marked.groupby(list(key), dropna=False, as_index=False).agg(
-        status=("status", "max"),
-        rounds=("measured", "nunique"),
-        failures=("failed", "sum"),
-        tasks=("tasks", "mean"),
-        peak_rss_bytes=("peak_rss_bytes", "mean"),
+        {"status": "max", "rounds": "nunique", "failures": "sum", "tasks": "mean", "peak_rss_bytes": "mean"}
     )
     points = points.astype({"status": str})
     levels = [fits[cell[0]].log_seconds(cell) for cell in keys(points, key)]
@@ -135,14 +134,6 @@ def _add_ceiling_share(points: pd.DataFrame, fits: Models, key: Sequence[str]) -
     points.loc[points["strategy"] == Copies.name, interval_columns("ceiling_share")] = float("nan")
 
 
-def _add_saving_ratio(points: pd.DataFrame, trials: pd.DataFrame, key: Sequence[str]) -> None:
-    """Add the seconds with saving over those without, of points with saving."""
-    ok = ok_trials(trials)
-    model = BlockModel.of(ok, keys(ok, key))
-    pairs = zip(keys(points, key), keys(points, key, saving=False), strict=True)
-    _add(points, "saving_ratio", [model.log_ratio(*pair) if pair[0][0] else UNKNOWN for pair in pairs])
-
-
 def _add_ratio(
     points: pd.DataFrame, fits: Models, name: str, key: Sequence[str], bases: Iterable[Key], times: Any = 1
 ) -> None:
@@ -154,8 +145,3 @@ def _add_ratio(
 def _add(points: pd.DataFrame, name: str, estimates: Sequence[Estimate], times: Any = 1) -> None:
     intervals = pd.DataFrame([estimate.exp() for estimate in estimates], points.index)
     points[interval_columns(name)] = intervals.mul(times, axis=0)
-
-
-def strategies(points: pd.DataFrame) -> list[str]:
-    """Return the strategies of the points in their `place`."""
-    return sorted(set(points["strategy"]), key=place)

@@ -36,8 +36,8 @@ class Finding(NamedTuple):
     reason: str = ""  # of an open claim
 
 
-def scorecard(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailReader]) -> list[Finding]:
-    """Return the finding on every claim, in the order of the study, from the trials of each experiment."""
+def scorecard(trials: Mapping[str, pd.DataFrame], parts: DetailReader) -> list[Finding]:
+    """Return the finding on every claim, by the trials of each experiment and the tasks of strong scaling."""
     strong, by_size = (
         ok_trials(select(trials[name], axes)[0]) if len(trials.get(name, ())) else pd.DataFrame()
         for name, axes in (("strong_scaling", STRONG), ("weak_scaling", WEAK))
@@ -46,7 +46,7 @@ def scorecard(trials: Mapping[str, pd.DataFrame], parts: Mapping[str, DetailRead
     cpus = int(measured["usable_cpus"].iloc[0]) if len(measured) else 0
     quantities: dict[str, Quantities] = {}
     if len(strong):
-        quantities = _of_strong(strong, cpus, parts["strong_scaling"])
+        quantities = _of_strong(strong, cpus, parts)
     if len(by_size):
         quantities |= _of_weak(by_size, cpus)
     return [_finding(name, quantities.get(name, {}), cpus) for name in claims()]

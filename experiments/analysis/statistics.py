@@ -94,11 +94,6 @@ class Estimate(NamedTuple):
 UNKNOWN = Estimate(nan, nan, 0)
 
 
-def model_seconds(trials: pd.DataFrame) -> Array:
-    """Return the seconds that a model takes: `model_s` (see `ceiling`), or else `wall_s`."""
-    return trials.get("model_s", trials["wall_s"]).to_numpy(float)
-
-
 class BlockModel:
     """The fit to the cell, the block and the positive seconds of each trial.
 
@@ -130,8 +125,9 @@ class BlockModel:
 
     @classmethod
     def of(cls, trials: pd.DataFrame, cells: Sequence[Hashable]) -> Self:
-        """Fit the ok trials of one workload, in the blocks that their `sweep` and `round` name."""
-        return cls(cells, list(zip(trials["sweep"], trials["round"], strict=True)), model_seconds(trials))
+        """Fit `model_s`, or else `wall_s`, of ok trials of one workload; each `sweep` and `round` is a block."""
+        seconds = trials.get("model_s", trials["wall_s"]).to_numpy(float)
+        return cls(cells, list(zip(trials["sweep"], trials["round"], strict=True)), seconds)
 
     def log_seconds(self, cell: Hashable) -> Estimate:
         """Return the logarithm of a cell's seconds in the mean of all blocks; UNKNOWN if not measured."""

@@ -18,16 +18,15 @@ class Results:
 
     def __init__(self, folder: Path, experiment: str) -> None:
         self.folder, self.experiment = folder, experiment
-        self._by_experiment = {experiment: self}
+        self._beside = {experiment: self}
         self.trials_folder = folder / "trials" / experiment
         self.title = experiment.replace("_", " ").capitalize()
 
     def beside(self, experiment: str) -> "Results":
         """Return the results of another experiment below the same folder."""
-        if experiment not in self._by_experiment:
-            self._by_experiment[experiment] = other = Results(self.folder, experiment)
-            other._by_experiment = self._by_experiment
-        return self._by_experiment[experiment]
+        other = self._beside.setdefault(experiment, Results(self.folder, experiment))
+        other._beside = self._beside
+        return other
 
     @cached_property
     def trials(self) -> pd.DataFrame:

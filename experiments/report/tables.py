@@ -12,8 +12,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from experiments.analysis.occasions import PRIOR
-from experiments.analysis.scaling import strategies
-from experiments.analysis.select import ok_trials
+from experiments.analysis.select import ok_trials, place
 from experiments.analysis.statistics import interval_columns
 from experiments.report import texts
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
@@ -100,8 +99,8 @@ def text_table(
 
 
 def by_place(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the points with saving before those without, in the order of `strategies`, by workers."""
-    places = points["strategy"].map(strategies(points).index)
+    """Return the points with saving before those without, in the order of `place`, by workers."""
+    places = points["strategy"].map(sorted({*points["strategy"]}, key=place).index)
     return points.iloc[np.lexsort([points["workers"], places, ~points["saving"].astype(bool)])]
 
 

@@ -48,9 +48,8 @@ def _law_text(name: str) -> Callable[[Any], str]:
 @section("strong_scaling", chapter=CHAPTER, order=90)
 def claims(results: Results) -> Outputs:
     """Yield a verdict on each claim."""
-    tested, rows = {name: results.beside(name) for name in published.POINTS}, []
-    trials = {name: one.trials for name, one in tested.items()}
-    for finding in scorecard.scorecard(trials, {name: one.parts for name, one in tested.items()}):
+    trials, rows = {name: results.beside(name).trials for name in published.POINTS}, []
+    for finding in scorecard.scorecard(trials, results.parts):
         claim = published.claims()[finding.claim]
         write = percent_interval if claim["is_share"] else with_interval
         values = ", ".join(f"{write(*each)} with {n}" for n, each in finding.quantities.items())
