@@ -125,7 +125,7 @@ class BlockModel:
 
     @classmethod
     def of(cls, trials: pd.DataFrame, cells: Sequence[Hashable]) -> Self:
-        """Fit `model_s`, or else `wall_s`, of ok trials of one workload; each `sweep` and `round` is a block."""
+        """Fit `model_s`, or else `wall_s`, of ok trials of one workload, by the `round` of each `sweep`."""
         seconds = trials.get("model_s", trials["wall_s"]).to_numpy(float)
         return cls(cells, list(zip(trials["sweep"], trials["round"], strict=True)), seconds)
 

@@ -1,14 +1,12 @@
 """The results of one experiment, as sections read them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from augment.strategies.instruments.interference import Interference
-from experiments.analysis.ceiling import with_model_seconds
-from experiments.analysis.select import ABLATED, STRONG, LeftOut, select
+from experiments.analysis.select import ABLATED, select
 from experiments.report.texts import left_out_note
 from experiments.store import files as store
 
@@ -46,13 +44,9 @@ class Results:
     @cached_property
     def ablated(self) -> tuple[pd.DataFrame, list[str]]:
         """Return the trials of one workload, with every ablation of it, and notes on those left out."""
-        return _with_notes(*select(self.trials, ABLATED))
+        return self.selected(ABLATED)
 
-    def selected(self, axes: Sequence[str] = STRONG) -> tuple[pd.DataFrame, list[str]]:
-        """Return the trials that `select` keeps, without interference, with `model_s`, and notes."""
-        trials, notes = _with_notes(*select(self.trials, axes))
-        return with_model_seconds(trials[trials["strategy"] != Interference.name], self.parts), notes
-
-
-def _with_notes(trials: pd.DataFrame, left_out: Iterable[LeftOut]) -> tuple[pd.DataFrame, list[str]]:
-    return trials, [left_out_note(each) for each in left_out]
+    def selected(self, axes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+        """Return the trials that `select` keeps, and notes on those left out."""
+        trials, left_out = select(self.trials, axes)
+        return trials, [left_out_note(each) for each in left_out]

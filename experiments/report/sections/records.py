@@ -29,7 +29,7 @@ def cells(results: Results) -> Outputs:
 @section("validation", chapter="Validation", order=80)
 def validation(results: Results) -> Outputs:
     """Yield whether each strategy wrote the files of `sequential`, byte for byte."""
-    trials, notes = results.selected()
+    trials, notes = results.selected(STRONG)
     columns = ["strategy", "workers", "status", "outputs", "outputs_digest"]
     data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
     sequential = (data["strategy"] == Sequential.name) & (data["status"] == OK)

@@ -10,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augment.strategies.instruments.copies import Copies
+from augment.strategies.instruments.interference import Interference
 from augment.strategies.sequential import Sequential
 from experiments.analysis import published
+from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.select import STRONG
 from experiments.report import charts, tables, texts
 from experiments.report.results import Results
@@ -44,7 +46,8 @@ LAYOUT_NOTES = [
 def scaling(results: Results) -> Outputs:
     """Yield charts of the points over those of the study, and their tables."""
     to_points, axes = published.POINTS[results.experiment]
-    trials, notes = results.selected(axes)
+    selected, notes = results.selected(axes)
+    trials = with_model_seconds(selected[selected["strategy"] != Interference.name], results.parts)
     points, study = to_points(trials), published.points(results.experiment)
     cpus, caption = int(trials["usable_cpus"].iloc[0]), texts.caption(trials)
     measure, title = CHARTS[results.experiment]
