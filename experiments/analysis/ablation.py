@@ -14,8 +14,7 @@ from experiments.store.columns import UNTOUCHED
 from experiments.store.files import DetailReader
 
 POINT = ["strategy", "workers", "saving"]
-GAIN = ["gain", "low", "high"]
-COLUMNS = [*POINT, "ablation", "rounds", "images_per_s", *GAIN, "counter", "before", "after"]
+COLUMNS = [*POINT, "ablation", "rounds", "images_per_s", "gain", "low", "high", "counter", "before", "after"]
 
 
 def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
