@@ -21,7 +21,6 @@ from experiments.analysis.statistics import LEVEL, BlockModel, Interval, best_se
 from experiments.store.files import DetailReader
 
 AXES = ("strategy", "workers", "runtime")
-SPAN = ["process", "start_s", "end_s"]
 TIE = 0.01  # a difference of two bounds that tells nothing
 
 
@@ -137,7 +136,7 @@ def whole_seconds(parts: DetailReader, trial_id: str, wall_s: float, times: floa
 
     They are in proportion if its tasks were not recorded, or if its workers were hardly ever all busy.
     """
-    tasks = parts.of("tasks", trial_id, SPAN)
+    tasks = parts.of("tasks", trial_id, ["process", "start_s", "end_s"])
     workers = tasks.groupby("process")
     begin_s, end_s = workers["start_s"].min().max(), workers["end_s"].max().min()  # all are busy
     if not end_s - begin_s > wall_s / 4:

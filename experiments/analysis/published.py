@@ -38,9 +38,8 @@ QUANTITIES = [  # of the laws
 def trials(experiment: str) -> pd.DataFrame:
     """Return the printed seconds of an experiment as trials; a dash, P_Q not saving, is `not_applicable`."""
     printed = pd.read_csv(PUBLISHED / f"{experiment}.csv").assign(sweep="published", round=0, tasks=TASKS)
-    return printed.assign(
-        peak_rss_bytes=float("nan"), status=printed["wall_s"].isna().map({False: OK, True: NOT_APPLICABLE})
-    )
+    status = printed["wall_s"].isna().map({False: OK, True: NOT_APPLICABLE})
+    return printed.assign(peak_rss_bytes=float("nan"), status=status)
 
 
 @cache

@@ -70,9 +70,8 @@ def comparison(a_folder: Path, b_folder: Path, in_turns: bool = False) -> Table:
         "verdict": verdict_text,
     }
     title = f"B against A: A is {a_folder}, B is {b_folder}\n{environment_line(a, b)}"
-    return text_table(
-        title, cells, keys, columns, [*left_out, EXPLANATION + (IN_TURNS if in_turns else APART)]
-    )
+    notes = [*left_out, EXPLANATION + (IN_TURNS if in_turns else APART)]
+    return text_table(title, cells, keys, columns, notes)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,7 +14,6 @@ from experiments.report.tables import NOW, applicable, measure_columns, text_tab
 from experiments.store.columns import OK
 
 MARKERS = "o^sD"  # of pipelines
-MARKS = "Mark: median over image sizes; line: their range"
 NOTE = (
     "Of the ceiling: time of `copies` under the same runtime / time of the strategy. Above 100 %, the "
     "strategy does less work than the copies, or the machine changed."
@@ -37,7 +36,7 @@ def bench(results: Results) -> Outputs:
     saved = points[points["saving"]].dropna(subset="ceiling_share")
     if len(saved):
         title = "Share of the machine's ceiling, with saving"
-        caption = f"{texts.caption(results.trials)}. {MARKS}"
+        caption = f"{texts.caption(results.trials)}. Mark: median over image sizes; line: their range"
         yield "ceiling_share", Chart(share_figure(saved), saved, title, caption)
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
 

@@ -33,7 +33,6 @@ BREAKDOWN_NOTE = (
     "Others: CPU of other processes while tasks waited for one. Blocked: time in tasks without CPU, run-"
     "queue wait or steal, such as waits for a disk or a lock."
 )
-NEGATIVE = "Left of zero: less than in the reference"
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
@@ -73,7 +72,7 @@ def breakdown(results: Results) -> Outputs:
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
     shares = bar_shares(means)
-    negative = [NEGATIVE] if (shares < 0).any(axis=None) else []
+    negative = ["Left of zero: less than in the reference"] if (shares < 0).any(axis=None) else []
     title, caption = f"{results.title}: where the worker-seconds go", [texts.caption(trials), *negative]
     yield "breakdown", Chart(breakdown_figure(shares), split, title, ". ".join(caption))
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]

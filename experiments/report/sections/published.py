@@ -13,7 +13,6 @@ from experiments.report.tables import by_place, plain_table, text_table
 from experiments.report.texts import percent, percent_interval, with_interval, written
 
 CHAPTER = "The study's claims and tables"
-SOURCE = "T. Botarelli 2025, 2 x Intel Xeon Silver 4314"
 LAW_NOTES = [
     "Amdahl 1967: 1/S = 1/P + s (1 - 1/P). USL, Gunther 1993: 1/S = 1/P + sigma (1 - 1/P) + kappa (P - 1). "
     "A peak at ∞ workers is a limit.",
@@ -35,7 +34,7 @@ CLAIM_NOTE = (
 def study(results: Results) -> Outputs:
     """Yield the laws fitted to the study's strong scaling."""
     fitted = by_place(published.fit_laws())
-    title = f"Published {results.title.lower()} ({SOURCE}), laws"
+    title = f"Published {results.title.lower()} (T. Botarelli 2025, 2 x Intel Xeon Silver 4314), laws"
     columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in published.QUANTITIES}
     yield "published_laws", text_table(title, fitted, STRONG, columns, LAW_NOTES)
 
