@@ -106,9 +106,8 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
     counts = wanted.drop_duplicates(["tasks", *Candidate._fields])["tasks"].value_counts()
     sample = counts.index[counts == counts.max()].max()
     kept, left_out = select(wanted[wanted["tasks"].isna() | (wanted["tasks"] == sample)], AXES)
-    ok, times = ok_trials(kept), asked["tasks"].max() / sample
-    rows = ok[["trial_id", "wall_s"]].itertuples(index=False, name=None)
-    model = fitted(ok.assign(model_s=[whole_seconds(parts, *each, times) for each in rows]))
+    ok = ok_trials(kept)
+    model = fitted(with_whole_seconds(ok, parts, float(asked["tasks"].max())))
     most = max(model.rounds, key=lambda each: model.rounds[each], default=None)
     # The difference of a candidate from the one with most rounds has an error, or it has no bound.
     sure = [each for each in model.cells if not isnan(model.log_ratio(each, most).error)]
@@ -128,6 +127,13 @@ def compare(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) -> C
 def rate(model: BlockModel, candidate: Candidate, tasks: float) -> Interval:
     """Return the tasks per second of a candidate for the whole, on another occasion."""
     return UNSEEN.widen(model.log_seconds(candidate).inverse(), times=2).exp().times(tasks)
+
+
+def with_whole_seconds(trials: pd.DataFrame, parts: DetailReader, tasks: float) -> pd.DataFrame:
+    """Return the trials with `model_s`, the seconds that each would take for so many tasks."""
+    rows = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False, name=None)
+    seconds = [whole_seconds(parts, each, wall_s, tasks / measured) for each, wall_s, measured in rows]
+    return trials.assign(model_s=seconds)
 
 
 @lru_cache(maxsize=4096)  # a record never changes

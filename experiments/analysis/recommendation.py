@@ -15,7 +15,7 @@ from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.costs import STAGE_COLUMNS, shares_of_a_task
 from experiments.analysis.occasions import Occasions, between
 from experiments.analysis.select import ok_trials, select
-from experiments.analysis.statistics import Array, Estimate, Interval
+from experiments.analysis.statistics import Estimate, Interval
 from experiments.analysis.verdict import verdicts
 from experiments.store.columns import FAILED, RECORDED_TASKS
 from experiments.store.files import DetailReader
@@ -149,16 +149,8 @@ def _occasions(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Occasio
     trials = trials.sort_values("started_at")
     folders = trials["inputs"].fillna("")
     alike = ok_trials(select(trials[folders == folders.iloc[-1]], (*AXES, *SAMPLE))[0])
-    return between(alike, [whole["strategy"]] * len(alike), _logs(alike, parts, whole))
-
-
-def _logs(trials: pd.DataFrame, parts: DetailReader, whole: Any) -> Array:
-    """Return the logarithm of the seconds that the whole would take by each trial."""
-    known: Any = trials[["trial_id", "wall_s", "tasks"]].itertuples(index=False)
-    seconds = [
-        candidates.whole_seconds(parts, each, wall_s, whole["tasks"] / tasks) for each, wall_s, tasks in known
-    ]
-    return np.log(seconds)
+    seconds = candidates.with_whole_seconds(alike, parts, whole["tasks"])["model_s"]
+    return between(alike, [whole["strategy"]] * len(alike), np.log(seconds))
 
 
 def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any, occasions: Occasions) -> Interval:
@@ -167,7 +159,8 @@ def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any, occasion
     `whole` is the candidate's row of `columns.Candidate`. Samples count by their images. The interval holds
     how trials of a sample differ, which a longer run averages out, how the images differ, and the occasions.
     """
-    known = trials.assign(log=_logs(trials, parts, whole))
+    known = candidates.with_whole_seconds(trials, parts, whole["tasks"])
+    known["log"] = np.log(known["model_s"])
     samples = known.groupby("tasks").agg(
         log=("log", "mean"), trials=("log", "size"), images=("n_images", "max")
     )
