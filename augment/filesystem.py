@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import EACCES, EINVAL, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self, cast
 from zlib import crc32
@@ -15,7 +16,6 @@ from augment.options import OptionError
 SCHEME = "://"
 # Errors of one file, not of a disk.
 OF_THE_FILE = (EINVAL, ENOENT, EACCES, EPERM, ELOOP, ENOTDIR, ENAMETOOLONG)
-KINDS = {"d": "directory", "p": "named pipe", "s": "socket", "c": "character device", "b": "block device"}
 
 
 def printable(path: str | Path) -> str:
@@ -48,7 +48,7 @@ def is_local(place: Path) -> bool:
 def read_bytes(file: Path) -> bytes:
     """Return the content of a file. Raises OSError."""
     if is_local(file):
-        with open(_open_regular(file), "rb", buffering=0) as opened:
+        with _open_regular(file) as opened:
             return opened.readall()
     with _remote(file) as (filesystem, path):
         return bytes(filesystem.cat_file(path))
@@ -57,7 +57,11 @@ def read_bytes(file: Path) -> bytes:
 def read_ends(file: str, end_bytes: int) -> tuple[int, bytes]:
     """Return the size of a file, and its first and last bytes; all if they are few. Raises OSError."""
     if SCHEME not in file:
-        return _read_local_ends(file, end_bytes)
+        with _open_regular(file) as opened:
+            size_bytes, ends = os.fstat(opened.fileno()).st_size, opened.read(2 * end_bytes)
+            if size_bytes > len(ends):
+                ends = ends[:end_bytes] + os.pread(opened.fileno(), end_bytes, size_bytes - end_bytes)
+        return size_bytes, ends
     with _remote(file) as (filesystem, path):
         size_bytes = filesystem.size(path)
         if size_bytes <= 2 * end_bytes:
@@ -66,24 +70,11 @@ def read_ends(file: str, end_bytes: int) -> tuple[int, bytes]:
         return size_bytes, b"".join(filesystem.cat_file(path, start=a, end=b) for a, b in (begin, end))
 
 
-def _read_local_ends(file: str, end_bytes: int) -> tuple[int, bytes]:
-    number = _open_regular(file)
-    try:
-        size_bytes, ends = os.fstat(number).st_size, os.read(number, 2 * end_bytes)
-        if size_bytes > len(ends):
-            ends = ends[:end_bytes] + os.pread(number, end_bytes, size_bytes - end_bytes)
-    finally:
-        os.close(number)
-    return size_bytes, ends
-
-
-def _open_regular(file: Path | str) -> int:
-    """Open a local file and return its descriptor. No file that is not regular is opened: it might wait."""
-    kind = stat.filemode(os.stat(file).st_mode)[0]
-    if kind != "-":
-        reason = f"Not a regular file: a {KINDS.get(kind, 'file of an unknown kind')}"
-        raise OSError(EINVAL, reason, str(file))
-    return os.open(file, os.O_RDONLY)
+def _open_regular(file: Path | str) -> FileIO:
+    """Open a local file to read. No file that is not regular is opened: it might wait. Raises OSError."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise OSError(EINVAL, "Not a regular file", str(file))
+    return open(os.open(file, os.O_RDONLY), "rb", buffering=0)
 
 
 def write_remote(file: Path, content: bytes | memoryview) -> None:

@@ -176,10 +176,10 @@ NO_HEADER, UNDECODED = "no whole header of a known image format", "OpenCV cannot
 TRUNCATED = "truncated: no end marker"
 TOO_MANY = f"pixels are more than max_image_pixels={MOST}"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "directory.jpg": (Path.mkdir, "not a regular file: a directory"),
-    "fifo.png": (os.mkfifo, "not a regular file: a named pipe"),
-    "socket.jpg": (place_socket, "not a regular file: a socket"),
-    "device.png": (lambda path: path.symlink_to("/dev/zero"), "not a regular file: a character device"),
+    "directory.jpg": (Path.mkdir, "not a regular file"),
+    "fifo.png": (os.mkfifo, "not a regular file"),
+    "socket.jpg": (place_socket, "not a regular file"),
+    "device.png": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
     "dangling.jpg": (lambda path: path.symlink_to("nowhere"), "no such file or directory"),
     "circular.jpg": (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
     "missing.jpg": (lambda path: None, "no such file or directory"),
