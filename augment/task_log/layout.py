@@ -22,13 +22,7 @@ READING = -1  # augmentation index of an entry in which a master only reads an i
 BETWEEN_TASKS, IN_TASK, DECODING = range(3)  # values of Header.under_way
 
 
-class Role(IntEnum):
-    """The part that a process has in a trial."""
-
-    MASTER = 0
-    WORKER = 1
-    SAVER = 2
-    MANAGER = 3
+Role = IntEnum("Role", ["MASTER", "WORKER", "SAVER", "MANAGER"])  # the part that a process has in a trial
 
 
 class Header(NamedTuple):
