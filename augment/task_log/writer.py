@@ -7,28 +7,15 @@ import math
 import mmap
 import os
 import pickle
-import re
 import resource
 import time
 from array import array
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import get_native_id
 
-from augment.task_log.layout import (
-    BETWEEN_TASKS,
-    DECODING,
-    HEADER,
-    IN_TASK,
-    ROW_KINDS,
-    SHORT_TASK_S,
-    Header,
-    Note,
-    Role,
-    Turn,
-    is_sampled,
-)
+from augment.task_log import layout
+from augment.task_log.layout import HEADER, Header, Note, Role, Turn
 
 BLOCK_TASKS = 256
 BACK_TO_BACK_S = 1e-4  # between tasks, within which the counters read after one serve the next
@@ -46,16 +33,9 @@ class Log:
     Without `recording` only the header and notes are kept.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        role: Role,
-        opencv_threads: int,
-        recording: bool = True,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
+    def __init__(self, folder: Path, role: Role, opencv_threads: int, recording: bool = True) -> None:
         """Create the file and enter the header: this process begins to work now."""
-        self.role, self.recording, self.clock = role, recording, clock
+        self.role, self.recording, self.clock = role, recording, time.perf_counter
         path = folder / f"{os.getpid()}.log"
         if path.exists():  # of another thread
             path = folder / f"{get_native_id()}.log"
@@ -65,19 +45,19 @@ class Log:
         self._map = mmap.mmap(self._file, HEADER.size)
         self._words = memoryview(self._map).cast("q")
         self._written = self._drained = HEADER.size
-        self._rows: tuple[list[float], ...] = tuple([] for _ in ROW_KINDS)  # of the block
+        self._rows: tuple[list[float], ...] = tuple([] for _ in layout.ROW_KINDS)  # of the block
         self._samples, self._batches, self._tasks = self._rows
         self._turns, self._notes = list[Turn](), list[Note]()
         self._n_tasks = self._n_counted = 0  # finished tasks, and those of them in batches
         self._applied: list[float] = []  # samples of the task under way
         self._names: dict[str, int] = {}
         # The task under way, or the one before: at first as if that had been long.
-        self._task = [0, 0, -2 * SHORT_TASK_S, -SHORT_TASK_S]
-        self._counted = -SHORT_TASK_S  # end of the last task after which the counters were read
+        self._task = [0, 0, -2 * layout.SHORT_TASK_S, -layout.SHORT_TASK_S]
+        self._counted = -layout.SHORT_TASK_S  # end of the last task after which the counters were read
         self.timing = False  # whether the transforms of the task under way are to be timed
         self._counters = Counters()
         facts = os.getpid(), get_native_id(), self.role, opencv_threads
-        self._header = Header(BETWEEN_TASKS, 0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
+        self._header = Header(layout.BETWEEN_TASKS, 0, 0, 0, *facts, 0, self.clock(), 0.0, 0.0, 0.0)
         HEADER.pack_into(self._map, 0, *self._header)
 
     def complete(self) -> None:
@@ -102,30 +82,28 @@ class Log:
     def begin(self, image_index: int, augmentation_index: int) -> None:
         """Begin a task."""
         words = self._words
-        words[1], words[2], words[0] = image_index, augmentation_index, IN_TASK  # as Header has them
+        words[1], words[2], words[0] = image_index, augmentation_index, layout.IN_TASK  # as Header has them
         if not self.recording:
             return
         before = self._task
         ended = before[3]
-        self.timing = timing = ended - before[2] >= SHORT_TASK_S or is_sampled(
-            image_index, augmentation_index
-        )
-        if timing:
-            self._applied = []
+        is_after_long = ended - before[2] >= layout.SHORT_TASK_S
+        self.timing = is_after_long or layout.is_sampled(image_index, augmentation_index)
+        self._applied.clear()
         start = self.clock()
         self._task = [image_index, augmentation_index, start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         self._paused = paused = start - ended > BACK_TO_BACK_S
         if paused:
-            self._close_batch(None)
+            self._close_batch(UNCOUNTED)
             self._counters.used()
 
     def decoding(self, is_decoding: bool) -> None:
         """Enter in the header whether a decoder is at work: one that crashes or hangs has a bad file."""
-        self._words[0] = DECODING if is_decoding else IN_TASK
+        self._words[0] = layout.DECODING if is_decoding else layout.IN_TASK
 
     def drop(self) -> None:
         """Forget the task under way: it is skipped."""
-        self._words[0] = BETWEEN_TASKS
+        self._words[0] = layout.BETWEEN_TASKS
 
     def note(self, image_index: int, text: str, is_bad: bool) -> None:
         """Record a remark on an input: see `layout.Note`."""
@@ -156,25 +134,21 @@ class Log:
     def end(self) -> None:
         """End the task."""
         self._n_tasks += 1
-        if not self.recording:
-            self._words[3], self._words[0] = self._n_tasks, BETWEEN_TASKS
-            return
-        task = self._task
-        ended = task[3]
-        self._tasks += task
-        if self.timing:
+        if self.recording:
+            self._tasks += self._task
             self._samples += self._applied
-        if self._paused or ended - self._counted >= SHORT_TASK_S:
-            self._close_batch(self._counters.used())
-            self._counted = ended
-        self._words[3], self._words[0] = self._n_tasks, BETWEEN_TASKS
+            ended = self._task[3]
+            if self._paused or ended - self._counted >= layout.SHORT_TASK_S:
+                self._close_batch(self._counters.used())
+                self._counted = ended
+        self._words[3], self._words[0] = self._n_tasks, layout.BETWEEN_TASKS
         if self._n_tasks % BLOCK_TASKS == 0:
             self._write()
 
-    def _close_batch(self, used: Used | None) -> None:
-        """Charge what was used to the tasks since the last batch; None: it is not known."""
+    def _close_batch(self, used: Used) -> None:
+        """Charge what was used to the tasks since the last batch."""
         if self.recording and (in_batch := self._n_tasks - self._n_counted):
-            self._batches += (in_batch, *(used or UNCOUNTED))
+            self._batches += (in_batch, *used)
             self._n_counted = self._n_tasks
 
     def _write(self) -> None:
@@ -225,6 +199,5 @@ class Counters:
 
 def peak_rss_bytes() -> int:
     """Return the most memory that this process has held since its exec, unlike `ru_maxrss`."""
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert peak
-    return int(peak[1]) * 1024
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from augment.task_log.layout import STAGES, Role
+from augment.task_log.layout import HEADER, STAGES, Role
 from augment.task_log.reader import ProcessLog, read
 from augment.task_log.writer import Log
 
@@ -23,7 +23,10 @@ class FakeLog(Log):
         self, folder: Path, role: Role = Role.WORKER, recording: bool = True, clock: FakeClock | None = None
     ) -> None:
         self.folder, self.fake_clock = folder, clock or FakeClock()
-        super().__init__(folder, role, 1, recording, self.fake_clock)
+        super().__init__(folder, role, 1, recording)
+        self.clock = self.fake_clock
+        self._header = self._header._replace(ready=self.clock())
+        HEADER.pack_into(self._map, 0, *self._header)
 
     def tick(self, seconds: float) -> None:
         """Let so many seconds pass."""
