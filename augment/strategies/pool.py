@@ -51,7 +51,7 @@ class P1(PoolStrategy):
             images = runner.read_all()
             tasks = [(*task, images[task[0]]) for task in job.workload.tasks() if task[0] in images]
             with pool(job, job.workers) as workers:
-                workers.starmap(_augment_sent, tasks, self.chunksize)
+                workers.starmap(_augment, tasks, self.chunksize)
 
 
 @dataclass
@@ -63,17 +63,13 @@ class P2(PoolStrategy):
 
     def run(self, job: Job) -> None:
         with master(job), pool(job, job.workers) as workers:
-            workers.starmap(_augment_read, list(job.workload.tasks()), self.chunksize)
+            workers.starmap(_augment, list(job.workload.tasks()), self.chunksize)
 
 
-def _augment_sent(image_index: int, augmentation_index: int, pixels: Pixels) -> None:
+def _augment(image_index: int, augmentation_index: int, pixels: "Pixels | None" = None) -> None:
+    """Carry out a task on the pixels that were sent, or read them."""
     with task_runner().task(image_index, augmentation_index) as task:
-        task.save(task.transform(pixels))
-
-
-def _augment_read(image_index: int, augmentation_index: int) -> None:
-    with task_runner().task(image_index, augmentation_index) as task:
-        task.save(task.transform(task.read()))
+        task.save(task.transform(task.read() if pixels is None else pixels))
 
 
 @dataclass
