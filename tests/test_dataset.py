@@ -168,7 +168,6 @@ def test_photo_like_images_compress_as_photos_do(tmp_path: Path) -> None:
     ("size", "reason"),
     [
         (None, "image_size=null: synthetic images need a size"),
-        ((9, 20), "image_size=9x20: a 10 x 10 board needs 10 pixels a side"),
         ((70_000, 10), "image_size=70000x10: checkerboard_000000.jpg: cannot be encoded; give another size"),
     ],
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from augment.datasets.base import Dataset, Size, cached, size_text
+from augment.datasets.base import Dataset, Size, cached
 from augment.filesystem import InputFiles
 from augment.images import encode
 from augment.options import OptionError, option
@@ -24,10 +24,6 @@ class Synthetic(Dataset):
         """Return `n_images` (default 10) images of `size`, which is required."""
         if size is None:
             raise OptionError("image_size=null: synthetic images need a size; give one, like 500x250")
-        if self.pattern is Pattern.checkerboard and min(size) < 10:
-            raise OptionError(
-                f"image_size={size_text(size)}: a 10 x 10 board needs 10 pixels a side; give more"
-            )
 
         def make(index: int) -> bytes:
             from augment.datasets import pixels
