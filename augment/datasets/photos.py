@@ -31,7 +31,9 @@ class Photos(Dataset):
 
     def files(self, n_images: int | None, size: Size | None, seed: int, cache: Path) -> InputFiles:
         """Return `n_images` photos (default: each once); without `size` the originals byte for byte."""
-        originals = self._originals()
+        originals = [photo_folder() / name for name in PHOTOS]
+        if missing := next((path.name for path in originals if not path.is_file()), None):
+            raise OptionError(f"dataset=photos: scikit-image's {missing} is missing; run make install")
 
         def make(index: int) -> bytes:
             from augment.datasets import pixels
@@ -44,12 +46,6 @@ class Photos(Dataset):
 
         names = [_photo_name(*divmod(index, len(PHOTOS))) for index in range(n_images or len(PHOTOS))]
         return cached(cache, "photos", names, size, seed, make)
-
-    def _originals(self) -> list[Path]:
-        paths = [photo_folder() / name for name in PHOTOS]
-        if missing := next((path for path in paths if not path.is_file()), None):
-            raise OptionError(f"dataset=photos: scikit-image's {missing.name} is missing; run make install")
-        return paths
 
 
 def _photo_name(repeat: int, photo: int) -> str:
