@@ -58,7 +58,7 @@ VICTIMS = [
     pytest.param(name, role, marks=[*marks, *slow_but_for("p2", "pq")(name)], id=f"{name}-{role.name}")
     for name, marks in INSTALLED
     for role in ROLES.get(name, (Role.WORKER,))
-    if not STRATEGIES[name].replaces_workers  # see test_ray.py
+    if name != "ray"  # whose workers are replaced: see test_ray.py
 ]
 EACH = [
     pytest.param(name, marks=[*marks, *slow_but_for("sequential", "pq")(name)]) for name, marks in INSTALLED
@@ -183,7 +183,7 @@ IN_A_TRANSFORM = {
 @pytest.mark.parametrize("name", EACH)
 def test_fault_in_a_transform_is_the_error(name: str, fault: str, tmp_path: Path) -> None:
     declared, error = IN_A_TRANSFORM[fault]
-    if fault == "a worker exits" and STRATEGIES[name].replaces_workers:
+    if fault == "a worker exits" and name == "ray":
         error = "died 4 times at tasks ("
     ends(name, job_of(name, tmp_path, pipeline=declared), error)
     tried(fault)
@@ -196,7 +196,7 @@ def test_hang_ends_at_the_time_limit(name: str, tmp_path: Path) -> None:
     outcome = run(STRATEGIES[name](), job, stall_timeout_s=8)  # time enough to begin on a busy machine
     assert outcome.error
     assert outcome.error.startswith("no task was finished for stall_timeout_s=8: ")
-    if not STRATEGIES[name].replaces_workers:  # whose logs come back with the results
+    if name != "ray":  # whose logs come back with the results
         assert "worker" in outcome.error
         first = "(" if name == "interference" else "(0, 0)"  # interference draws its tasks
         assert f"at task {first}" in outcome.error
@@ -208,7 +208,7 @@ def test_full_disk_for_outputs_is_the_error(name: str, small_disk: Path, tmp_pat
     inputs = images(tmp_path, size=(160, 120))  # a dozen outputs fill the disk
     job = job_of(name, tmp_path, inputs=inputs, n_augmentations=20, output=small_disk / "out")
     ends(name, job, "no space left on device: aug_noise_")
-    if not STRATEGIES[name].replaces_workers:  # whose other workers are killed, maybe in mid-write
+    if name != "ray":  # whose other workers are killed, maybe in mid-write
         assert not list((small_disk / "out").glob(".*.part"))
     tried("the disk is full")
 

@@ -38,7 +38,6 @@ class Strategy(ABC):
     late_modules: ClassVar[tuple[str, ...]] = ()  # that `run` would import beside LATE_MODULES
     # It measures the machine. Each worker carries out all tasks; `separate_outputs` gives it a folder.
     instrument: ClassVar[bool] = False
-    replaces_workers: ClassVar[bool] = False  # that die, and repeats their tasks
     complete: ClassVar[bool] = True  # False: carries out only some of the tasks, any of them several times
 
     def not_applicable(self, workers: int, saving: bool) -> str | None:

@@ -70,7 +70,6 @@ class Ray(Engine):
     label = "Ray"
     package = "ray"
     late_modules = LATE_MODULES
-    replaces_workers = True
 
     address: str = option("cluster: local (one of its own), auto (that of this machine) or host:port", LOCAL)
 
