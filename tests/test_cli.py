@@ -46,7 +46,7 @@ FILES = sorted(
         ("image_size=5x5", "image_size=5x5: a side must be 10 to 30000 pixels"),
         ("strategy=p9", f"strategy=p9: no such strategy; choose one of {', '.join(sorted(STRATEGIES))}"),
         ("strategy.savers=2", "strategy.savers: not an option of the chosen strategy"),
-        ("dataset=folder dataset.path=/nowhere", "dataset.path=/nowhere: no such folder"),
+        ("dataset=folder dataset.path=/nowhere", "dataset.path=/nowhere: no such file or directory"),
         ("dataset=folder", "dataset.path: required; give dataset.path=…"),
         ("pipeline=saved", "pipeline.path: required; give pipeline.path=…"),
         ("-m workers=1,2,0", "workers=0: must be 1 or more"),

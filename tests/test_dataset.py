@@ -299,13 +299,13 @@ def test_path_of_a_folder_may_begin_with_a_tilde(folder: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/nowhere", "dataset.path=/nowhere: no such folder"),
-        ("", "dataset.path=: no such folder"),
-        ("a\nb", r"dataset.path='a\nb': no such folder"),
-        (os.fsdecode(b"\xff"), r"dataset.path='\udcff': no such folder"),
+        ("/nowhere", "dataset.path=/nowhere: no such file or directory"),
+        ("", "dataset.path=: no such file or directory"),
+        ("a\nb", r"dataset.path='a\nb': no such file or directory"),
+        (os.fsdecode(b"\xff"), r"dataset.path='\udcff': no such file or directory"),
         ("\0", r"dataset.path='\x00': not a path"),
         ("\ud800", r"dataset.path='\ud800': not a path"),
-        (__file__, f"dataset.path={__file__}: not a folder"),
+        (__file__, f"dataset.path={__file__}: not a directory"),
     ],
 )
 def test_folder_without_images_is_refused(path: str, reason: str, tmp_path: Path) -> None:

@@ -127,6 +127,8 @@ def test_killed_command_goes_on_at_an_address(
 def test_missing_bucket_is_named(bucket: Any, tmp_path: Path) -> None:
     ended = command("dataset=folder", "dataset.path=s3://nowhere/in", cwd=tmp_path)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: dataset.path=s3://nowhere/in: no such folder; give a folder")
+    assert ended.stderr.startswith(
+        "error: dataset.path=s3://nowhere/in: no such file or directory; give a folder"
+    )
     with pytest.raises(OutputError, match=r"x\.png cannot be written"):
         write(location("s3://nowhere/out"), "x.png", np.zeros(4, np.uint8))

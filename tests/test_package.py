@@ -102,7 +102,7 @@ def test_installed_command_works_from_any_folder_whatever_lies_there(
 
 
 def test_python_call_fails_with_the_line_of_the_command(tmp_path: Path) -> None:
-    with pytest.raises(AdviseError, match=r"^dataset.path=.*/my \(odd\) pics: no such folder"):
+    with pytest.raises(AdviseError, match=r"^dataset.path=.*/my \(odd\) pics: no such file or directory"):
         advise(tmp_path / "my (odd) pics", results_dir=tmp_path)
 
 

@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from errno import ENOENT, ENOTDIR
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from augment.options import OptionError, option, setting
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PROBED_SUFFIXES = (".jp2", ".avif", ".gif", ".ppm", ".pgm", ".pbm")  # not in every build of OpenCV
 MANIFEST = ".augment.json"  # in a folder of outputs
-REASONS = {ENOENT: "no such folder", ENOTDIR: "not a folder"}
 OUTPUTS, WRITTEN = "outputs", "this command writes there"
 LISTED = 5  # kinds of other files, and folders, that a finding names
 
@@ -52,8 +50,7 @@ class Folder(Dataset):
             names = walk.local_names(exclude) if is_local(folder) else walk.distant_names(folder, exclude)
             listed = sorted(names, key=os.fsencode)
         except (OSError, ValueError) as error:  # ValueError: a character that no path can hold
-            known = getattr(error, "strerror", None) or "not a path"
-            reason = REASONS.get(getattr(error, "errno", 0), known)
+            reason = (getattr(error, "strerror", None) or "not a path").lower()
             raise OptionError(f"{option}: {reason}; {advice}") from error
         if not listed:
             others = "".join(f" ({finding})" for finding in walk.findings())
