@@ -46,16 +46,11 @@ def check(pipeline: Declaration) -> None:
     """Raise OptionError, with the name of the class or key, if a pipeline cannot be built."""
     if (library := pipeline.get("library", LIBRARIES[0])) not in LIBRARIES:
         raise OptionError(f"pipeline.library={library}: must be one of {', '.join(LIBRARIES)}")
-    if is_factory(pipeline):
-        _check_factory(pipeline)
-    else:
+    if not is_factory(pipeline):
         _check_transforms(pipeline)
-
-
-def _check_factory(pipeline: Declaration) -> None:
-    if CLASS not in pipeline:
+    elif CLASS not in pipeline:
         raise OptionError(f"pipeline.{CLASS}: missing; give the path of a factory that takes a seed")
-    if not callable(_call_factory(pipeline, seed=0)):
+    elif not callable(_call_factory(pipeline, seed=0)):
         raise OptionError(f"pipeline: {pipeline[CLASS]}(seed=0) must return a function of an image")
 
 

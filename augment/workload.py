@@ -48,10 +48,6 @@ class Workload:
         image_index = ((number + 1) * len(self.inputs) - 1) // self.n_tasks
         return image_index, number - self.first_task(image_index)
 
-    def is_done(self, number: int) -> bool:
-        """Return whether the output of a task exists."""
-        return bool(self.done) and self.done[number] == 1
-
     def augmentations(self, image_index: int) -> Sequence[int]:
         """Return the augmentations of an image whose outputs are missing."""
         begin, end = self.first_task(image_index), self.first_task(image_index + 1)

@@ -97,7 +97,7 @@ class Claims:
                     return
                 number = int(self._words[owner])
                 self._words[owner] = number + 1
-            if not self._workload.is_done(number):
+            if not (self._workload.done and self._workload.done[number]):
                 yield self._workload.task(number)
 
     def _begin_image(self, own: int) -> bool:
