@@ -16,14 +16,6 @@ from augment.options import OptionError
 Declaration = Mapping[str, Any]
 CLASS = "_target_"
 LIBRARY = "albumentations."
-UNSUPPORTED = {  # arguments and classes, with the reason
-    "bbox_params": "only images are augmented; leave it out",
-    "keypoint_params": "only images are augmented; leave it out",
-    "additional_targets": "only images are augmented; leave it out",
-    "ToTensorV2": "an output is an image of 8 bits; leave it out",
-    "ReplayCompose": "only images are kept, not how they were made; take Compose",
-    "Lambda": "a function is no data; take a class of a module",
-}
 
 
 def is_factory(pipeline: Declaration) -> bool:
@@ -38,42 +30,6 @@ def leaves(pipeline: Declaration) -> Iterator[dict[str, Any]]:
             yield from leaves(part)
         else:
             yield {**part, "p": 1}
-
-
-def refuse_all_but_images(declaration: Any) -> None:
-    """Raise OptionError if a part of a declaration takes or makes more than an image of 8 bits."""
-    if isinstance(declaration, Mapping):
-        arguments = {key for key, value in declaration.items() if value}
-        classes = {str(value).rpartition(".")[2] for value in declaration.values()}
-        for name in UNSUPPORTED.keys() & (arguments | classes):
-            raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
-        declaration = list(declaration.values())
-    if isinstance(declaration, list | tuple):
-        for part in declaration:
-            refuse_all_but_images(part)
-
-
-def expanded(declaration: Any) -> Any:
-    """Return a declaration with full class paths for bare names, and OpenCV's constants for their names."""
-    match declaration:
-        case Mapping():
-            return {
-                key: full_path(str(value)) if key == CLASS else expanded(value)
-                for key, value in declaration.items()
-            }
-        case list() | tuple():
-            return [expanded(part) for part in declaration]
-        case str() if declaration.startswith("cv2."):
-            try:
-                return int(locate(declaration))
-            except (AttributeError, TypeError, ValueError) as error:
-                raise OptionError(f"pipeline: {declaration}: no constant of OpenCV") from error
-    return declaration
-
-
-def full_path(name: str) -> str:
-    """Return the path of a class; one without a module is albumentations'."""
-    return name if "." in name or ":" in name else f"{LIBRARY}{name}"
 
 
 def construct(declaration: Any) -> Any:

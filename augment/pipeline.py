@@ -8,16 +8,7 @@ from functools import cache, partial
 from itertools import cycle
 from typing import Any
 
-from augment.declaration import (
-    CLASS,
-    LIBRARY,
-    Declaration,
-    construct,
-    instance,
-    is_factory,
-    leaves,
-    refuse_all_but_images,
-)
+from augment.declaration import CLASS, LIBRARY, Declaration, construct, instance, is_factory, leaves
 from augment.images import Pixels, check_pixels, error_line
 from augment.options import OptionError
 from augment.task_log.writer import Log
@@ -58,7 +49,6 @@ def _check_transforms(pipeline: Declaration) -> None:
     """Raise OptionError for wrong keys or transforms, also for an argument that the library warns of."""
     if not pipeline.get("transforms"):
         raise OptionError("pipeline.transforms: empty; list at least one transform by its class path")
-    refuse_all_but_images(pipeline)
     if unread := pipeline.keys() - KEYS:
         raise OptionError(f"pipeline.{min(unread)}: nothing reads it; beside transforms there is only p")
     if not (isinstance(p := pipeline.get("p", 1), int | float) and 0 <= p <= 1):

@@ -1,11 +1,12 @@
-"""Pipelines that people have: files that albumentations saved, and objects in modules.
+"""Pipelines as people give them: declarations, files that albumentations saved, and objects in modules.
 
-They are taken apart into declarations. What is built of these is compared with what they were.
+Files and objects are taken apart into declarations. What is built of these is compared with what they were.
 """
 
 import inspect
 import json
 import warnings
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -13,24 +14,21 @@ from typing import Any
 
 import yaml
 
-from augment.declaration import (
-    CLASS,
-    LIBRARY,
-    UNSUPPORTED,
-    Declaration,
-    construct,
-    expanded,
-    full_path,
-    is_factory,
-    locate,
-    refuse_all_but_images,
-)
+from augment.declaration import CLASS, LIBRARY, Declaration, construct, is_factory, locate
 from augment.filesystem import location, read_bytes
 from augment.images import error_line
 from augment.options import OptionError
 from augment.pipeline import differ, large_size
 
 NAME = "__class_fullname__"  # albumentations' key of a class
+UNSUPPORTED = {  # arguments and classes, with the reason
+    "bbox_params": "only images are augmented; leave it out",
+    "keypoint_params": "only images are augmented; leave it out",
+    "additional_targets": "only images are augmented; leave it out",
+    "ToTensorV2": "an output is an image of 8 bits; leave it out",
+    "ReplayCompose": "only images are kept, not how they were made; take Compose",
+    "Lambda": "a function is no data; take a class of a module",
+}
 
 
 def resolved(pipeline: Declaration) -> Declaration:
@@ -49,6 +47,41 @@ def resolved(pipeline: Declaration) -> Declaration:
     except Exception as error:  # a user's module may raise anything
         reason = error_line(error).removeprefix("pipeline: ")
         raise OptionError(f"pipeline.{option}={value}: {reason}") from error
+
+
+def expanded(declaration: Any) -> Any:
+    """Return a declaration with full class paths for bare names, and OpenCV's constants for their names.
+
+    Raises OptionError if a part of it takes or makes more than an image of 8 bits.
+    """
+    match declaration:
+        case Mapping():
+            refuse_unsupported(declaration)
+            return {
+                key: full_path(str(value)) if key == CLASS else expanded(value)
+                for key, value in declaration.items()
+            }
+        case list() | tuple():
+            return [expanded(part) for part in declaration]
+        case str() if declaration.startswith("cv2."):
+            try:
+                return int(locate(declaration))
+            except (AttributeError, TypeError, ValueError) as error:
+                raise OptionError(f"pipeline: {declaration}: no constant of OpenCV") from error
+    return declaration
+
+
+def refuse_unsupported(part: Declaration) -> None:
+    """Raise OptionError for an argument or class of a part that is not for images of 8 bits alone."""
+    arguments = {key for key, value in part.items() if value}
+    classes = {str(value).rpartition(".")[2] for value in part.values()}
+    for name in UNSUPPORTED.keys() & (arguments | classes):
+        raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
+
+
+def full_path(name: str) -> str:
+    """Return the path of a class; one without a module is albumentations'."""
+    return name if "." in name or ":" in name else f"{LIBRARY}{name}"
 
 
 @cache
@@ -84,7 +117,7 @@ def _of_object(path: str) -> Declaration:
 
 def _declaration(whole: Declaration) -> Declaration:
     """Return the declaration of what `to_dict` wrote of a Compose, a group or a transform."""
-    refuse_all_but_images(whole)
+    whole = expanded(whole)
     if whole.get(NAME) != "Compose":
         return {"transforms": [_declared(whole)]}
     return {"transforms": [_declared(part) for part in whole["transforms"]], "p": whole.get("p", 1)}

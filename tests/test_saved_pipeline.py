@@ -112,6 +112,7 @@ REPLAYED = ReplayCompose([HorizontalFlip()])
 BOXES = Compose([HorizontalFlip()], bbox_params=BboxParams("coco"))
 TARGETS = Compose([HorizontalFlip()], additional_targets={"right": "image"})
 NUMBER = 3
+PLAIN: dict[str, Any] = {"transforms": [{CLASS: "ToGray"}]}
 
 
 def of_object(name: str) -> Any:
@@ -235,6 +236,13 @@ def test_foreign_file_is_refused_in_a_line(content: str, reason: str, tmp_path: 
         ({"library": "saved", "pth": 1}, "pth: nothing reads it; pipeline=saved has only path"),
         ({"library": "python", "object": "__main__:train"}, "object=__main__:train: .* lives in __main__"),
         ({"transforms": [{CLASS: "Resize", "height": "cv2.HIGH"}]}, "cv2.HIGH: no constant of OpenCV"),
+        (PLAIN | {"bbox_params": {"format": "coco"}}, "pipeline: bbox_params: only images are augmented"),
+        (PLAIN | {"keypoint_params": {"format": "xy"}}, "keypoint_params: only images are augmented"),
+        (PLAIN | {"additional_targets": {"two": "image"}}, "additional_targets: only images are augmented"),
+        (
+            {"transforms": [{CLASS: "OneOf", "transforms": [{CLASS: "Lambda"}]}]},
+            "Lambda: a function is no data",
+        ),
     ],
 )
 def test_pipeline_that_means_none_is_refused(declared: Any, reason: str) -> None:
