@@ -32,12 +32,7 @@ class Folder(Dataset):
     recursive: bool = option("also take the images of its sub-folders", True)
 
     def files(
-        self,
-        n_images: int | None,
-        size: Size | None,
-        seed: int,
-        cache: Path,
-        exclude: Collection[Path] = (),
+        self, n_images: int | None, size: Size | None, seed: int, cache: Path, exclude: Collection[Path] = ()
     ) -> InputFiles:
         """Return the first `n_images`, without those in folders to `exclude`; needs no `seed` and `cache`."""
         if size is not None:
