@@ -108,10 +108,7 @@ class PQ(PoolStrategy):
             queues = [manager.Queue() for _ in range(n_savers)]
             sendable = (task for task in job.workload.tasks() if task[0] in images)
             tasks = [(number % n_savers, *task, images[task[0]]) for number, task in enumerate(sendable)]
-            with (
-                _savers(job, queues),
-                pool(job, job.workers - n_savers, _open_transformer, queues) as workers,
-            ):
+            with _savers(job, queues), pool(job, job.workers - n_savers, _open_sender, queues) as workers:
                 workers.starmap(_augment_and_send, tasks, self.chunksize)
 
 
@@ -150,7 +147,7 @@ def _save_until_sentinel(job: Job, queue: Any) -> None:
 _queues: list[Any] = []
 
 
-def _open_transformer(job: Job, queues: list[Any]) -> None:
+def _open_sender(job: Job, queues: list[Any]) -> None:
     open_task_runner(job, Role.WORKER)
     _queues[:] = queues
 

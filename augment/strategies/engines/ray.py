@@ -85,15 +85,15 @@ class Ray(Engine):
         import ray
 
         with master(job), _session_folder(job.logs.parent) as folder, _guarded(folder):
-            of_local_cluster: dict[str, Any] = {
-                "num_cpus": job.workers,
-                "include_dashboard": False,
-                "object_store_memory": OBJECT_STORE_BYTES,
-                "_temp_dir": str(folder),
-                "_node_ip_address": "127.0.0.1",
-            }
-            options = of_local_cluster if self.on_this_machine else {}
+            options: dict[str, Any] = {}
             if self.on_this_machine:
+                options = {
+                    "num_cpus": job.workers,
+                    "include_dashboard": False,
+                    "object_store_memory": OBJECT_STORE_BYTES,
+                    "_temp_dir": str(folder),
+                    "_node_ip_address": "127.0.0.1",
+                }
                 token = job.logs.parent / "ray_token"  # in a folder that only this user can enter
                 token.write_text(token_hex(32))
                 os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
