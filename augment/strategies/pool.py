@@ -112,14 +112,12 @@ class PQ(PoolStrategy):
                 workers.starmap(_augment_and_send, tasks, self.chunksize)
 
 
-@contextmanager
-def _manager(job: Job) -> Iterator[SyncManager]:
+def _manager(job: Job) -> SyncManager:
     # An abstract socket has no file that could be left behind, or whose path could be too long.
     address = f"\0augment-{os.getpid()}-{token_hex(8)}"
     manager = SyncManager(address, ctx=job.runtime.context)
     manager.start(open_task_runner, (job, Role.MANAGER))
-    with manager:
-        yield manager
+    return manager
 
 
 @contextmanager

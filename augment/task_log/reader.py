@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -44,31 +44,30 @@ class ProcessLog:
 
 def headers(folder: Path) -> list[Header]:
     """Return the headers of a trial's processes that have begun to work, in the order they began."""
-    return sorted((header for _, header in _started(folder.glob("*.log"))), key=lambda header: header.ready)
+    return [header for _, header in _started(folder)]
 
 
 def header_of(folder: Path, pid: int) -> Header | None:
     """Return the header of one process, the first that it began; None if it has not begun to work."""
-    return next((header for _, header in _started(folder.glob(f"{pid}.log"))), None)
+    return next((header for _, header in _started(folder, f"{pid}.log")), None)
 
 
 def read(folder: Path) -> list[ProcessLog]:
     """Return the logs of a trial's processes that had begun to work, in the order they began."""
-    logs = [
-        _log(header, path.read_bytes()[layout.HEADER.size :])
-        for path, header in _started(folder.glob("*.log"))
-    ]
-    return sorted(logs, key=lambda log: log.header.ready)
+    return [_log(header, path.read_bytes()[layout.HEADER.size :]) for path, header in _started(folder)]
 
 
-def _started(paths: Iterable[Path]) -> Iterator[tuple[Path, Header]]:
-    for path in paths:
+def _started(folder: Path, pattern: str = "*.log") -> list[tuple[Path, Header]]:
+    started = []
+    for path in folder.glob(pattern):
         with open(path, "rb", buffering=0) as file:
             data = file.read(layout.HEADER.size)
         if len(data) == layout.HEADER.size:  # else the process has created its log, but entered nothing yet
             header = Header._make(layout.HEADER.unpack(data))
             if header.ready:
-                yield path, header._replace(role=Role(header.role), node=header.node.rstrip(b"\0"))
+                role, node = Role(header.role), header.node.rstrip(b"\0")
+                started.append((path, header._replace(role=role, node=node)))
+    return sorted(started, key=lambda each: each[1].ready)
 
 
 def _log(header: Header, content: bytes) -> ProcessLog:
