@@ -9,12 +9,11 @@ from augment.strategies import STRATEGIES
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
 from experiments.sweep.cells import planned_columns
-from experiments.trial.process import Checked
 from tests.conftest import RunPy
 from tests.helpers.commands import composed
 
 SMALL = ("strategy=sequential", "protocol=smoke", "image_size=40x30", "n_images=1", "n_augmentations=1")
-NOTHING = Checked({}, {})
+NOTHING: dict[str, str] = {}
 NOT_OF_THE_CELL = {"experiment", "protocol", "repetitions"}
 
 

@@ -19,10 +19,9 @@ from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine import environment
 from experiments.store import columns
-from experiments.store.columns import DETERMINING, TRIALS, JsonObject, identity
+from experiments.store.columns import DETERMINING, TRIALS, JsonObject, digest_of, identity
 from experiments.sweep.cells import SweepCell
 from experiments.sweep.inputs import Inventory
-from experiments.trial.process import Checked
 
 ENVIRONMENT = {
     each.name: "{}" if each.kind is JsonObject else 1
@@ -49,7 +48,8 @@ def own_cache_and_environment(
 
 
 def key(one: Cell) -> str:
-    return SweepCell(one, 1, Inventory(), False, Checked(canonical(one.config.pipeline), {})).identity
+    checked = {"pipeline_digest": digest_of(canonical(one.config.pipeline))}
+    return SweepCell(one, 1, Inventory(), False, checked).identity
 
 
 def another(value: Any, hint: Any) -> Any:

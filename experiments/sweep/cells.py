@@ -32,7 +32,6 @@ from experiments.sweep.inputs import Inventory
 from experiments.sweep.output_folder import OutputFolder, refuse_equal_names
 from experiments.sweep.output_records import BAD_IMAGES
 from experiments.trial import measure
-from experiments.trial.process import Checked
 from experiments.wording import duration, pluralise, significant
 
 Row = dict[str, Any]
@@ -44,7 +43,7 @@ class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
     def __init__(
-        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, checked: Checked
+        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, checked: Row
     ) -> None:
         """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = per_round
@@ -144,12 +143,12 @@ def of_newest_node(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["node"] == rows[-1]["node"]]
 
 
-def planned_columns(cell: Cell, checked: Checked) -> dict[str, Any]:
+def planned_columns(cell: Cell, checked: Row) -> Row:
     """Return the columns that follow from the cell's configuration, and from what was checked for it."""
     config = cell.config
     return (
         environment.machine_columns()
-        | checked.conditions
+        | checked
         | {
             **determining(config),
             "experiment": cell.experiment,
@@ -163,7 +162,6 @@ def planned_columns(cell: Cell, checked: Checked) -> dict[str, Any]:
             "dataset": cell.dataset,
             "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
             "pipeline": cell.pipeline,
-            "pipeline_digest": digest_of(checked.declaration),
             "repetitions": config.repetitions,
             "order_seed": config.order_seed,
             "scratch_dir": config.scratch_dir,

@@ -17,7 +17,7 @@ from augment.options import OptionError
 from experiments.config.cell import Cell, text
 from experiments.config.cli import interruptions, plain_errors
 from experiments.machine.environment import usable_cpus
-from experiments.trial.process import start_importing
+from experiments.trial.process import waiting_process
 
 if TYPE_CHECKING:
     from experiments.sweep.sweep import Sweep
@@ -63,7 +63,7 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
         cell = cell_of(config)
-        start_importing(cell.config.pipeline)
+        waiting_process(cell.config.pipeline)  # which begins to import
         from experiments.sweep.sweep import Sweep  # and pandas and pyarrow, meanwhile
 
         _checked[:] = [Sweep([cell], in_sweep=False)]

@@ -18,11 +18,11 @@ from augment.strategies.sequential import Sequential
 from experiments.config.cell import Cell
 from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
-from experiments.sweep.cells import ALREADY_MEASURED, SweepCell, output_line
+from experiments.sweep.cells import ALREADY_MEASURED, Row, SweepCell, output_line
 from experiments.sweep.inputs import Inventory
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
-from experiments.trial.process import Checked, PipelineCheck, start_importing, waiting_process
+from experiments.trial.process import waiting_process
 from experiments.wording import significant
 
 BASELINES_PER_ROUND = 2
@@ -132,18 +132,18 @@ def check_options(cells: Sequence[Cell]) -> None:
     """Raise OptionError for the first cell whose options cannot work; let a process import meanwhile."""
     for cell in cells:
         cell.config.check()
-    start_importing(cells[0].config.pipeline)
+    waiting_process(cells[0].config.pipeline)  # which begins to import
 
 
-def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Checked]:
-    """Return what is known of the pipelines of cells by `check_key`. Raises OptionError."""
-    checked: dict[str, Checked] = {}
+def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Row]:
+    """Return the columns of the pipelines of cells by `check_key`. Raises OptionError."""
+    checked: dict[str, Row] = {}
     for cell in cells:
         if (key := check_key(cell)) not in checked:
             config, applies = cell.config, not cell.not_applicable
             is_reused = config.runtime.reuse_pipeline and applies
-            check = PipelineCheck(config.pipeline, is_reused, config.strategy if applies else None)
-            checked[key] = waiting_process().check(check)
+            strategy = config.strategy if applies else None
+            checked[key] = waiting_process(config.pipeline).check(config.pipeline, is_reused, strategy)
     return checked
 
 

@@ -4,15 +4,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 
-from augment.declaration import is_factory
+from augment.declaration import Declaration, is_factory
 from augment.images import error_line
 from augment.options import OptionError
 from augment.pipeline import check, check_on_image, check_reuse
@@ -21,29 +20,15 @@ from augment.saved_pipeline import canonical
 from augment.strategies import Strategy
 from experiments import ROOT
 from experiments.machine.conditions import conditions
-
-
-class PipelineCheck(NamedTuple):
-    """A pipeline to be tried before anything is measured, and whether reusing it is tried, too."""
-
-    pipeline: dict[str, Any]
-    is_reused: bool
-    strategy: Strategy | None  # whose packages are loaded, too; None if it does not apply
-
-
-class Checked(NamedTuple):
-    """A pipeline's `canonical` declaration, and the `conditions` of a process that has tried it."""
-
-    declaration: Any
-    conditions: dict[str, Any]
+from experiments.store.columns import digest_of
 
 
 class TrialProcess(subprocess.Popen[bytes]):
     """A process that was started for one trial. It ends when this process does."""
 
-    def __init__(self, environment: dict[str, str], modules: Sequence[str] = ()) -> None:
-        """Start it; it imports `modules` while it waits."""
-        self.environment, self.cwd = environment, os.getcwd()
+    def __init__(self, environment: dict[str, str], folder: str, modules: tuple[str, ...]) -> None:
+        """Start it in a folder; it imports `modules` while it waits."""
+        self.surroundings = environment, folder, modules
         self._connection, other_end = Pipe()
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - until the trial begins
         with other_end:
@@ -54,20 +39,21 @@ class TrialProcess(subprocess.Popen[bytes]):
                 stdout=self._printed,
                 stderr=self._printed,
                 env=environment,
+                cwd=folder,
                 start_new_session=True,
                 pass_fds=[other_end.fileno()],
             )
 
-    def check(self, check: PipelineCheck) -> Checked:
-        """Try a pipeline in a fork of the process. Raises OptionError."""
+    def check(self, *wanted: Any) -> dict[str, Any]:
+        """Return what `tried` returns for these arguments in a fork of the process. Raises OptionError."""
         try:
-            self._connection.send(check)
+            self._connection.send(wanted)
             answer = self._connection.recv()
         except (EOFError, BrokenPipeError):
             answer = f"a trial's process cannot start: {self._last_line()}"
         if isinstance(answer, str):
             raise OptionError(answer)
-        return Checked(*answer)
+        return dict(answer)
 
     def begin(self, folder: Path) -> None:
         """Begin the trial that is described in a folder."""
@@ -103,23 +89,26 @@ def received_folder(connection: Connection) -> Path:
     """Answer each check until the folder of the trial arrives, and return that."""
     while not isinstance(message := connection.recv(), Path):
         if (pid := os.fork()) == 0:
-            connection.send(tried(message))
+            connection.send(tried(*message))
             os._exit(0)
         if os.waitpid(pid, 0)[1]:
             connection.send("pipeline: it crashed the process that tried it")
     return message
 
 
-def tried(wanted: PipelineCheck) -> Checked | str:
-    """Return what was checked of a pipeline, or why it cannot work."""
+def tried(pipeline: Declaration, is_reused: bool, strategy: Strategy | None) -> dict[str, Any] | str:
+    """Return the columns that hold for a pipeline, tried in this process, or why it cannot work.
+
+    It is tried also for being reused, and with the packages of a strategy, if one is given.
+    """
     try:
-        check(wanted.pipeline)
-        check_on_image(wanted.pipeline)
-        if wanted.is_reused:
-            check_reuse(wanted.pipeline)
-        if wanted.strategy:
-            wanted.strategy.load()
-        return Checked(canonical(wanted.pipeline), conditions())
+        check(pipeline)
+        check_on_image(pipeline)
+        if is_reused:
+            check_reuse(pipeline)
+        if strategy:
+            strategy.load()
+        return conditions() | {"pipeline_digest": digest_of(canonical(pipeline))}
     except BaseException as error:  # a user's class may also exit
         return error_line(error)
 
@@ -134,16 +123,15 @@ def environment() -> dict[str, str]:
 waiting: list[TrialProcess] = []  # for the next trial: one process, or none
 
 
-def waiting_process(modules: Sequence[str] = ()) -> TrialProcess:
-    """Return the process for the next trial, started now if none waits in the present environment."""
-    wanted = environment()
-    if waiting and (waiting[0].environment, waiting[0].cwd) != (wanted, os.getcwd()):
+def waiting_process(pipeline: Declaration) -> TrialProcess:
+    """Return the process for the next trial, started now if none waits that fits.
+
+    It imports what the pipeline needs, and not what another one does, because its row lists its packages.
+    """
+    modules = () if is_factory(pipeline) else ("augment.seeded_compose",)
+    wanted = environment(), os.getcwd(), modules
+    if waiting and waiting[0].surroundings != wanted:
         waiting.pop().discard()
     if not waiting:
-        waiting.append(TrialProcess(wanted, modules))
+        waiting.append(TrialProcess(*wanted))
     return waiting[0]
-
-
-def start_importing(pipeline: Mapping[str, Any]) -> None:
-    """Let a process for the next trial import what a pipeline needs."""
-    waiting_process([] if is_factory(pipeline) else ["augment.seeded_compose"])

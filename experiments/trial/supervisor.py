@@ -51,7 +51,7 @@ def run(
     """
     faults.prepare(job.logs)
     (folder / JOB).write_bytes(pickle.dumps((strategy, job)))
-    process = waiting_process()
+    process = waiting_process(job.workload.pipeline)
     waiting.clear()
     try:
         process.begin(folder)

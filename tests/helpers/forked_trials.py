@@ -7,10 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, default_int_handler, signal
+from typing import Any
 from unittest.mock import patch
 
 import psutil
@@ -20,21 +20,22 @@ from augment.runtime import THREAD_COUNT_VARIABLES, die_with_parent
 from experiments import ROOT
 from experiments.machine import conditions
 from experiments.trial import inside
-from experiments.trial.process import Checked, PipelineCheck, tried
+from experiments.trial.process import tried
 
 
 class ForkedTrial:
     """A forked trial with the parts of `TrialProcess` that its supervisor uses."""
 
-    def __init__(self, environment: dict[str, str], modules: Sequence[str] = ()) -> None:
-        self.environment, self.cwd = environment, os.getcwd()
+    def __init__(self, environment: dict[str, str], folder: str, modules: tuple[str, ...]) -> None:
+        self.environment, self.cwd = environment, folder
+        self.surroundings = environment, folder, modules
         self.pid, self.cpu_s = 0, 0.0  # until it begins
         self.returncode: int | None = None
 
-    def check(self, check: PipelineCheck) -> Checked:
+    def check(self, *wanted: Any) -> dict[str, Any]:
         variables = patch.object(conditions, "VARIABLES", conditions.chosen(self.environment))
         with variables, patch.dict(os.environ, self.environment, clear=True):
-            answer = tried(check)
+            answer = tried(*wanted)
         if isinstance(answer, str):
             raise OptionError(answer)
         return answer
