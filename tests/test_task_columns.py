@@ -12,7 +12,6 @@ from augment.task_log.layout import READING, Role
 from augment.task_log.reader import read
 from augment.task_log.writer import peak_rss_bytes
 from experiments.store import files as store
-from experiments.trial.inside import Result
 from experiments.trial.supervisor import Outcome
 from experiments.trial.tables import detail_tables, task_table, transform_table, turn_table
 from tests.helpers.fake_clock import FakeClock, FakeLog
@@ -118,7 +117,7 @@ def write_logs(folder: Path, n_tasks: int) -> None:
 
 def peak_bytes_of_storing(folder: Path) -> int:
     """Store a trial from its logs, as a sweep does; return the peak memory of this process."""
-    row, outcome = trial("p2", 2, 1.0), Outcome(Result(100, {"wall_s": 1.0}, {}), None, read(folder))
+    row, outcome = trial("p2", 2, 1.0), Outcome(read(folder), begin=100)
     tables = detail_tables(outcome, row["trial_id"], saving=True, complete=True)
     store.write(folder / "results", "p2", row, tables)
     return peak_rss_bytes()

@@ -20,9 +20,9 @@ from augment.strategies import STRATEGIES
 from augment.strategies.engines.executors import Engine
 from augment.temporary import temporary_folder
 from experiments.trial import process
-from experiments.trial.inside import Result
 from experiments.trial.process import TrialProcess
 from experiments.trial.scratch import distant_directory, most_distant
+from experiments.trial.supervisor import Outcome
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
 from tests.helpers.forked_trials import ForkedTrial
 from tests.helpers.small_jobs import FLIP, INSTALLED, contents, images, run, small_job
@@ -63,8 +63,9 @@ def pipeline(kind: type[Planted]) -> dict[str, Any]:
     return {"transforms": [{"_target_": f"{kind.__module__}.{kind.__name__}"}]}
 
 
-def cpu_s(result: Result) -> float:
-    return float(result.columns["cpu_user_s"] + result.columns["cpu_system_s"])
+def cpu_s(outcome: Outcome) -> float:
+    assert outcome.error is None, outcome.error
+    return float(outcome.columns["cpu_user_s"] + outcome.columns["cpu_system_s"])
 
 
 @pytest.mark.parametrize("method", StartMethod)
@@ -73,10 +74,9 @@ def test_cpu_seconds_cover_all_processes_under_every_start_method(
 ) -> None:
     """Workers of a forkserver are no children of the master. All CPUs give no more than they have."""
     job = small_job(tmp_path, 2, pipeline=pipeline(Spins), runtime=Runtime(start_method=method))
-    result = run(STRATEGIES["p2"](), job).result
-    assert result
+    outcome = run(STRATEGIES["p2"](), job)
     tasks_s = SPUN_S * len(list(job.workload.tasks()))
-    assert tasks_s < cpu_s(result) < (os.cpu_count() or 1) * result.columns["wall_s"] + tasks_s
+    assert tasks_s < cpu_s(outcome) < (os.cpu_count() or 1) * outcome.columns["wall_s"] + tasks_s
 
 
 ENGINES = [
@@ -88,20 +88,18 @@ ENGINES = [
 def test_cpu_seconds_of_an_engine_cover_all_threads_of_its_processes(name: str, tmp_path: Path) -> None:
     kind = LeavesAtOnce if name == "dask" else SpinsBeside  # the nanny may kill a worker that it has closed
     job = small_job(tmp_path, 2, pipeline=pipeline(kind), n_augmentations=20)
-    result = run(STRATEGIES[name](), job).result
-    assert result
+    outcome = run(STRATEGIES[name](), job)
     tasks_s = SPUN_S * len(list(job.workload.tasks()))
-    assert cpu_s(result) - result.columns["master_threads_cpu_s"] > tasks_s
-    assert cpu_s(result) < (os.cpu_count() or 1) * result.columns["wall_s"] + tasks_s
+    assert cpu_s(outcome) - outcome.columns["master_threads_cpu_s"] > tasks_s
+    assert cpu_s(outcome) < (os.cpu_count() or 1) * outcome.columns["wall_s"] + tasks_s
 
 
 def test_cpu_seconds_of_a_trial_of_one_process_count_once(tmp_path: Path) -> None:
     job = small_job(tmp_path, 1, pipeline=pipeline(Spins))
     outcome = run(STRATEGIES["sequential"](), job)
-    assert outcome.result
     [log] = outcome.logs
     whole_s = log.header.cpu_user_s + log.header.cpu_system_s
-    assert SPUN_S * 12 < cpu_s(outcome.result) < whole_s, "without its imports"
+    assert SPUN_S * 12 < cpu_s(outcome) < whole_s, "without its imports"
 
 
 def test_peak_memory_of_a_trial_is_not_that_of_a_large_parent(tmp_path: Path) -> None:
@@ -129,10 +127,9 @@ def test_cpu_time_of_another_process_is_recorded(tmp_path: Path) -> None:
     """Twelve tasks that sleep, about 0.4 s in all, beside a process that spins."""
     job = small_job(tmp_path, 1, pipeline=pipeline(Sleeps))
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
-        result = run(STRATEGIES["sequential"](), job).result
+        outcome = run(STRATEGIES["sequential"](), job)
         spinning.kill()
-    assert result
-    assert result.columns["others_cpu_s"] > 0.1
+    assert outcome.columns["others_cpu_s"] > 0.1
 
 
 def test_process_ends_if_its_parent_is_a_zombie(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,15 +34,6 @@ from experiments.trial import process_watch
 from experiments.trial.process import received_folder
 
 JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
-
-
-@dataclass(frozen=True)
-class Result:
-    """The times and counts of a strategy, as the process that ran it knows them."""
-
-    begin: float  # of the timed region, on the clock of the logs
-    columns: dict[str, Any]  # of the trial
-    conditions: dict[str, Any]  # that it ran under
 
 
 def main(connection: int, parent_pid: int, *modules: str) -> None:
@@ -76,14 +66,15 @@ def run(folder: Path) -> None:
         check(job.workload.pipeline)
         load(strategy, job.workload)
         known = conditions()
-        result = Result(*timed(strategy, job), known)
+        begin, columns = timed(strategy, job)
         # A strategy may return and not know how its processes ended.
         process_watch.report(process_watch.PROCESSES, job.logs)
     except BaseException as error:
         time.sleep(2 * process_watch.WAIT_S)  # in which a dead process is reported that may be the cause
         faults.report(job.logs, error_line(error), faults.Severity.RAISED)
         raise
-    (folder / RESULT).write_text(json.dumps(asdict(result)))
+    result = {"begin": begin, "columns": columns, "conditions": known}
+    (folder / RESULT).write_text(json.dumps(result))
     gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
 
 

@@ -54,8 +54,7 @@ def measure(
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
     details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
-    known = outcome.result.conditions if outcome.result else {}
-    return Measurement(columns, details, findings, outcome.decoding, known)
+    return Measurement(columns, details, findings, outcome.decoding, outcome.conditions)
 
 
 @contextmanager
@@ -88,21 +87,21 @@ def _measured_columns(
     skipped = sum(work.first_task(index + 1) - work.first_task(index) for index in {*work.bad_images, *notes})
     columns: dict[str, Any] = {"n_images": len(work.inputs) - len(bad), "tasks": work.n_tasks - skipped}
     columns |= {"skipped_images": json.dumps(bad) if bad else None, "skipped_tasks": skipped}
-    if outcome.result is None:
+    if outcome.error is not None:
         return columns | {"status": FAILED, "error": outcome.error}
     if not columns["tasks"]:
         name, reason = next(iter(bad.items()))
         first = f"{printable(name)}: {reason}, …"
         error = f"dataset: no usable image among {len(work.inputs)} files: {first}"
         return columns | {"status": FAILED, "error": error}
-    result, headers = outcome.result, [log.header for log in outcome.logs]
+    headers = [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
     written = [log.tasks["end"][log.tasks["write"] > 0] for log in outcome.logs]
     last = max(float(ends.max(initial=0)) for ends in written)
     columns |= {
-        **result.columns,
-        "last_output_s": last - result.begin if last else None,
+        **outcome.columns,
+        "last_output_s": last - outcome.begin if last else None,
         "peak_rss_bytes": sum({header.process: header.peak_rss_bytes for header in headers}.values()),
         "processes": len({header.process for header in headers}),
         "savers": sum(header.role is Role.SAVER for header in headers) or None,

@@ -5,10 +5,11 @@ import os
 import pickle
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -18,7 +19,7 @@ from augment.task_log import faults, reader
 from augment.task_log.faults import Fault
 from augment.task_log.layout import DECODING, Header, Role
 from augment.workload import Job
-from experiments.trial.inside import JOB, OUTPUT, RESULT, Result
+from experiments.trial.inside import JOB, OUTPUT, RESULT
 from experiments.trial.process import TrialProcess, waiting, waiting_process
 from experiments.trial.process_watch import decoding_crash, exit_reason
 
@@ -29,12 +30,14 @@ KILL_TIMEOUT_S, LEAVE_S = 5.0, 0.01  # for killed processes to disappear, in ste
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trial's result, or the error that ended it, and every process's log."""
+    """The logs of a trial's processes, and the error that ended it or what its own process has measured."""
 
-    result: Result | None
-    error: str | None
     logs: list[reader.ProcessLog]
+    error: str | None = None
     decoding: Sequence[int] = ()  # indices of images at which a decoder crashed or hung
+    begin: float = 0.0  # of the timed region, on the clock of the logs
+    columns: Mapping[str, Any] = field(default_factory=dict)  # of an ok trial
+    conditions: Mapping[str, Any] = field(default_factory=dict)  # that it ran under
 
 
 def run(
@@ -63,8 +66,9 @@ def run(
         fault = _cause(process, folder, logs)
     if fault:
         named = ", ".join(printable(job.workload.inputs.names[index]) for index in fault.decoding)
-        return Outcome(None, f"{fault.line}, decoding {named}" if named else fault.line, logs, fault.decoding)
-    return Outcome(Result(**json.loads((folder / RESULT).read_text())), None, logs)
+        error = f"{fault.line}, decoding {named}" if named else fault.line
+        return Outcome(logs, error, fault.decoding)
+    return Outcome(logs, **json.loads((folder / RESULT).read_text()))
 
 
 def _wait(

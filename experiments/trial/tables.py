@@ -20,10 +20,10 @@ def detail_tables(
     outcome: Outcome, trial_id: str, saving: bool, complete: bool
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield a trial's detail tables by name, none if it failed; turns, not tasks, if it is not `complete`."""
-    if outcome.result and complete:
-        yield "tasks", task_table(outcome.logs, outcome.result.begin, trial_id, saving)
+    if outcome.error is None and complete:
+        yield "tasks", task_table(outcome.logs, outcome.begin, trial_id, saving)
         yield "transforms", transform_table(outcome.logs, trial_id)
-    elif outcome.result:
+    elif outcome.error is None:
         yield "turns", turn_table(outcome.logs, trial_id)
 
 
