@@ -9,6 +9,7 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 
 from augment.task_log import faults, reader
+from augment.task_log.faults import Fault
 from augment.task_log.layout import DECODING, Header
 
 Started = tuple[int, BaseProcess]  # with its pid, which cannot be asked for after `BaseProcess.close`
@@ -52,26 +53,31 @@ def report(ended: Sequence[Started], logs: Path) -> None:
     # After a complete log no status is read: that would compete with the strategy, which waits for it too.
     dead = [each for each in ended if not ((header := headers[each[0]]) and header.ended)]
     for pid, process in sorted(dead, key=lambda each: _status(each[1]) == -signal.SIGKILL):
-        _report_death(pid, _status(process), headers[pid], logs)
+        status, header = _status(process), headers[pid]
+        severity = faults.Severity.ENDED
+        if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
+            severity = faults.Severity.KILLED
+        elif status is not None and status >= 0 and header and header.unfinished_task:
+            severity = faults.Severity.LEFT
+        if header or status != 0:
+            death = cause_of_death(pid, status, header)
+            faults.report(logs, death.line, severity, *death.decoding)
 
 
-def _report_death(pid: int, status: int | None, header: Header | None, logs: Path) -> None:
-    severity = faults.Severity.ENDED
-    if status is not None and status < 0 and status != -signal.SIGTERM:  # which Pool sends
-        severity = faults.Severity.KILLED
-    elif status is not None and status >= 0 and header and header.unfinished_task:
-        severity = faults.Severity.LEFT
-    if header or status != 0:
-        faults.report(logs, exit_reason(pid, status, header), severity, decoding_crash(status, header))
+def cause_of_death(pid: int, status: int | None, header: Header | None) -> Fault:
+    """Return how a process ended and during which task, from its exit status and its log's header.
 
-
-def decoding_crash(status: int | None, header: Header | None) -> int | None:
-    """Return the index of the image that a decoder crashed at; None if it was no crash of a decoder.
-
-    SIGKILL is none, because it comes from outside: from a person, or for lack of memory.
+    SIGKILL is no crash of a decoder, because it comes from outside: from a person, or for lack of memory.
     """
+    if status is not None and status < 0:
+        reason = f"killed by {signal.Signals(-status).name}"
+    else:
+        reason = f"ended early with status {status}"
+    role = header.role.name.lower() if header else "process"
+    task = header.unfinished_task if header else None
+    line = f"{reason}: {role} {pid} " + (f"at task {task}" if task else "between tasks")
     is_crash = status is not None and -status in CRASHES
-    return header.image_index if header and is_crash and header.under_way == DECODING else None
+    return Fault(line, (header.image_index,) if header and is_crash and header.under_way == DECODING else ())
 
 
 def _status(process: BaseProcess) -> int | None:
@@ -82,14 +88,3 @@ def _status(process: BaseProcess) -> int | None:
             time.sleep(0.005)
         return process.exitcode
     return None
-
-
-def exit_reason(pid: int | None, status: int | None, header: Header | None) -> str:
-    """Return how a process ended and during which task, from its exit status and its log's header."""
-    if status is not None and status < 0:
-        reason = f"killed by {signal.Signals(-status).name}"
-    else:
-        reason = f"ended early with status {status}"
-    role = header.role.name.lower() if header else "process"
-    task = header.unfinished_task if header else None
-    return f"{reason}: {role} {pid} " + (f"at task {task}" if task else "between tasks")

@@ -21,7 +21,7 @@ from augment.task_log.layout import DECODING, Header, Role
 from augment.workload import Job
 from experiments.trial.inside import JOB, OUTPUT, RESULT
 from experiments.trial.process import TrialProcess, waiting, waiting_process
-from experiments.trial.process_watch import decoding_crash, exit_reason
+from experiments.trial.process_watch import cause_of_death
 
 POLL_S = 0.1  # between two looks for a fault
 LOOK_S = 1.0  # between two counts of the finished tasks
@@ -149,8 +149,7 @@ def _cause(process: TrialProcess, folder: Path, logs: Sequence[reader.ProcessLog
     status = process.returncode
     assert status is not None
     if status <= 0:
-        crashed_at = decoding_crash(status, header)
-        decoding = (crashed_at,) if crashed_at is not None and is_alone else ()
-        return Fault(exit_reason(process.pid, status, header), decoding)
+        death = cause_of_death(process.pid, status, header)
+        return death if is_alone else death._replace(decoding=())
     lines = (folder / OUTPUT).read_text(errors="backslashreplace").strip().splitlines()
     return Fault(f"ended with status {status}: {lines[-1] if lines else 'it printed nothing'}")
