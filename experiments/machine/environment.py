@@ -1,4 +1,4 @@
-"""The machine, as the study prints it and by its fingerprint, and the code that runs on it."""
+"""The machine, as the study prints it and by its fingerprint, its load, and the code that runs on it."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -22,6 +22,7 @@ UNKNOWN = "unknown"
 ALBUMENTATIONS = ("albumentationsx", "albumentations")  # both have the module `albumentations`
 ROOT = Path("/")  # tests put a folder with the files of another machine in its place
 CPUS = "sys/devices/system/cpu"
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
 HARDWARE = ("Model name", "Socket(s)", "Core(s) per socket", "CPU(s)", *CACHES, "NUMA node(s)")  # of `lscpu`
 PACKAGES = {"NumPy": "numpy", "OpenCV": "opencv-python-headless", "Hydra": "hydra-core"}
@@ -98,6 +99,27 @@ def quotas() -> Iterator[float]:
         quota, _, period = (read(folder / "cpu.max") or in_v1).partition(" ")
         if quota.isdigit() and period.isdigit() and int(period):  # `max` and -1 mean no limit
             yield int(quota) / int(period)
+
+
+def cpu_counters(cpus: Set[int]) -> dict[str, float]:
+    """Return `busy_s`, `iowait_s` and `steal_s` of these CPUs since boot, in ticks of 10 ms, or nothing."""
+    names = {f"cpu{number}" for number in cpus}
+    lines = (line.split() for line in read("proc/stat").splitlines())
+    ticks = [map(int, fields) for name, *fields in lines if name in names]
+    if len(ticks) != len(names):  # a container may number its CPUs differently
+        return {}
+    seconds = (sum(counts) / TICKS_PER_S for counts in zip(*ticks, strict=True))
+    user_s, nice_s, system_s, _, iowait_s, irq_s, softirq_s, steal_s, *_ = seconds  # guests are in user_s
+    busy_s = user_s + nice_s + system_s + irq_s + softirq_s
+    return {"busy_s": busy_s, "iowait_s": iowait_s, "steal_s": steal_s}
+
+
+def load_columns(before: dict[str, float], after: dict[str, float], trial_cpu_s: float) -> dict[str, float]:
+    """Return the columns of a trial that used `trial_cpu_s` between two readings of the counters."""
+    columns = {name: max(0, after[name] - before[name]) for name in before}  # iowait_s may decrease
+    if "busy_s" in columns:
+        columns["others_cpu_s"] = max(0, columns.pop("busy_s") - trial_cpu_s)
+    return columns
 
 
 def file_system(place: Path) -> str:

@@ -21,7 +21,6 @@ from augment.runtime import StartMethod
 from augment.temporary import PREFIX
 from experiments.config.cell import Cell
 from experiments.config.options import OnShortage
-from experiments.machine import disturbance
 from experiments.machine import environment as machine
 from experiments.store.columns import RECORDED_TASKS
 from experiments.sweep.inputs import Inputs
@@ -75,7 +74,7 @@ first_machine_findings = cache(machine_findings)  # later this process's own tri
 
 def _others_load() -> tuple[float, float]:
     """Return the clock, and the CPU seconds so far of the whole machine but for this command."""
-    busy_s = disturbance.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
+    busy_s = machine.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     own_s = time.process_time() + children.ru_utime + children.ru_stime + sum(each.cpu_s for each in waiting)
     return time.monotonic(), busy_s - own_s

@@ -28,8 +28,8 @@ from augment.runtime import die_with_parent
 from augment.strategies import Strategy
 from augment.task_log import faults, reader
 from augment.workload import Job, Workload
-from experiments.machine import disturbance
 from experiments.machine.conditions import conditions
+from experiments.machine.environment import cpu_counters, load_columns
 from experiments.trial import process_watch
 from experiments.trial.process import received_folder
 
@@ -93,11 +93,11 @@ def load(strategy: Strategy, workload: Workload) -> None:
 def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
     """Run the strategy in the timed region, the only one of the suite; return its begin and its columns."""
     cpus = os.sched_getaffinity(0)
-    before, machine_before = _cpu_s(), disturbance.cpu_counters(cpus)
+    before, machine_before = _cpu_s(), cpu_counters(cpus)
     begin = time.perf_counter()
     strategy.run(job)
     wall_s = time.perf_counter() - begin
-    after, machine_after = _cpu_s(), disturbance.cpu_counters(cpus)
+    after, machine_after = _cpu_s(), cpu_counters(cpus)
     user_s, system_s, threads_s = (late - early for late, early in zip(after, before, strict=True))
     headers = reader.headers(job.logs)
     master = b"", os.getpid()
@@ -114,7 +114,7 @@ def timed(strategy: Strategy, job: Job) -> tuple[float, dict[str, Any]]:
         "cpu_system_s": system_s,
         "master_threads_cpu_s": threads_s - sum(each.cpu_user_s + each.cpu_system_s for each in working),
         "start_method": ",".join(sorted(set(starts.values()))) or None,
-        **disturbance.load_columns(machine_before, machine_after, user_s + system_s),
+        **load_columns(machine_before, machine_after, user_s + system_s),
     }
     return begin, columns
 
