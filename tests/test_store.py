@@ -14,11 +14,11 @@ from hypothesis import strategies as some
 
 from augment.temporary import PREFIX
 from experiments.config.reference import REFERENCE, reference
+from experiments.machine.conditions import listing_digest
 from experiments.store import StoreError
 from experiments.store import files as store
 from experiments.store.columns import DETAIL_TABLES, FAILED, NOT_APPLICABLE, OK
 from experiments.sweep.results_lock import prepare
-from experiments.trial.measure import outputs_digest
 from tests.helpers.trial_rows import trial
 
 
@@ -176,9 +176,9 @@ def test_any_file_name_can_stand_in_an_error(tmp_path: Path) -> None:
 @given(some.dictionaries(some.text(), some.text(), min_size=1))
 def test_digest_depends_on_every_file_and_on_no_order(files: dict[str, str]) -> None:
     pairs = list(files.items())
-    assert outputs_digest(pairs) == outputs_digest(reversed(pairs))
+    assert listing_digest(pairs) == listing_digest(reversed(pairs))
     name, value = pairs[0]
-    assert outputs_digest(pairs) != outputs_digest([(name, value + "x"), *pairs[1:]])
+    assert listing_digest(pairs) != listing_digest([(name, value + "x"), *pairs[1:]])
 
 
 def test_reference_of_options_and_columns_is_up_to_date() -> None:

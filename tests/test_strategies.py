@@ -13,7 +13,7 @@ from augment.strategies.engines.executors import Futures, batches
 from augment.strategies.pool import PQ
 from augment.task_log.layout import READING, Role
 from augment.workload import Workload
-from experiments.trial.measure import outputs_digest
+from experiments.machine.conditions import listing_digest
 from tests.helpers.small_jobs import INSTALLED, contents, run, small_job
 
 CASES = [
@@ -54,7 +54,7 @@ def test_golden_digest_is_unchanged(tmp_path: Path) -> None:
     exact = {"transforms": [{"_target_": f"albumentations.{name}"} for name in names]}
     assert run(STRATEGIES["sequential"](), small_job(tmp_path, 1, pipeline=exact)).error is None
     written = contents(tmp_path / "out").items()
-    assert outputs_digest((name, sha256(content).hexdigest()) for name, content in written) == GOLDEN
+    assert listing_digest((name, sha256(content).hexdigest()) for name, content in written) == GOLDEN
 
 
 @pytest.mark.parametrize(("name", "workers", "saving"), CASES)

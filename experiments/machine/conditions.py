@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 import sysconfig
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -63,13 +63,20 @@ def conditions() -> dict[str, Any]:
 
 @cache
 def code_digest(root: Path = ROOT) -> str:
-    """Return the SHA-256 of the lines `{path} {SHA-256 of its bytes}` of the files that augment and measure.
+    """Return the `listing_digest` of the files that augment and measure. Raises OSError.
 
-    A process computes it once, when it imports this module. Raises OSError.
+    A process computes it once, when it imports this module.
     """
-    paths = sorted(path for folder in CODE for path in (root / folder).rglob("*.py"))
-    lines = (f"{path.relative_to(root)} {file_digest(path)}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    paths = (path for folder in CODE for path in (root / folder).rglob("*.py"))
+    return listing_digest((str(path.relative_to(root)), file_digest(path)) for path in paths)
+
+
+def listing_digest(digests: Iterable[tuple[str, str]]) -> str:
+    """Return the SHA-256 of the sorted lines `{file name} {SHA-256 of its bytes}`."""
+    lines = hashlib.sha256()
+    for name, digest in sorted(digests):
+        lines.update(f"{name} {digest}\n".encode("utf-8", "surrogateescape"))
+    return lines.hexdigest()
 
 
 def file_digest(path: Path) -> str:

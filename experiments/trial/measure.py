@@ -1,6 +1,5 @@
 """One trial of a cell, run in scratch folders of which only kept outputs remain, and its columns."""
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -19,7 +18,7 @@ from augment.temporary import temporary_folder
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
-from experiments.machine.conditions import file_digest
+from experiments.machine.conditions import file_digest, listing_digest
 from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
 from experiments.trial.scratch import distant_directory
@@ -149,7 +148,7 @@ def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: 
     return columns | {
         "hashed_outputs": n_hashed,
         "distinct_outputs": len(set(digests)),
-        "outputs_digest": outputs_digest(zip(hashed, digests, strict=True)),
+        "outputs_digest": listing_digest(zip(hashed, digests, strict=True)),
     }
 
 
@@ -162,11 +161,3 @@ def output_sizes(workload: Workload) -> dict[str, int]:
             files = file_sizes(workload.output / folder if folder else workload.output)
             sizes |= {f"{folder}/{name}" if folder else name: size for name, size in files.items()}
     return sizes
-
-
-def outputs_digest(digests: Iterable[tuple[str, str]]) -> str:
-    """Return the SHA-256 of the sorted lines `{file name} {SHA-256 of its bytes}`."""
-    lines = hashlib.sha256()
-    for name, digest in sorted(digests):
-        lines.update(f"{name} {digest}\n".encode("utf-8", "surrogateescape"))
-    return lines.hexdigest()
