@@ -33,7 +33,7 @@ from experiments.machine.environment import cpu_counters, load_columns
 from experiments.trial import process_watch
 from experiments.trial.process import received_folder
 
-JOB, RESULT, OUTPUT = "job.pickle", "result.json", "output.txt"
+JOB, RESULT = "job.pickle", "result.json"
 
 
 def main(connection: int, parent_pid: int, *modules: str) -> None:
@@ -43,22 +43,13 @@ def main(connection: int, parent_pid: int, *modules: str) -> None:
     for module in modules:
         with suppress(Exception):  # what cannot be imported is an error of the check
             import_module(module)
-    folder = received_folder(Connection(connection))
-    redirect(folder)
-    run(folder)
-
-
-def redirect(folder: Path) -> None:
-    """Print to a file in the folder of the trial, and make temporary files there."""
-    with open(folder / OUTPUT, "wb") as output:
-        for target in (1, 2):
-            os.dup2(output.fileno(), target)
-    os.environ["TMPDIR"] = str(folder)
-    tempfile.tempdir = None  # it is read again from TMPDIR
+    run(received_folder(Connection(connection)))
 
 
 def run(folder: Path) -> None:
-    """Run the trial that is described in a folder."""
+    """Run the trial that is described in a folder, with its temporary files there."""
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # it is read again from TMPDIR
     strategy, job = pickle.loads((folder / JOB).read_bytes())
     process_watch.record_started_processes()
     threading.Thread(target=process_watch.watch_processes, args=(job.logs,), daemon=True).start()

@@ -49,17 +49,18 @@ class TrialProcess(subprocess.Popen[bytes]):
         try:
             self._connection.send(wanted)
             answer = self._connection.recv()
-        except (EOFError, BrokenPipeError):
-            answer = f"a trial's process cannot start: {self._last_line()}"
+        except (EOFError, ConnectionError):
+            answer = f"a trial's process {self.end_line()}"
         if isinstance(answer, str):
             raise OptionError(answer)
         return dict(answer)
 
     def begin(self, folder: Path) -> None:
         """Begin the trial that is described in a folder."""
-        with suppress(BrokenPipeError):  # it has ended, which its supervisor sees
+        self._printed.seek(0)  # of the process, too
+        self._printed.truncate()
+        with suppress(ConnectionError):  # it has ended, which its supervisor sees
             self._connection.send(folder)
-        self._close()
 
     @property
     def cpu_s(self) -> float:
@@ -68,21 +69,19 @@ class TrialProcess(subprocess.Popen[bytes]):
             return sum(psutil.Process(self.pid).cpu_times()[:4])  # with the forks that tried pipelines
         return 0.0
 
-    def discard(self) -> None:
-        """End a process that is not needed."""
-        self.kill()
-        self.wait()
-        self._close()
-
-    def _close(self) -> None:
-        self._connection.close()
-        self._printed.close()
-
-    def _last_line(self) -> str:
-        self.wait()
+    def end_line(self) -> str:
+        """Return how the process ended, with the last line that it printed."""
+        status = self.wait()
         self._printed.seek(0)
         lines = self._printed.read().decode(errors="backslashreplace").strip().splitlines()
-        return lines[-1] if lines else f"it ended with status {self.returncode}"
+        return f"ended with status {status}: {lines[-1] if lines else 'it printed nothing'}"
+
+    def discard(self) -> None:
+        """End the process, which is not needed any more."""
+        self.kill()
+        self.wait()
+        self._connection.close()
+        self._printed.close()
 
 
 def received_folder(connection: Connection) -> Path:
@@ -113,13 +112,6 @@ def tried(pipeline: Declaration, is_reused: bool, strategy: Strategy | None) -> 
         return error_line(error)
 
 
-def environment() -> dict[str, str]:
-    """Return a trial's variables: one thread per library, and importable code."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    places = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
-    return os.environ | dict.fromkeys(THREAD_COUNT_VARIABLES, "1") | places
-
-
 waiting: list[TrialProcess] = []  # for the next trial: one process, or none
 
 
@@ -128,8 +120,11 @@ def waiting_process(pipeline: Declaration) -> TrialProcess:
 
     It imports what the pipeline needs, and not what another one does, because its row lists its packages.
     """
+    folders = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = dict.fromkeys(THREAD_COUNT_VARIABLES, "1")
+    variables |= {"PYTHONPATH": os.pathsep.join(folders), "PYTHONSAFEPATH": "1"}
     modules = () if is_factory(pipeline) else ("augment.seeded_compose",)
-    wanted = environment(), os.getcwd(), modules
+    wanted = os.environ | variables, os.getcwd(), modules
     if waiting and waiting[0].surroundings != wanted:
         waiting.pop().discard()
     if not waiting:

@@ -19,7 +19,7 @@ from augment.task_log import faults, reader
 from augment.task_log.faults import Fault
 from augment.task_log.layout import DECODING, Header, Role
 from augment.workload import Job
-from experiments.trial.inside import JOB, OUTPUT, RESULT
+from experiments.trial.inside import JOB, RESULT
 from experiments.trial.process import TrialProcess, waiting, waiting_process
 from experiments.trial.process_watch import cause_of_death
 
@@ -63,7 +63,8 @@ def run(
         _end(process, folder)
     logs = reader.read(job.logs)
     if fault is None and (process.returncode or not (folder / RESULT).exists()):
-        fault = _cause(process, folder, logs)
+        fault = _cause(process, logs)
+    process.discard()
     if fault:
         named = ", ".join(printable(job.workload.inputs.names[index]) for index in fault.decoding)
         error = f"{fault.line}, decoding {named}" if named else fault.line
@@ -141,15 +142,13 @@ def _family(process: TrialProcess, folder: Path) -> dict[psutil.Process, bool]:
     return family
 
 
-def _cause(process: TrialProcess, folder: Path, logs: Sequence[reader.ProcessLog]) -> Fault:
+def _cause(process: TrialProcess, logs: Sequence[reader.ProcessLog]) -> Fault:
     """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
     masters = [log.header for log in logs if log.header.pid == process.pid]
     header = max(masters, key=lambda master: master.under_way, default=None)
     is_alone = sum(master.under_way > 0 for master in masters) == 1  # else another thread may have crashed
-    status = process.returncode
-    assert status is not None
+    status = process.wait()
     if status <= 0:
         death = cause_of_death(process.pid, status, header)
         return death if is_alone else death._replace(decoding=())
-    lines = (folder / OUTPUT).read_text(errors="backslashreplace").strip().splitlines()
-    return Fault(f"ended with status {status}: {lines[-1] if lines else 'it printed nothing'}")
+    return Fault(process.end_line())

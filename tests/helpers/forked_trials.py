@@ -22,6 +22,8 @@ from experiments.machine import conditions
 from experiments.trial import inside
 from experiments.trial.process import tried
 
+PRINTED = "printed.txt"
+
 
 class ForkedTrial:
     """A forked trial with the parts of `TrialProcess` that its supervisor uses."""
@@ -41,11 +43,16 @@ class ForkedTrial:
         return answer
 
     def begin(self, folder: Path) -> None:
+        self.printed = folder / PRINTED
         print(json.dumps([str(folder), self.cwd, self.environment]), file=_parent().stdin, flush=True)
         self.pid = _answer()
 
+    def end_line(self) -> str:
+        lines = self.printed.read_text(errors="backslashreplace").strip().splitlines()
+        return f"ended with status {self.wait()}: {lines[-1] if lines else 'it printed nothing'}"
+
     def discard(self) -> None:
-        """Do nothing: it has not begun."""
+        """Do nothing: it has ended, or has not begun."""
 
     def poll(self) -> int | None:
         return self.returncode
@@ -94,7 +101,9 @@ def main(tests_pid: int) -> None:
         folder, cwd, environment = json.loads(line)
         if (pid := os.fork()) == 0:
             _become(cwd, environment)
-            inside.redirect(Path(folder))
+            with open(Path(folder) / PRINTED, "wb") as printed:
+                for target in (1, 2):
+                    os.dup2(printed.fileno(), target)
             die_with_parent()
             inside.run(Path(folder))
             return
