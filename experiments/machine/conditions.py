@@ -45,7 +45,7 @@ def conditions() -> dict[str, Any]:
     cpus = os.sched_getaffinity(0)
     modes = read("sys/kernel/mm/transparent_hugepage/enabled")  # like `always [madvise] never`
     huge_pages = modes.partition("[")[2].partition("]")[0]
-    governors = {read(_cpu(cpu) / "cpufreq/scaling_governor") or UNKNOWN for cpu in cpus}
+    governors = {read(f"{CPUS}/cpu{cpu}/cpufreq/scaling_governor") or UNKNOWN for cpu in cpus}
     return {
         "packages": json.dumps(packages()),
         "user_modules": json.dumps(user_modules()),
@@ -115,14 +115,10 @@ def user_modules() -> dict[str, str]:
 def cpu_topology(cpus: Set[int]) -> str:
     """Return how many packages, cores and threads these CPUs are, like `1 package, 4 cores, 8 threads`."""
     counts = [
-        (len({read(_cpu(cpu) / "topology" / name) for cpu in cpus}), kind)
+        (len({read(f"{CPUS}/cpu{cpu}/topology/{name}") for cpu in cpus}), kind)
         for name, kind in (("physical_package_id", "package"), ("thread_siblings_list", "core"))
     ]
     return ", ".join(pluralise(*each) for each in [*counts, (len(cpus), "thread")])
-
-
-def _cpu(number: int) -> Path:
-    return Path(CPUS, f"cpu{number}")
 
 
 def changed(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
