@@ -119,7 +119,7 @@ def _end_outputs(cell: SweepCell, row: Row) -> None:
 def _measured(cell: SweepCell, trial_id: str) -> Measurement | None:
     """Run one trial on the inputs, or on those of them whose outputs are missing; None if none is."""
     if not cell.outputs:
-        return measure.measure(cell.cell, cell.work, trial_id)
+        return measure.measure(cell.cell, cell.work, trial_id, lambda finished: None)
     cell.outputs.begin()
     if cell.outputs.is_complete:
         return None

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from multiprocessing.pool import ThreadPool
@@ -38,16 +38,14 @@ class Measurement:
     conditions: Mapping[str, Any] = field(default_factory=dict)  # that an ok trial ran under
 
 
-def measure(
-    cell: Cell, work: Workload, trial_id: str, show_progress: Callable[[int], object] = lambda finished: None
-) -> Measurement:
+def measure(cell: Cell, work: Workload, trial_id: str, progress: supervisor.Progress) -> Measurement:
     """Run one trial of a cell on this work, which has no folder if it is not to be kept. Raises OSError."""
     config = cell.config
     with temporary_folder(Path(tempfile.gettempdir())) as folder, _outputs_of(config, work) as output:
         (folder / "logs").mkdir()
         is_traced = config.trace and not (work.output and work.n_tasks > RECORDED_TASKS)
         job = Job(replace(work, output=output), config.workers, config.runtime, folder / "logs", is_traced)
-        outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, show_progress)
+        outcome = supervisor.run(config.strategy, job, folder, config.stall_timeout_s, progress)
         columns = _measured_columns(outcome, job.workload, config.strategy.complete, bool(work.output))
     findings = _image_findings(outcome.logs, work)
     if config.trace and not is_traced:

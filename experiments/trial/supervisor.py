@@ -23,6 +23,7 @@ from experiments.trial.inside import JOB, RESULT
 from experiments.trial.process import TrialProcess, waiting, waiting_process
 from experiments.trial.process_watch import cause_of_death
 
+Progress = Callable[[int], object]  # called with the number of finished outputs
 POLL_S = 0.1  # between two looks for a fault
 LOOK_S = 1.0  # between two counts of the finished tasks
 KILL_TIMEOUT_S, LEAVE_S = 5.0, 0.01  # for killed processes to disappear, in steps
@@ -40,16 +41,10 @@ class Outcome:
     conditions: Mapping[str, Any] = field(default_factory=dict)  # that it ran under
 
 
-def run(
-    strategy: Strategy,
-    job: Job,
-    folder: Path,
-    stall_timeout_s: float,
-    show_progress: Callable[[int], object] = lambda finished: None,
-) -> Outcome:
+def run(strategy: Strategy, job: Job, folder: Path, stall_timeout_s: float, progress: Progress) -> Outcome:
     """Run one trial in a fresh process, and leave no process of it behind, whatever happens.
 
-    `folder` is an empty one for the trial's own files; `job.logs` must lie in it. `show_progress` gets the
+    `folder` is an empty one for the trial's own files; `job.logs` must lie in it. `progress` gets the
     number of finished outputs about once a second.
     """
     faults.prepare(job.logs)
@@ -58,7 +53,7 @@ def run(
     waiting.clear()
     try:
         process.begin(folder)
-        fault = _wait(process, job, stall_timeout_s, show_progress)
+        fault = _wait(process, job, stall_timeout_s, progress)
     finally:
         _end(process, folder)
     logs = reader.read(job.logs)
@@ -72,9 +67,7 @@ def run(
     return Outcome(logs, **json.loads((folder / RESULT).read_text()))
 
 
-def _wait(
-    process: TrialProcess, job: Job, stall_timeout_s: float, show_progress: Callable[[int], object]
-) -> Fault | None:
+def _wait(process: TrialProcess, job: Job, stall_timeout_s: float, progress: Progress) -> Fault | None:
     """Wait for the end, a fault or a stall, and return the fault."""
     finished, last_s = -1, time.monotonic()
     next_look_s = last_s + LOOK_S
@@ -90,7 +83,7 @@ def _wait(
         next_look_s, headers = now_s + LOOK_S, reader.headers(job.logs)
         if (count := sum(header.finished for header in headers)) != finished:
             finished, last_s = count, now_s
-            show_progress(_outputs(headers))
+            progress(_outputs(headers))
         elif now_s - last_s >= stall_timeout_s:
             return _stall(headers, stall_timeout_s, job)
     return faults.reported(job.logs)

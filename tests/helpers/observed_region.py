@@ -96,6 +96,8 @@ def observe(strategy: Strategy, job: Job) -> Region:
         folder = Path(short)
         (folder / "logs").mkdir()
         own = Job(job.workload, job.workers, job.runtime, folder / "logs")
-        outcome = supervisor.run(Observed(strategy, folder / "region.json"), own, folder, 120)
+        outcome = supervisor.run(
+            Observed(strategy, folder / "region.json"), own, folder, 120, lambda finished: None
+        )
         assert outcome.error is None, outcome.error
         return Region(**json.loads((folder / "region.json").read_text()))

@@ -58,13 +58,17 @@ def small_job(folder: Path, workers: int, saving: bool = True, **changes: Any) -
     return Job(workload, workers, changes.pop("runtime", Runtime()), folder / "logs", **changes)
 
 
+def unshown(finished: int) -> None:
+    """Show no progress."""
+
+
 def run(strategy: Strategy, job: Job, stall_timeout_s: float = 60) -> supervisor.Outcome:
     if strategy.name != "ray":
-        return supervisor.run(strategy, job, job.logs.parent, stall_timeout_s)
+        return supervisor.run(strategy, job, job.logs.parent, stall_timeout_s, unshown)
     with TemporaryDirectory(dir="/tmp") as short:  # the path of a socket ends after 107 bytes
         logs = Path(short, "logs")
         logs.mkdir()
-        return supervisor.run(strategy, replace(job, logs=logs), Path(short), stall_timeout_s)
+        return supervisor.run(strategy, replace(job, logs=logs), Path(short), stall_timeout_s, unshown)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
