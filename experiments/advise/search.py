@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-import pandas as pd
-
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.pool import P2
 from augment.strategies.sequential import Sequential
-from experiments.analysis.candidates import Candidate, compare
+from experiments.analysis.candidates import Candidate, Comparison
 from experiments.store.columns import OK
-from experiments.store.files import DetailReader
 
 PILOTS = ((Sequential.name, 1), (P2.name, 2))
 PILOT_TASKS, PILOT_SHARE = 48, 0.05  # at most; of the budget, if a megapixel takes MEGAPIXEL_S
@@ -31,8 +28,6 @@ CEILING_ROUNDS, CEILING_TASKS = 3, 10  # tasks a worker, at least: with fewer th
 LONG_RUN = 0.6  # of what is left: a trial may take longer than expected
 MIN_IMAGES = 8  # of a sample, before each is augmented as often as asked for: an image is decoded once
 ANSWER_S = 3.0
-
-Rows = tuple[pd.DataFrame, DetailReader, pd.DataFrame]  # all trials, their tasks, what was asked for
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class Search:
     """One search. It knows no more of the machine than what its orders come back with."""
 
     question: Question
-    measure: Callable[[Sequence[Order]], Rows]  # carries out a batch of orders in rounds
+    measure: Callable[[Sequence[Order]], Comparison]  # carries a batch of orders out in rounds
     clock: Callable[[], float]  # seconds since the begin
 
     def run(self) -> None:
@@ -85,7 +80,7 @@ class Search:
             self._long_run()
 
     def _launch(self, orders: Sequence[Order]) -> None:
-        self._comparison = compare(*self.measure(orders))
+        self._comparison = self.measure(orders)
 
     def _left_s(self, until: float = 1.0) -> float:
         """Return the seconds until so much of the budget is spent."""

@@ -14,8 +14,8 @@ from typing import Any
 from augment.filesystem import is_local, location
 from augment.options import OptionError
 from augment.strategies.sequential import Sequential
-from experiments.advise.search import Order, Question, Rows, Search
-from experiments.analysis.candidates import AXES, Candidate
+from experiments.advise.search import Order, Question, Search
+from experiments.analysis.candidates import AXES, Candidate, Comparison, compare
 from experiments.analysis.select import NoTrialsError
 from experiments.config.cell import Cell, command, replaced
 from experiments.machine.environment import usable_cpus
@@ -45,10 +45,10 @@ def advise(
     work = Work(jobs, cells, inventory)
     work.write_candidates(startup_s)
 
-    def measure(orders: Sequence[Order]) -> Rows:
+    def measure(orders: Sequence[Order]) -> Comparison:
         launch([work.words(order) for order in orders])
         results = work.results
-        return results.trials, results.parts, results.candidates
+        return compare(results.trials, results.parts, results.candidates)
 
     output = location(work.output)
     is_new = is_local(output) and not output.exists()

@@ -22,12 +22,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.advise.search import Order, Question, Rows, Search
+from experiments.advise.search import Order, Question, Search
+from experiments.analysis.candidates import compare
 from experiments.analysis.recommendation import RefusedError, recommend
 from experiments.calibration.machine_model import MachineModel
 from experiments.calibration.simulated_rows import SimulatedParts, frame, trial_row
 from experiments.store.columns import FAILED, OK, UNTOUCHED
 
+Rows = tuple[pd.DataFrame, SimulatedParts, pd.DataFrame]  # all trials, their tasks, what was asked for
 BEGIN = datetime(2025, 4, 23, tzinfo=UTC)
 BUDGET_S, NEAR = 180.0, 0.05
 ENOUGH = 0.92  # of the searches: a true 95 % passes it in 98 of 100 cases
@@ -146,7 +148,7 @@ def search(seed: int) -> Outcome:
     question = Question(
         candidates, len(model.pixels), float(model.pixels.mean()), model.n_augmentations, model.cpus, BUDGET_S
     )
-    Search(question, machine.measure, lambda: machine.seconds).run()
+    Search(question, lambda orders: compare(*machine.measure(orders)), lambda: machine.seconds).run()
     try:
         found = recommend(*machine.rows)
     except RefusedError as error:
