@@ -29,15 +29,8 @@ CHOSEN = re.compile(
     r"(OPENCV|CV|OMP|GOMP|KMP|OPENBLAS|BLIS|MKL|NPY|NUMPY|TBB|MALLOC|JPEGSIMD|JSIMD|CUDA|TORCH)_\w+"
     r"|LD_PRELOAD|GLIBC_TUNABLES|PYTHONMALLOC|PYTHONOPTIMIZE|PYTHONDEVMODE|PYTHON_GIL|PYTHON_JIT"
 )
-
-
-def chosen(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of an environment that count."""
-    return {name: value for name, value in sorted(environment.items()) if CHOSEN.fullmatch(name)}
-
-
 # At the begin of this process: the code that it runs may set others, which its modules and packages tell.
-VARIABLES = chosen(os.environ)
+VARIABLES = {name: value for name, value in sorted(os.environ.items()) if CHOSEN.fullmatch(name)}
 
 
 def conditions() -> dict[str, Any]:

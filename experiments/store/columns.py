@@ -11,8 +11,6 @@ from typing import Any, get_args, get_type_hints
 OK, FAILED, NOT_APPLICABLE = "ok", "failed", "not_applicable"  # of a trial
 UNTOUCHED = "none"  # the ablation that changes no policy
 ADHOC = "adhoc"  # the experiment of a plain command
-
-
 RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 WORK = "work"  # determines it; `compare` pairs cells with equal work
 ENVIRONMENT = "environment"  # determines how long it takes: the machine and the code

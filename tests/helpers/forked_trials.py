@@ -35,7 +35,7 @@ class ForkedTrial:
         self.returncode: int | None = None
 
     def check(self, *wanted: Any) -> dict[str, Any]:
-        variables = patch.object(conditions, "VARIABLES", conditions.chosen(self.environment))
+        variables = patch.object(conditions, "VARIABLES", _chosen(self.environment))
         with variables, patch.dict(os.environ, self.environment, clear=True):
             answer = tried(*wanted)
         if isinstance(answer, str):
@@ -111,6 +111,11 @@ def main(tests_pid: int) -> None:
         print(os.waitpid(pid, 0)[1], flush=True)
 
 
+def _chosen(environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables that a process of this environment records."""
+    return {name: environment[name] for name in sorted(environment) if conditions.CHOSEN.fullmatch(name)}
+
+
 def _become(cwd: str, environment: dict[str, str]) -> None:
     """Make this process what it would be if it had been started for a trial."""
     signal(SIGINT, default_int_handler)
@@ -121,7 +126,7 @@ def _become(cwd: str, environment: dict[str, str]) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    conditions.VARIABLES = conditions.chosen(environment)
+    conditions.VARIABLES = _chosen(environment)
     sys.path[:] = [*environment["PYTHONPATH"].split(os.pathsep), *sys.path, cwd]
 
 
