@@ -94,12 +94,11 @@ def _top_level(package: metadata.Distribution) -> set[str]:
 
 def user_modules() -> dict[str, str]:
     """Return the SHA-256 of each loaded module's file, or archive, if it is the user's. Raises OSError."""
-    modules = {name: module for name, module in list(sys.modules.items()) if name != "__main__"}
-    # Of their own: the class of torch.ops gives it the name of a file that does not exist.
-    files = {name: getattr(module, "__dict__", {}).get("__file__") for name, module in modules.items()}
     digests = {}
-    for name, file in sorted(files.items()):
-        if file and not (file.startswith((STANDARD_LIBRARY, *SUITE)) or INSTALLED.search(file)):
+    for name, module in sorted(sys.modules.items()):
+        # Its own attribute: the class of torch.ops gives it the name of a file that does not exist.
+        file = getattr(module, "__dict__", {}).get("__file__") or STANDARD_LIBRARY  # without one: built in
+        if name != "__main__" and not (file.startswith((STANDARD_LIBRARY, *SUITE)) or INSTALLED.search(file)):
             parts = (Path(file), *Path(file).parents)
             digests[name] = file_digest(next((each for each in parts if each.is_file()), parts[0]))
     return digests
