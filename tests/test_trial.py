@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
+from augment.options import OptionError
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.executors import Engine
@@ -179,3 +180,20 @@ def test_forked_trial_fails_as_a_fresh_one_does(
         monkeypatch.setattr(process, "TrialProcess", start)
         job = small_job(tmp_path / folder, 1 if name == "sequential" else 2, pipeline=pipeline(kind))
         assert (run(STRATEGIES[name](), job).error or "").startswith(error)
+
+
+@pytest.mark.fresh
+def test_process_that_cannot_start_is_an_error_with_its_last_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "psutil.py").write_text("raise RuntimeError('planted fault')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(OptionError, match="a trial's process ended with status 1: RuntimeError: planted"):
+        process.waiting_process(FLIP).check(FLIP, False, None)
+
+
+@pytest.mark.fresh
+def test_packages_of_a_callable_are_not_those_of_another_pipeline() -> None:
+    assert "albucore" in process.waiting_process(FLIP).check(FLIP, False, None)["packages"]
+    mirror = {"library": "callable", "_target_": "tests.helpers.mirror.mirror"}
+    assert "albucore" not in process.waiting_process(mirror).check(mirror, False, None)["packages"]
