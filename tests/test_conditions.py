@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +49,7 @@ def test_row_says_what_its_trial_ran_under(tmp_path: Path, monkeypatch: pytest.M
     ).keys()
     assert json.loads(row["variables"])["OPENCV_FOR_THREADS_NUM"] == "1"
     assert row["kernel"].endswith(os.uname().release)
-    assert row["code_digest"] == code_digest()
+    assert row["code_digest"] == conditions.CODE_DIGEST
     assert row["user_modules"] == "{}"
 
 
@@ -140,16 +139,15 @@ def test_module_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch,
 def test_code_digest_changes_with_names_and_contents_of_python_files_only(tmp_path: Path) -> None:
     folder = tmp_path / "augment"
     (folder / "b").mkdir(parents=True)
-    digest: Callable[[Path], str] = code_digest.__wrapped__
     (folder / "a.py").write_text("1")
     (folder / "b/c.py").write_text("2")
-    first = digest(tmp_path)
+    first = code_digest(tmp_path)
     (folder / "notes.txt").write_text("3")
-    assert digest(tmp_path) == first
+    assert code_digest(tmp_path) == first
     (folder / "a.py").rename(folder / "d.py")
-    renamed = digest(tmp_path)
+    renamed = code_digest(tmp_path)
     (folder / "b/c.py").write_text("4")
-    assert len({first, renamed, digest(tmp_path)}) == 3
+    assert len({first, renamed, code_digest(tmp_path)}) == 3
 
 
 def test_topology_counts_packages_cores_and_threads_of_the_usable_cpus(

@@ -9,7 +9,6 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Set
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def conditions() -> dict[str, Any]:
     return {
         "packages": json.dumps(packages()),
         "user_modules": json.dumps(user_modules()),
-        "code_digest": code_digest(),
+        "code_digest": CODE_DIGEST,
         "python_version": f"{platform.python_implementation()} {platform.python_version()}",
         "gil": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "variables": json.dumps(VARIABLES),
@@ -54,12 +53,8 @@ def conditions() -> dict[str, Any]:
     }
 
 
-@cache
-def code_digest(root: Path = ROOT) -> str:
-    """Return the `listing_digest` of the files that augment and measure. Raises OSError.
-
-    A process computes it once, when it imports this module.
-    """
+def code_digest(root: Path) -> str:
+    """Return the `listing_digest` of the files below `root` that augment and measure. Raises OSError."""
     paths = (path for folder in CODE for path in (root / folder).rglob("*.py"))
     return listing_digest((str(path.relative_to(root)), file_digest(path)) for path in paths)
 
@@ -125,4 +120,4 @@ def changed(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
     return [f"{name} {str(was[name])[:20]} is now {str(now[name])[:20]}" for name in sorted(names)]
 
 
-code_digest()
+CODE_DIGEST = code_digest(ROOT)  # of the code that this process has imported
