@@ -64,10 +64,8 @@ class TrialProcess(subprocess.Popen[bytes]):
 
     @property
     def cpu_s(self) -> float:
-        """The CPU seconds that it has used."""
-        with suppress(psutil.NoSuchProcess):
-            return sum(psutil.Process(self.pid).cpu_times()[:4])  # with the forks that tried pipelines
-        return 0.0
+        """The CPU seconds that it has used, with the forks that tried pipelines; none once it has ended."""
+        return sum(psutil.Process(self.pid).cpu_times()[:4]) if self.poll() is None else 0.0
 
     def end_line(self) -> str:
         """Return how the process ended, with the last line that it printed."""
