@@ -25,8 +25,7 @@ CPUS = "sys/devices/system/cpu"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
 HARDWARE = ("Model name", "Socket(s)", "Core(s) per socket", "CPU(s)", *CACHES, "NUMA node(s)")  # of `lscpu`
-PACKAGES = {"NumPy": "numpy", "OpenCV": "opencv-python-headless", "Hydra": "hydra-core"}
-PACKAGES |= {"pandas": "pandas", "PyArrow": "pyarrow"}
+PACKAGES = {"NumPy": "numpy", "OpenCV": "opencv-python-headless"}
 
 
 def environment() -> dict[str, str]:
