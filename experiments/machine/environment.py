@@ -19,13 +19,11 @@ import psutil
 from experiments import ROOT as CHECKOUT
 
 UNKNOWN = "unknown"
-ALBUMENTATIONS = ("albumentationsx", "albumentations")  # both have the module `albumentations`
 ROOT = Path("/")  # tests put a folder with the files of another machine in its place
 CPUS = "sys/devices/system/cpu"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
 HARDWARE = ("Model name", "Socket(s)", "Core(s) per socket", "CPU(s)", *CACHES, "NUMA node(s)")  # of `lscpu`
-PACKAGES = {"NumPy": "numpy", "OpenCV": "opencv-python-headless"}
 
 
 def environment() -> dict[str, str]:
@@ -41,8 +39,9 @@ def environment() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "C library": " ".join(filter(None, platform.libc_ver())) or UNKNOWN,
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "albumentations": version(*ALBUMENTATIONS),
-        **{label: version(name) for label, name in PACKAGES.items()},
+        "albumentations": version("albumentationsx", "albumentations"),  # either has that module
+        "NumPy": version("numpy"),
+        "OpenCV": version("opencv-python-headless"),
     }
 
 
