@@ -94,3 +94,12 @@ def test_options_of_a_strategy_do_not_reach_the_references(
     words = ("strategy=p2", "strategy.chunksize=4", "workers=2", "runtime=study", "advise.budget_s=10")
     done = run_py(*ADVISE, quoted(photos), *words)
     assert done.status == 0, done.stderr
+
+
+def test_default_folder_of_outputs_that_holds_the_inputs_is_refused(
+    run_py: RunPy, photos: Path, tmp_path: Path
+) -> None:
+    photos.rename(tmp_path / "augmented")
+    done = run_py(*ADVISE, "dataset.path=augmented", "strategy=p2", "workers=2", "runtime=study")
+    assert done.status == 2
+    assert "error: output_dir=augmented: holds the inputs; give another folder" in done.stderr

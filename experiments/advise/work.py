@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from math import ceil
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -26,7 +25,6 @@ from experiments.sweep.inputs import Inventory
 from experiments.sweep.sweep import check_options, checked_pipelines
 
 Words = Sequence[str]  # of a command line
-OUTPUTS = ("augmented", "augmented_again")  # folders that the command may write to
 
 
 def advise(
@@ -80,8 +78,8 @@ class Work:
             key=lambda each: (runtimes.index(each.runtime_name), abs(each.workers - cpus)),
         )
         config = self._first.config
-        inputs = inventory.inputs(config)
-        self._folders, n_images = inputs.folders, len(inputs.files)
+        self._inputs = inputs = inventory.inputs(config)
+        n_images = len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
         self._tasks = config.n_tasks(n_images)
         each = ceil(self._tasks / n_images)
@@ -107,14 +105,11 @@ class Work:
 
     @cached_property
     def output(self) -> str:
-        """The folder to which the command writes, outside its inputs."""
-        if given := self._first.config.output_dir:
-            return given
-        folders = [folder for folder in self._folders if isinstance(folder, Path)]
-        for name in OUTPUTS:
-            if not any(folder.is_relative_to(Path(name).resolve()) for folder in folders):
-                return name
-        raise OptionError(f"output_dir=null: {' and '.join(OUTPUTS)} hold inputs; give a folder")
+        """The folder to which the command writes. Raises OptionError if it would lie among the inputs."""
+        output = self._first.config.output_dir or "augmented"
+        if self._inputs.has_images_in(location(output)):
+            raise OptionError(f"output_dir={output}: holds the inputs; give another folder")
+        return output
 
     def write_candidates(self, startup_s: float) -> None:
         """Write what is to be chosen from, with the command of each candidate, or why it cannot work."""
