@@ -52,13 +52,11 @@ def write_candidates(results: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _arrow(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return rows as one of TABLES, text as valid UTF-8; file names in it may hold any bytes."""
-    printable = [
-        {
-            name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
+
+    def valid(value: Any) -> Any:
+        return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+    printable = [{name: valid(value) for name, value in row.items()} for row in rows]
     return pa.Table.from_pylist(printable, schema(table))
 
 
