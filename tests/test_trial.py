@@ -19,10 +19,9 @@ from augment.options import OptionError
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.executors import Engine
-from augment.temporary import temporary_folder
+from augment.temporary import distant_directory, most_distant, temporary_folder
 from experiments.trial import process
 from experiments.trial.process import TrialProcess
-from experiments.trial.scratch import distant_directory, most_distant
 from experiments.trial.supervisor import Outcome
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
 from tests.helpers.forked_trials import ForkedTrial

@@ -14,14 +14,13 @@ import pyarrow as pa
 from augment.filesystem import InputFiles, file_sizes, printable
 from augment.task_log.layout import Role
 from augment.task_log.reader import ProcessLog
-from augment.temporary import temporary_folder
+from augment.temporary import distant_directory, temporary_folder
 from augment.workload import Job, Workload
 from experiments.config.cell import Cell
 from experiments.config.options import Config
 from experiments.machine.conditions import file_digest, listing_digest
 from experiments.store.columns import FAILED, OK, RECORDED_TASKS
 from experiments.trial import supervisor
-from experiments.trial.scratch import distant_directory
 from experiments.trial.tables import detail_tables
 
 HASHED_OUTPUTS = 200  # of outputs that are kept: a sample, because hashing reads every file again
