@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from augment.task_log.layout import STAGES, Role, Turn
+from augment.task_log.layout import BATCH, STAGES, Role, Turn
 from augment.task_log.reader import ProcessLog
 from experiments.store.files import schema
 from experiments.trial.supervisor import Outcome
 
 TASK = ["image_index", "augmentation_index"]
-COUNTERS = ("cpu_user_s", "cpu_system_s", "minor_faults", "run_queue_wait_s")
+COUNTERS = BATCH[1:]
 
 
 def detail_tables(
