@@ -3,6 +3,7 @@
 python -m experiments.sweep.interleaved A B ROUNDS RESULTS [WORD …], as `compare --interleaved` calls it.
 """
 
+import os
 import random
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def _command(side: str) -> Iterator[list[str]]:
 
 def _run(command: Sequence[str]) -> None:
     """Run a command. Raises SystemExit with what it printed if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    # With PYTHONSAFEPATH a side would import the suite that PYTHONPATH names, not its own.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it printed nothing"]
         raise SystemExit(f"{' '.join(command)}: {lines[-1]}")
