@@ -136,7 +136,6 @@ measure-reference: $(READY)  ## Measure the reference anew on an idle machine wi
 	$(call measured,aa) repetitions=15
 	$(call measured,bench) repetitions=3 saving=true pipeline=study image_size=2000x1000
 	$(call measured,bench) repetitions=3 saving=true pipeline=light image_size=500x500
-	$(PY) -m experiments.report --results $(RAW)/results --experiment aa > $(REFERENCE)/commands/aa.txt
 	$(PY) -m experiments.report.pack $(RAW)/results $(REFERENCE)
 
 schema: $(READY)  ## Generate docs/reference.md from options and columns
