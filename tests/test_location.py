@@ -93,6 +93,16 @@ def test_bucket_to_bucket_gives_the_outputs_of_folder_to_folder(
     assert len(names) == 7 * len(measured)
 
 
+def test_bucket_to_folder_gives_the_same_outputs(
+    bucket: Any, local: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    folder, expected = local
+    bucket.put(f"{folder}/in", "s3://bucket/mixed/in", recursive=True)
+    results, outputs = tmp_path / "results", f"{tmp_path}/out"
+    trials = augmented(inputs="s3://bucket/mixed/in", outputs=outputs, results=results)
+    assert {*trials["outputs_digest"]} == {*expected["outputs_digest"]}
+
+
 @pytest.mark.parametrize("strategy", ["p1", "dynamic"])
 def test_killed_command_goes_on_at_an_address(
     strategy: str, bucket: Any, local: tuple[Path, pd.DataFrame], tmp_path: Path

@@ -73,7 +73,8 @@ class Inputs:
         subfolders = {name.rpartition("/")[0] for name in self.files.names}
         if place.resolve() == root or any((place / name).resolve() in folders for name in subfolders):
             return True
-        if not is_local(place) or not place.resolve().is_relative_to(root) or (place / MANIFEST).exists():
+        is_inside = is_local(place) and is_local(root) and place.resolve().is_relative_to(root)
+        if not is_inside or (place / MANIFEST).exists():
             return False
         names = (name for _, _, files in os.walk(place) for name in files)
         return any(is_image_suffix(os.path.splitext(name)[1].lower()) for name in names)
