@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hydra._internal.hydra import Hydra
 from omegaconf import OmegaConf
 
-from experiments import ROOT
 from experiments.config.cell import Cell, CellFailedError
 from experiments.machine.environment import usable_cpus
 from experiments.store import files as store
@@ -74,15 +72,6 @@ def test_plain_command_measures_one_cell(run_py: RunPy, sweeps: Sweeps, tmp_path
     assert files(folder, "*") == [Path(".hydra"), Path("run.log")]
     assert OmegaConf.load(folder / ".hydra" / "overrides.yaml") == ["workers=3", "strategy=p1"]
     assert "p1-3w-2000x1000-saving is measured" in (folder / "run.log").read_text()
-
-
-def test_plain_command_is_composed_once(
-    run_py: RunPy, sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Hydra, "get_mode", None)  # which composes, only to learn hydra.mode
-    assert run_py("workers=3").status == 0
-    modes = {path.parent.name for path in ROOT.glob("conf/**/*.yaml") if "mode:" in path.read_text()}
-    assert modes == {"experiment"}, "other words cannot make it a sweep"
 
 
 def test_sweep_is_measured_whole_and_stored_as_hydra_does(

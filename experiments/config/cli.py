@@ -17,7 +17,6 @@ from types import FrameType, NoneType
 from typing import Any, get_args, get_type_hints
 
 import hydra
-from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -62,21 +61,9 @@ def run(measure: Callable[[Any], float]) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, folders)))  # for a launcher's jobs
     register()
     main = hydra.main(version_base="1.3", config_path=str(DATA / "conf"), config_name="config")
-    with interruptions(), plain_errors(), composed_once():
+    with interruptions(), plain_errors():
         main(measure)()
     gc.freeze()  # saves 0.1 s: the interpreter collects nothing when it ends
-
-
-@contextmanager
-def composed_once() -> Iterator[None]:
-    """Spare Hydra's first composition if it cannot find a `hydra.mode`, which only conf/experiment sets."""
-    get_mode = Hydra.get_mode
-    if not any(word.lstrip("+").startswith(("-", "hydra", "experiment")) for word in sys.argv[1:]):
-        Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Hydra.get_mode = get_mode  # type: ignore[method-assign]
 
 
 def help_page() -> str:
