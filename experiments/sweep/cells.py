@@ -29,8 +29,7 @@ from experiments.store.columns import (
     identity,
 )
 from experiments.sweep.inputs import Inventory
-from experiments.sweep.output_folder import OutputFolder, refuse_equal_names
-from experiments.sweep.output_records import BAD_IMAGES
+from experiments.sweep.output_folder import BAD_IMAGES, OutputFolder, refuse_equal_names
 from experiments.trial import measure
 from experiments.wording import duration, pluralise, significant
 

@@ -84,7 +84,7 @@ def _run(cell: SweepCell, sweep: str, number: int) -> tuple[Row, Measurement | N
     if reason := cell.cell.not_applicable:
         return row | {"status": NOT_APPLICABLE, "error": reason}, Measurement({})
     try:
-        n_done = cell.outputs.resumed_outputs if cell.outputs else 0
+        n_done = sum(cell.outputs.work.done) if cell.outputs else 0
         of_cell = preflight.cell_findings(cell.cell, cell.inputs, n_done)
         findings = [*preflight.first_machine_findings(), *of_cell]
         row["warnings"] = "\n".join(findings) or None
@@ -125,7 +125,7 @@ def _measured(cell: SweepCell, trial_id: str) -> Measurement | None:
         return None
     with output_progress(cell.outputs.work) as show:
         measurement = measure.measure(cell.cell, cell.outputs.work, trial_id, show)
-    measurement.columns["resumed_outputs"] = cell.outputs.resumed_outputs
+    measurement.columns["resumed_outputs"] = sum(cell.outputs.work.done)
     return measurement
 
 

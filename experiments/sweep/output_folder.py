@@ -1,25 +1,52 @@
-"""The folder that a command fills with outputs: what is done there, and who may write to it."""
+"""The folder that a command fills with outputs: whose they are, what is done, and who may write there."""
 
+import csv
 import fcntl
+import io
+import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from augment.datasets.folder import MANIFEST
-from augment.filesystem import is_local, printable, remove_file
+from augment.filesystem import InputFiles, is_local, printable, read_bytes, remove_file, write_remote
 from augment.image_file import has_end
 from augment.images import PARTS
 from augment.options import OptionError
 from augment.workload import OnBadImage, Workload
-from experiments.sweep.output_records import BAD_IMAGES, Manifest, read_bad_images, write_bad_images
 from experiments.trial.measure import output_sizes
 
-LOCK = ".augment.lock"
+BAD_IMAGES, LOCK = "bad_images.csv", ".augment.lock"
 DECODER = "the decoder crashed or hung"  # a reason that is known before the next trial begins
+NAMING = ("n_augmentations", "outputs_total", "output_format")  # what of a workload names its outputs
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The command whose outputs a folder holds."""
+
+    workload: dict[str, Any]  # the columns that decide what the outputs are
+    pipeline: Mapping[str, Any]
+    command: str
+    finished: bool
+    max_image_pixels: int
+    inputs: str  # names with a null character between them, from which those of the outputs follow
+
+    def difference(self, workload: Mapping[str, Any]) -> str:
+        """Return how its work differs from another one; nothing if it is the same."""
+        others = [name for name, value in workload.items() if self.workload.get(name) != value]
+        return ", ".join(f"{name}={self.workload.get(name)}, not {workload[name]}" for name in others)
+
+    def output_names(self) -> list[str]:
+        """Return the names of the outputs that it stands for."""
+        names, options = self.inputs.split("\0"), {name: self.workload[name] for name in NAMING}
+        work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
+        return [name for index in range(len(names)) for name in work.output_names(index)]
 
 
 class OutputFolder:
@@ -47,8 +74,7 @@ class OutputFolder:
         self._replaced, self._broken = [], []
         if self._manifest():
             self._hold()
-        manifest = self._manifest()  # which another command may have changed before that
-        if manifest:
+        if manifest := self._manifest():  # which another command may have changed before that
             other = manifest.difference(self._determining)
             if other and not overwrite:
                 advice = "give another folder or overwrite=true"
@@ -57,7 +83,7 @@ class OutputFolder:
             if not overwrite or is_begun:
                 is_alike = manifest.max_image_pixels == self.work.max_image_pixels
                 self._has_finished = manifest.finished and is_alike
-                self._listed = read_bad_images(self._place)
+                self._listed = self._read_bad_images()
                 self._find_done()
                 return
             self._replaced = [*manifest.output_names(), BAD_IMAGES]
@@ -95,11 +121,6 @@ class OutputFolder:
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
     @property
-    def resumed_outputs(self) -> int:
-        """The number of outputs that were there."""
-        return sum(self.work.done)
-
-    @property
     def is_complete(self) -> bool:
         """Return whether nothing is left to do, but for bad images that are skipped."""
         if self._replaced or not self.work.done:
@@ -126,22 +147,13 @@ class OutputFolder:
         self._list_bad_images(self._listed | {names[index]: text for index, text in image_indices.items()})
         self._find_done()
 
-    def _remove(self, names: Iterable[str]) -> None:
-        for name in names:
-            with suppress(FileNotFoundError):
-                remove_file(self._place / name)
-
     def end(self, changed: Iterable[int], bad: Mapping[str, str], is_done: bool) -> None:
         """Remove the outputs of images that have changed, list bad ones, and enter whether all is done."""
-        self._remove([name for index in changed for name in self.work.output_names(index)])
+        self._remove(name for index in changed for name in self.work.output_names(index))
         if is_done or bad:
             self._list_bad_images(bad)
         if is_done:
             self._write_manifest(finished=True)
-
-    def _list_bad_images(self, bad: Mapping[str, str]) -> None:
-        self._listed = dict(bad)
-        write_bad_images(self._place, bad)
 
     def release(self) -> None:
         """Let other commands hold the folder."""
@@ -168,10 +180,17 @@ class OutputFolder:
             for part in folder.glob(PARTS):
                 part.unlink(missing_ok=True)
 
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(FileNotFoundError):
+                remove_file(self._place / name)
+
     def _manifest(self) -> Manifest | None:
         """Return the manifest of the folder; None if it has none. Raises OptionError, OSError."""
         try:
-            return Manifest.read(self._place)
+            return Manifest(**json.loads(read_bytes(self._place / MANIFEST)))
+        except FileNotFoundError:
+            return None
         except (ValueError, TypeError) as error:
             reason = f"{MANIFEST} there cannot be read; give another folder"
             raise OptionError(f"{self._option}: {reason}") from error
@@ -179,7 +198,36 @@ class OutputFolder:
     def _write_manifest(self, finished: bool) -> None:
         work, names = self.work, "\0".join(self.work.inputs.names)
         record = (self._determining, work.pipeline, self._command, finished, work.max_image_pixels, names)
-        Manifest(*record).write(self._place)
+        self._write(MANIFEST, json.dumps(vars(Manifest(*record)), indent=1))
+
+    def _read_bad_images(self) -> dict[str, str]:
+        """Return the reasons of bad images by name, as the folder lists them. Raises OSError."""
+        try:
+            text = read_bytes(self._place / BAD_IMAGES).decode(errors="surrogateescape")
+        except FileNotFoundError:
+            return {}
+        return {row.get("file", ""): row.get("reason", "") for row in csv.DictReader(io.StringIO(text))}
+
+    def _list_bad_images(self, bad: Mapping[str, str]) -> None:
+        """List bad images with their reasons; remove the list if there are none. Raises OSError."""
+        self._listed = dict(bad)
+        if bad:
+            csv.writer(text := io.StringIO(newline="")).writerows([("file", "reason"), *bad.items()])
+            self._write(BAD_IMAGES, text.getvalue())
+        else:
+            self._remove([BAD_IMAGES])
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file that is whole or absent, also after a power cut. Raises OSError."""
+        file, content = self._place / name, text.encode(errors="surrogateescape")
+        if not is_local(file):
+            write_remote(file, content)
+            return
+        with open(part := self._place / PARTS.replace("*", name), "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(part, file)
 
 
 def refuse_equal_names(work: Workload) -> None:
