@@ -49,7 +49,7 @@ def own_cache_and_environment(
 
 def key(one: Cell) -> str:
     checked = {"pipeline_digest": digest_of(canonical(one.config.pipeline))}
-    return SweepCell(one, 1, Inventory(), False, checked).identity
+    return SweepCell(one, Inventory(), False, checked).identity
 
 
 def another(value: Any, hint: Any) -> Any:

@@ -41,11 +41,9 @@ OF_PIXELS = re.compile("numpy|scipy|opencv|albu")  # packages on which the pixel
 class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
-    def __init__(
-        self, cell: Cell, per_round: int, inventory: Inventory, in_sweep: bool, checked: Row
-    ) -> None:
+    def __init__(self, cell: Cell, inventory: Inventory, in_sweep: bool, checked: Row) -> None:
         """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
-        self.per_round = per_round
+        self.per_round = 1
         self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
         self.inputs = inventory.inputs(cell.config)

@@ -32,22 +32,22 @@ BAR = "{desc} |{bar}| {n_fmt} of {total_fmt}, {rate_fmt}, about {remaining} to g
 LINE = "{n_fmt} of {total_fmt} images, {rate_fmt}, about {remaining} to go"
 
 
-def measure_next(cell: SweepCell, sweep: str, number: int) -> Row | None:
-    """Measure and store one trial in round `number` of a sweep, and return its row.
+def measure_next(cell: SweepCell, sweep: str, number: int) -> None:
+    """Measure and store one trial in round `number` of a sweep, unless an earlier one could not begin.
 
-    A trial that ends at a bad image's decoder is followed by another without the image, if bad images are
-    skipped. Return None if another sweep has completed the cell, or if an earlier trial could not begin.
+    Do nothing if another sweep has completed the cell. A trial that ends at a bad image's decoder is followed
+    by another without the image, if bad images are skipped.
     """
     if any(row["status"] == FAILED and row.get("n_images") is None for row in cell.rows):
-        return None
+        return
     results = cell.cell.config.results_folder
     while True:
         with exclusive_use(results):
             if not cell.missing():
-                return None
+                return
             row, measurement = _run(cell, sweep, number)
             if measurement is None:  # another command has made the outputs meanwhile
-                return None
+                return
             store.write(results, cell.cell.label, row, measurement.details)
         if measurement.decoding and cell.cell.config.on_bad_image is OnBadImage.skip:
             try:
@@ -56,7 +56,7 @@ def measure_next(cell: SweepCell, sweep: str, number: int) -> Row | None:
             except OSError as error:
                 row["error"] += f"; {error_line(error)}"
         cell.rows.append(row)
-        return row
+        return
 
 
 def _skip(cell: SweepCell, image_indices: Sequence[int], error: str) -> None:

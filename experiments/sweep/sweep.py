@@ -23,11 +23,10 @@ from experiments.sweep.inputs import Inventory
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import waiting_process
-from experiments.wording import significant
 
 BASELINES_PER_ROUND = 2
 T = TypeVar("T")
-BAR = "{desc} |{bar}| {elapsed} gone, about {remaining} to go{postfix}"
+BAR = "{desc} |{bar}| {elapsed} gone, about {remaining} to go"
 
 
 class Sweep:
@@ -40,17 +39,20 @@ class Sweep:
         check_options(requested)
         for cell in requested:  # while a process imports what the pipelines need
             _ = inventory.inputs(cell.config).columns
-        checked = checked_pipelines([each for cell in requested for each in (cell, *companions(cell))])
-        self._by_identity: dict[tuple[str, str | None], SweepCell] = {}
+        groups = [companions(cell) | {cell: 1} for cell in requested]
+        checked = checked_pipelines([each for group in groups for each in group])
+        by_identity: dict[tuple[str, str | None], SweepCell] = {}
         self.requested: list[SweepCell] = []
-        for cell in requested:
-            counts = companions(cell) | {cell: 1}
-            *beside, added = (
-                self._add(SweepCell(each, count, inventory, in_sweep, checked[check_key(each)]))
-                for each, count in counts.items()
-            )
-            added.companions = beside
-            self.requested.append(added)
+        for group in groups:
+            members = []
+            for each, per_round in group.items():
+                member = SweepCell(each, inventory, in_sweep, checked[each])
+                member = by_identity.setdefault((member.identity, member.cell.config.output_dir), member)
+                member.per_round = max(member.per_round, per_round)
+                members.append(member)
+            member.companions = members[:-1]
+            self.requested.append(member)
+        self.cells = list(by_identity.values())  # companions among them
         for sweep_cell in self.cells:
             sweep_cell.alike = [each for each in self.cells if each.of_outputs == sweep_cell.of_outputs]
         try:
@@ -60,17 +62,6 @@ class Sweep:
         except Exception:
             self.release()
             raise
-
-    def _add(self, cell: SweepCell) -> SweepCell:
-        """Return the cell that the sweep measures for this identity, with the larger number of trials."""
-        known = self._by_identity.setdefault((cell.identity, cell.cell.config.output_dir), cell)
-        known.per_round = max(known.per_round, cell.per_round)
-        return known
-
-    @property
-    def cells(self) -> list[SweepCell]:
-        """All cells, companions among them."""
-        return list(self._by_identity.values())
 
     def measure(self) -> list[SweepCell]:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
@@ -102,11 +93,7 @@ class Sweep:
         with tqdm(trials, bar_format=BAR, smoothing=0, disable=is_hidden, leave=False) as bar:
             for index, (number, cell) in enumerate(bar, start=1):
                 bar.set_description_str(f"trial {index} of {len(trials)}: {cell.cell.label}")
-                row = measure_next(cell, name, number)
-                if row and row.get("wall_s"):
-                    bar.set_postfix_str(
-                        f"{significant(row['tasks'] / row['wall_s'])} images/s", refresh=False
-                    )
+                measure_next(cell, name, number)
 
     def _summary(self) -> str:
         """Return how many cells ended how, every failure, and the folders of the rows."""
@@ -135,23 +122,19 @@ def check_options(cells: Sequence[Cell]) -> None:
     waiting_process(cells[0].config.pipeline)  # which begins to import
 
 
-def checked_pipelines(cells: Iterable[Cell]) -> dict[str, Row]:
-    """Return the columns of the pipelines of cells by `check_key`. Raises OptionError."""
-    checked: dict[str, Row] = {}
+def checked_pipelines(cells: Iterable[Cell]) -> dict[Cell, Row]:
+    """Return the columns of each cell's pipeline; cells alike share a check. Raises OptionError."""
+    checked: dict[Cell, Row] = {}
+    known: dict[str, Row] = {}
     for cell in cells:
-        if (key := check_key(cell)) not in checked:
-            config, applies = cell.config, not cell.not_applicable
-            is_reused = config.runtime.reuse_pipeline and applies
+        config, applies = cell.config, not cell.not_applicable
+        is_reused = config.runtime.reuse_pipeline and applies
+        key = str((config.pipeline, is_reused, config.strategy.package if applies else None))
+        if key not in known:
             strategy = config.strategy if applies else None
-            checked[key] = waiting_process(config.pipeline).check(config.pipeline, is_reused, strategy)
+            known[key] = waiting_process(config.pipeline).check(config.pipeline, is_reused, strategy)
+        checked[cell] = known[key]
     return checked
-
-
-def check_key(cell: Cell) -> str:
-    """Return a text that is equal for cells of which one check is enough."""
-    config = cell.config
-    package = None if cell.not_applicable else config.strategy.package
-    return str((config.pipeline, config.runtime.reuse_pipeline, package))
 
 
 def companions(cell: Cell) -> dict[Cell, int]:
