@@ -35,6 +35,7 @@ from experiments.wording import duration, pluralise, significant
 
 Row = dict[str, Any]
 ALREADY_MEASURED = "already measured"
+OF_CELL = ("experiment", "command", "protocol", "ablation", "strategy", "dataset", "pipeline")  # columns
 OF_PIXELS = re.compile("numpy|scipy|opencv|albu")  # packages on which the pixels depend
 
 
@@ -143,30 +144,20 @@ def of_newest_node(rows: Sequence[Row]) -> list[Row]:
 def planned_columns(cell: Cell, checked: Row) -> Row:
     """Return the columns that follow from the cell's configuration, and from what was checked for it."""
     config = cell.config
-    return (
-        environment.machine_columns()
-        | checked
-        | {
-            **determining(config),
-            "experiment": cell.experiment,
-            "command": cell.command,
-            "protocol": cell.protocol,
-            "ablation": cell.ablation,
-            "strategy": cell.strategy,
-            "strategy_options": json.dumps(determining(config.strategy), sort_keys=True),
-            "runtime_name": cell.runtime,
-            "runtime": json.dumps(determining(config.runtime), sort_keys=True),
-            "dataset": cell.dataset,
-            "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
-            "pipeline": cell.pipeline,
-            "repetitions": config.repetitions,
-            "order_seed": config.order_seed,
-            "scratch_dir": config.scratch_dir,
-            "output_dir": str(config.output_place) if config.output_dir else None,
-            "output_file_system": file_system(config.output_place) if config.saving else None,
-            "scratch_file_system": file_system(Path(tempfile.gettempdir())),
-        }
-    )
+    return {
+        **environment.machine_columns(),
+        **checked,
+        **determining(config),
+        **{name: getattr(cell, name) for name in OF_CELL},
+        **{name: getattr(config, name) for name in ("repetitions", "order_seed", "scratch_dir")},
+        "strategy_options": json.dumps(determining(config.strategy), sort_keys=True),
+        "runtime_name": cell.runtime,
+        "runtime": json.dumps(determining(config.runtime), sort_keys=True),
+        "dataset_options": json.dumps(asdict(config.dataset), sort_keys=True),
+        "output_dir": str(config.output_place) if config.output_dir else None,
+        "output_file_system": file_system(config.output_place) if config.saving else None,
+        "scratch_file_system": file_system(Path(tempfile.gettempdir())),
+    }
 
 
 def result_line(cell: SweepCell) -> str:
