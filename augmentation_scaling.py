@@ -90,25 +90,13 @@ def main() -> None:
     """Run the command of this program's arguments."""
     sys.path.insert(0, str(Path(__file__).parent))  # before the folders of PYTHONPATH
     from experiments.config import cli
+    from experiments.sweep import jobs
 
-    cli.run(measure)
-
-
-def measure(configuration: Any) -> float:
-    """Measure one cell and return its seconds per task, which a sweeper may minimise."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from experiments.sweep import jobs  # and pandas and pyarrow, which help and completion do not need
-
-    if (folder := HydraConfig.get().runtime.cwd) not in sys.path:
-        sys.path.append(folder)  # in a launcher's job, for a user's class
-    return jobs.measure(configuration)
+    cli.run(jobs.measure)
 
 
 if __name__ == "__main__":
-    from experiments.config.cell import text
+    from experiments.config.cell import replaced
 
-    options = json.loads(sys.argv[1])
-    lists = {name: value if isinstance(value, list) else [value] for name, value in options.items()}
-    sys.argv[1:] = [f"{name}={','.join(map(text, values))}" for name, values in lists.items()]
+    sys.argv[1:] = replaced([], **json.loads(sys.argv[1]))
     main()

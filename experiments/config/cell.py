@@ -112,12 +112,14 @@ def replaced(words: Iterable[str], **options: Any) -> list[str]:
 
 
 def text(value: Any) -> str:
-    """Return a value as Hydra's command line reads it."""
+    """Return a value as Hydra's command line reads it; a list as several values of a sweep."""
     match value:
         case None | bool():
             return {None: "null", True: "true", False: "false"}[value]
         case Enum():
             return value.name
+        case list():
+            return ",".join(map(text, value))
         case str() if not PLAIN.fullmatch(value):
             literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)  # no interpolation
             return QuotedString(literal, Quote.double).with_quotes()

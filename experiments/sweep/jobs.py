@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ def measure(configuration: DictConfig) -> float:
     from experiments.sweep.sweep import Sweep
 
     hydra, usable = HydraConfig.get(), usable_cpus()
+    if hydra.runtime.cwd not in sys.path:
+        sys.path.append(hydra.runtime.cwd)  # in a launcher's job, for a user's class
     given = os.environ.get("SLURM_JOB_CPUS_PER_NODE", str(usable))  # all but reserved ones
     if hydra.launcher._target_ == SLURM and usable < int(given):
         raise OptionError(
