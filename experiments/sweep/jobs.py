@@ -75,8 +75,7 @@ class Guard(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Check launcher, sweeper and results folder of a sweep. Raises SystemExit."""
         HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
-        check_launcher(config)
-        check_sweeper(config)
+        check_plugins(config)
         if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
             from experiments.sweep.results_lock import prepare
 
@@ -113,8 +112,14 @@ def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
     return cells
 
 
-def check_launcher(config: DictConfig) -> None:
-    """Raise OptionError for a launcher that may measure cells on one machine at the same time."""
+def check_plugins(config: DictConfig) -> None:
+    """Raise OptionError for a sweeper that maximizes, or for a launcher that may run cells at once."""
+    direction = config.hydra.sweeper.get("direction")
+    if "maximize" in str(direction).lower():
+        raise OptionError(
+            f"hydra.sweeper.direction={direction}: a cell's value is its seconds per task, infinite if the "
+            "strategy does not apply; give minimize"
+        )
     launcher = config.hydra.launcher
     option = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
     if launcher._target_ in ONE_AT_A_TIME:
@@ -125,13 +130,3 @@ def check_launcher(config: DictConfig) -> None:
         raise OptionError(f"{option}: no srun is found; start it on a machine of a Slurm cluster")
     if not launcher.additional_parameters.get("exclusive") or launcher.tasks_per_node != 1:
         raise OptionError(f"{option}: each job needs a node of its own; give hydra/launcher=slurm_node")
-
-
-def check_sweeper(config: DictConfig) -> None:
-    """Raise OptionError for a sweeper that maximizes: an inapplicable cell has the value infinity."""
-    direction = config.hydra.sweeper.get("direction")
-    if "maximize" in str(direction).lower():
-        raise OptionError(
-            f"hydra.sweeper.direction={direction}: a cell's value is its seconds per task, infinite if the "
-            "strategy does not apply; give minimize"
-        )
