@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from functools import wraps
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from omegaconf import DictConfig, open_dict, read_write
 if TYPE_CHECKING:
     from experiments.config.cell import Cell
     from experiments.sweep.cells import SweepCell
+    from experiments.sweep.inputs import Inventory
     from experiments.sweep.sweep import Sweep
 
 Batch = Sequence[Sequence[str]]  # the words of each job
@@ -46,10 +46,8 @@ class RoundsLauncher(Launcher):
     sweep: "Sweep | None" = None  # the next one, if the sweeper has checked it
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from experiments.sweep.inputs import Inventory
-
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
-        self.inventory = Inventory()
+        self.inventory: Inventory = {}
 
     def check(self, batch: Batch) -> "Sweep":
         """Compose the next jobs and return their checked sweep. Raises OptionError, StoreError."""
@@ -73,7 +71,6 @@ class RoundsLauncher(Launcher):
     def _run_job(self, number: int, job: DictConfig, cell: "SweepCell") -> JobReturn:
         from experiments.sweep.cells import result_line
 
-        @wraps(self.task_function)
         def seconds_per_task(_: DictConfig) -> float:
             log.info(result_line(cell))
             return cell.seconds_per_task()
@@ -132,7 +129,6 @@ class AdviseSweeper(CheckedSweeper):
 
         startup_s = time.time() - psutil.Process().create_time()
         from experiments.advise.work import advise
-        from experiments.sweep.inputs import Inventory
 
         combinations = self.batch(arguments)
         returns: list[Sequence[JobReturn]] = []
@@ -142,6 +138,6 @@ class AdviseSweeper(CheckedSweeper):
             with redirect_stdout(StringIO()):  # of the batches' summaries; the answer is printed at the end
                 returns.append(self.launcher.launch(batch, initial_job_idx=sum(map(len, returns))))
 
-        inventory = self.launcher.inventory if isinstance(self.launcher, RoundsLauncher) else Inventory()
+        inventory = self.launcher.inventory if isinstance(self.launcher, RoundsLauncher) else {}
         advise(combinations, compose(self, combinations)[1], launch, inventory, startup_s)
         return returns

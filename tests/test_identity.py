@@ -21,7 +21,7 @@ from experiments.machine import environment
 from experiments.store import columns
 from experiments.store.columns import DETERMINING, TRIALS, JsonObject, digest_of, identity
 from experiments.sweep.cells import SweepCell
-from experiments.sweep.inputs import Inventory
+from experiments.sweep.inputs import inputs_of
 
 ENVIRONMENT = {
     each.name: "{}" if each.kind is JsonObject else 1
@@ -49,7 +49,7 @@ def own_cache_and_environment(
 
 def key(one: Cell) -> str:
     checked = {"pipeline_digest": digest_of(canonical(one.config.pipeline))}
-    return SweepCell(one, Inventory(), False, checked).identity
+    return SweepCell(one, inputs_of(one.config, {}), False, checked).identity
 
 
 def another(value: Any, hint: Any) -> Any:

@@ -21,7 +21,7 @@ from augment.options import OptionError
 from augment.strategies.sequential import Sequential
 from experiments.config.options import Config
 from experiments.sweep import inputs
-from experiments.sweep.inputs import Inventory, default_cache, inputs_digest, stratified_sample
+from experiments.sweep.inputs import Inventory, default_cache, inputs_digest, inputs_of, stratified_sample
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def config(folder: Path, **options: Any) -> Config:
 
 
 def test_changed_inputs_are_named(folder: Path) -> None:
-    identified = Inventory().inputs(config(folder))
+    identified = inputs_of(config(folder), {})
     assert identified.changed() == []
     (folder / "b.png").write_bytes(b"other")
     assert identified.changed() == [1]
@@ -88,14 +88,14 @@ def test_changed_inputs_are_named(folder: Path) -> None:
 def test_cells_share_one_walk_whatever_their_numbers_of_images(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inventory = Inventory()
-    everything = inventory.inputs(config(folder))
+    inventory: Inventory = {}
+    everything = inputs_of(config(folder), inventory)
     monkeypatch.setattr(os, "scandir", None)
-    assert inventory.inputs(config(folder, workers=3)) is everything
-    assert inventory.inputs(config(folder, n_images=1)).files.names == ["a.png"]
-    assert len(inventory.inputs(config(folder, sample=1)).files) == 1
+    assert inputs_of(config(folder, workers=3), inventory) is everything
+    assert inputs_of(config(folder, n_images=1), inventory).files.names == ["a.png"]
+    assert len(inputs_of(config(folder, sample=1), inventory).files) == 1
     with pytest.raises(OptionError, match=r"^n_images=3: .* holds 2"):
-        inventory.inputs(config(folder, n_images=3))
+        inputs_of(config(folder, n_images=3), inventory)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pixels_are_counted_in_all_headers_or_estimated_from_a_sample(photos: Path) -> None:
-    identified = Inventory().inputs(config(photos))
+    identified = inputs_of(config(photos), {})
     assert identified.pixels(exact=True, most=100) == (90, sum(range(91)))
     assert identified.pixels(exact=True, most=50) == (50, sum(range(51)))
     largest, total = identified.pixels(exact=False, most=100)

@@ -21,7 +21,7 @@ from experiments.machine.environment import usable_cpus
 from experiments.report.results import Results
 from experiments.report.sections import write_report
 from experiments.store import files as store
-from experiments.sweep.inputs import Inventory
+from experiments.sweep.inputs import Inventory, inputs_of
 from experiments.sweep.sweep import check_options, checked_pipelines
 
 Words = Sequence[str]  # of a command line
@@ -78,7 +78,7 @@ class Work:
             key=lambda each: (runtimes.index(each.runtime_name), abs(each.workers - cpus)),
         )
         config = self._first.config
-        self._inputs = inputs = inventory.inputs(config)
+        self._inputs = inputs = inputs_of(config, inventory)
         n_images = len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
         self._tasks = config.n_tasks(n_images)

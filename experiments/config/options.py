@@ -113,10 +113,6 @@ class Config:
         """Return the number of augmentations of so many images."""
         return self.outputs_total or (self.n_augmentations or 0) * n_images
 
-    def size(self) -> tuple[int, int] | None:
-        """Return width and height in pixels. Raises OptionError."""
-        return None if self.image_size is None else parse_size(self.image_size)
-
     def check(self) -> None:
         """Raise OptionError for the first option that cannot work; write nothing."""
         check_minimum(self)

@@ -28,7 +28,7 @@ from experiments.store.columns import (
     digest_of,
     identity,
 )
-from experiments.sweep.inputs import Inventory
+from experiments.sweep.inputs import Inputs
 from experiments.sweep.output_folder import BAD_IMAGES, OutputFolder, refuse_equal_names
 from experiments.trial import measure
 from experiments.wording import duration, pluralise, significant
@@ -42,13 +42,13 @@ OF_PIXELS = re.compile("numpy|scipy|opencv|albu")  # packages on which the pixel
 class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
-    def __init__(self, cell: Cell, inventory: Inventory, in_sweep: bool, checked: Row) -> None:
+    def __init__(self, cell: Cell, inputs: Inputs, in_sweep: bool, checked: Row) -> None:
         """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
         self.per_round = 1
         self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
-        self.inputs = inventory.inputs(cell.config)
-        planned = planned_columns(cell, checked) | self.inputs.columns
+        self.inputs = inputs
+        planned = planned_columns(cell, checked) | inputs.columns
         self.identity = identity(planned)
         if in_sweep and cell.config.output_dir:
             # Of the work, not of the machine, so that another one can go on.
@@ -57,7 +57,7 @@ class SweepCell:
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
             planned["output_dir"] = str(cell.config.output_place)
         self.cell, self.planned = cell, planned | {"cell": self.identity}
-        self.work = replace(measure.workload(cell, self.inputs.files), bad_images=self.inputs.bad_images)
+        self.work = replace(measure.workload(cell, inputs.files), bad_images=inputs.bad_images)
         packages = json.loads(planned["packages"]).items()
         self.of_outputs = {name: planned[name] for name in OF_OUTPUTS}
         self.of_outputs |= {name: version for name, version in packages if OF_PIXELS.match(name)}

@@ -22,7 +22,7 @@ from augment.filesystem import OF_THE_FILE, InputFiles, find_files, is_local, re
 from augment.image_file import BadImageError, read_header
 from augment.images import error_line
 from augment.options import OptionError
-from experiments.config.options import Config
+from experiments.config.options import Config, parse_size
 from experiments.machine.environment import file_system
 
 END_BYTES = 4096  # at either end of a file, which identify it
@@ -118,31 +118,32 @@ class Inputs:
         return [self.size] if self.size else list(_map(_header_size, files, is_local(files.root)))
 
 
-class Inventory:
-    """The inputs of all cells of a command, walked and identified once for cells with the same images."""
+Inventory = dict[str, Inputs]  # of all cells of a command, by what chooses them
 
-    def __init__(self) -> None:
-        self._known: dict[str, Inputs] = {}  # by what chooses them
 
-    def inputs(self, config: Config) -> Inputs:
-        """Return a cell's input files; synthetic ones are generated. Raises OptionError."""
-        size, cache = config.size(), Path(config.cache_dir or default_cache()).expanduser()
-        options: tuple[Any, ...] = config.n_images, size, config.seed, cache
-        if isinstance(config.dataset, Folder):  # all numbers of images share one walk
-            written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
-            options = None, size, config.seed, cache, sorted(written, key=str)
-        source = repr((config.dataset, options))
-        chosen = repr((source, config.n_images, config.sample, config.seed))
-        if chosen not in self._known:
-            if source not in self._known:
-                files = config.dataset.files(*options)
-                files = replace(files, root=files.root.absolute())
-                try:
-                    self._known[source] = Inputs(files, stamps(files), size)
-                except OSError as error:  # of an address
-                    raise OptionError(f"dataset: {error_line(error)}") from error
-            self._known[chosen] = self._known[source].chosen(config.n_images, config.sample, config.seed)
-        return self._known[chosen]
+def inputs_of(config: Config, inventory: Inventory) -> Inputs:
+    """Return a cell's input files, from the inventory if it has them. Raises OptionError.
+
+    New ones enter the inventory, walked and identified; synthetic ones are generated.
+    """
+    size = None if config.image_size is None else parse_size(config.image_size)
+    cache = Path(config.cache_dir or default_cache()).expanduser()
+    options: tuple[Any, ...] = config.n_images, size, config.seed, cache
+    if isinstance(config.dataset, Folder):  # all numbers of images share one walk
+        written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
+        options = None, size, config.seed, cache, sorted(written, key=str)
+    source = repr((config.dataset, options))
+    if source not in inventory:
+        files = config.dataset.files(*options)
+        files = replace(files, root=files.root.absolute())
+        try:
+            inventory[source] = Inputs(files, stamps(files), size)
+        except OSError as error:  # of an address
+            raise OptionError(f"dataset: {error_line(error)}") from error
+    chosen = repr((source, config.n_images, config.sample, config.seed))
+    if chosen not in inventory:
+        inventory[chosen] = inventory[source].chosen(config.n_images, config.sample, config.seed)
+    return inventory[chosen]
 
 
 def default_cache() -> Path:

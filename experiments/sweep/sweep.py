@@ -19,7 +19,7 @@ from experiments.config.cell import Cell
 from experiments.store.columns import UNTOUCHED
 from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, Row, SweepCell, output_line
-from experiments.sweep.inputs import Inventory
+from experiments.sweep.inputs import Inventory, inputs_of
 from experiments.sweep.next_trial import measure_next
 from experiments.sweep.results_lock import prepare
 from experiments.trial.process import waiting_process
@@ -34,11 +34,11 @@ class Sweep:
 
     def __init__(self, requested: Sequence[Cell], in_sweep: bool, inventory: Inventory | None = None) -> None:
         """Check every cell; `in_sweep` keeps its outputs in a subfolder. Raises OptionError, StoreError."""
-        inventory = inventory or Inventory()
+        inventory = {} if inventory is None else inventory
         preflight.begin_load_sample()
         check_options(requested)
         for cell in requested:  # while a process imports what the pipelines need
-            _ = inventory.inputs(cell.config).columns
+            _ = inputs_of(cell.config, inventory).columns
         groups = [companions(cell) | {cell: 1} for cell in requested]
         checked = checked_pipelines([each for group in groups for each in group])
         by_identity: dict[tuple[str, str | None], SweepCell] = {}
@@ -46,7 +46,7 @@ class Sweep:
         for group in groups:
             members = []
             for each, per_round in group.items():
-                member = SweepCell(each, inventory, in_sweep, checked[each])
+                member = SweepCell(each, inputs_of(each.config, inventory), in_sweep, checked[each])
                 member = by_identity.setdefault((member.identity, member.cell.config.output_dir), member)
                 member.per_round = max(member.per_round, per_round)
                 members.append(member)
