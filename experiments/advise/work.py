@@ -23,6 +23,7 @@ from experiments.report.sections import write_report
 from experiments.store import files as store
 from experiments.sweep.inputs import Inventory, inputs_of
 from experiments.sweep.sweep import check_options, checked_pipelines
+from experiments.trial.measure import workload
 
 Words = Sequence[str]  # of a command line
 
@@ -81,7 +82,7 @@ class Work:
         self._inputs = inputs = inputs_of(config, inventory)
         n_images = len(inputs.files)
         pixels = inputs.pixels(exact=False, most=config.max_image_pixels)[1] / n_images
-        self._tasks = config.n_tasks(n_images)
+        self._tasks = workload(self._first, inputs.files).n_tasks
         each = ceil(self._tasks / n_images)
         self.question = Question(candidates, n_images, pixels, each, cpus, config.advise.budget_s)
 

@@ -109,10 +109,6 @@ class Config:
         """The folder or address of the outputs."""
         return location(self.output_dir or self.scratch_dir or tempfile.gettempdir())
 
-    def n_tasks(self, n_images: int) -> int:
-        """Return the number of augmentations of so many images."""
-        return self.outputs_total or (self.n_augmentations or 0) * n_images
-
     def check(self) -> None:
         """Raise OptionError for the first option that cannot work; write nothing."""
         check_minimum(self)

@@ -24,6 +24,7 @@ from experiments.config.options import OnShortage
 from experiments.machine import environment as machine
 from experiments.store.columns import RECORDED_TASKS
 from experiments.sweep.inputs import Inputs
+from experiments.trial.measure import workload
 from experiments.trial.process import waiting
 from experiments.wording import significant
 
@@ -149,7 +150,7 @@ def needed(cell: Cell, images: Inputs, n_done: int = 0) -> dict[str, float]:
     n_images, is_exact = len(images.files), strategy.sends_pixels or strategy.queues_outputs
     largest, total = images.pixels(exact=is_exact, most=config.max_image_pixels)
     decoded_bytes, largest_bytes = CHANNELS * total, CHANNELS * largest
-    n_tasks = config.n_tasks(n_images)
+    n_tasks = workload(cell, images.files).n_tasks
     per_image = ceil(n_tasks / n_images)
     sets = config.workers if strategy.instrument else 1  # each worker of an instrument does all tasks
     workers = config.workers if strategy.on_this_machine else 0
