@@ -116,17 +116,13 @@ class Config:
             check_minimum(getattr(self, prefix), f"{prefix}.")
         self._check_outputs()
         if self.scratch_dir and SCHEME in self.scratch_dir:
-            raise OptionError(
-                f"scratch_dir={self.scratch_dir}: must be a folder of this machine, not an address"
-            )
+            raise OptionError(f"scratch_dir={self.scratch_dir}: must be a folder, not an address")
 
     def _check_outputs(self) -> None:
         """Raise OptionError for the first option of the outputs that cannot work."""
-        if self.outputs_total is None and self.n_augmentations is None:
-            raise OptionError("n_augmentations=null: give a number, or outputs_total")
-        if self.outputs_total is not None and self.n_augmentations is not None:
+        if (self.outputs_total is None) == (self.n_augmentations is None):
             both = f"outputs_total={self.outputs_total} n_augmentations={self.n_augmentations}"
-            raise OptionError(f"{both}: give one of the two")
+            raise OptionError(f"{both.replace('None', 'null')}: give one of the two")
         if self.output_quality is not None and self.output_quality > 100:
             raise OptionError(f"output_quality={self.output_quality}: must be 1 to 100")
         if self.output_format is not None and not is_image_suffix(f".{self.output_format.lower()}"):

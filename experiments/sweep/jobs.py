@@ -52,7 +52,7 @@ def measure(configuration: DictConfig) -> float:
     # A job has its own handler of SIGTERM, which would let a cancelled one go on until it is killed.
     with interruptions(), contextlib.chdir(hydra.runtime.cwd):  # relative paths hold with hydra.job.chdir
         in_sweep = hydra.mode == RunMode.MULTIRUN
-        sweep = _checked.pop() if _checked else Sweep([_cell(configuration, hydra)], in_sweep)
+        sweep = _checked.pop() if _checked else Sweep([cell_of(configuration)], in_sweep)
         [cell] = sweep.measure()
     log.info(result_line(cell))
     return cell.seconds_per_task()
@@ -83,15 +83,13 @@ class Guard(Callback):
 
 
 def cell_of(job: DictConfig) -> Cell:
-    """Return the cell of a composed job that still has its `hydra` node. Raises OptionError."""
-    HydraConfig.instance().set_config(job)  # for an option that refers to ${hydra:…}
+    """Return the cell of a composed job, which may still have its `hydra` node. Raises OptionError."""
     options = job.copy()
-    with read_write(options), open_dict(options):
-        del options["hydra"]
-    return _cell(options, job.hydra)
-
-
-def _cell(options: DictConfig, hydra: Any) -> Cell:
+    if "hydra" in job:
+        HydraConfig.instance().set_config(job)  # for an option that refers to ${hydra:…}
+        with read_write(options), open_dict(options):
+            del options["hydra"]
+    hydra: Any = HydraConfig.get()
     sources = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
     words = [word for path in sources for word in ("--config-dir", str(path))]
     given: Any = OmegaConf.to_container(hydra.overrides.task)  # not resolved
