@@ -62,8 +62,7 @@ class OutputFolder:
         self.work, self._option, self._place = work, f"output_dir={option}", work.output
         self._determining, self._command = dict(determining), command
         self._lock: int | None = None
-        self._replaced: list[str] = []  # outputs of other work
-        self._broken: list[str] = []
+        self._obsolete: list[str] = []  # to be removed before the first trial: of other work, or broken
         self._listed: dict[str, str] = {}  # bad images, as the folder lists them
         self._has_finished = False
 
@@ -71,7 +70,7 @@ class OutputFolder:
         """Find what is done; hold the folder if it is ours. Raises OptionError, OSError."""
         if is_local(self._place) and self._place.exists() and not self._place.is_dir():
             raise OptionError(f"{self._option}: not a folder; give a folder")
-        self._replaced, self._broken = [], []
+        self._obsolete = []
         if self._manifest():
             self._hold()
         if manifest := self._manifest():  # which another command may have changed before that
@@ -86,13 +85,13 @@ class OutputFolder:
                 self._listed = self._read_bad_images()
                 self._find_done()
                 return
-            self._replaced = [*manifest.output_names(), BAD_IMAGES]
+            self._obsolete = [*manifest.output_names(), BAD_IMAGES]
         self._refuse_foreign_files()
 
     def _refuse_foreign_files(self) -> None:
         """Raise OptionError for files that have names of outputs, and that no manifest names."""
-        foreign = output_sizes(self.work).keys() - self._replaced
-        if BAD_IMAGES not in self._replaced and (self._place / BAD_IMAGES).exists():
+        foreign = output_sizes(self.work).keys() - self._obsolete
+        if BAD_IMAGES not in self._obsolete and (self._place / BAD_IMAGES).exists():
             foreign |= {BAD_IMAGES}
         clashes = [name for name in chain([BAD_IMAGES], self._names()) if name in foreign] if foreign else []
         if clashes:
@@ -107,13 +106,13 @@ class OutputFolder:
 
     def _find_done(self) -> None:
         sizes, done = output_sizes(self.work), bytearray()
-        self._broken = []
+        self._obsolete = []
         for name in self._names():
             is_whole = sizes.get(name, 0) > 0
             if is_whole and is_local(self._place):
                 is_whole = has_end(self._place / name)
             if name in sizes and not is_whole:
-                self._broken.append(name)
+                self._obsolete.append(name)
             done.append(is_whole)
         is_skipping = self.work.on_bad_image is OnBadImage.skip
         noted = {name for name, reason in self._listed.items() if is_skipping and reason == DECODER}
@@ -123,7 +122,7 @@ class OutputFolder:
     @property
     def is_complete(self) -> bool:
         """Return whether nothing is left to do, but for bad images that are skipped."""
-        if self._replaced or not self.work.done:
+        if not self.work.done:
             return False
         skipped = {*self._listed} if self._has_finished and self.work.on_bad_image is OnBadImage.skip else {}
         inputs = enumerate(self.work.inputs.names)
@@ -136,8 +135,8 @@ class OutputFolder:
         self._hold()
         if is_new:  # another command may have begun and ended since the check
             self.check(overwrite=False)
-        self._remove([*self._replaced, *self._broken])
-        self._replaced, self._broken = [], []
+        self._remove(self._obsolete)
+        self._obsolete = []
         self.work.make_folders()
         self._write_manifest(finished=False)
 
