@@ -168,25 +168,20 @@ def stamps(files: InputFiles) -> Stamps:
     At an address the time is a checksum of the version, and the inode 0. Raises OSError there.
     """
     if is_local(files.root):
-        rows: Iterable[tuple[int, int, int]] = map(partial(_local_stamp, _top(files)), files.names)
+        rows: Iterable[tuple[int, int, int]] = map(partial(_local_stamp, str(files.root)), files.names)
     else:
         known = find_files(files.root)
         rows = ((*known.get(name, (-1, -1)), 0) for name in files.names)
     return np.fromiter(rows, np.dtype((np.int64, 3)), len(files))
 
 
-def _local_stamp(top: str, name: str) -> tuple[int, int, int]:
+def _local_stamp(root: str, name: str) -> tuple[int, int, int]:
     try:
-        status = os.stat(top + name)
+        status = os.stat(f"{root}/{name}")  # Path objects take longer than the files
     except OSError:
         return -1, -1, -1
     inode = status.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # some file systems use the 64th bit
     return status.st_size, status.st_mtime_ns, inode
-
-
-def _top(files: InputFiles) -> str:
-    """Return the begin of each file's path or address, because Path objects take longer than the files."""
-    return f"{str(files.root).rstrip('/')}/"
 
 
 def inputs_digest(files: InputFiles) -> str:
@@ -196,14 +191,14 @@ def inputs_digest(files: InputFiles) -> str:
     more than 8 KiB. A file that is not regular or cannot be read has `{name} - {class of the error}`.
     """
     digest, names = hashlib.sha256(), sorted(files.names, key=os.fsencode)
-    for line in _map(partial(_digest_line, _top(files)), names, is_local(files.root)):
+    for line in _map(partial(_digest_line, str(files.root)), names, is_local(files.root)):
         digest.update(line)
     return digest.hexdigest()
 
 
-def _digest_line(top: str, name: str) -> bytes:
+def _digest_line(root: str, name: str) -> bytes:
     try:
-        size_bytes, ends = read_ends(top + name, END_BYTES)
+        size_bytes, ends = read_ends(f"{root.rstrip('/')}/{name}", END_BYTES)
         content = f"{size_bytes} {hashlib.sha256(ends).hexdigest()}"
     except OSError as error:
         if error.errno not in OF_THE_FILE:  # another digest would mean other images
