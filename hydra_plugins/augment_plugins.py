@@ -60,7 +60,6 @@ class RoundsLauncher(Launcher):
     def launch(self, job_overrides: Batch, initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
         sweep, self.sweep = self.sweep or self.check(job_overrides), None
-        Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         with env_override(dict(self.jobs[0].hydra.job.env_set)):
             cells = sweep.measure()
         numbered = enumerate(zip(self.jobs, cells, strict=True), initial_job_idx)

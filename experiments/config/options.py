@@ -146,9 +146,8 @@ def parse_size(text: str) -> tuple[int, int]:
     if not match:
         raise OptionError(f"image_size={text}: must be WIDTHxHEIGHT in pixels, like 2000x1000")
     width, height = int(match[1]), int(match[2])
-    for side in (width, height):
-        if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
-            raise OptionError(f"image_size={text}: a side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
+    if min(width, height) < SMALLEST_SIDE or max(width, height) > LARGEST_SIDE:
+        raise OptionError(f"image_size={text}: a side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels")
     return width, height
 
 
@@ -158,8 +157,6 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
     Width and height double in turn. Between powers of two the height grows, so that the pixels per worker
     stay the same.
     """
-    if workers < 1:
-        raise OptionError(f"workers={workers}: must be 1 or more")
     width, height = parse_size(base)
     doublings = workers.bit_length() - 1
     wide = 2 ** ((doublings + 1) // 2)

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import StringIO
@@ -50,22 +50,17 @@ def measure_next(cell: SweepCell, sweep: str, number: int) -> None:
                 return
             store.write(results, cell.cell.label, row, measurement.details)
         if measurement.decoding and cell.cell.config.on_bad_image is OnBadImage.skip:
+            print(f"warning: {cell.cell.label}: {row['error']}; going on without it", file=sys.stderr)
+            noted = dict.fromkeys(measurement.decoding, DECODER)
+            cell.inputs.bad_images.update(noted)
             try:
-                _skip(cell, measurement.decoding, row["error"])
+                if cell.outputs:
+                    cell.outputs.note(noted)
                 continue
             except OSError as error:
                 row["error"] += f"; {error_line(error)}"
         cell.rows.append(row)
         return
-
-
-def _skip(cell: SweepCell, image_indices: Sequence[int], error: str) -> None:
-    """Let the next trials skip images that a decoder did not survive."""
-    print(f"warning: {cell.cell.label}: {error}; going on without it", file=sys.stderr)
-    noted = dict.fromkeys(image_indices, DECODER)
-    cell.inputs.bad_images.update(noted)
-    if cell.outputs:
-        cell.outputs.note(noted)
 
 
 def _run(cell: SweepCell, sweep: str, number: int) -> tuple[Row, Measurement | None]:
