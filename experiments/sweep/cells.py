@@ -169,10 +169,9 @@ def result_line(cell: SweepCell) -> str:
         return f"{label}: {rows[-1]['error'] if rows else ALREADY_MEASURED}"
     walls_s = [row["wall_s"] for row in ok]
     spread = f" ({significant(min(walls_s))} to {significant(max(walls_s))})" if len(walls_s) > 1 else ""
-    digest = f", digest {ok[0]['outputs_digest'][:12]}" if ok[0].get("outputs_digest") else ""
     wall_s = sum(walls_s) / len(walls_s)
     rate = f"{significant(ok[0]['tasks'] / wall_s)} images/s"
-    return f"{label}: {significant(wall_s)} s{spread}, {rate}, {ok[0]['outputs']} outputs{digest}"
+    return f"{label}: {significant(wall_s)} s{spread}, {rate}, {ok[0]['outputs']} outputs"
 
 
 def output_line(cell: SweepCell, is_alone: bool) -> str | None:
