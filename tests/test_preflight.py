@@ -61,7 +61,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_good_machine_has_no_findings(root: Path) -> None:
     put(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance")
-    assert preflight.machine_findings() == []
+    assert [*preflight.machine_findings()] == []
 
 
 def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_findings_of_a_machine_are_named(root: Path, monkeypatch: pytest.MonkeyP
         put(root, f"sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor", governor)
     put(root, "proc/self/cgroup", "0::/box")
     put(root, "sys/fs/cgroup/box/cpu.max", "150000 100000")
-    assert preflight.machine_findings() == [
+    assert [*preflight.machine_findings()] == [
         "other processes keep 1.2 CPUs of this machine busy; stop them",
         "CPU frequency governor powersave, schedutil: the clock will vary; choose performance",
         "affinity or a cgroup quota leaves 2 of the machine's 8 CPUs",
@@ -94,13 +94,13 @@ def test_other_files_among_the_inputs_are_a_finding(root: Path, tmp_path: Path) 
 
 
 def test_oversubscription_and_threads_are_found(root: Path) -> None:
-    assert preflight.setting_findings(cell(workers=8)) == []
-    assert preflight.setting_findings(cell(workers=9)) == ["oversubscribed: workers=9 on 8 usable CPUs"]
+    assert [*preflight.setting_findings(cell(workers=8))] == []
+    assert [*preflight.setting_findings(cell(workers=9))] == ["oversubscribed: workers=9 on 8 usable CPUs"]
     oversubscribed, forked = preflight.setting_findings(cell(workers=4, runtime=Runtime(opencv_threads=None)))
     assert oversubscribed == "oversubscribed: workers=4 with 8 OpenCV threads each on 8 usable CPUs"
     assert forked == "a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn"
-    assert preflight.setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn))) == []
-    assert preflight.setting_findings(cell("sequential", 1, runtime=Runtime(8))) == []
+    assert [*preflight.setting_findings(cell(workers=4, runtime=Runtime(2, StartMethod.spawn)))] == []
+    assert [*preflight.setting_findings(cell("sequential", 1, runtime=Runtime(8)))] == []
 
 
 @pytest.mark.parametrize(

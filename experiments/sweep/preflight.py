@@ -48,29 +48,27 @@ BLOCK_BYTES = 4096  # a file's last block is partly empty
 OPEN_FILES = 24
 
 
-def machine_findings() -> list[str]:
-    """Return what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds at most."""
-    findings = []
+def machine_findings() -> Iterator[str]:
+    """Yield what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds at most."""
     installed = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
     if len(installed) > 1:
         both = " and ".join(installed)
-        findings.append(f"{both} are both installed and overwrite each other's files; uninstall one")
+        yield f"{both} are both installed and overwrite each other's files; uninstall one"
     usable, cpus = machine.usable_cpus(), psutil.cpu_count() or 1
     others = _others_cpus()
     if others > IDLE_LOAD_CPUS:
-        findings.append(f"other processes keep {others:.1f} CPUs of this machine busy; stop them")
+        yield f"other processes keep {others:.1f} CPUs of this machine busy; stop them"
     paths = (machine.ROOT / machine.CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
     if governors := sorted({machine.read(path) for path in paths} - {"performance", ""}):
-        names = ", ".join(governors)
-        findings.append(f"CPU frequency governor {names}: the clock will vary; choose performance")
+        yield f"CPU frequency governor {', '.join(governors)}: the clock will vary; choose performance"
     if usable < cpus:
-        findings.append(f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs")
+        yield f"affinity or a cgroup quota leaves {usable} of the machine's {cpus} CPUs"
     if not shutil.which("lscpu"):
-        findings.append("lscpu is missing, which tells machines apart; install util-linux")
-    return findings
+        yield "lscpu is missing, which tells machines apart; install util-linux"
 
 
-first_machine_findings = cache(machine_findings)  # later this process's own trials would be findings
+# Once, because later this process's own trials would be findings.
+first_machine_findings = cache(lambda: [*machine_findings()])
 
 
 def _others_load() -> tuple[float, float]:
@@ -115,17 +113,15 @@ def check_socket(start_method: StartMethod) -> None:
         )
 
 
-def setting_findings(cell: Cell) -> list[str]:
-    """Return what in the cell's settings may spoil its times."""
+def setting_findings(cell: Cell) -> Iterator[str]:
+    """Yield what in the cell's settings may spoil its times."""
     workers, runtime, cpus = cell.config.workers, cell.config.runtime, machine.usable_cpus()
     threads = runtime.opencv_threads or cpus
-    findings = []
     if workers * threads > cpus and cell.config.strategy.on_this_machine:
         opencv = f" with {threads} OpenCV threads each" if threads > 1 else ""
-        findings.append(f"oversubscribed: workers={workers}{opencv} on {cpus} usable CPUs")
+        yield f"oversubscribed: workers={workers}{opencv} on {cpus} usable CPUs"
     if workers > 1 and threads > 1 and runtime.start_method is StartMethod.fork:
-        findings.append("a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn")
-    return findings
+        yield "a fork does not copy OpenCV's threads and may hang; give runtime.start_method=spawn"
 
 
 def shortages(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
