@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn, configure_log, env_override, run_job, setup_globals
+from hydra.core.utils import JobReturn, configure_log, env_override, run_job
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
@@ -46,7 +46,7 @@ class RoundsLauncher(Launcher):
     sweep: "Sweep | None" = None  # the next one, if the sweeper has checked it
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.hydra_context, self.config = hydra_context, config
         self.inventory: Inventory = {}
 
     def check(self, batch: Batch) -> "Sweep":
@@ -58,7 +58,6 @@ class RoundsLauncher(Launcher):
         return self.sweep
 
     def launch(self, job_overrides: Batch, initial_job_idx: int) -> Sequence[JobReturn]:
-        setup_globals()
         sweep, self.sweep = self.sweep or self.check(job_overrides), None
         with env_override(dict(self.jobs[0].hydra.job.env_set)):
             cells = sweep.measure()
@@ -76,8 +75,7 @@ class RoundsLauncher(Launcher):
 
         with read_write(job.hydra), open_dict(job.hydra):
             job.hydra.job.id = job.hydra.job.num = number
-        folder = "hydra.sweep.dir", "hydra.sweep.subdir"
-        return run_job(seconds_per_task, job, *folder, self.hydra_context)
+        return run_job(seconds_per_task, job, "hydra.sweep.dir", "hydra.sweep.subdir", self.hydra_context)
 
 
 class CheckedSweeper(BasicSweeper):
