@@ -114,12 +114,8 @@ class Config:
         check_minimum(self)
         for prefix in ("strategy", "dataset", "runtime", "advise"):
             check_minimum(getattr(self, prefix), f"{prefix}.")
-        self._check_outputs()
         if self.scratch_dir and SCHEME in self.scratch_dir:
             raise OptionError(f"scratch_dir={self.scratch_dir}: must be a folder, not an address")
-
-    def _check_outputs(self) -> None:
-        """Raise OptionError for the first option of the outputs that cannot work."""
         if (self.outputs_total is None) == (self.n_augmentations is None):
             both = f"outputs_total={self.outputs_total} n_augmentations={self.n_augmentations}"
             raise OptionError(f"{both.replace('None', 'null')}: give one of the two")
