@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,10 @@ class Manifest:
     workload: dict[str, Any]  # the columns that decide what the outputs are
     pipeline: Mapping[str, Any]
     command: str
-    finished: bool
     max_image_pixels: int
     inputs: str  # names with a null character between them, from which those of the outputs follow
+    finished: bool = False
+    bad_images: Mapping[str, str] = field(default_factory=dict)  # their reasons by name
 
     def difference(self, workload: Mapping[str, Any]) -> str:
         """Return how its work differs from another one; nothing if it is the same."""
@@ -60,11 +61,10 @@ class OutputFolder:
         """`option` is the folder as it was given; `determining` are the columns that decide its content."""
         assert work.output
         self.work, self._option, self._place = work, f"output_dir={option}", work.output
-        self._determining, self._command = dict(determining), command
+        names = "\0".join(work.inputs.names)
+        self._record = Manifest(dict(determining), work.pipeline, command, work.max_image_pixels, names)
         self._lock: int | None = None
         self._obsolete: list[str] = []  # to be removed before the first trial: of other work, or broken
-        self._listed: dict[str, str] = {}  # bad images, as the folder lists them
-        self._has_finished = False
 
     def check(self, overwrite: bool) -> None:
         """Find what is done; hold the folder if it is ours. Raises OptionError, OSError."""
@@ -74,15 +74,14 @@ class OutputFolder:
         if self._manifest():
             self._hold()
         if manifest := self._manifest():  # which another command may have changed before that
-            other = manifest.difference(self._determining)
+            other = manifest.difference(self._record.workload)
             if other and not overwrite:
                 advice = "give another folder or overwrite=true"
                 raise OptionError(f"{self._option}: holds the outputs of other work ({other}); {advice}")
-            is_begun = not other and not manifest.finished and manifest.command == self._command
+            is_begun = not other and not manifest.finished and manifest.command == self._record.command
             if not overwrite or is_begun:
-                is_alike = manifest.max_image_pixels == self.work.max_image_pixels
-                self._has_finished = manifest.finished and is_alike
-                self._listed = self._read_bad_images()
+                finished = manifest.finished and manifest.max_image_pixels == self.work.max_image_pixels
+                self._record = replace(self._record, finished=finished, bad_images=manifest.bad_images)
                 self._find_done()
                 return
             self._obsolete = [*manifest.output_names(), BAD_IMAGES]
@@ -115,7 +114,8 @@ class OutputFolder:
                 self._obsolete.append(name)
             done.append(is_whole)
         is_skipping = self.work.on_bad_image is OnBadImage.skip
-        noted = {name for name, reason in self._listed.items() if is_skipping and reason == DECODER}
+        listed = self._record.bad_images.items()
+        noted = {name for name, reason in listed if is_skipping and reason == DECODER}
         known = {index: DECODER for index, name in enumerate(self.work.inputs.names) if name in noted}
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
@@ -124,35 +124,35 @@ class OutputFolder:
         """Return whether nothing is left to do, but for bad images that are skipped."""
         if not self.work.done:
             return False
-        skipped = {*self._listed} if self._has_finished and self.work.on_bad_image is OnBadImage.skip else {}
+        is_skipping = self._record.finished and self.work.on_bad_image is OnBadImage.skip
+        skipped = self._record.bad_images if is_skipping else {}
         inputs = enumerate(self.work.inputs.names)
         return not any(self.work.augmentations(index) for index, name in inputs if name not in skipped)
 
     def begin(self) -> None:
-        """Hold the folder and enter the command in its manifest; remove outputs to be made again."""
+        """Hold the folder and, if anything is left to do, remove outputs to be made again."""
         is_new = is_local(self._place) and self._lock is None
         self._place.mkdir(parents=True, exist_ok=True)
         self._hold()
         if is_new:  # another command may have begun and ended since the check
             self.check(overwrite=False)
-        self._remove(self._obsolete)
-        self._obsolete = []
-        self.work.make_folders()
-        self._write_manifest(finished=False)
+        if not self.is_complete:
+            self._remove(self._obsolete)
+            self._obsolete = []
+            self.work.make_folders()
+            self._enter(False, self._record.bad_images)
 
     def note(self, image_indices: Mapping[int, str]) -> None:
         """List images that a decoder did not survive, and find again what is done."""
-        names = self.work.inputs.names
-        self._list_bad_images(self._listed | {names[index]: text for index, text in image_indices.items()})
+        noted = {self.work.inputs.names[index]: reason for index, reason in image_indices.items()}
+        self._enter(False, {**self._record.bad_images, **noted})
         self._find_done()
 
     def end(self, changed: Iterable[int], bad: Mapping[str, str], is_done: bool) -> None:
         """Remove the outputs of images that have changed, list bad ones, and enter whether all is done."""
         self._remove(name for index in changed for name in self.work.output_names(index))
         if is_done or bad:
-            self._list_bad_images(bad)
-        if is_done:
-            self._write_manifest(finished=True)
+            self._enter(is_done, bad)
 
     def release(self) -> None:
         """Let other commands hold the folder."""
@@ -194,27 +194,15 @@ class OutputFolder:
             reason = f"{MANIFEST} there cannot be read; give another folder"
             raise OptionError(f"{self._option}: {reason}") from error
 
-    def _write_manifest(self, finished: bool) -> None:
-        work, names = self.work, "\0".join(self.work.inputs.names)
-        record = (self._determining, work.pipeline, self._command, finished, work.max_image_pixels, names)
-        self._write(MANIFEST, json.dumps(vars(Manifest(*record)), indent=1))
-
-    def _read_bad_images(self) -> dict[str, str]:
-        """Return the reasons of bad images by name, as the folder lists them. Raises OSError."""
-        try:
-            text = read_bytes(self._place / BAD_IMAGES).decode(errors="surrogateescape")
-        except FileNotFoundError:
-            return {}
-        return {row.get("file", ""): row.get("reason", "") for row in csv.DictReader(io.StringIO(text))}
-
-    def _list_bad_images(self, bad: Mapping[str, str]) -> None:
-        """List bad images with their reasons; remove the list if there are none. Raises OSError."""
-        self._listed = dict(bad)
+    def _enter(self, finished: bool, bad: Mapping[str, str]) -> None:
+        """Write the manifest, and a list of the bad images if there are any. Raises OSError."""
+        self._record = replace(self._record, finished=finished, bad_images=dict(bad))
         if bad:
             csv.writer(text := io.StringIO(newline="")).writerows([("file", "reason"), *bad.items()])
             self._write(BAD_IMAGES, text.getvalue())
         else:
             self._remove([BAD_IMAGES])
+        self._write(MANIFEST, json.dumps(vars(self._record), indent=1))
 
     def _write(self, name: str, text: str) -> None:
         """Write a file that is whole or absent, also after a power cut. Raises OSError."""
