@@ -41,7 +41,6 @@ class Inputs:
 
     files: InputFiles
     stamps: Stamps  # a row for each file, see `stamps`
-    size: Size | None = None  # of all images, if the suite made them
     bad_images: dict[int, str] = field(default_factory=dict)  # whose decoder crashed or hung, by index
 
     @cached_property
@@ -99,23 +98,20 @@ class Inputs:
         """
         sizes = self._sizes if exact else self._sampled_sizes
         counts = [width * height if width * height <= most else 0 for width, height in sizes]
-        unseen = 1.0 if self.size or len(counts) == len(self.files) else UNSEEN
+        unseen = 1.0 if len({*sizes}) == 1 or len(sizes) == len(self.files) else UNSEEN
         return int(unseen * max(counts)), sum(counts) * len(self.files) // len(counts)
 
     @cached_property
     def _sizes(self) -> list[Size]:
-        return self._read_sizes(self.files)
+        return list(_map(_header_size, self.files, is_local(self.files.root)))
 
     @cached_property
     def _sampled_sizes(self) -> list[Size]:
         """The sizes of files that are evenly spaced by their bytes, the largest among them."""
         by_bytes = np.argsort(self.stamps[:, 0], kind="stable")
         ranks = np.linspace(0, len(by_bytes) - 1, min(HEADERS, len(by_bytes))).astype(int)
-        return self._read_sizes(self.files.subset(by_bytes[ranks].tolist()))
-
-    def _read_sizes(self, files: InputFiles) -> list[Size]:
-        """Return the sizes of images by their headers; NO_SIZE for those without one."""
-        return [self.size] if self.size else list(_map(_header_size, files, is_local(files.root)))
+        sample = self.files.subset(by_bytes[ranks].tolist())
+        return list(_map(_header_size, sample, is_local(sample.root)))
 
 
 Inventory = dict[str, Inputs]  # of all cells of a command, by what chooses them
@@ -137,7 +133,7 @@ def inputs_of(config: Config, inventory: Inventory) -> Inputs:
         files = config.dataset.files(*options)
         files = replace(files, root=files.root.absolute())
         try:
-            inventory[source] = Inputs(files, stamps(files), size)
+            inventory[source] = Inputs(files, stamps(files))
         except OSError as error:  # of an address
             raise OptionError(f"dataset: {error_line(error)}") from error
     chosen = repr((source, config.n_images, config.sample, config.seed))
