@@ -96,8 +96,7 @@ class Cell:
             place = None if SCHEME in config.output_dir else config.output_dir
             config = replace(config, output_dir=None, scratch_dir=config.scratch_dir or place)
             options |= {"output_dir": None, "scratch_dir": config.scratch_dir}
-        words = replaced(others, **options)
-        return replace(self, config=config, words=tuple(words))
+        return replace(self, config=config, words=tuple(replaced(others, **options)))
 
 
 def command(words: Iterable[str]) -> str:

@@ -138,8 +138,7 @@ def explain(error: Exception) -> str:
     if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", text):
         advice = f"; one value needs quotes: {quoted(match[1])}" if _takes_text(match[1]) else ""
         return f"{match[1]}: several values are a sweep; give -m{advice}"
-    match = re.search(r"Error merging override (([^\s=]+)=.*)", text)
-    if match and match[2] in option_types():
+    if (match := re.search(r"Error merging override (([^\s=]+)=.*)", text)) and match[2] in option_types():
         advice = f"; give {quoted(match[1])}" if _takes_text(match[1]) else ""
         return f"{match[1]}: must be {values(option_types()[match[2]])}{advice}"
     if match := re.search(r"(.*)\n\s*full_key: (\S+)", text):

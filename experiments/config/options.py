@@ -138,8 +138,7 @@ class Config:
 
 def parse_size(text: str) -> tuple[int, int]:
     """Return `2000x1000` as (2000, 1000). Raises OptionError."""
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
-    if not match:
+    if not (match := re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)):
         raise OptionError(f"image_size={text}: must be WIDTHxHEIGHT in pixels, like 2000x1000")
     width, height = int(match[1]), int(match[2])
     if min(width, height) < SMALLEST_SIDE or max(width, height) > LARGEST_SIDE:

@@ -52,11 +52,9 @@ def machine_findings() -> Iterator[str]:
     """Yield what may spoil the times of every cell; takes LOAD_SAMPLE_S seconds at most."""
     installed = [name for name in OPENCV_BUILDS if any(metadata.distributions(name=name))]
     if len(installed) > 1:
-        both = " and ".join(installed)
-        yield f"{both} are both installed and overwrite each other's files; uninstall one"
+        yield f"{' and '.join(installed)} are both installed and overwrite each other's files; uninstall one"
     usable, cpus = machine.usable_cpus(), psutil.cpu_count() or 1
-    others = _others_cpus()
-    if others > IDLE_LOAD_CPUS:
+    if (others := _others_cpus()) > IDLE_LOAD_CPUS:
         yield f"other processes keep {others:.1f} CPUs of this machine busy; stop them"
     paths = (machine.ROOT / machine.CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")
     if governors := sorted({machine.read(path) for path in paths} - {"performance", ""}):
@@ -74,8 +72,7 @@ first_machine_findings = cache(lambda: [*machine_findings()])
 def _others_load() -> tuple[float, float]:
     """Return the clock, and the CPU seconds so far of the whole machine but for this command."""
     busy_s = machine.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    own_s = time.process_time() + children.ru_utime + children.ru_stime + sum(each.cpu_s for each in waiting)
+    own_s = sum(os.times()[:4]) + sum(each.cpu_s for each in waiting)  # with ended children
     return time.monotonic(), busy_s - own_s
 
 

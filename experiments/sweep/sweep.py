@@ -104,8 +104,7 @@ class Sweep:
         lines += [line for cell in self.cells if (line := output_line(cell, len(self.cells) == 1))]
         if any(cell.status == ALREADY_MEASURED and not cell.outputs for cell in self.cells):
             lines += ["rerun=true measures again what is in the results already"]
-        cells = [cell.cell for cell in self.cells]
-        folders = {f"{cell.config.results_folder}/trials/{cell.experiment}" for cell in cells}
+        folders = {f"{each.cell.config.results_folder}/trials/{each.cell.experiment}" for each in self.cells}
         return "\n".join([*lines, f"rows: {', '.join(sorted(folders))}"])
 
 
@@ -127,12 +126,11 @@ def checked_pipelines(cells: Iterable[Cell]) -> dict[Cell, Row]:
     checked: dict[Cell, Row] = {}
     known: dict[str, Row] = {}
     for cell in cells:
-        config, applies = cell.config, not cell.not_applicable
-        is_reused = config.runtime.reuse_pipeline and applies
-        key = str((config.pipeline, is_reused, config.strategy.package if applies else None))
+        pipeline, strategy = cell.config.pipeline, None if cell.not_applicable else cell.config.strategy
+        is_reused = cell.config.runtime.reuse_pipeline and strategy is not None
+        key = str((pipeline, is_reused, strategy and strategy.package))
         if key not in known:
-            strategy = config.strategy if applies else None
-            known[key] = waiting_process(config.pipeline).check(config.pipeline, is_reused, strategy)
+            known[key] = waiting_process(pipeline).check(pipeline, is_reused, strategy)
         checked[cell] = known[key]
     return checked
 
