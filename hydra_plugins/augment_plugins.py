@@ -111,8 +111,7 @@ class CheckedSweeper(BasicSweeper):
         """Return the words of each combination of the arguments."""
         assert self.hydra_context
         parser = OverridesParser.create(self.hydra_context.config_loader)
-        [batch] = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
-        return batch
+        return self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)[0]
 
     def validate_batch_is_legal(self, batch: Batch) -> None:
         """Do nothing: `sweep` has checked the cells."""

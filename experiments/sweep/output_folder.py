@@ -113,10 +113,9 @@ class OutputFolder:
             if name in sizes and not is_whole:
                 self._obsolete.append(name)
             done.append(is_whole)
-        is_skipping = self.work.on_bad_image is OnBadImage.skip
-        listed = self._record.bad_images.items()
-        noted = {name for name, reason in listed if is_skipping and reason == DECODER}
-        known = {index: DECODER for index, name in enumerate(self.work.inputs.names) if name in noted}
+        skipped = self._record.bad_images if self.work.on_bad_image is OnBadImage.skip else {}
+        names = enumerate(self.work.inputs.names)
+        known = {index: DECODER for index, name in names if skipped.get(name) == DECODER}
         self.work = replace(self.work, done=bytes(done), bad_images={**self.work.bad_images, **known})
 
     @property

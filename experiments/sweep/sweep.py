@@ -53,11 +53,10 @@ class Sweep:
             member.companions = members[:-1]
             self.requested.append(member)
         self.cells = list(by_identity.values())  # companions among them
-        for sweep_cell in self.cells:
-            sweep_cell.alike = [each for each in self.cells if each.of_outputs == sweep_cell.of_outputs]
         try:
-            for sweep_cell in self.cells:
-                sweep_cell.check_outputs()
+            for member in self.cells:
+                member.alike = [each for each in self.cells if each.of_outputs == member.of_outputs]
+                member.check_outputs()
             prepare(requested[0].config.results_folder)
         except Exception:
             self.release()
