@@ -104,7 +104,7 @@ def command(words: Iterable[str]) -> str:
     return f"{COMMAND} {shlex.join(words)}"
 
 
-def replaced(words: Iterable[str], **options: Any) -> list[str]:
+def replaced(words: Iterable[str], /, **options: Any) -> list[str]:
     """Return the words with these options added or replaced."""
     kept = [word for word in words if word.partition("=")[0].lstrip("+") not in options]
     return [*kept, *(f"{name}={text(value)}" for name, value in options.items())]
