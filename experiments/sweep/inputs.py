@@ -60,19 +60,13 @@ class Inputs:
             "height": height,
         }
 
-    @property
-    def folders(self) -> set[Path]:
-        """The folders that hold the files."""
-        parents = {name.rpartition("/")[0] for name in self.files.names}
-        return {(self.files.root / parent).resolve() for parent in parents}
-
     def has_images_in(self, place: Path) -> bool:
         """Return whether outputs in a place would lie among images: the inputs, or others of their folder."""
-        folders, root = self.folders, self.files.root.resolve()
-        subfolders = {name.rpartition("/")[0] for name in self.files.names}
-        if place.resolve() == root or any((place / name).resolve() in folders for name in subfolders):
+        root, parents = self.files.root, {name.rpartition("/")[0] for name in self.files.names}
+        folders = {(root / parent).resolve() for parent in parents}
+        if any((place / parent).resolve() in folders for parent in parents):
             return True
-        is_inside = is_local(place) and is_local(root) and place.resolve().is_relative_to(root)
+        is_inside = is_local(place) and is_local(root) and place.resolve().is_relative_to(root.resolve())
         if not is_inside or (place / MANIFEST).exists():
             return False
         names = (name for _, _, files in os.walk(place) for name in files)

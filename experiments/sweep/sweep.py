@@ -125,7 +125,8 @@ def checked_pipelines(cells: Iterable[Cell]) -> dict[Cell, Row]:
     checked: dict[Cell, Row] = {}
     known: dict[str, Row] = {}
     for cell in cells:
-        pipeline, strategy = cell.config.pipeline, None if cell.not_applicable else cell.config.strategy
+        pipeline = cell.config.pipeline
+        strategy = None if cell.not_applicable else cell.config.strategy
         is_reused = cell.config.runtime.reuse_pipeline and strategy is not None
         key = str((pipeline, is_reused, strategy and strategy.package))
         if key not in known:
