@@ -10,7 +10,6 @@ import pytest
 
 from experiments.analysis.scaling import strong, weak
 from experiments.report import tables
-from experiments.report.sections.records import NO_REFERENCE
 from experiments.report.sections.scaling import NOTES, RATIOS, TIMES, scaling_table, study_tables
 from experiments.report.tables import Table, by_place, plain_table, repetition_notes
 from experiments.report.texts import label, percent, percent_interval, with_interval, written
@@ -148,26 +147,6 @@ def test_csv_is_long_and_unrounded(tmp_path: Path) -> None:
     _, csv = scaling_table(points, "T", TIMES).save(tmp_path / "table")
     shown = by_place(points).reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_csv(csv), shown, check_dtype=False, check_exact=True)
-
-
-def test_table_of_validation_says_who_wrote_the_files_of_sequential(tmp_path: Path) -> None:
-    digests = {"sequential": "a" * 64, "p1": "a" * 64, "p2": "b" * 64}
-    written = [
-        trial(name, 2, 1.0, experiment="validation", outputs=6, outputs_digest=digest, status=status)
-        for (name, digest), status in zip(digests.items(), (OK, OK, FAILED), strict=True)
-    ]
-    refused = trial("pq", 1, None, experiment="validation", status=NOT_APPLICABLE)
-    table = section_table(tmp_path, "validation", [*written, refused])
-    same = {line[0]: line[-1] for line in table.rows}
-    assert same == {"sequential": "yes", "P_1": "yes", "P_2": "no", "P_Q": "-"}
-    assert {line[4] for line in table.rows} == {"a" * 12, "b" * 12, "-"}
-
-
-def test_validation_without_sequential_compares_nothing(tmp_path: Path) -> None:
-    written = trial("p1", 2, 1.0, experiment="validation", outputs=6, outputs_digest="a" * 64)
-    table = section_table(tmp_path, "validation", [written])
-    assert table.rows[0][-1] == "-"
-    assert table.notes[0] == NO_REFERENCE
 
 
 def test_table_of_saver_tuning_has_a_row_per_number_of_savers(tmp_path: Path) -> None:

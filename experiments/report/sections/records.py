@@ -1,18 +1,15 @@
-"""Rows as they are stored: the cells of an experiment, their outputs, the machine and the warnings."""
+"""Rows as they are stored: the cells of an experiment, the machine and the warnings."""
 
 import json
 
 import pandas as pd
 
-from augment.strategies.sequential import Sequential
 from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
 from experiments.report.results import Results
 from experiments.report.sections import FOLDER, Outputs, section
 from experiments.report.tables import measure_columns, plain_table, repetition_notes, text_table
-from experiments.store.columns import DETERMINING, OK
-
-NO_REFERENCE = "Nothing to compare with: sequential wrote no files, or different ones in two trials."
+from experiments.store.columns import DETERMINING
 
 
 @section()
@@ -24,20 +21,6 @@ def cells(results: Results) -> Outputs:
     keys = always + [name for name in others if data[name].nunique(dropna=False) > 1]
     columns = measure_columns(("wall_s", "images_per_s"))
     yield "table", text_table(results.title, data, keys, columns, repetition_notes(data))
-
-
-@section("validation", chapter="Validation", order=80)
-def validation(results: Results) -> Outputs:
-    """Yield whether each strategy wrote the files of `sequential`, byte for byte."""
-    trials, notes = results.selected(STRONG)
-    columns = ["strategy", "workers", "status", "outputs", "outputs_digest"]
-    data = trials[columns].drop_duplicates().sort_values(columns[:2]).astype({"outputs": "Int64"})
-    sequential = (data["strategy"] == Sequential.name) & (data["status"] == OK)
-    reference = data.loc[sequential, "outputs_digest"].dropna()
-    same = data["outputs_digest"].isin(reference).astype("boolean")
-    data["identical to sequential"] = same.where(data["outputs_digest"].notna() & (len(reference) == 1))
-    remarks = [] if len(reference) == 1 else [NO_REFERENCE]
-    yield "table", plain_table("Validation", data, [*remarks, *notes])
 
 
 @section(FOLDER, chapter="The machine", order=100)
