@@ -30,6 +30,7 @@ from augment.workload import Job
 from experiments import ROOT
 from experiments.trial import supervisor
 from experiments.trial.process import TrialProcess
+from experiments.trial.process_watch import cause_of_death
 from tests.conftest import tried
 from tests.helpers.commands import command, meanwhile, started, wait_until
 from tests.helpers.faulty_transforms import Exits, Hangs, Leaves, Raises, Sleeps, pipeline
@@ -347,3 +348,7 @@ def test_few_open_files_are_reported(tmp_path: Path) -> None:
     printed, _ = limited.communicate()
     assert limited.returncode == 1
     assert b"open files" in printed
+
+
+def test_death_by_a_signal_without_a_name_is_told_by_its_number() -> None:
+    assert cause_of_death(7, -40, None).line == "killed by signal 40: process 7 between tasks"

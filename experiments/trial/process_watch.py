@@ -14,6 +14,7 @@ from augment.task_log.layout import DECODING, Header
 
 Started = tuple[int, BaseProcess]  # with its pid, which cannot be asked for after `BaseProcess.close`
 PROCESSES: list[Started] = []  # that this one has started, itself or by a library
+SIGNALS = {each.value: each.name for each in signal.Signals}
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 WAIT_S = 0.25  # the longest time before a new process is watched
 
@@ -70,7 +71,7 @@ def cause_of_death(pid: int, status: int | None, header: Header | None) -> Fault
     SIGKILL is no crash of a decoder, because it comes from outside: from a person, or for lack of memory.
     """
     if status is not None and status < 0:
-        reason = f"killed by {signal.Signals(-status).name}"
+        reason = f"killed by {SIGNALS.get(-status, f'signal {-status}')}"  # real-time ones have no name
     else:
         reason = f"ended early with status {status}"
     role = header.role.name.lower() if header else "process"
