@@ -83,10 +83,13 @@ def parquet_of(columns: dict[str, list[int]]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def test_column_missing_in_an_older_file_is_null(tmp_path: Path) -> None:
+def test_row_of_another_version_is_left_out_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path)
     pq.write_table(pq.read_table(path).drop_columns(["opencv_threads"]), path)
-    assert store.read(tmp_path, "trials")["opencv_threads"].isna().all()
+    assert store.read(tmp_path, "trials").empty
+    assert "has no column opencv_threads; remove or restore them" in capsys.readouterr().err
 
 
 def trial_with_turns(number: int) -> tuple[dict[str, Any], list[tuple[str, pa.Table]]]:
