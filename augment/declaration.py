@@ -63,9 +63,7 @@ def locate(path: str) -> Any:
     A user's module may import albumentations.pytorch.
     """
     if path.startswith("__main__"):
-        raise OptionError(
-            f"{path} lives in __main__, which other processes cannot import; move it to a module"
-        )
+        raise OptionError(f"{path}: other processes cannot import __main__; move it to a module")
     is_of_user = not path.startswith(LIBRARY) and "albumentations" in sys.modules
     if is_of_user and sys.modules.get("albumentations.pytorch", sys) is None:
         del sys.modules["albumentations.pytorch"]

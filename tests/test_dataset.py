@@ -317,5 +317,5 @@ def test_folder_without_images_is_refused(path: str, reason: str, tmp_path: Path
 def test_folder_refuses_a_size_and_more_images_than_it_holds(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^n_images=9: .*my pictures holds 8; give at most that"):
         Folder(str(folder)).files(9, None, 0, tmp_path)
-    with pytest.raises(OptionError, match=r"^image_size=500x250: a folder's pictures keep their own size"):
+    with pytest.raises(OptionError, match=r"^image_size=500x250: images in a folder have theirs"):
         Folder(str(folder)).files(None, (500, 250), 0, tmp_path)

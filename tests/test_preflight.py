@@ -185,5 +185,5 @@ def test_tighter_limit_of_a_cgroup_counts(root: Path, monkeypatch: pytest.Monkey
 def test_forkserver_needs_a_short_tmpdir(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/" + "x" * 60)
     preflight.check_socket(StartMethod.fork)
-    with pytest.raises(OptionError, match=r"forkserver: TMPDIR=/x+ is too long .*; give one of at most 48"):
+    with pytest.raises(OptionError, match=r"forkserver: TMPDIR=/x+ is too long .*; give at most 48"):
         preflight.check_socket(StartMethod.forkserver)

@@ -217,7 +217,10 @@ def test_object_that_cannot_be_taken_apart_is_refused_by_name(name: str, reason:
         ('{"transform": {"__class_fullname__": "Nope"}}', "no attribute 'Nope'"),
         ('{"transform": {"__class_fullname__": "no.such.Nope"}}', "No module named 'no'"),
         ('{"transform": {"__class_fullname__": "ToTensorV2"}}', "ToTensorV2: an output is an image"),
-        ('{"transform": {"__class_fullname__": "__main__.Mine"}}', "__main__.Mine lives in __main__"),
+        (
+            '{"transform": {"__class_fullname__": "__main__.Mine"}}',
+            "__main__.Mine: other processes cannot import __main__",
+        ),
         (json.dumps(CHANNELS.to_dict()), r"is not whole in what to_dict writes \(channels\)"),
         (json.dumps(FORGETFUL.to_dict()), r"is not whole in what to_dict writes \(strength\)"),
     ],
@@ -234,7 +237,10 @@ def test_foreign_file_is_refused_in_a_line(content: str, reason: str, tmp_path: 
     [
         ({"library": "saved", "path": "/no/such"}, "path=/no/such: no such file or directory"),
         ({"library": "saved", "pth": 1}, "pth: nothing reads it; pipeline=saved has only path"),
-        ({"library": "python", "object": "__main__:train"}, "object=__main__:train: .* lives in __main__"),
+        (
+            {"library": "python", "object": "__main__:train"},
+            "object=__main__:train: .*cannot import __main__",
+        ),
         ({"transforms": [{CLASS: "Resize", "height": "cv2.HIGH"}]}, "cv2.HIGH: no constant of OpenCV"),
         (PLAIN | {"bbox_params": {"format": "coco"}}, "pipeline: bbox_params: only images are augmented"),
         (PLAIN | {"keypoint_params": {"format": "xy"}}, "keypoint_params: only images are augmented"),

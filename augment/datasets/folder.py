@@ -36,9 +36,7 @@ class Folder(Dataset):
     ) -> InputFiles:
         """Return the first `n_images`, without those in folders to `exclude`; needs no `seed` and `cache`."""
         if size is not None:
-            raise OptionError(
-                f"image_size={size_text(size)}: a folder's pictures keep their own size; leave it out"
-            )
+            raise OptionError(f"image_size={size_text(size)}: images in a folder have theirs; leave it out")
         option, folder = f"dataset.path={printable(self.path)}", location(self.path)
         walk, advice = _Walk(self), "give a folder of images"
         try:

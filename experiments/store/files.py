@@ -83,9 +83,8 @@ def _written(path: Path, table: pa.Table, **encoding: Any) -> Iterator[None]:
             os.replace(folder / path.stem, path)
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StoreError(
-            f"results_dir: {path} cannot be written: {reason}; free the disk or give another folder"
-        ) from error
+        advice = "free the disk or give another folder"
+        raise StoreError(f"results_dir: {path} cannot be written: {reason}; {advice}") from error
 
 
 def finish_or_remove_files(results: Path) -> None:

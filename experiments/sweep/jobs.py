@@ -114,10 +114,7 @@ def check_plugins(config: DictConfig) -> None:
     """Raise OptionError for a sweeper that maximizes, or for a launcher that may run cells at once."""
     direction = config.hydra.sweeper.get("direction")
     if "maximize" in str(direction).lower():
-        raise OptionError(
-            f"hydra.sweeper.direction={direction}: a cell's value is its seconds per task, infinite if the "
-            "strategy does not apply; give minimize"
-        )
+        raise OptionError(f"hydra.sweeper.direction={direction}: it compares seconds per task; give minimize")
     launcher = config.hydra.launcher
     option = f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}"
     if launcher._target_ in ONE_AT_A_TIME:

@@ -104,10 +104,8 @@ def check_socket(start_method: StartMethod) -> None:
     """Raise OptionError if the path of the forkserver's socket would be too long."""
     folder = tempfile.gettempdir()
     if start_method is StartMethod.forkserver and len(os.fsencode(folder)) > LONGEST_TMPDIR_BYTES:
-        raise OptionError(
-            f"runtime.start_method=forkserver: TMPDIR={folder} is too long for the path of a socket; give "
-            f"one of at most {LONGEST_TMPDIR_BYTES} bytes"
-        )
+        reason = f"TMPDIR={folder} is too long for a socket; give at most {LONGEST_TMPDIR_BYTES} bytes"
+        raise OptionError(f"runtime.start_method=forkserver: {reason}")
 
 
 def setting_findings(cell: Cell) -> Iterator[str]:
