@@ -58,7 +58,7 @@ check: $(READY)  ## Check format, style, types, imports between rooms and how do
 	$(VENV)/bin/lint-imports
 
 advise: $(READY)  ## Find the best strategy and worker count for the images in FOLDER (three minutes)
-	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path=$${oc.env:FOLDER}') results_dir=$(RESULTS) $(ARGS)
+	@$(PY) run.py experiment=advise $(if $(FOLDER),dataset=folder 'dataset.path=$${oc.env:FOLDER}') $(ARGS)
 
 strong-scaling: $(READY)  ## Measure equal work on more workers; write tables and figures
 	@$(call sweep,strong_scaling)
