@@ -123,9 +123,9 @@ class AdviseSweeper(CheckedSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         import psutil
 
-        startup_s = time.time() - psutil.Process().create_time()
         from experiments.advise.work import advise
 
+        startup_s = time.time() - psutil.Process().create_time()
         combinations = self.batch(arguments)
         returns: list[Sequence[JobReturn]] = []
 

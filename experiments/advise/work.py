@@ -37,8 +37,8 @@ def advise(
 ) -> None:
     """Search among jobs, which `launch` measures, and print and write the answer. Raises OptionError.
 
-    `startup_s` are the seconds from the start of this command until now. Its command takes as long until its
-    trial begins: it checks one cell, not many, while it imports.
+    `startup_s` are the seconds from the start of this command until now, with all its imports. Its command
+    takes about as long until its trial begins, because the trial's process imports, too.
     """
     begin_s = time.monotonic()
     work = Work(jobs, cells, inventory)
