@@ -105,7 +105,8 @@ def dosed_pipeline(levels: Levels, folder: Path) -> dict[str, Any]:
     if "threads" in seconds:
         seconds["threads"] /= OPENCV_THREADS - 1
     amounts = {load: load_seconds / units[load] for load, load_seconds in seconds.items()}
-    whole = {load: amount if units[load] == 1 else round(amount) for load, amount in amounts.items()}
+    # No integers, because tasks try a pipeline on images with a smaller side than its largest integer.
+    whole = {load: amount if units[load] == 1 else float(round(amount)) for load, amount in amounts.items()}
     return {
         "transforms": [{"_target_": path, "load": load, "amount": count} for load, count in whole.items()]
     }
@@ -135,7 +136,7 @@ def dosed_cells(
         runtime, ablations = replace(runtime, start_method=StartMethod.spawn), [*ablations, "fork"]
     config = Config(
         workers=WORKERS,
-        image_size="40x30",
+        image_size="64x48",  # tasks try a pipeline on smaller images, which would cost as much as they do
         saving=saving,
         with_baseline=True,
         with_ceiling=True,

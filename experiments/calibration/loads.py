@@ -143,7 +143,7 @@ class Load(albumentations.ImageOnlyTransform):  # type: ignore[misc]
 
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
         """Run the load."""
-        LOADS[self.load](self.amount)
+        LOADS[self.load](int(self.amount) if float(self.amount).is_integer() else self.amount)
         return img
 
 
