@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from inspect import signature
 from typing import Any
 
 from augment.options import OptionError
@@ -24,12 +25,12 @@ def is_factory(pipeline: Declaration) -> bool:
 
 
 def leaves(pipeline: Declaration) -> Iterator[dict[str, Any]]:
-    """Yield the declarations of all albumentations transforms of a pipeline, with p=1."""
-    for part in pipeline.get("transforms", ()):
+    """Yield the declarations of all albumentations transforms of a pipeline that may run, with p=1."""
+    for part in () if is_factory(pipeline) else pipeline.get("transforms", ()):
         if "transforms" in part:
             yield from leaves(part)
-        else:
-            yield {**part, "p": 1}
+        elif part.get("p") != 0:
+            yield part | {"p": 1} if "p" in signature(locate(part[CLASS])).parameters else part
 
 
 def construct(declaration: Any) -> Any:

@@ -3,6 +3,7 @@
 from dataclasses import field, fields
 from enum import Enum
 from functools import partial
+from math import inf
 from typing import Any
 
 REQUIRED = "???"  # OmegaConf's mark of a value that the user has to give
@@ -42,5 +43,8 @@ def check_minimum(options: Any, prefix: str = "") -> None:
     """Raise OptionError for the first option of a dataclass that is less than its minimum."""
     for declared in fields(options):
         minimum, value = declared.metadata.get("minimum"), getattr(options, declared.name)
-        if minimum is not None and value is not None and value < minimum:
-            raise OptionError(f"{prefix}{declared.name}={value}: must be {minimum:g} or more")
+        if isinstance(value, int) and value >= 1 << 63:
+            raise OptionError(f"{prefix}{declared.name}={value}: must be less than 2^63")
+        if minimum is not None and value is not None and not minimum <= value < inf:
+            finite = "" if value < minimum else ", and finite"
+            raise OptionError(f"{prefix}{declared.name}={value}: must be {minimum:g} or more{finite}")

@@ -124,10 +124,7 @@ def _declaration(whole: Declaration) -> Declaration:
 
 
 def _declared(part: Declaration) -> dict[str, Any]:
-    """Return the declaration of a part, with the arguments that differ from their defaults.
-
-    More of them would take longer in every task.
-    """
+    """Return a part's declaration without default arguments, which would take time in every task."""
     path = full_path(str(part.get(NAME)))
     defaults = _defaults(locate(path))
     lost = [name for name, default in defaults.items() if default and name not in part]

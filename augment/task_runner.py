@@ -63,7 +63,8 @@ class TaskRunner:
             raise
         except BaseException as error:  # a pipeline may also exit
             process = f"{self.log.role.name.lower()} {os.getpid()}"
-            self.report(f"{error_line(error)}; {process} at task {self.current}")
+            task = f"task {self.current} of {printable(self.job.workload.inputs.names[image_index])}"
+            self.report(f"{error_line(error)}; {process} at {task}")
             raise
         self.log.end()
 

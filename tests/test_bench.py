@@ -38,6 +38,13 @@ def test_images_per_second_count_start_up_and_drain() -> None:
     assert row["images_per_s_low"] < row["images_per_s"] < row["images_per_s_high"]
 
 
+def test_images_of_their_own_sizes_are_a_workload(tmp_path: Path) -> None:
+    changes: Any = {"experiment": "bench", "width": None, "height": None}
+    cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
+    table = shown(stored(tmp_path, *cells), "bench").tables["table"]
+    assert {row[1] for row in table.rows} == {"native"}
+
+
 def test_section_names_what_does_not_apply(tmp_path: Path) -> None:
     changes = {"experiment": "bench"} | FAST
     known: Any = {"experiment": "bench", "saving": False, "n_images": 3, "n_augmentations": 4, "tasks": 12}

@@ -17,6 +17,7 @@ from experiments.report.compare import environment_line, main, verdict_text
 from experiments.store import files as store
 from experiments.store.columns import FAILED
 from experiments.sweep.interleaved import combinations
+from tests.helpers.stored_results import stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 WORKERS = (2, 3, 4, 5, 6)
@@ -203,6 +204,13 @@ def test_folders_without_a_common_cell_are_refused(tmp_path: Path) -> None:
         main([str(a), str(tmp_path / "none")])
     with pytest.raises(SystemExit, match=r"/a, .*/b: no cell was measured in both$"):
         main([str(a), str(b)])
+
+
+def test_results_of_neighbours_only_are_refused(tmp_path: Path) -> None:
+    for side in "ab":
+        stored(tmp_path / side, trials=[trial("interference", 2, 5.0)])
+    with pytest.raises(SystemExit, match="no trials"):
+        main([str(tmp_path / "a"), str(tmp_path / "b")])
 
 
 def test_trials_in_turns_share_a_block_so_that_drift_cancels() -> None:

@@ -55,6 +55,11 @@ def test_digest_is_the_same_by_threads(folder: Path, monkeypatch: pytest.MonkeyP
     assert digest(folder) == expected
 
 
+def test_file_of_the_far_future_is_identified(folder: Path) -> None:
+    os.utime(folder / "a.png", (10_000_000_000, 10_000_000_000))
+    assert inputs.stamps(listed(folder)).shape == (2, 3)
+
+
 def test_digest_covers_unreadable_files_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")

@@ -227,7 +227,9 @@ PLACES = {
     "photos/cats": "holds the inputs",  # which would be left out as outputs
     "with_list": "1 files of these names exist, such as 'bad_images.csv'",
     "damaged": ".augment.json there cannot be read",
+    "edited": ".augment.json there cannot be read",
     "a_file": "not a folder",
+    "loop": "cannot be read",
 }
 
 
@@ -235,11 +237,14 @@ PLACES = {
 def test_place_that_holds_something_else_is_refused(
     place: str, photos: Path, run_py: RunPy, tmp_path: Path
 ) -> None:
-    for folder in ("with_list", "damaged"):
+    for folder in ("with_list", "damaged", "edited"):
         (tmp_path / folder).mkdir()
     (tmp_path / "with_list" / "bad_images.csv").write_text("mine")
     (tmp_path / "damaged" / ".augment.json").write_text('{"workload": 1}')
+    lacking = {"workload": {}, "pipeline": {}, "command": "", "max_image_pixels": 1, "inputs": "a.jpg"}
+    (tmp_path / "edited" / ".augment.json").write_text(json.dumps(lacking))
     (tmp_path / "a_file").touch()
+    (tmp_path / "loop").symlink_to("loop")
     before = sorted(tmp_path.rglob("*"))
     ended = run_py(*WORDS, f"output_dir={place}", "overwrite=true")
     assert ended.status == 2

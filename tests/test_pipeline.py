@@ -116,6 +116,10 @@ def test_transform_that_needs_more_than_images_or_makes_none_is_refused(transfor
             check_on_image({"transforms": parts})
 
 
+def test_argument_of_a_factory_may_have_the_name_of_a_group() -> None:
+    check_on_image({"library": "callable", CLASS: "my_tv.make", "transforms": ["flip", "rotate"]})
+
+
 @pytest.mark.parametrize("parts", [[PAD, CUT], [CUT], [part("Crop", p=1)], [part("ToFloat", p=1), TO_8_BITS]])
 def test_transform_that_needs_large_images_or_others_before_it_is_accepted(parts: list[Any]) -> None:
     check_on_image({"transforms": parts})
@@ -126,6 +130,8 @@ def test_transform_that_needs_large_images_or_others_before_it_is_accepted(parts
     [
         ([CUT], (200, 300), "200x300 pixels are too small for RandomCrop: "),
         ([CUT], (256, 256), None),
+        ([CUT | {"p": 0}], (200, 200), None),  # never runs
+        ([{CLASS: "tests.helpers.faulty_transforms.WithoutP"}], (20, 20), None),
         ([PAD, CUT], (200, 200), None),
         ([PAD | {"p": 0.5}, CUT], (200, 200), "200x200 pixels are too small for RandomCrop: "),
         ([part("GridDistortion", p=0.1)], (4, 4), "4x4 pixels are too small for GridDistortion: "),

@@ -1,5 +1,6 @@
 """The recommendation, from trials with times chosen by hand."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from math import inf, log, sqrt
@@ -253,6 +254,21 @@ def test_machine_stops_a_candidate_that_reaches_the_ceiling() -> None:
     assert stops(small.ceiling, small.candidate).startswith(parts)
 
 
+def test_undecided_loss_is_told_by_its_upper_bound() -> None:
+    unsure = of("dynamic", 2, 0.1, scales=(0.9, 1.2, 0.95, 1.1, 1.0))
+    found = advice(SEQUENTIAL, of("copies", 2, 0.1), unsure)
+    text = stops(found.ceiling, found.candidate)
+    assert re.match(r"not decided: at most \d+ % is lost against the ceiling, where as many busy", text)
+
+
+def test_pilot_that_saves_is_no_part_of_the_answer_of_a_search_that_does_not() -> None:
+    cells = [of(*each, saving=False) for each in (("sequential", 1, 0.1), ("dynamic", 2, 0.11))]
+    slow = of("dynamic", 2, 0.3, scales=[1.0], saving=True)
+    for row in slow.trials:
+        row["started_at"] -= timedelta(seconds=1)
+    assert advice(*cells, slow).images_per_s == advice(*cells).images_per_s
+
+
 def test_ceiling_may_be_measured_on_a_smaller_sample() -> None:
     smaller = [of("dynamic", 2, 0.11, tasks=6), of("sequential", 1, 0.1, tasks=6), of("copies", 2, 0.11)]
     for each in smaller:
@@ -270,7 +286,7 @@ def test_candidates_that_were_not_measured_or_failed_are_named_with_the_reason()
     table = asked(Candidate("p1", 64, "study"), Candidate("p1", 2, "fast"), Candidate("p1", 4, "fast"))
     table.loc[table["workers"] == 64, "left_out"] = "no such runtime"
     text = screen(recommend(trials, parts, table))["Rests on"]
-    assert text.startswith("Measured: 3 of 30 images x 4 augmentations, 4 candidates in 5 to 5 rounds")
+    assert text.startswith("Measured: 3 of 30 images x 4 augmentations, 4 candidates, 4 of them in 5 rounds")
     assert "Failed: no room: p1 with 2 (fast)." in text
     assert "Not measured: no such runtime: p1 with 64 (study)." in text
     assert "Not measured: no time within the budget: p1 with 4 (fast)." in text

@@ -89,6 +89,17 @@ def test_cells_that_all_failed_make_a_table_and_no_chart(tmp_path: Path) -> None
     assert not (tmp_path / "figures").exists()
 
 
+def test_damaged_experiments_leave_the_others_and_the_page_whole(tmp_path: Path) -> None:
+    results = stored(tmp_path, trials=SCALING)
+    damaged = tmp_path / "trials" / "advise" / "a.parquet"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"PAR1")
+    with pytest.raises(SystemExit, match="advise: no trials"):
+        main(["--results", str(tmp_path)])
+    assert "table.md" in files(results, "tables")
+    assert "Strong scaling" in page(tmp_path)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--experiment", "weak_scaling"]])
 def test_lack_of_results_is_one_line_with_folder_and_command(arguments: list[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as end:

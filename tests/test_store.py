@@ -77,6 +77,17 @@ def test_damaged_file_is_named_and_left_out(tmp_path: Path, capsys: pytest.Captu
     assert bad.read_bytes() == b"PAR1 not any more"
 
 
+def test_text_that_was_damaged_on_the_disk_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = written(tmp_path, cell="a" * 16), written(tmp_path, cell="b" * 16)
+    content = bad.read_bytes()
+    assert b"b" * 16 in content
+    bad.write_bytes(content.replace(b"b" * 16, b"\xff" * 16))
+    assert len(store.read(tmp_path / "trials", "trials")) == 1, good
+    assert f"warning: {bad} is left out" in capsys.readouterr().err
+
+
 def parquet_of(columns: dict[str, list[int]]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)

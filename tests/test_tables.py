@@ -54,12 +54,12 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
     ]
 
     ratios = scaling_table(points, "Strong scaling", RATIOS)
-    assert ratios.columns[4:] == ["ideal (s)", "speedup", "efficiency", "serial fraction"]
+    assert ratios.columns[4:] == ["speedup", "efficiency", "serial fraction"]
     assert [[row[1], row[2], *row[4:]] for row in ratios.rows[:4]] == [
-        ["sequential", "1", "14.1", "1.00 (1.00–1.00)", "100 % (100–100)", "-"],
-        ["P_1", "2", "7.07", "1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "0.250 (0.250–0.250)"],
-        ["P_1", "16", "0.884", "2.50", "15.6 %", "0.360"],
-        ["P_2", "2", "-", "-", "-", "-"],
+        ["sequential", "1", "1.00 (1.00–1.00)", "100 % (100–100)", "-"],
+        ["P_1", "2", "1.60 (1.60–1.60)", "80.0 % (80.0–80.0)", "0.250 (0.250–0.250)"],
+        ["P_1", "16", "2.50", "15.6 %", "0.360"],
+        ["P_2", "2", "-", "-", "-"],
     ]
 
 
@@ -120,7 +120,6 @@ def test_tables_of_weak_scaling_show_sizes_and_sequential_references() -> None:
         "time (s)": "5.00",
         "images/s": "200",
         "sequential (s)": "9.00",
-        "ideal (s)": "4.00",
         "efficiency": "80.0 %",
         "normalised": "90.0 %",
     }

@@ -16,7 +16,7 @@ from augment.strategies.sequential import Sequential
 from experiments.advise.search import Order, Question, Search
 from experiments.analysis.candidates import AXES, Candidate, Comparison, compare
 from experiments.analysis.select import NoTrialsError
-from experiments.config.cell import Cell, command, replaced
+from experiments.config.cell import Cell, CellFailedError, command, replaced
 from experiments.machine.environment import usable_cpus
 from experiments.report.results import Results
 from experiments.report.sections import write_report
@@ -53,8 +53,9 @@ def advise(
     is_new = is_local(output) and not output.exists()
     try:
         Search(work.question, measure, lambda: time.monotonic() - begin_s).run()
-        write_report(work.results, names_files=False)
-    except NoTrialsError as error:
+        if not write_report(work.results, names_files=False):
+            raise CellFailedError("there is no answer; the line above says why")
+    except (NoTrialsError, OSError) as error:
         raise OptionError(str(error)) from error
     finally:
         if is_new:

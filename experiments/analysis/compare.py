@@ -7,7 +7,7 @@ import pandas as pd
 
 from augment.strategies.instruments.interference import Interference
 from experiments.analysis.occasions import between, numbered
-from experiments.analysis.select import NoTrialsError, ok_trials, select
+from experiments.analysis.select import NoTrialsError, ok_trials, require, select
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval
 from experiments.store import columns
 from experiments.store.columns import DETERMINING, facts
@@ -30,6 +30,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.Data
     sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = pd.concat(sides)
     trials = trials[trials["strategy"] != Interference.name]
+    require(trials)
     trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
     ok = ok_trials(trials)
     model, found = changes_in_turns(ok) if in_turns else changes(ok)

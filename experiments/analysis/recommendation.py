@@ -66,6 +66,7 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
     of_all_searches = trials
     trials, asked = candidates.newest_search(trials, asked)
     comparison = _comparison(trials, parts, asked)
+    trials = trials[trials["saving"] == comparison.trials["saving"].iloc[-1]]  # pilots always save
     best = comparison.best
     whole: Any = asked[candidates.is_of(asked, best)].iloc[-1]
     occasions = _occasions(of_all_searches[candidates.is_of(of_all_searches, best)], parts, whole)

@@ -82,7 +82,7 @@ def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFram
     """
     require(trials)
     key, blocks, left_out = [*STRONG, "runtime_name"], [], []
-    for values, same in trials.groupby(WORKLOAD, sort=False):
+    for values, same in trials.groupby(WORKLOAD, sort=False, dropna=False):
         kept, others = select(same, (*STRONG, "runtime"))
         points, fits = summarise(rated := with_model_seconds(kept, parts), key)
         _add_ceiling_share(points, fits, key)

@@ -31,7 +31,7 @@ from experiments.store import StoreError
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
-    ("Options (option=value) with their defaults", "", Config),
+    ("Options (option=value) with defaults, some of which the protocol (quick) sets", "", Config),
     *(
         (f"Options of {group}={name}", f"{group}.", kind)
         for group, kinds in GROUPS.items()

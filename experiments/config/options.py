@@ -127,8 +127,8 @@ class Config:
         if self.output_dir is None:
             return
         option = f"output_dir={self.output_dir}"
-        if not self.saving:
-            raise OptionError(f"{option}: nothing is saved; give saving=true")
+        if not (self.saving and self.output_dir):
+            raise OptionError(f"{option}: nothing is saved; give a folder and saving=true")
         if self.strategy.instrument:
             raise OptionError(f"{option}: {self.strategy.name} measures the machine; leave output_dir out")
         if self.repetitions > 1:

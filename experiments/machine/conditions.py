@@ -109,10 +109,7 @@ def cpu_topology(cpus: Set[int]) -> str:
 
 
 def changed(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
-    """Return a text for each condition that differs from the planned one.
-
-    A package or module that was loaded only once is no change.
-    """
+    """Return a text for each condition that is not as planned. What was loaded only once is no change."""
     columns = [column for column in DETERMINING if column.name in actual]
     was = {key: each for column in columns for key, each in facts(column, planned[column.name]).items()}
     now = {key: each for column in columns for key, each in facts(column, actual[column.name]).items()}

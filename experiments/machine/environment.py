@@ -125,7 +125,7 @@ def file_system(place: Path) -> str:
     if not isinstance(place, Path):
         return "/".join(str(place).split("/")[:3])
     types = {mount.mountpoint: mount.fstype for mount in psutil.disk_partitions(all=True)}
-    folders = map(str, (place.resolve(), *place.resolve().parents))
+    folders = map(str, (real := Path(os.path.realpath(place)), *real.parents))
     return next((f"{types[folder]} {folder}" for folder in folders if folder in types), UNKNOWN)
 
 

@@ -26,20 +26,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     what.add_argument("--experiment", nargs="+", metavar="NAME", help="only these experiments")
     what.add_argument("--page", action="store_true", help="write one page of all results instead")
     options = parser.parse_args(arguments)
-    names, is_sound = options.experiment or reportable(options.results), True
+    names, is_sound, errors = options.experiment or reportable(options.results), True, list[str]()
     if not names:
         raise SystemExit(
             f"{options.results}/trials: no results yet; `{COMMAND} experiment=strong_scaling` measures some"
         )
-    try:
-        if options.page:
-            print(write_page(options.results))
-        else:
-            for name in (*names, FOLDER):
+    for name in (FOLDER,) if options.page else (*names, FOLDER):
+        try:
+            if options.page:
+                print(write_page(options.results))
+            else:
                 is_sound &= write_report(Results(options.results, name))
-    except (NoTrialsError, OSError) as error:
-        raise SystemExit(str(error)) from error
-    sys.exit(0 if is_sound else 1)
+        except (NoTrialsError, OSError) as error:
+            errors.append(str(error))
+            if options.experiment:
+                break
+    sys.exit("\n".join(errors) or int(not is_sound))
 
 
 if __name__ == "__main__":

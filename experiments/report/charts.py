@@ -45,13 +45,14 @@ STYLE: Any = {
     **{"font.size": 10, "axes.titlesize": 10, "savefig.dpi": 200, "axes.grid": True, "grid.alpha": 0.3},
     **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 9),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    "figure.constrained_layout.wspace": 0.04,  # else numbers of neighbouring axes meet
     "axes.axisbelow": True,  # bars hide lines of the grid
     "svg.hashsalt": "experiments",  # equal points give equal bytes
 }
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 CAPTION_LETTERS_PER_INCH = 16
 WIDTH_INCHES = 7.4  # letters of 9 points are 10 pixels high in 640 pixels
-APART = 0.012  # of the axis of workers, between neighbouring curves, so that intervals do not hide others
+APART = 0.02  # of the axis of workers, between neighbouring curves, so that intervals do not hide others
 IDEAL, CEILING, BEYOND, SINGLE = "ideal", "machine's ceiling", "more workers than CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
 LAST_IN_LEGEND = [IDEAL, CEILING, BEYOND, SINGLE, PUBLISHED]
@@ -115,7 +116,7 @@ def rate_figure(points: pd.DataFrame, cpus: int) -> Figure:
     """Draw images per second against workers, and the peak memory below, saving and not side by side."""
     rates, memory = "images_per_s", "peak_rss_bytes"
     blocks = by_saving(points.dropna(subset=rates))
-    figure = Figure(figsize=(WIDTH_INCHES, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 5.0), layout="constrained")
     grid = figure.subplots(2, len(blocks), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 2))
     for (above, below), (flag, block) in zip(grid.T, blocks.items(), strict=True):
         above.set_title(flag)
@@ -128,6 +129,7 @@ def rate_figure(points: pd.DataFrame, cpus: int) -> Figure:
             axes.label_outer()
     for axes, measure in zip(grid[:, 0], (rates, memory), strict=True):
         measure_axis(axes, measure, points[measure].max())
+    figure.align_ylabels()
     legend(figure)
     return figure
 
@@ -182,10 +184,7 @@ class Chart:
 
     @styled
     def save(self, path: Path) -> list[Path]:
-        """Write the chart, its caption below it, as PNG and SVG; return both files.
-
-        Equal points give equal bytes.
-        """
+        """Write chart and caption as PNG and SVG, and return both files. Equal points give equal bytes."""
         path.parent.mkdir(parents=True, exist_ok=True)
         files = [path.with_name(f"{path.name}.{kind}") for kind in ("png", "svg")]
         self.figure.draw_without_rendering()  # lays all out, and the caption is to move nothing

@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         words = chosen.A, chosen.B, str(chosen.rounds), str(chosen.results), *chosen.interleaved
         command = [sys.executable, "-m", "experiments.sweep.interleaved", *words]
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        if status := subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}).returncode:
+        # Not `run`, which kills it on Ctrl-C before it has removed its checkouts.
+        if status := subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}).wait():
             raise SystemExit(status)
         a, b = chosen.results / "a", chosen.results / "b"
     try:

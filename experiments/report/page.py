@@ -9,6 +9,7 @@ import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from augment.strategies import STRATEGIES
+from experiments.analysis.select import require
 from experiments.report import texts
 from experiments.report.charts import STYLE, Chart
 from experiments.report.results import Results
@@ -23,8 +24,7 @@ def chapters(results: Results) -> tuple[dict[str, Exhibits], list[str]]:
     """Return the exhibits of each chapter by its heading, and why some sections show nothing."""
     experiments = [results.beside(name) for name in (FOLDER, *reportable(results.folder))]
     pairs = [(section, one) for one in experiments for section in sections_of(one.experiment)]
-    shown: dict[str, Exhibits] = {}
-    reasons = []
+    shown, reasons = dict[str, Exhibits](), list[str]()
     for section, one in sorted(pairs, key=lambda pair: pair[0].order):
         exhibits = shown.setdefault(section.chapter, [])
         try:
@@ -51,7 +51,7 @@ def svg(chart: Chart) -> str:
 def page(folder: Path) -> str:
     """Return the page of a folder of results."""
     results = Results(folder, FOLDER)
-    trials = results.trials.sort_values("started_at")
+    require(trials := results.trials.sort_values("started_at"))
     shown, reasons = chapters(results)
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

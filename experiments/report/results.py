@@ -18,7 +18,7 @@ class Results:
         self.folder, self.experiment = folder, experiment
         self._beside = {experiment: self}
         self.trials_folder = folder / "trials" / experiment
-        self.title = experiment.replace("_", " ").capitalize()
+        self.title = {"aa": "A/A"}.get(experiment, experiment.replace("_", " ").capitalize())
 
     def beside(self, experiment: str) -> "Results":
         """Return the results of another experiment below the same folder."""

@@ -57,15 +57,11 @@ def percent(share: float, digits: int = 0) -> str:
 
 def shares(parts: Mapping[str, float]) -> str:
     """Return `start-up 3 %, load imbalance 2 %`, without those of 0 %."""
-    written_parts = {name: percent(share) for name, share in parts.items()}
-    return ", ".join(f"{name} {text}" for name, text in written_parts.items() if text != percent(0))
+    return ", ".join(f"{name} {percent(each)}" for name, each in parts.items() if percent(each) != percent(0))
 
 
 def with_interval(middle: float, low: float, high: float, sign: str = "") -> str:
-    """Return `3.31 (3.18–3.45)`, with the sign `+` `+12.3 (-10.1 to +14.5)`.
-
-    Without an interval it is `3.31`, and a dash if nothing is known.
-    """
+    """Return `3.31 (3.18–3.45)`, `+12.3 (-10.1 to +14.5)` with a sign, and `3.31` or a dash alone."""
     if math.isnan(low):
         return written(middle, sign)
     between = " to " if sign or steady(low) < 0 else "–"

@@ -120,7 +120,9 @@ def read(folder: Path, table: str) -> pd.DataFrame:
     tables, left_out = [schema(table).empty_table()], dict[str, list[Path]]()
     for path in sorted(folder.rglob("[!.]*.parquet")):
         try:
-            tables.append(_in_schema(_content(path), table))
+            content = _in_schema(_content(path), table)
+            content.validate(full=True)  # finds damaged text, on which `to_pandas` fails
+            tables.append(content)
         except (pa.ArrowException, OSError, ValueError) as error:
             left_out.setdefault(str(error).partition("\n")[0], []).append(path)
     for reason, paths in left_out.items():

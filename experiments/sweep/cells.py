@@ -50,6 +50,8 @@ class SweepCell:
         self.inputs = inputs
         planned = planned_columns(cell, checked) | inputs.columns
         self.identity = identity(planned)
+        if cell.config.output_dir and cell.not_applicable and not in_sweep:
+            raise OptionError(f"output_dir={cell.config.output_dir}: {cell.not_applicable}")
         if in_sweep and cell.config.output_dir:
             # Of the work, not of the machine, so that another one can go on.
             work = {each.name: planned[each.name] for each in DETERMINING if each.determines == WORK}
@@ -122,11 +124,11 @@ class SweepCell:
             refuse_equal_names(self.work)
         if not self.outputs:
             return
-        if self.inputs.has_images_in(place):
-            raise OptionError(f"output_dir={config.output_dir}: holds the inputs; give another folder")
         try:
+            if self.inputs.has_images_in(place):
+                raise OptionError(f"output_dir={config.output_dir}: holds the inputs; give another folder")
             self.outputs.check(config.overwrite)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # of a loop of links before Python 3.13
             reason = f"cannot be read: {error_line(error)}; give another folder"
             raise OptionError(f"output_dir={config.output_dir}: {reason}") from error
 

@@ -25,6 +25,7 @@ from augment.options import OptionError
 from experiments.config.options import Config, parse_size
 from experiments.machine.environment import file_system
 
+INT64 = 0x7FFF_FFFF_FFFF_FFFF  # some inodes and times after 2262 have the 64th bit
 END_BYTES = 4096  # at either end of a file, which identify it
 HEADERS = 64  # of a sample of the files
 NO_SIZE = (0, 0)  # of a file without a header, a bad image once a task reads it
@@ -170,8 +171,7 @@ def _local_stamp(root: str, name: str) -> tuple[int, int, int]:
         status = os.stat(f"{root}/{name}")  # Path objects take longer than the files
     except OSError:
         return -1, -1, -1
-    inode = status.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # some file systems use the 64th bit
-    return status.st_size, status.st_mtime_ns, inode
+    return status.st_size, status.st_mtime_ns & INT64, status.st_ino & INT64
 
 
 def inputs_digest(files: InputFiles) -> str:

@@ -101,8 +101,10 @@ def cell_of(job: DictConfig) -> Cell:
 
 
 def cells_of(jobs: Sequence[DictConfig]) -> list[Cell]:
-    """Return the cells of a sweep's jobs. Raises OptionError if they differ in ONE_PER_SWEEP."""
+    """Return the cells of a sweep's jobs. Raises OptionError for none, or if they differ in ONE_PER_SWEEP."""
     cells = [cell_of(job) for job in jobs]
+    if not cells:
+        raise OptionError("the sweep has no cell: a range or glob is empty; --help lists the choices")
     for name in ONE_PER_SWEEP:
         values = list(dict.fromkeys(str(OmegaConf.select(job, name)) for job in jobs))
         if len(values) > 1:

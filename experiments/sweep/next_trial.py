@@ -64,10 +64,7 @@ def measure_next(cell: SweepCell, sweep: str, number: int) -> None:
 
 
 def _run(cell: SweepCell, sweep: str, number: int) -> tuple[Row, Measurement | None]:
-    """Return the row of one more trial and what was measured, if anything was left to do.
-
-    An error becomes a failed row.
-    """
+    """Return the row of one more trial and what it measured, if anything is left. An error fails the row."""
     begin = time.perf_counter()
     row: Row = cell.planned | {
         "trial_id": token_hex(8),

@@ -43,11 +43,11 @@ class Manifest:
         others = [name for name, value in workload.items() if self.workload.get(name) != value]
         return ", ".join(f"{name}={self.workload.get(name)}, not {workload[name]}" for name in others)
 
-    def output_names(self) -> list[str]:
-        """Return the names of the outputs that it stands for."""
+    def output_names(self) -> Iterator[str]:
+        """Yield the names of the outputs that it stands for."""
         names, options = self.inputs.split("\0"), {name: self.workload[name] for name in NAMING}
         work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
-        return [name for index in range(len(names)) for name in work.output_names(index)]
+        yield from (name for index in range(len(names)) for name in work.output_names(index))
 
 
 class OutputFolder:
@@ -121,8 +121,6 @@ class OutputFolder:
     @property
     def is_complete(self) -> bool:
         """Return whether nothing is left to do, but for bad images that are skipped."""
-        if not self.work.done:
-            return False
         is_skipping = self._record.finished and self.work.on_bad_image is OnBadImage.skip
         skipped = self._record.bad_images if is_skipping else {}
         inputs = enumerate(self.work.inputs.names)
@@ -169,8 +167,8 @@ class OutputFolder:
         except BlockingIOError:
             holder = os.pread(lock, 200, 0).decode(errors="replace")
             os.close(lock)
-            reason = f"{holder} writes there; wait for its end or give another folder"
-            raise OptionError(f"{self._option}: {reason}") from None
+            advice = "wait for its end or give another folder"
+            raise OptionError(f"{self._option}: {holder} writes there; {advice}") from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
         self._lock = lock
@@ -186,10 +184,12 @@ class OutputFolder:
     def _manifest(self) -> Manifest | None:
         """Return the manifest of the folder; None if it has none. Raises OptionError, OSError."""
         try:
-            return Manifest(**json.loads(read_bytes(self._place / MANIFEST)))
+            manifest = Manifest(**json.loads(read_bytes(self._place / MANIFEST)))
+            next(manifest.output_names(), None)  # fails if somebody has edited what names the outputs
+            return manifest
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             reason = f"{MANIFEST} there cannot be read; give another folder"
             raise OptionError(f"{self._option}: {reason}") from error
 

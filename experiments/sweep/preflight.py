@@ -88,10 +88,7 @@ def _others_cpus() -> float:
 
 
 def cell_findings(cell: Cell, images: Inputs, n_done: int = 0) -> list[str]:
-    """Return what may spoil a cell's times, of which `n_done` outputs exist.
-
-    Raises OptionError if it is short of something.
-    """
+    """Return what may spoil a cell's times; `n_done` outputs exist. Raises OptionError for a shortage."""
     cell.config.output_place.mkdir(parents=True, exist_ok=True)
     check_socket(cell.config.runtime.start_method)
     lacking = shortages(cell, images, n_done)

@@ -87,8 +87,7 @@ def _measured_columns(
         return columns | {"status": FAILED, "error": outcome.error}
     if not columns["tasks"]:
         name, reason = next(iter(bad.items()))
-        first = f"{printable(name)}: {reason}, …"
-        error = f"dataset: no usable image among {len(work.inputs)} files: {first}"
+        error = f"dataset: no usable image among {len(work.inputs)} files: {printable(name)}: {reason}, …"
         return columns | {"status": FAILED, "error": error}
     headers = [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]

@@ -143,5 +143,7 @@ def _cause(process: TrialProcess, logs: Sequence[reader.ProcessLog]) -> Fault:
     status = process.wait()
     if status <= 0:
         death = cause_of_death(process.pid, status, header)
-        return death if is_alone else death._replace(decoding=())
+        if is_alone or not death.decoding:
+            return death
+        return Fault(f"{death.line}; strategy=dynamic finds the file")
     return Fault(process.end_line())

@@ -13,6 +13,14 @@ class Planted(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         super().__init__(p=p)
 
 
+class WithoutP(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(p=1)
+
+    def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
+        return img
+
+
 class Sleeps(Planted):
     def apply(self, img: NDArray[Any], **_: Any) -> NDArray[Any]:
         time.sleep(0.03)

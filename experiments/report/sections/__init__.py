@@ -78,12 +78,9 @@ def write_report(results: Results, names_files: bool = True) -> bool:
     read were sound. Raises NoTrialsError if nothing was measured.
     """
     if results.trials.empty:
-        command = f"{COMMAND} -m experiment={results.experiment}"
-        raise NoTrialsError(f"{results.trials_folder}: no trials yet; `{command}` measures some")
+        raise NoTrialsError(f"{results.trials_folder}: no trials; `{COMMAND} --help` says how to measure")
     tables, figures = (results.folder / kind / results.experiment for kind in ("tables", "figures"))
-    written: list[Path] = []
-    main_tables: list[str] = []
-    is_sound = True
+    written, main_tables, is_sound = list[Path](), list[str](), True
     for section in sections_of(results.experiment):
         try:
             for stem, content in section.show(results):

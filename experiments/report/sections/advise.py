@@ -74,7 +74,7 @@ def recommendation(results: Results) -> Outputs:
         of_best = results.trials[is_of(results.trials, advice.candidate)]
         longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
         yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, texts.caption(longest))
-        yield "task_spends", text_table(SPENDS, spends, ["part", "of"], columns, [SPENDS_NOTE])
+        yield "task_spends", text_table("Parts of a task", spends, ["part", "of"], columns, [SPENDS_NOTE])
 
 
 def _screen(shown: list[list[str]], row: dict[str, Any]) -> Table:
@@ -169,15 +169,15 @@ def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
     if verdict["loss_parts"]:
         suspected = f"many small parts: {texts.shares(verdict['loss_parts'])} of the time"
-    share = texts.percent_interval(verdict["loss"], verdict["low"], verdict["high"])
-    lost = f"Lost against the ceiling: {share} of the time. At the ceiling, {machine}."
+    share = texts.percent_interval(*(verdict[end] for end in ("loss", "low", "high")))
+    undecided = f"not decided: at most {texts.percent(verdict['high'])} is lost against the ceiling"
     proved = f"{verdict['proved']}, proved" if verdict["proved"] else suspected
     answers = {
         NOTHING_TO_GAIN: f"the machine, proved. It reaches the ceiling, where {machine}.",
         OVERSUBSCRIBED: f"the machine: {candidate.workers} workers share fewer CPUs, and {machine}.",
-        LOSS: f"{proved}. {lost}",
+        LOSS: f"{proved}. Lost against the ceiling: {share} of the time. At the ceiling, {machine}.",
     }
-    return answers.get(verdict["verdict"], f"not decided; {suspected}. {lost}")
+    return answers.get(verdict["verdict"], f"{undecided}, where {machine}; {suspected}.")
 
 
 def rests_on(advice: Recommendation) -> Iterator[str]:
@@ -189,8 +189,8 @@ def rests_on(advice: Recommendation) -> Iterator[str]:
     row, files = ok.iloc[-1], pluralise(int(asked["files"].iloc[-1]), "image")
     yield (
         f"Measured: {row['n_images']:.0f} of {files} x {row['n_augmentations']} augmentations, "
-        f"{pluralise(len(rounds), 'candidate')} in {min(rounds)} to {max(rounds)} rounds, "
-        f"{pluralise(len(ok), 'trial')}, on {row['machine']}."
+        f"{pluralise(len(comparison.model.cells), 'candidate')}, {len(rounds)} of them in "
+        f"{texts.span(rounds, 'round')}, {pluralise(len(ok), 'trial')}, on {row['machine']}."
     )
     once = [each for each in comparison.model.cells if each not in comparison.bounds]
     tried = {*names(trials)}

@@ -27,7 +27,7 @@ def bench(results: Results) -> Outputs:
     shown, _ = applicable(points)
     ordered = shown.sort_values([*WORKLOAD, "runtime_name"], kind="stable")
     sizes = ordered["width"].map("{:.0f}x".format) + ordered["height"].map("{:.0f}".format)
-    ordered = ordered.assign(size=sizes, runtime=ordered["runtime_name"])
+    ordered = ordered.assign(size=sizes.replace("nanxnan", "native"), runtime=ordered["runtime_name"])
     columns = measure_columns(("images_per_s", "ceiling_share", "peak_rss_bytes"))
     reasons = points[points["status"] != OK].drop_duplicates(["strategy", "error"])
     notes = [f"{texts.label(row['strategy'])}: {row['error']}." for row in reasons.to_dict("records")]
@@ -36,7 +36,7 @@ def bench(results: Results) -> Outputs:
     saved = points[points["saving"]].dropna(subset="ceiling_share")
     if len(saved):
         title = "Share of the machine's ceiling, with saving"
-        caption = f"{texts.caption(results.trials)}. Mark: median over image sizes; line: their range"
+        caption = f"{texts.caption(results.trials)}. Of several image sizes: median and range"
         yield "ceiling_share", Chart(share_figure(saved), saved, title, caption)
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
 

@@ -1,5 +1,6 @@
 """The sections of `make diagnose`: where the time goes, what stops each strategy, what would save time."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ CHAPTER = "Where the time goes"
 BREAKDOWN_NOTE = (
     "Shares of P x T, which sum to 100 %; means over the repetitions. Large shares are suspects, not proofs. "
     "Others: CPU of other processes while tasks waited for one. Blocked: time in tasks without CPU, run-"
-    "queue wait or steal, such as waits for a disk or a lock."
+    "queue wait or steal, such as waits for a disk or a lock. Below zero: less than in the reference."
 )
 VERDICT_NOTES = (
     "Lost: share of the time, relative to what this machine was shown to do: the rate of as many busy copies "
@@ -68,19 +69,18 @@ def breakdown(results: Results) -> Outputs:
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
     columns: Columns = {
         "P x T (s)": lambda row: texts.written(row["total_s"]),
-        **{part.removesuffix("_s").replace("_", "\n"): _share(part) for part in PARTS},
+        **{part.removesuffix("_s").replace("_", "\n"): partial(_share, part) for part in PARTS},
         "page faults": lambda row: f"{row['faults']:,.0f}",
     }
     shares = bar_shares(means)
-    negative = ["Left of zero: less than in the reference"] if (shares < 0).any(axis=None) else []
-    title, caption = f"{results.title}: where the worker-seconds go", [texts.caption(trials), *negative]
-    yield "breakdown", Chart(breakdown_figure(shares), split, title, ". ".join(caption))
+    title = f"{results.title}: where the worker-seconds go"
+    yield "breakdown", Chart(breakdown_figure(shares), split, title, texts.caption(trials))
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
 
 
-def _share(name: str) -> Any:
-    return lambda row: texts.percent(row[name] / row["total_s"], 1)
+def _share(part: str, row: Any) -> str:
+    return texts.percent(row[part] / row["total_s"], 1)
 
 
 def bar_shares(means: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +182,7 @@ def interference(results: Results) -> Outputs:
     shown = beside.pivot(index=["saving", "workers"], columns="neighbour", values="text")
     shown = shown[beside["neighbour"].unique()]
     resources = [contended_resources(tasks, workers, saving) for saving, workers in shown.index]
-    shown["contends for"] = [", ".join(each) or texts.DASH for each in resources]
+    shown["contends for"] = [", ".join(each) or "none shown" for each in resources]
     stem = "table" if results.experiment == "interference" else "interference"
     title = f"{results.title}: slowdown of a task beside neighbours"
     yield stem, plain_table(title, tasks, [*INTERFERENCE_NOTES, *notes], shown.reset_index())

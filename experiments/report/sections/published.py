@@ -26,7 +26,7 @@ REASONS = {
 CLAIM_NOTE = (
     "Confirmed or refuted: the 95 % interval lies on one side of the claim's limit. P_1 and P_2 are close "
     "within 15 %. Not saving is faster from 5 % on. A speedup is saturated if twice the workers give less "
-    "than 10 %."
+    "than 10 %. Workers beyond the CPUs test no claim."
 )
 
 

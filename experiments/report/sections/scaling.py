@@ -24,7 +24,7 @@ CHARTS = {
     "weak_scaling": ("efficiency", "Weak scaling: efficiency while images grow with the workers"),
 }
 TIMES = ("wall_s", "images_per_s", "peak_rss_bytes", "saving_ratio", "ceiling_share")
-RATIOS = ("sequential_s", "ideal_s", "speedup", "efficiency", "normalised_efficiency", "serial_fraction")
+RATIOS = ("sequential_s", "speedup", "efficiency", "normalised_efficiency", "serial_fraction")
 NOTES = {  # of measures
     "peak_rss_bytes": "memory: sum of the processes' peaks; shared pages count in each.",
     "saving_ratio": "saving / not: time with saving / time without.",
