@@ -172,8 +172,8 @@ class OutputFolder:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
         self._lock = lock
-        for folder in {self._place, *((self._place / name).parent for name in self.work.inputs.names)}:
-            for part in folder.glob(PARTS):
+        for folder in {"", *(name.rpartition("/")[0] for name in self.work.inputs.names)}:
+            for part in (self._place / folder).glob(PARTS):
                 part.unlink(missing_ok=True)
 
     def _remove(self, names: Iterable[str]) -> None:

@@ -127,10 +127,11 @@ def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: 
             if name not in bad:
                 yield from workload.output_names(index)
 
-    sizes, count = output_sizes(workload), sum(1 for _ in expected())
-    missing = [name for name in expected() if name not in sizes]
-    columns: dict[str, Any] = {"status": OK, "outputs": count - len(missing)}
-    columns["output_bytes"] = sum(sizes.get(name, 0) for name in expected())
+    sizes, missing, count, output_bytes = output_sizes(workload), list[str](), 0, 0
+    for name in expected():
+        count, output_bytes = count + 1, output_bytes + sizes.get(name, 0)
+        missing += [name] if name not in sizes else []
+    columns = {"status": OK, "outputs": count - len(missing), "output_bytes": output_bytes}
     if not complete:
         return columns
     if missing:
