@@ -125,13 +125,13 @@ reference: $(READY)  ## Rebuild the tables of results/reference, the charts of d
 RAW := results/raw
 measured = cd $(RAW) && $(CURDIR)/$(PY) $(CURDIR)/run.py experiment=$(1)
 
-measure-reference: $(READY)  ## Measure the reference anew on an idle machine with a clean commit (90 minutes)
+measure-reference: $(READY)  ## Measure the reference anew on an idle machine with a clean commit (two hours)
 	mkdir -p $(RAW)
 	$(call measured,advise) dataset=photos image_size=null n_images=null n_augmentations=100 output_dir=augmented
 	$(call measured,strong_scaling) repetitions=5
-	$(call measured,strong_scaling) repetitions=30 strategy=p2 workers=2 with_baseline=false with_ceiling=false
+	$(call measured,strong_scaling) repetitions=90 strategy=p2 workers=2 with_baseline=false with_ceiling=false
 	$(call measured,weak_scaling) repetitions=5 n_augmentations=20 workers=1,2,4,8,16
-	$(call measured,diagnose)
+	$(call measured,diagnose) repetitions=10
 	$(call measured,ablation)
 	$(call measured,aa) repetitions=15
 	$(call measured,bench) repetitions=3 saving=true pipeline=study image_size=2000x1000
