@@ -82,7 +82,8 @@ def curves(axes: Axes, points: pd.DataFrame, measure: str) -> None:
     for number, ((name, runtime), curve) in enumerate(kinds):
         line: Any = {"label": ", ".join(filter(None, (label(name), runtime))), **look(name)}
         line |= {"linewidth": 1.6, "linestyle": dashes[runtime], "markersize": 5}
-        shift = span ** (APART * (number - (len(kinds) - 1) / 2))
+        is_alone = known["workers"].isin(curve["workers"]).sum() == len(curve)
+        shift = 1.0 if is_alone else span ** (APART * (number - (len(kinds) - 1) / 2))
         _curve(axes, curve.assign(at=curve["workers"] * shift), measure, line)
 
 
