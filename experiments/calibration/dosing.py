@@ -136,7 +136,7 @@ def dosed_cells(
         runtime, ablations = replace(runtime, start_method=StartMethod.spawn), [*ablations, "fork"]
     config = Config(
         workers=WORKERS,
-        image_size="64x48",  # tasks try a pipeline on smaller images, which would cost as much as they do
+        image_size="64x48",  # a task tries its pipeline on images with a side below 32
         saving=saving,
         with_baseline=True,
         with_ceiling=True,
