@@ -50,7 +50,7 @@ test: $(READY)  ## Run the tests except the slow ones (minutes)
 test-all: $(READY)  ## Run all tests
 	$(PY) -m pytest -n auto
 
-check: $(READY)  ## Check format, style, types, imports between rooms and how docstrings begin
+check: $(READY)  ## Check format, style, types, imports between packages and how docstrings begin
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	@! grep -rnE '^ *"{3}(What|Of|Whether|Where|Those|Who|Whose|How) ' --include=*.py $(CODE) || { echo 'begin a docstring with a verb or a noun phrase'; exit 1; }
@@ -66,13 +66,13 @@ strong-scaling: $(READY)  ## Measure equal work on more workers; write tables an
 weak-scaling: $(READY)  ## Measure work that grows with the workers; write tables and figures
 	@$(call sweep,weak_scaling)
 
-validation: $(READY)  ## Compare the outputs of every strategy on real photos
+validation: $(READY)  ## Compare the outputs of the study's strategies on real photos
 	@$(call sweep,validation)
 
 saver-tuning: $(READY)  ## Measure P_Q with different numbers of savers
 	@$(call sweep,saver_tuning)
 
-diagnose: $(READY)  ## Find what stops each strategy: ceiling, neighbours, policies
+diagnose: $(READY)  ## Find what stops the study's strategies: ceiling, neighbours, policies
 	@$(call sweep,diagnose)
 
 interference: $(READY)  ## Measure how neighbours slow a task down: cores, memory or pages
@@ -84,7 +84,7 @@ ablation: $(READY)  ## Change one policy at a time and measure the time that it 
 calibrate: $(READY)  ## Plant known causes of lost time and count what the verdict names
 	@$(PY) -m experiments.calibration --results $(RESULTS)
 
-simulate: $(READY)  ## Hold advise to 200 simulated machines whose truth is known (minutes)
+simulate: $(READY)  ## Test advise on 200 simulated machines whose truth is known (minutes)
 	@$(PY) -m experiments.calibration.simulated_machine
 
 coverage: $(READY)  ## Count how often every printed interval holds the truth on simulated machines (ten minutes)
@@ -93,10 +93,10 @@ coverage: $(READY)  ## Count how often every printed interval holds the truth on
 bench: $(READY)  ## Compare all strategies and other executors with the machine's ceiling (hours)
 	@$(call sweep,bench)
 
-aa: $(READY)  ## Compare identical code with itself; every interval should contain 0
+aa: $(READY)  ## Compare identical code with itself; 19 of 20 intervals should contain 0
 	@$(call sweep,aa)
 
-whole: $(READY)  ## Hold whole commands, from start to end, to a plain script and to limits (20 minutes)
+whole: $(READY)  ## Compare whole commands, from start to end, with a plain script and with limits (20 minutes)
 	@$(PY) -m tests.whole $(ARGS)
 
 reliability: $(READY)  ## Inject every fault twenty times into each strategy, kill sweeps KILLS times (two hours)
@@ -120,7 +120,7 @@ reference: $(READY)  ## Rebuild the tables of results/reference, the charts of d
 		../../$(REFERENCE)/figures/$$chart $$chart; done
 	$(PY) -m tests.pages
 
-# Two CPUs tell little of 32 workers in weak scaling, or of four megapixels in the bench, which take hours.
+# 32 workers in weak scaling, and four megapixels in the bench, would take hours and tell little of two CPUs.
 # Runs in a folder of its own, because advise prints a command with every option that is not the default.
 RAW := results/raw
 measured = cd $(RAW) && $(CURDIR)/$(PY) $(CURDIR)/run.py experiment=$(1)
