@@ -152,4 +152,4 @@ def test_counter_is_shown_without_and_with_the_ablation(tmp_path: Path) -> None:
 def test_cell_with_a_failed_trial_is_named(tmp_path: Path) -> None:
     failed = trial("p2", 2, None, experiment="ablation", ablation="tmpfs", round=2, status=FAILED)
     table = table_of(tmp_path, trials=[*rounds("none", [8.0, 8.0]), *rounds("tmpfs", [4.0, 4.0]), failed])
-    assert table.notes[0] == "tmpfs with P_2 at 2 workers: failed."
+    assert table.notes[0] == "tmpfs, P_2 with 2 workers: failed."

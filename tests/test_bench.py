@@ -1,5 +1,6 @@
 """Every strategy against the ceiling under its own runtime, from times chosen by hand."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import pytest
 
 from experiments.analysis.scaling import bench_points
 from experiments.config.options import augmentations
+from experiments.report.charts import Chart
+from experiments.report.sections import sections_of
 from experiments.report.sections.bench import share_figure
 from tests.helpers.stored_results import shown, stored
 from tests.helpers.task_rows import Cells, Cost, cell, copies, frames
-from tests.helpers.trial_rows import trial
+from tests.helpers.trial_rows import BEGIN, trial
 
 FAST: Any = {"runtime_name": "fast", "runtime": '{"reuse_pipeline": true}'}
 
 
 def points_of(*cells: Cells) -> pd.DataFrame:
-    points, _ = bench_points(*frames(*cells))
+    points, _, _ = bench_points(*frames(*cells))
     return points
 
 
@@ -43,6 +46,19 @@ def test_images_of_their_own_sizes_are_a_workload(tmp_path: Path) -> None:
     cells = [cell("sequential", 1, **changes), copies(2, **changes), cell("dynamic", 2, **changes)]
     table = shown(stored(tmp_path, *cells), "bench").tables["table"]
     assert {row[1] for row in table.rows} == {"native"}
+
+
+def test_caption_is_of_the_saving_trials_that_are_shown(tmp_path: Path) -> None:
+    other = cell("p2", 2, experiment="bench", machine="other", started_at=BEGIN - timedelta(days=1))
+    cells = [cell("sequential", 1), copies(2), cell("p2", 2), cell("p2", 2, saving=False, scales=[1.0] * 9)]
+    for each in cells:
+        each.trials[:] = [
+            row | {"experiment": "bench", "saving": len(each.trials) < 9} for row in each.trials
+        ]
+    [section] = [each for each in sections_of("bench") if each.name == "bench"]
+    [chart, _] = [content for _, content in section.show(stored(tmp_path, other, *cells))]
+    assert isinstance(chart, Chart)
+    assert chart.caption.startswith("3 rounds of 12 augmented images each, 2000x1000, m1.")
 
 
 def test_section_names_what_does_not_apply(tmp_path: Path) -> None:

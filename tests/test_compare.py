@@ -16,7 +16,7 @@ from experiments.analysis.select import NoTrialsError
 from experiments.report.compare import environment_line, main, verdict_text
 from experiments.store import files as store
 from experiments.store.columns import FAILED
-from experiments.sweep.interleaved import combinations
+from experiments.sweep.interleaved import combinations, measure
 from tests.helpers.stored_results import stored
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
@@ -77,6 +77,16 @@ def test_interval_of_one_cell_is_that_of_student_and_what_occasions_differ_by() 
     assert cell["change"] == pytest.approx(0.5)
     ends = [np.log(1.5) - half, np.log(1.5) + half]
     assert np.log1p([cell["low"], cell["high"]]) == pytest.approx(ends)
+
+
+def test_sweeps_of_one_cell_each_give_no_more_degrees_of_freedom_than_residuals() -> None:
+    rows = [
+        row | {"sweep": name, "cell": name}
+        for name in ("p1", "p2")
+        for row in repeated(name, 2, *around(10.0))
+    ]
+    both = pd.concat([frame(rows).assign(side=side) for side in "ab"])
+    assert changes(both)[0].dof == 4  # eight trials, four cells
 
 
 def test_results_of_several_days_show_what_occasions_differ_by() -> None:
@@ -235,6 +245,14 @@ def test_words_of_a_sweep_become_their_combinations() -> None:
     assert combinations(words) == [
         [f"strategy={name}", *rest, f"seed={seed}"] for name in ("p1", "p2") for seed in (0, 1)
     ]
+
+
+def test_folder_of_the_rounds_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr("experiments.sweep.interleaved._run", commands.append)
+    measure([sys.executable] * 2, 1, tmp_path / "Ann's", ["workers=2"])
+    words = [word for command in commands for word in command if word.startswith("results_dir=")]
+    assert sorted(words) == [f'results_dir="{tmp_path}/Ann\'s/{side}"' for side in "ab"]
 
 
 def test_checkouts_are_measured_in_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,7 +94,7 @@ def test_first_screen_says_what_to_run_how_fast_how_sure_and_where_it_was_measur
     newest = pd.read_parquet(REFERENCE / "trials" / "advise").sort_values("started_at").iloc[-1]
     expected = {
         *(*re.findall("^Run +(.*)", screen, re.MULTILINE), "augmented images per second"),
-        *("with 95 % confidence", "What stops it", "of memory at most", "2 CPUs"),
+        *("with 95 % confidence", "What stops it", "of memory, the peaks", "2 CPUs"),
         *(f"commit {newest['git_commit'][:7]}", f"{newest['started_at']:%Y-%m-%d}"),
     }
     assert [words for words in expected if words not in first] == []

@@ -12,6 +12,7 @@ import pytest
 
 from experiments.advise.search import Question
 from experiments.analysis.candidates import Candidate, compare
+from experiments.analysis.causes import USER_CPU
 from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import (
     Recommendation,
@@ -140,6 +141,23 @@ def test_fewest_workers_reach_a_wanted_rate(wish: dict[str, float], best: Candid
     assert ("Wanted" not in screen(found)) == is_held
 
 
+def test_wanted_rate_that_the_long_run_may_miss_is_named() -> None:
+    long = of("dynamic", 2, 0.14, tasks=120, scales=[1.0])
+    long.trials[0] |= {"n_images": 30, "sweep": "long"}
+    trials, parts = frames(SEQUENTIAL, CEILING, of("dynamic", 2, 0.1), USUAL[3], long)
+    found = recommend(trials, parts, asked(images_per_s=16))
+    assert BEST in found.comparison.suitable, "by the sample"
+    assert found.images_per_s.value < 16
+    assert "with its long run this candidate does not surely" in screen(found)["Wanted"]
+
+
+def test_parts_of_a_task_are_those_of_an_ok_trial_of_this_search() -> None:
+    long: Any = {"tasks": 240, "scales": [1.0]}
+    earlier = of("dynamic", 2, 0.1, started_at=BEGIN - timedelta(days=1), sweep="earlier", **long)
+    found = advice(*USUAL, earlier, of("dynamic", 2, 0.1, status="failed", **long))
+    assert found.longest["tasks"].tolist() == [12]
+
+
 def test_starting_counts_once_in_the_seconds_of_the_whole() -> None:
     slow_to_start = of("dynamic", 2, 0.1, startup_s=0.3, drain_s=0.2)
     slow_to_work = of("p2", 2, 0.14)  # faster on the sample
@@ -258,7 +276,15 @@ def test_undecided_loss_is_told_by_its_upper_bound() -> None:
     unsure = of("dynamic", 2, 0.1, scales=(0.9, 1.2, 0.95, 1.1, 1.0))
     found = advice(SEQUENTIAL, of("copies", 2, 0.1), unsure)
     text = stops(found.ceiling, found.candidate)
-    assert re.match(r"not decided: at most \d+ % is lost against the ceiling, where as many busy", text)
+    assert re.match(r"not decided: at most \d+ % is lost against the ceiling, where 2 busy copies", text)
+
+
+def test_work_that_takes_longer_beside_others_is_no_suspect() -> None:
+    slower = of("dynamic", 2, 0.115, scales=(0.9, 1.2, 0.95, 1.1, 1.0))
+    found = advice(SEQUENTIAL, of("copies", 2, 0.11), slower)
+    assert found.ceiling is not None
+    assert max(found.ceiling.verdict["ranking"], key=found.ceiling.verdict["ranking"].get) == USER_CPU
+    assert stops(found.ceiling, found.candidate).endswith("nothing is suspected.")
 
 
 def test_pilot_that_saves_is_no_part_of_the_answer_of_a_search_that_does_not() -> None:

@@ -56,6 +56,11 @@ def test_saturation_takes_cores_to_be_seen(cpus: int, at_half: float, verdict: s
         assert claim.reason == FEW_CPUS
 
 
+def test_saturation_is_not_told_from_a_quarter_of_the_workers() -> None:
+    rows = [*at("p2", 4, 1.9, scales=OTHERS, usable_cpus=16), *at("p2", 16, 1.0, usable_cpus=16)]
+    assert verdicts(rows=rows)[SATURATES].reason == NOT_MEASURED
+
+
 # The rows in which one time is varied, by the claim that they decide.
 VARIED: dict[str, Callable[[float], list[Row]]] = {
     ALIKE: lambda wall_s: [*at("p1", 2, wall_s, scales=OTHERS), *at("p2", 2, 1.0)],
@@ -117,8 +122,8 @@ def test_twice_the_ranks_and_pixels_are_compared_whatever_the_references_took() 
     sizes = {32: {"width": 320, "height": 100}, 64: {"width": 640, "height": 100}}
     rows = [row for n, size in sizes.items() for row in at("sequential", 1, float(n), **size)]
     rows += [*at("p2", 32, 1.0, **sizes[32]), *at("p2", 64, 5.8, scales=OTHERS, **sizes[64])]
-    weak = frame([row | {"experiment": "weak_scaling"} for row in rows])
-    claim = verdicts(rows=at("p2", 2, 1.0, usable_cpus=32), weak_scaling=weak)[COLLAPSE]
+    weak = frame([row | {"experiment": "weak_scaling", "usable_cpus": 32} for row in rows])
+    claim = verdicts(rows=at("p2", 2, 1.0), weak_scaling=weak)[COLLAPSE]
     assert claim.verdict == CONFIRMED
     assert claim.quantities[64].value == pytest.approx(5.8, rel=0.01)
     assert claim.quantities[64].low > 5
@@ -127,9 +132,15 @@ def test_twice_the_ranks_and_pixels_are_compared_whatever_the_references_took() 
 def test_collapse_is_not_told_from_trials_of_several_sizes() -> None:
     small, large = ({"width": width, "height": 100} for width in (320, 640))
     rows = [*at("p2", 32, 1.0, **small), *at("p2", 64, 5.8, **large), *at("p2", 64, 2.9, **small)]
-    weak = frame([row | {"experiment": "weak_scaling"} for row in rows])
-    claim = verdicts(rows=at("p2", 2, 1.0, usable_cpus=32), weak_scaling=weak)[COLLAPSE]
-    assert claim.verdict == OPEN
+    weak = frame([row | {"experiment": "weak_scaling", "usable_cpus": 32} for row in rows])
+    claim = verdicts(rows=at("p2", 2, 1.0), weak_scaling=weak)[COLLAPSE]
+    assert (claim.verdict, claim.reason) == (OPEN, NOT_MEASURED)
+
+
+def test_weak_scaling_of_a_small_machine_is_not_judged_by_the_cpus_of_another() -> None:
+    rows = [*at("sequential", 1, 1.0, width=100), *at("p2", 16, 2.0, width=1600)]
+    weak = frame([row | {"experiment": "weak_scaling", "usable_cpus": 2} for row in rows])
+    assert verdicts(rows=at("p2", 2, 1.0, usable_cpus=64), weak_scaling=weak)[SUPERLINEAR].verdict == OPEN
 
 
 def test_points_of_the_study_have_no_interval() -> None:

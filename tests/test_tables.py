@@ -16,6 +16,7 @@ from experiments.report.texts import label, percent, percent_interval, with_inte
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.wording import pluralise
 from tests.helpers.stored_results import shown, stored
+from tests.helpers.task_rows import cell, copies
 from tests.helpers.trial_rows import Row, frame, repeated, trial
 
 BASE = repeated("sequential", 1, 10.0, 20.0)
@@ -50,7 +51,7 @@ def test_table_of_strong_scaling_shows_every_kind_of_cell() -> None:
         *("Each cell: 1,000 tasks.", "P_Q does not apply to 1 cell."),
         *(NOTES["saving_ratio"], NOTES["ceiling_share"]),
         *(tables.INTERVALS, tables.NOW, tables.NO_INTERVAL, tables.NO_BASELINE),
-        *("P_1 at 2 workers: 1 failed trial left out of its mean.", "1 trial left out"),
+        *("P_1 with 2 workers: 1 failed trial left out of its mean.", "1 trial left out"),
     ]
 
     ratios = scaling_table(points, "Strong scaling", RATIOS)
@@ -163,6 +164,36 @@ def test_table_of_saver_tuning_has_a_row_per_number_of_savers(tmp_path: Path) ->
     ]
 
 
+def test_ceiling_of_a_user_experiment_is_the_rate_of_all_copies(tmp_path: Path) -> None:
+    known: Any = {"experiment": "mine", "scales": [1.0]}
+    results = stored(tmp_path, cell("sequential", 1, **known), copies(2, **known))
+    assert {row[1]: row[-1] for row in shown(results, "cells").tables["table"].rows} == {
+        "sequential": "10.0",
+        "copies": "20.0",
+    }
+
+
+def test_copies_whose_rate_is_unknown_are_left_out_with_a_note(tmp_path: Path) -> None:
+    rows = [trial(name, 2, 5.0, experiment="mine") for name in ("p1", "copies")]
+    table = section_table(tmp_path, "cells", rows)
+    assert [row[1] for row in table.rows] == ["P_1"]
+    assert table.notes[-1].startswith("left out: 1 trial of `copies`")
+
+
+def test_weak_scaling_from_two_workers_on_shows_the_ratios_that_it_knows(tmp_path: Path) -> None:
+    def at(strategy: str, workers: int, wall_s: float, width: int) -> list[Row]:
+        return repeated(strategy, workers, wall_s, wall_s, experiment="weak_scaling", width=width)
+
+    rows = [*at("sequential", 1, 1.0, 2000), *at("p2", 2, 1.0, 2000)]
+    rows += [*at("sequential", 1, 8.0, 4000), *at("p2", 4, 2.0, 4000)]
+    rows += [trial("pq", 2, None, status=NOT_APPLICABLE)]
+    rows[-1] |= {"experiment": "weak_scaling"}
+    tables = shown(stored(tmp_path, trials=rows), "scaling").tables
+    assert tables["ratios"].columns[-2:] == ["sequential (s)", "normalised"]
+    assert [row[-1].split(" (")[0] for row in tables["ratios"].rows] == ["100 %", "50.0 %", "100 %"]
+    assert any(note.startswith("Short trials in 2 of 3 rows,") for note in tables["table"].notes)
+
+
 def test_table_of_a_user_experiment_shows_the_options_that_differ(tmp_path: Path) -> None:
     rows = [trial("p1", 2, 5.0 + seed, experiment="mine", seed=seed) for seed in (1, 2)]
     table = section_table(tmp_path, "cells", rows)
@@ -238,4 +269,4 @@ def test_table_says_how_many_of_its_trials_are_short() -> None:
     rows = [(20, 2, 2.0), (19, 2, 9.0), (1000, 2, 1.9)]
     points = pd.DataFrame([{"tasks": n, "workers": p, "wall_s": s} | times for n, p, s in rows])
     [note] = [note for note in repetition_notes(points) if "tasks a worker" in note]
-    assert note.startswith("2 rows of 3 rest on trials of less than 10 tasks a worker or 2 s")
+    assert note.startswith("Short trials in 2 of 3 rows, of less than 10 tasks a worker or 2 s: starts")

@@ -1,7 +1,7 @@
 """The candidates of a search, compared by the seconds that each would take for the whole of what was asked.
 
-A trial measures a sample. What lacks to the whole would follow at the rate that its workers have while all
-of them are busy, so that their start and their end count once, however small the sample:
+A trial measures a sample. The other tasks of the whole are added at the rate of busy workers. So their start
+and their end count once, however small the sample:
 
     whole_s = wall_s + (tasks of the whole / tasks - 1) x busy_s / share of the work done in busy_s
 """
@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def best(self) -> Candidate:
-        """The suitable candidate with the smallest upper bound on its slowdown: the recommended one.
+        """Return the recommended candidate: the suitable one with the smallest upper bound on its slowdown.
 
         Within TIE of it, or if a rate is wanted, the fewest workers decide, then the order of STRATEGIES.
         Without a suitable one, all count.
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def ranked(self) -> list[Candidate]:
-        """The candidates by their seconds."""
+        """Return the candidates by their seconds."""
         return sorted(self.model.cells, key=lambda each: (self.model.seconds(each), _order(each)))
 
     def rivals(self, slower: float) -> list[Candidate]:

@@ -6,8 +6,8 @@ rata if the window cuts it:
 
     model_s = window / share of the workload done in it
 
-but at least the longest task. `T(1) / (P model_s)` has no bias if tasks differ in length; tasks dealt out
-beforehand have one of -9 % with 2 workers and -48 % with 16, claimed tasks of -2 % and -33 %.
+but at least the longest task. `T(1) / (P model_s)` has no bias if tasks differ in length. Tasks that are
+dealt out or claimed once would have one, because the last workers end alone.
 """
 
 import numpy as np

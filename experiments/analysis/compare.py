@@ -47,8 +47,8 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.Data
 def changes(ok: pd.DataFrame) -> tuple[BlockModel, dict[Any, Estimate]]:
     """Return the model of ok trials with a `side` and a `cell`, and for each cell the log-ratio of B to A.
 
-    A and B share no round, so that the differences between rounds are part of the error, which is known from
-    as many as there are rounds; a cell counts once a round. Nor do they share an occasion (see `occasions`).
+    A and B share no round, so the error includes the differences between rounds. The number of rounds gives
+    its degrees of freedom; a cell counts once a round. Nor do they share an occasion (see `occasions`).
     """
     once = ok.assign(log=np.log(ok["wall_s"])).groupby(["side", "cell", "sweep", "round"], as_index=False)
     means = once.agg({"log": "mean", "started_at": "min", "wall_s": "sum"})

@@ -1,7 +1,7 @@
-"""By how much the machine's speed differs from one occasion to another.
+"""The difference of the machine's speed between occasions.
 
-Trials of one occasion share what the machine is at that time: its clock, its neighbours on the host, where
-pages lie. A pause of an hour ends an occasion.
+Trials of one occasion share the machine's state: its clock, its neighbours on the host, where pages lie.
+A pause of an hour ends an occasion.
 """
 
 from collections.abc import Hashable, Sequence

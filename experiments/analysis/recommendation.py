@@ -20,15 +20,15 @@ from experiments.analysis.verdict import verdicts
 from experiments.store.columns import FAILED, RECORDED_TASKS
 from experiments.store.files import DetailReader
 
-BUSY = 0.1  # of the usable CPUs, taken by others: more is not this machine at its own
+BUSY = 0.1  # of the usable CPUs, taken by other programs: above it, they disturb the search
 TOO_FAR = 0.5  # a bound that answers nothing
 IDENTIFY_S, TABLE_S = 30e-6, 25e-6  # to identify a file, and to store a task, on one CPU of an AMD EPYC
 SAMPLE = "inputs_digest", "files", "n_augmentations", "outputs_total"  # in these, samples of a folder differ
-AVERAGES_OUT = 9  # times as long a run differs as little as the mean of so many; what lasts longer is drift
+AVERAGES_OUT = 9  # times a trial's length: a run averages its noise so far; what lasts longer is drift
 
 
 class RefusedError(ValueError):
-    """The rows carry no recommendation: the reason, by a name for the report, and the figures of it."""
+    """A reason why rows carry no recommendation, by a name for the report, and the figures of it."""
 
     def __init__(self, reason: str, **figures: Any) -> None:
         super().__init__(reason, figures)
@@ -41,6 +41,7 @@ class Ceiling(NamedTuple):
     share: Interval  # of the copies' rate that the candidate reaches
     speedup: Interval  # of the copies over one process
     verdict: Any  # the candidate's row of `verdict.verdicts`; None for one process
+    copies: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Recommendation:
     images_per_s: Interval  # augmented ones, of one more run of the command, on another occasion
     occasions: Occasions  # by how much these differ
     outside_s: float  # of the whole command, before and after its tasks
-    spent: dict[str, float]  # shares of a task's seconds, by stage and then by transform
+    longest: pd.DataFrame  # the candidate's ok trial with most tasks, in one row
+    spent: dict[str, float]  # shares of a task's seconds in it, by stage and then by transform
     peak_rss_bytes: float  # the mean of its trials
     ceiling: Ceiling | None
     warnings: list[str]  # of most of the candidate's trials
@@ -70,7 +72,7 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
     best = comparison.best
     whole: Any = asked[candidates.is_of(asked, best)].iloc[-1]
     occasions = _occasions(of_all_searches[candidates.is_of(of_all_searches, best)], parts, whole)
-    ok = ok_trials(trials[candidates.is_of(trials, best)])
+    ok = ok_trials(trials[candidates.is_of(trials, best)]).sort_values(["tasks", "started_at"])
     return Recommendation(
         candidate=best,
         command=whole["command"],
@@ -78,7 +80,8 @@ def recommend(trials: pd.DataFrame, parts: DetailReader, asked: pd.DataFrame) ->
         images_per_s=predict_rate(ok[ok["tasks"] >= comparison.tasks], parts, whole, occasions),
         occasions=occasions,
         outside_s=outside_s(ok, whole),
-        spent=shares_of_a_task(parts, str(ok.sort_values("tasks")["trial_id"].iloc[-1])),
+        longest=ok.tail(1),
+        spent=shares_of_a_task(parts, str(ok["trial_id"].iloc[-1])),
         peak_rss_bytes=float(comparison.of(best)["peak_rss_bytes"].mean()),
         ceiling=_ceiling(trials, parts, best),
         warnings=frequent_warnings(ok),
@@ -135,7 +138,7 @@ def _ceiling(trials: pd.DataFrame, parts: DetailReader, best: Candidate) -> Ceil
     share, speedup = (model.log_ratio(*pair).exp() for pair in ((several, best), (one, several)))
     judged = verdicts(same, parts).to_dict("records")
     verdict = next((row for row in judged if (row["strategy"], row["workers"]) == best[:2]), None)
-    return Ceiling(share, speedup, verdict) if share.known else None
+    return Ceiling(share, speedup, verdict, several.workers) if share.known else None
 
 
 def outside_s(trials: pd.DataFrame, whole: Any) -> float:

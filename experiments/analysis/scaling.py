@@ -75,13 +75,15 @@ def weak(trials: pd.DataFrame) -> pd.DataFrame:
     return points.astype({"width": "Int64", "height": "Int64"})
 
 
-def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFrame, list[LeftOut]]:
-    """Return the points of every workload, strategy, worker count and runtime, and the trials left out.
+def bench_points(
+    trials: pd.DataFrame, parts: DetailReader
+) -> tuple[pd.DataFrame, pd.DataFrame, list[LeftOut]]:
+    """Return points by workload, strategy, worker count and runtime, their trials, and those left out.
 
     A point has the share of the ceiling under its runtime, and the last `error`. Raises NoTrialsError.
     """
     require(trials)
-    key, blocks, left_out = [*STRONG, "runtime_name"], [], []
+    key, blocks, of_blocks, left_out = [*STRONG, "runtime_name"], [], [], []
     for values, same in trials.groupby(WORKLOAD, sort=False, dropna=False):
         kept, others = select(same, (*STRONG, "runtime"))
         points, fits = summarise(rated := with_model_seconds(kept, parts), key)
@@ -89,8 +91,9 @@ def bench_points(trials: pd.DataFrame, parts: DetailReader) -> tuple[pd.DataFram
         points = points.join(rated.groupby(key)["error"].last(), on=key)
         workload: Any = dict(zip(WORKLOAD, values, strict=True))
         blocks.append(points.assign(**workload))
+        of_blocks.append(kept)
         left_out += others
-    return pd.concat(blocks, ignore_index=True), [*dict.fromkeys(left_out)]
+    return pd.concat(blocks, ignore_index=True), pd.concat(of_blocks), [*dict.fromkeys(left_out)]
 
 
 def summarise(trials: pd.DataFrame, key: Sequence[str]) -> tuple[pd.DataFrame, Models]:

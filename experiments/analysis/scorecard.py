@@ -42,14 +42,12 @@ def scorecard(trials: Mapping[str, pd.DataFrame], parts: DetailReader) -> list[F
         ok_trials(select(trials[name], axes)[0]) if len(trials.get(name, ())) else pd.DataFrame()
         for name, axes in (("strong_scaling", STRONG), ("weak_scaling", WEAK))
     )
-    measured = pd.concat([strong, by_size])
-    cpus = int(measured["usable_cpus"].iloc[0]) if len(measured) else 0
-    quantities: dict[str, Quantities] = {}
-    if len(strong):
-        quantities = _of_strong(strong, cpus, parts)
-    if len(by_size):
-        quantities |= _of_weak(by_size, cpus)
-    return [_finding(name, quantities.get(name, {}), cpus) for name in claims()]
+    measured = {"strong-scaling": strong, "weak-scaling": by_size}
+    cpus = {target: int(ok["usable_cpus"].iloc[0]) for target, ok in measured.items() if len(ok)}
+    quantities = _of_strong(strong, cpus["strong-scaling"], parts) if len(strong) else {}
+    quantities |= _of_weak(by_size, cpus["weak-scaling"]) if len(by_size) else {}
+    targets = {name: claim["target"] for name, claim in claims().items()}
+    return [_finding(name, quantities.get(name, {}), cpus.get(targets[name], 0)) for name in targets]
 
 
 def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Quantities]:
@@ -60,7 +58,7 @@ def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Qu
         name: {n for n in range(2, cpus + 1) if (True, name, n) in model.cells} for name in (p1, p2, pq)
     }
     most = max(counts[p2], default=0)
-    half = max((n for n in counts[p2] if n <= most / 2), default=0) if most > cpus / 2 else 0
+    half = most / 2 if most > cpus / 2 else 0
     both = counts[p1] & counts[p2]
     better = {n: min((p1, p2), key=lambda name: model.seconds((True, name, n))) for n in both & counts[pq]}
     pairs: dict[str, dict[int, tuple[Key, Key]]] = {  # whose seconds are divided
@@ -92,7 +90,7 @@ def _of_weak(ok: pd.DataFrame, cpus: int) -> dict[str, Quantities]:
     model = BlockModel.of(parallel, keys(parallel, WEAK))
     of_p2 = [cell for cell in model.cells if cell[:2] == (True, P2.name)]
     pairs = [(cell, half) for cell in of_p2 for half in of_p2 if (cell[2], half[2]) == (64, 32)]
-    ratio = model.log_ratio(*pairs[0]) if len(pairs) == 1 else UNKNOWN  # of several sizes none is meant
+    ratio = model.log_ratio(*pairs[0]) if len(pairs) == 1 else UNKNOWN  # several sizes have no one ratio
     return {
         "superlinear": {workers: Interval(*interval) for workers, *interval in ends},
         "collapse": {64: ratio.exp()},

@@ -18,7 +18,7 @@ INSTRUMENTS = [name for name, kind in STRATEGIES.items() if kind.instrument]  # 
 
 
 class NoTrialsError(ValueError):
-    """Nothing to report on."""
+    """Results without a trial to report on."""
 
 
 class LeftOut(NamedTuple):
@@ -99,10 +99,7 @@ def select(trials: pd.DataFrame, axes: Sequence[str]) -> tuple[pd.DataFrame, lis
 
 
 def _makes_other_outputs(trials: pd.DataFrame) -> "pd.Series[bool]":
-    """Return which trials wrote other outputs than the newest of sequential for equal work.
-
-    Their times are of other work. Without sequential, the newest trial counts in its place.
-    """
+    """Return which trials wrote other outputs for equal work than the newest of sequential, or of any."""
     is_whole = (trials["status"] == OK) & ~(trials["hashed_outputs"] < trials["outputs"])
     digests = trials["outputs_digest"].where(is_whole)
     work = [trials[name] for name in OF_OUTPUTS]

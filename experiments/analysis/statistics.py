@@ -5,8 +5,8 @@ drift from round to round is the same for all cells, so it drops out of their di
 trial is pooled over all cells, but a cell noisier than the others keeps its own (the max rule).
 
 In simulated sweeps of 2, 3 or 5 rounds, with drift and heavy tails, a 95 % interval of a speedup covers it in
-93 to 98 of 100 (tests/test_statistics.py); a bootstrap of the repetitions covers it in half of them. Each
-interval holds by itself; `holm` and `best_set` serve several claims at once.
+93 to 98 of 100 (`make coverage`). Each interval holds by itself; `holm` and `best_set` serve several claims
+at once.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -115,7 +115,7 @@ class BlockModel:
         # The share of a trial's error that is left in its residual.
         free = 1 - np.einsum("ij,ji->i", self._design, self._solve)
         squares = (self._logs - self._design @ (self._solve @ self._logs)) ** 2
-        self.dof = dof or round(free.sum())
+        self.dof = min(dof or len(cell), round(free.sum()))
         self._pooled = squares.sum() / free.sum() if self.dof else nan  # variance of a trial's logarithm
         sums, self._own_dof = (np.bincount(cell, each).astype(float) for each in (squares, free))
         own = _typical(sums, self._own_dof, free.sum())

@@ -52,6 +52,7 @@ STYLE: Any = {
 styled = mpl.rc_context(STYLE)  # a decorator of functions that draw
 CAPTION_LETTERS_PER_INCH = 16
 WIDTH_INCHES = 7.4  # letters of 9 points are 10 pixels high in 640 pixels
+MIN_TICK_RATIO = 1.25  # of two labelled worker counts: closer labels would overlap
 APART = 0.02  # of the axis of workers, between neighbouring curves, so that intervals do not hide others
 IDEAL, CEILING, BEYOND, SINGLE = "ideal", "machine's ceiling", "more workers than CPUs", "no interval"
 PUBLISHED = "published (2 x Xeon Silver 4314)"
@@ -140,7 +141,10 @@ def worker_axis(axes: Axes, counts: Iterable[int], cpus: int) -> None:
     ticks = sorted({*counts})
     axes.set_xscale("log", base=2)
     axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
-    axes.set_xticks(ticks, [str(count) for count in ticks])
+    labelled = ticks[:1]
+    for count in ticks:
+        labelled += [count] * (count >= MIN_TICK_RATIO * labelled[-1])
+    axes.set_xticks(ticks, [str(count) if count in labelled else "" for count in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("workers")
     if ticks[-1] > cpus:

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--interleaved", nargs="*", metavar="WORD", help=turns_help)
     parser.add_argument("--rounds", type=int, default=5, help="trials of each cell on each side (5)")
     parser.add_argument("--results", type=Path, default=Path("results/interleaved"), help="folder for these")
-    fail_help = "end with status 1 if B is surely slower in any cell"
+    fail_help = "end with status 1 if the 95 %% interval of any cell says that B is slower"
     parser.add_argument("--fail-on", choices=[analysis.SLOWER], help=fail_help)
     chosen = parser.parse_args(arguments)
     a, b, in_turns = Path(chosen.A), Path(chosen.B), chosen.interleaved is not None

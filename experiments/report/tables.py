@@ -20,22 +20,20 @@ from experiments.wording import pluralise
 
 INTERVALS = (
     "In parentheses: the 95 % interval of each figure by itself, from the model ln time = cell + round with "
-    "pooled errors; of a cell much noisier than the others it holds in nine of ten cases after two or three "
-    "rounds. Times are geometric means, adjusted to an average round."
+    "pooled errors. That of a much noisier cell holds in nine of ten cases after two or three rounds. Times "
+    "are geometric means, adjusted to an average round."
 )
 NOW = (
     "Times and images/s are those of the minutes in which they were measured. Occasions differ by some "
     f"{texts.percent(PRIOR)}; ratios of times differ less."
 )
-NO_INTERVAL = "No interval for cells that are not in two rounds with others; rerun=true adds rounds of all."
+NO_INTERVAL = "An interval needs two rounds with other cells; rerun=true adds rounds of all."
 LONG_TASKS, LONG_S = 10, 2.0  # for each worker, and seconds of a trial: by them its ends weigh little
 SHORT = (
-    f"rest on trials of less than {LONG_TASKS} tasks a worker or {LONG_S:g} s: starts and uneven ends of "
-    "workers weigh in them. More n_augmentations make them longer."
+    f"of less than {LONG_TASKS} tasks a worker or {LONG_S:g} s: starts and uneven ends of workers weigh in "
+    "them. More n_augmentations make them longer."
 )
-NO_BASELINE = (
-    "Ideal, speedup and efficiency are unknown without a sequential baseline; with_baseline=true measures it."
-)
+NO_BASELINE = "Ideal, speedup and efficiency need with_baseline=true, and weak scaling also needs workers=1."
 
 Columns = Mapping[str, Callable[[Any], str]]  # by head of a column, a function from a row to its text
 
@@ -179,9 +177,10 @@ def repetition_notes(points: pd.DataFrame) -> list[str]:
     notes += [NO_INTERVAL] if measured["wall_s_low"].isna().any() else []
     notes += [NO_BASELINE] if "ideal_s" in points and measured["ideal_s"].isna().any() else []
     is_short = (measured["tasks"] < LONG_TASKS * measured["workers"]) | (measured["wall_s"] < LONG_S)
-    notes += [f"{pluralise(int(is_short.sum()), 'row')} of {len(points)} {SHORT}"] if is_short.any() else []
+    short = f"Short trials in {is_short.sum()} of {pluralise(len(points), 'row')}, {SHORT}"
+    notes += [short] if is_short.any() else []
     return notes + [
-        f"{texts.label(point['strategy'])} at {point['workers']} workers: "
+        f"{texts.label(point['strategy'])} with {pluralise(point['workers'], 'worker')}: "
         f"{pluralise(point['failures'], 'failed trial')} left out of its mean."
         for point in measured[measured["failures"] > 0].to_dict("records")
     ]

@@ -39,8 +39,8 @@ def caption(trials: pd.DataFrame) -> str:
         return "no trial was measured"
     rounds = ok[["cell", "sweep", "round"]].drop_duplicates().groupby("cell").size()
     commits = ok["git_commit"].dropna().str.replace(r"^(\w{7})\w*", r"commit \1", regex=True)
-    sizes = ok[["width", "height"]].dropna().astype(int).drop_duplicates().to_numpy()
-    size = ["{}x{}".format(*sizes[0])] if len(sizes) == 1 else []
+    sizes = ok[["width", "height"]].drop_duplicates()  # null for images of several sizes
+    size = ["{:.0f}x{:.0f}".format(*sizes.iloc[0])] if len(sizes) == 1 and len(sizes.dropna()) else []
     work = f"{span(rounds, 'round')} of {span(ok['tasks'], 'augmented image')}" + " each" * (len(ok) > 1)
     return ", ".join([work, *size, *ok["machine"].unique(), *commits.unique()])
 

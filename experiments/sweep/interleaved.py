@@ -17,6 +17,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments import ROOT
+from experiments.config.cell import replaced
 
 ORDER_SEED = 0  # of who begins in each turn
 ALONE = ("hydra.mode=RUN", "with_baseline=false", "with_ceiling=false", "with_interference=false")
@@ -35,7 +36,7 @@ def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[st
         commands = [stack.enter_context(_command(side)) for side in sides]
         for _, cell in product(range(rounds), combinations(words)):
             for command, folder in order.sample([*zip(commands, folders, strict=True)], 2):
-                options = [*cell, *ALONE, *ANEW, f"results_dir='{folder.absolute()}'"]
+                options = replaced([*cell, *ALONE, *ANEW], results_dir=str(folder.absolute()))
                 _run([*command, *options])
 
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from augment.strategies.engines.executors import DataLoader
 from augment.task_log.layout import STAGES
 from experiments import COMMAND
-from experiments.analysis.candidates import Candidate, is_of, names
+from experiments.analysis.candidates import Candidate, names
+from experiments.analysis.causes import NAMED
 from experiments.analysis.occasions import PRIOR, PRIOR_DOF
 from experiments.analysis.recommendation import Ceiling, Recommendation, RefusedError, recommend
 from experiments.analysis.statistics import interval_columns
@@ -71,9 +72,7 @@ def recommendation(results: Results) -> Outputs:
     yield "candidates", text_table("Candidates", measured, keys, columns, notes)
     if advice.spent:
         spends, columns = task_spends(advice.spent), {"share": lambda row: texts.percent(row["share"], 1)}
-        of_best = results.trials[is_of(results.trials, advice.candidate)]
-        longest = of_best.sort_values(["tasks", "started_at"], na_position="first").tail(1)
-        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, texts.caption(longest))
+        yield "task_spends", Chart(spends_figure(spends), spends, SPENDS, texts.caption(advice.longest))
         yield "task_spends", text_table("Parts of a task", spends, ["part", "of"], columns, [SPENDS_NOTE])
 
 
@@ -127,11 +126,13 @@ def whole_s(advice: Recommendation, tasks: int) -> list[float]:
 
 
 def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
-    """Yield a line if no candidate surely is as fast and small as is wanted."""
+    """Yield a line if what is wanted is not surely held."""
     asked = advice.asked.iloc[-1][["images_per_s", "memory_gb"]].dropna()
-    wishes = [f"advise.{name}={value:.10g}" for name, value in asked.items()]
+    wishes = " ".join(f"advise.{name}={value:.10g}" for name, value in asked.items())
     if wishes and not advice.comparison.suitable:
-        yield "Wanted", [f"{' '.join(wishes)}: no candidate surely holds that; the best of all is shown"]
+        yield "Wanted", [f"{wishes}: no candidate surely holds that; the best of all is shown"]
+    elif advice.images_per_s.low < asked.get("images_per_s", 0.0):
+        yield "Wanted", [f"{wishes}: with its long run this candidate does not surely hold that"]
 
 
 def spending(spent: Mapping[str, float]) -> Iterator[tuple[str, list[str]]]:
@@ -158,13 +159,14 @@ def _runner_up(advice: Recommendation) -> str:
 def stops(ceiling: Ceiling | None, candidate: Candidate) -> str:
     """Return what keeps a candidate from being faster, in short sentences."""
     if ceiling is None:
-        return "not known: there was no time to measure the ceiling beside it"
+        return "not known: the ceiling was not measured; it takes time, two CPUs and trace=true"
     times = texts.with_interval(*ceiling.speedup)
-    machine = f"as many busy copies of the program do {times} times what one does"
+    machine = f"{ceiling.copies} busy copies of the program do {times} times what one does"
     if (verdict := ceiling.verdict) is None:
         return f"that it is one process; {machine}"
     ranking = verdict["ranking"].items()
-    named = [f"{name} ({texts.percent(share)})" for name, share in ranking if share >= SUSPECTED]
+    large = {name: share for name, share in ranking if share >= SUSPECTED and name in NAMED}
+    named = [f"{name} ({texts.percent(share)})" for name, share in large.items()]
     first = " and ".join(named[:2])
     suspected = f"suspected: {first} of all worker-seconds" if named else "nothing is suspected"
     if verdict["loss_parts"]:

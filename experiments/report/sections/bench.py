@@ -23,7 +23,7 @@ NOTE = (
 @section("bench", chapter="The bench", order=40)
 def bench(results: Results) -> Outputs:
     """Yield a row per point, the strategies of a workload together."""
-    points, left_out = bench_points(results.trials, results.parts)
+    points, kept, left_out = bench_points(results.trials, results.parts)
     shown, _ = applicable(points)
     ordered = shown.sort_values([*WORKLOAD, "runtime_name"], kind="stable")
     sizes = ordered["width"].map("{:.0f}x".format) + ordered["height"].map("{:.0f}".format)
@@ -36,7 +36,9 @@ def bench(results: Results) -> Outputs:
     saved = points[points["saving"]].dropna(subset="ceiling_share")
     if len(saved):
         title = "Share of the machine's ceiling, with saving"
-        caption = f"{texts.caption(results.trials)}. Of several image sizes: median and range"
+        caption = (
+            f"{texts.caption(kept[kept['saving']])}. Of several sizes or worker counts: median and range"
+        )
         yield "ceiling_share", Chart(share_figure(saved), saved, title, caption)
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
 

@@ -1,6 +1,5 @@
 """The sections of `make diagnose`: where the time goes, what stops each strategy, what would save time."""
 
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -67,20 +66,16 @@ def breakdown(results: Results) -> Outputs:
     if split.empty:
         raise NoTrialsError("no sequential reference with recorded tasks (trace=true) was measured")
     means = split.groupby(list(STRONG), as_index=False).mean(numeric_only=True)
-    columns: Columns = {
-        "P x T (s)": lambda row: texts.written(row["total_s"]),
-        **{part.removesuffix("_s").replace("_", "\n"): partial(_share, part) for part in PARTS},
-        "page faults": lambda row: f"{row['faults']:,.0f}",
-    }
+    columns: Any = {"P x T (s)": lambda row: texts.written(row["total_s"])}
+    for part in PARTS:
+        head = part.removesuffix("_s").replace("_", "\n")
+        columns[head] = lambda row, part=part: texts.percent(row[part] / row["total_s"], 1)
+    columns["page faults"] = lambda row: f"{row['faults']:,.0f}"
     shares = bar_shares(means)
     title = f"{results.title}: where the worker-seconds go"
     yield "breakdown", Chart(breakdown_figure(shares), split, title, texts.caption(trials))
     title, notes = f"{results.title}: time breakdown", [BREAKDOWN_NOTE, *notes]
     yield "breakdown", text_table(title, by_place(means), STRONG, columns, notes)
-
-
-def _share(part: str, row: Any) -> str:
-    return texts.percent(row[part] / row["total_s"], 1)
 
 
 def bar_shares(means: pd.DataFrame) -> pd.DataFrame:
@@ -156,8 +151,9 @@ def ablation(results: Results) -> Outputs:
     }
     missing = trials[trials["status"] != OK].drop_duplicates([*POINT, "ablation", "status"])
     without_time = [
-        f"{row['ablation']} with {texts.label(row['strategy'])} at {row['workers']} workers: {row['status']}."
+        f"{row['ablation']}, {texts.label(row['strategy'])} with {workers}: {row['status']}."
         for row in missing.to_dict("records")
+        for workers in [pluralise(row["workers"], "worker")]
     ]
     title, keys = f"{results.title}: time saved", [*POINT, "ablation", "rounds"]
     yield stem, text_table(title, saved, keys, columns, [*without_time, *ABLATION_NOTES, *notes])

@@ -1,6 +1,5 @@
 """The published study: its tables recomputed from its seconds, and its claims tested on the results."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -21,7 +20,7 @@ LAW_NOTES = [
 REASONS = {
     scorecard.NOT_MEASURED: "not measured; `make {target}` measures it",
     scorecard.FEW_CPUS: "this machine has too few CPUs to show it",
-    scorecard.AT_LIMIT: "the interval contains the limit; more rounds may decide",
+    scorecard.AT_LIMIT: "no interval, or the limit lies within it; more rounds may decide",
 }
 CLAIM_NOTE = (
     "Confirmed or refuted: the 95 % interval lies on one side of the claim's limit. P_1 and P_2 are close "
@@ -35,13 +34,11 @@ def study(results: Results) -> Outputs:
     """Yield the laws fitted to the study's strong scaling."""
     fitted = by_place(published.fit_laws())
     title = f"Published {results.title.lower()} (T. Botarelli 2025, 2 x Intel Xeon Silver 4314), laws"
-    columns = {name.replace("_", "\n", 1).replace("_", " "): _law_text(name) for name in published.QUANTITIES}
+    columns: Any = {}
+    for name in published.QUANTITIES:
+        write, head = percent if name.endswith("off_by") else written, name.replace("_", "\n", 1)
+        columns[head.replace("_", " ")] = lambda row, name=name, write=write: write(row[name])
     yield "published_laws", text_table(title, fitted, STRONG, columns, LAW_NOTES)
-
-
-def _law_text(name: str) -> Callable[[Any], str]:
-    write = percent if name.endswith("off_by") else written
-    return lambda row: write(row[name])
 
 
 @section("strong_scaling", chapter=CHAPTER, order=90)

@@ -4,12 +4,16 @@ import json
 
 import pandas as pd
 
+from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
 from experiments.report.results import Results
 from experiments.report.sections import FOLDER, Outputs, section
 from experiments.report.tables import measure_columns, plain_table, repetition_notes, text_table
 from experiments.store.columns import DETERMINING
+from experiments.wording import pluralise
+
+NEEDS = "needs recorded tasks, and a trial of `sequential` with the same work"
 
 
 @section()
@@ -17,10 +21,15 @@ def cells(results: Results) -> Outputs:
     """Yield every measured cell, named by the columns in which cells differ."""
     always = [*STRONG, "savers", "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
-    data = summarise(results.trials, [*always, *others])[0].astype({"savers": "Int64"})
+    timed = with_model_seconds(results.trials, results.parts)
+    data = summarise(timed, [*always, *others])[0].astype({"savers": "Int64"})
     keys = always + [name for name in others if data[name].nunique(dropna=False) > 1]
     columns = measure_columns(("wall_s", "images_per_s"))
-    yield "table", text_table(results.title, data, keys, columns, repetition_notes(data))
+    unknown = pluralise(len(results.trials) - len(timed), "trial")
+    notes = (
+        [f"left out: {unknown} of `copies`, whose rate {NEEDS}"] if len(timed) < len(results.trials) else []
+    )
+    yield "table", text_table(results.title, data, keys, columns, [*repetition_notes(data), *notes])
 
 
 @section(FOLDER, chapter="The machine", order=100)

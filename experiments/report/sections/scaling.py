@@ -1,8 +1,7 @@
 """Strong and weak scaling: what is measured against workers."""
 
-import math
 from collections.abc import Iterator, Sequence
-from functools import partial
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -57,9 +56,9 @@ def scaling(results: Results) -> Outputs:
         title = "Strong scaling: images per second, and the memory for them"
         yield "rate", charts.Chart(charts.rate_figure(points, cpus), points, title, caption)
     yield from study_tables(points, results.experiment, results.title)
-    every_note = [*tables.repetition_notes(points), *notes]
+    every_note = [*tables.repetition_notes(tables.applicable(points)[0]), *notes]
     yield "table", scaling_table(points, results.title, TIMES, every_note)
-    if points[measure].notna().any():
+    if points.filter(RATIOS).notna().any(axis=None):
         within = points[points["workers"] <= cpus]  # beyond, ratios hold the lack of CPUs as well
         title = f"{results.title} up to the CPUs, relative to one process"
         yield "ratios", scaling_table(within, title, RATIOS, [tables.INTERVALS])
@@ -91,14 +90,11 @@ def study_tables(points: pd.DataFrame, experiment: str, title: str) -> Iterator[
         for name in block.dropna(axis="columns", how="all").columns.intersection(published.COLUMNS):
             strategy, _, measure = name.partition("_")
             head = f"{texts.label(strategy)}\n{tables.MEASURES[measure].head}"
-            columns[head] = partial(_layout_text, name=name, measure=measure)
+            write = tables.MEASURES[measure].text
+            columns[head] = lambda row, name=name, write=write: write(row[name], nan, nan)
         whole = f"{title}, {flag}, in the layout of the study"
         table = tables.text_table(whole, block, ["workers", "source"], columns, LAYOUT_NOTES)
         yield f"study_{flag.replace(' ', '_')}", table
-
-
-def _layout_text(row: Any, name: str, measure: str) -> str:
-    return tables.MEASURES[measure].text(row[name], math.nan, math.nan)
 
 
 @charts.styled
