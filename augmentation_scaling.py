@@ -55,15 +55,18 @@ def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
     if isinstance(pipeline, str) and not pipeline.endswith(SAVED):
         is_object = ":" in pipeline
         return {"pipeline": "python", "pipeline.object": pipeline} if is_object else {"pipeline": pipeline}
-    file = Path(pipeline) if isinstance(pipeline, str | Path) else _saved(pipeline, results)
-    return {"pipeline": "saved", "pipeline.path": str(file.resolve())}
+    file = pipeline if isinstance(pipeline, str | Path) else _saved(pipeline, results).resolve()
+    return {"pipeline": "saved", "pipeline.path": str(file)}
 
 
 def _saved(pipeline: Any, results: Path) -> Path:
     """Save an `A.Compose` below the results, where the recommended command finds it, and return the file."""
     if not hasattr(pipeline, "to_dict"):
         raise TypeError(f"pipeline={pipeline!r}: must be a name, a saved file, module:object or an A.Compose")
-    content = json.dumps(pipeline.to_dict())
+    try:
+        content = json.dumps(pipeline.to_dict())
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise AdviseError(f"pipeline: {error}; give an object of a module, like my_project:train") from error
     if '"__class_fullname__": "__main__.' in content:
         raise AdviseError("pipeline: other processes do not know a class of __main__; move it to a module")
     file = results.expanduser() / "pipelines" / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.json"
@@ -75,15 +78,17 @@ def _saved(pipeline: Any, results: Path) -> Path:
 def _output(words: str) -> str:
     """Return what the command prints; pass its warnings on. Raises AdviseError with its last line."""
     command, reason = [sys.executable, __file__, words], ""
-    ended = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
-    for line in ended.stderr.splitlines():
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, encoding="utf-8", errors="replace", **pipes) as ended:
+        screen, said = ended.communicate()  # waits after Ctrl-C, whereas `run` would kill the command
+    for line in said.splitlines():
         if line.startswith(REASONS):
             reason = line.partition(": ")[2]
         else:
             print(line, file=sys.stderr)
     if ended.returncode:
         raise AdviseError(reason or f"ended with status {ended.returncode}")
-    return ended.stdout.strip()
+    return str(screen).strip()
 
 
 def main() -> None:

@@ -59,13 +59,9 @@ def instance(path: str, arguments: dict[str, Any]) -> Any:
 
 @cache
 def locate(path: str) -> Any:
-    """Return the object at a path. Raises OptionError if other processes cannot import it.
-
-    A user's module may import albumentations.pytorch.
-    """
+    """Return the object at a path. Raises OptionError if other processes cannot import it."""
     if path.startswith("__main__"):
         raise OptionError(f"{path}: other processes cannot import __main__; move it to a module")
-    is_of_user = not path.startswith(LIBRARY) and "albumentations" in sys.modules
-    if is_of_user and sys.modules.get("albumentations.pytorch", sys) is None:
-        del sys.modules["albumentations.pytorch"]
+    if not path.startswith(LIBRARY) and sys.modules.get("albumentations.pytorch", sys) is None:
+        del sys.modules["albumentations.pytorch"]  # a user's module may import it
     return pkgutil.resolve_name(path)

@@ -29,7 +29,7 @@ def location(text: str) -> Path:
     Raises OptionError if nothing knows the address's scheme, or if its library is not installed.
     """
     if SCHEME not in text:
-        return Path(text).expanduser().absolute()
+        return Path(os.path.expanduser(text)).absolute()  # which `~nobody` leaves as it is
     try:
         from upath import UPath
 
@@ -104,10 +104,7 @@ def check_folder(folder: Path) -> None:
 
 
 def find_files(folder: Path, recursive: bool = True) -> dict[str, tuple[int, int]]:
-    """Return size in bytes and a checksum of the version of each file below an address. Raises OSError.
-
-    Names are relative to the folder, with slashes.
-    """
+    """Return bytes and a checksum of the version of each file below an address, by name. Raises OSError."""
     with _remote(folder) as (filesystem, path):
         filesystem.invalidate_cache()  # other processes write into the folder
         files = filesystem.find(path, maxdepth=None if recursive else 1, detail=True)
@@ -139,14 +136,14 @@ def _remote(place: Path | str) -> Iterator[tuple[Any, str]]:
         yield fsspec.url_to_fs(str(place))
     except FileNotFoundError as error:
         raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(place)) from error
-    except OSError:
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise
         raise OSError(EIO, f"{type(error).__name__}: {error}", str(place)) from error
 
 
 @dataclass(frozen=True)
-class InputFiles:
+class InputFiles(Sequence[Path]):
     """Files below one folder in order, held by name: 100,000 paths would take 50 MB in every process."""
 
     root: Path  # a folder or an address
@@ -160,8 +157,5 @@ class InputFiles:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, number: int) -> Path:
+    def __getitem__(self, number: Any) -> Any:
         return self.root / self.names[number]
-
-    def __iter__(self) -> Iterator[Path]:
-        return (self.root / name for name in self.names)

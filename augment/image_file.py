@@ -54,11 +54,8 @@ def read_image(file: Path, max_pixels: int) -> Image:
 
 
 def decoded(content: bytes, max_pixels: int) -> Image:
-    """Return the image in the content of a file. Raises BadImageError, cv2.error.
-
-    The header decides on `max_pixels` before pixels are made.
-    """
-    header = _header(content)
+    """Return the image in the content of a file. Raises BadImageError, cv2.error."""
+    header = _header(content)  # decides on `max_pixels` before pixels are made
     if header.width * header.height > max_pixels:
         size = f"{header.width}x{header.height}"
         raise BadImageError(f"{size} pixels are more than max_image_pixels={max_pixels}")

@@ -87,15 +87,12 @@ def encode(pixels: Pixels, name: str, quality: int | None = None) -> Pixels:
 
 
 def write(folder: Path, name: str, encoded: Pixels) -> None:
-    """Write a file that is whole once it has its name. Raises OutputError with file and cause.
-
-    A local file that exists is left as it is: it holds the same bytes.
-    """
+    """Write a file that is whole once it has its name. Raises OutputError with file and cause."""
     try:
         path = folder / name
         if not is_local(folder):
             write_remote(path, encoded.data)
-        elif not _write_nameless(path, encoded) and not path.is_file():
+        elif not _write_nameless(path, encoded) and not path.is_file():  # one that exists has these bytes
             _write_and_rename(path, encoded)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

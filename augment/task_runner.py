@@ -1,6 +1,7 @@
 """One process or thread at work on a job: its tasks stage by stage, with its log kept."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -147,8 +148,8 @@ class TaskRunner:
         pixels.flags.writeable = False  # the next task may need them
         try:
             augmented = self._transformer(task_seed(self.job.workload.seed, *self.current), pixels)
-        except ValueError as error:
-            if "read-only" in str(error):
+        except Exception as error:
+            if re.search("read-?only", str(error)):  # in words of NumPy, or of OpenCV
                 raise ImageError(INPUT_CHANGED) from error
             raise
         check_pixels(augmented)
@@ -183,7 +184,7 @@ _runner: TaskRunner | None = None
 def open_task_runner(job: Job, role: Role) -> None:
     """Make this process one of the job's. Every process that a strategy starts calls this first.
 
-    The process dies with its parent, keeps a log and obeys the runtime policy.
+    The process dies with its parent, keeps a log and applies the runtime policy.
     """
     global _runner
     die_with_parent()

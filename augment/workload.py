@@ -36,7 +36,7 @@ class Workload:
 
     @property
     def n_tasks(self) -> int:
-        """The number of all tasks, done ones too."""
+        """Return the number of all tasks, done ones too."""
         return self.n_augmentations * len(self.inputs) if self.outputs_total is None else self.outputs_total
 
     def first_task(self, image_index: int) -> int:

@@ -6,7 +6,6 @@ module imports it, and it imports what takes time only where it is used.
 
 import logging
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
@@ -54,7 +53,8 @@ class RoundsLauncher(Launcher):
         from experiments.sweep.sweep import Sweep
 
         self.jobs, cells = compose(self, batch)
-        self.sweep = Sweep(cells, in_sweep=True, inventory=self.inventory)
+        with env_override(dict(self.jobs[0].hydra.job.env_set)):  # which a trial's conditions name
+            self.sweep = Sweep(cells, in_sweep=True, inventory=self.inventory)
         return self.sweep
 
     def launch(self, job_overrides: Batch, initial_job_idx: int) -> Sequence[JobReturn]:
@@ -121,11 +121,10 @@ class AdviseSweeper(CheckedSweeper):
     """A sweeper that searches for the best combination, batch after batch, within a budget."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        import psutil
-
         from experiments.advise.work import advise
+        from experiments.machine.environment import command_s
 
-        startup_s = time.time() - psutil.Process().create_time()
+        startup_s = command_s()
         combinations = self.batch(arguments)
         returns: list[Sequence[JobReturn]] = []
 

@@ -25,6 +25,7 @@ RENAMED = [
     ("strategy.chunk", "strategy.chunksize"),
     ("runtime.pipeline", "runtime.reuse_pipeline"),
 ]
+PLACES = ("results_dir", "scratch_dir", "cache_dir")
 AT_ONCE = "hydra/launcher=submitit_local: runs cells at once"
 FILES = sorted(
     path.relative_to(ROOT / "conf")
@@ -65,6 +66,17 @@ FILES = sorted(
         ("stall_timeout_s=inf", "stall_timeout_s=inf: must be 0.1 or more, and finite"),
         ("advise.budget_s=nan", "advise.budget_s=nan: must be 10 or more, and finite"),
         ("output_dir=", "output_dir=: nothing is saved; give a folder and saving=true"),
+        *((f"{name}=", f"{name}=: must be a folder of this machine") for name in PLACES),
+        *((f"{name}=s3://b/x", f"{name}=s3://b/x: must be a folder of this machine") for name in PLACES),
+        ("dataset=folder dataset.path='~nosuch/x'", "dataset.path=~nosuch/x: no such file or directory"),
+        (
+            "experiment=bench strategy=p2 saving=true dataset=photos image_size=null",
+            "n_augmentations: needs one image_size and",
+        ),
+        (
+            "experiment=ablation strategy=dynamic",
+            "ablation/chunksize_1.yaml: chunksize: no such option; what was chosen lacks it; leave chunk",
+        ),
         ("output_dir=kept workers=2", "output_dir=kept: sequential"),
         ("-m workers=range(4,1)", "the sweep has no cell"),
         ("stall_timeout_s=0", "stall_timeout_s=0.0: must be 0.1 or more"),

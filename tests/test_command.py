@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from augment.strategies import STRATEGIES
+from augment.strategies.sequential import Sequential
 from experiments.config.cell import command, replaced
 from experiments.store import files as store
 from experiments.sweep.cells import planned_columns
@@ -50,6 +51,11 @@ def test_command_of_a_cell_composes_the_same_cell(words: tuple[str, ...]) -> Non
     differing = {name for name in before if before[name] != after[name]}
     assert differing <= NOT_OF_THE_CELL | {"command"}
     assert recomposed.config.sample == cell.config.sample
+
+
+def test_command_of_a_baseline_has_no_option_of_another_strategy() -> None:
+    cell = composed("strategy=p2", "workers=2", "++strategy.chunksize=1")
+    assert "chunksize" not in cell.of_strategy(Sequential, 1).command
 
 
 def test_command_names_the_config_folder_of_the_user(run_py: RunPy, tmp_path: Path) -> None:

@@ -89,6 +89,26 @@ def test_sweep_is_measured_whole_and_stored_as_hydra_does(
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.fresh
+@pytest.mark.parametrize("words", [(), ("-m", "seed=1,2")], ids=["run", "sweep"])
+def test_variable_of_hydras_job_is_no_change_during_the_command(
+    words: tuple[str, ...], run_py: RunPy
+) -> None:
+    ended = run_py(*words, *SMOKE, "n_images=1", "+hydra.job.env_set.MALLOC_ARENA_MAX=1")
+    assert ended.status == 0, ended.stderr
+
+
+@pytest.mark.parametrize("words", [("seed=1",), ("-m", "seed=1,2")], ids=["run", "sweep"])
+def test_folder_of_hydra_that_cannot_be_made_is_one_line(
+    words: tuple[str, ...], run_py: RunPy, sweeps: Sweeps, tmp_path: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "hydra").touch()
+    ended = run_py(*words)
+    assert (ended.status, ended.stderr.count("\n")) == (2, 1)
+    assert re.match("error: not a directory: results/hydra/", ended.stderr)
+
+
 def test_command_line_replaces_the_sweep_of_an_experiment(run_py: RunPy, sweeps: Sweeps) -> None:
     assert run_py("experiment=validation", "workers=2").status == 0
     assert run_py("experiment=validation", "strategy=p1", "workers=2,3").status == 0

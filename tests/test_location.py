@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from augment.filesystem import is_local, location
+from augment.datasets.folder import Folder
+from augment.filesystem import _remote, is_local, location
 from augment.images import OutputError, write
 from augment.options import OptionError
 from augment.strategies import STRATEGIES
@@ -58,6 +60,27 @@ def test_path_is_local_and_address_is_not(bucket: Any) -> None:
     assert str(address / "a.png") == "s3://bucket/photos/a.png"
     with pytest.raises(OptionError, match="nowhere://x"):
         location("nowhere://x")
+
+
+def test_refusal_without_a_number_keeps_its_words_and_names_the_file() -> None:
+    """s3fs raises PermissionError with a text alone."""
+    with (
+        pytest.raises(OSError, match="PermissionError: Access Denied") as caught,
+        _remote("memory://b/a.png"),
+    ):
+        raise PermissionError("Access Denied")
+    assert (caught.value.errno, caught.value.filename) == (EIO, "memory://b/a.png")
+
+
+def test_keys_with_an_empty_part_are_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = dict.fromkeys(["a.png", "/cats/b.png", "cats//c.png"], (1, 1))
+    monkeypatch.setattr("augment.datasets.folder.check_folder", lambda _: None)
+    monkeypatch.setattr("augment.datasets.folder.find_files", lambda *_: keys)
+    files = Folder("memory://photos").files(None, None, 0, Path())
+    assert list(files.names) == ["a.png"]
+    assert files.findings == [
+        "folders left out: /cats/ (a folder without a name), cats// (a folder without a name)"
+    ]
 
 
 @pytest.fixture(scope="module")

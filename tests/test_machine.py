@@ -1,11 +1,14 @@
 """The environment and the fingerprint of a machine that a folder of files shows, and the code on it."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from experiments import ROOT
 from experiments.machine import environment as machine
+from tests.helpers.commands import interpreter
 from tests.helpers.files import put
 
 
@@ -133,6 +136,13 @@ def test_quota_of_a_cgroup_limits_the_usable_cpus(bare: Path, files: dict[str, s
     for path, text in files.items():
         put(bare, path, text)
     assert machine.usable_cpus() == cpus
+
+
+def test_seconds_of_a_command_begin_with_its_process() -> None:
+    code = "from experiments.machine.environment import command_s; print(command_s())"
+    begin_s = time.monotonic()
+    seconds = float(interpreter("-c", code, cwd=ROOT).stdout)
+    assert 0 < seconds <= time.monotonic() - begin_s + 0.01  # a tick
 
 
 def test_affinity_limits_the_usable_cpus(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

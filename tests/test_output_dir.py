@@ -19,7 +19,7 @@ from augment.strategies import STRATEGIES
 from experiments import ROOT
 from experiments.sweep.inputs import Inputs
 from tests.conftest import RunPy
-from tests.helpers.commands import command, started, wait_until
+from tests.helpers.commands import command, interpreter, started, wait_until
 from tests.helpers.small_jobs import INSTALLED
 
 SLEEPS = "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]"
@@ -122,6 +122,17 @@ def test_killed_command_goes_on_to_the_outputs_of_an_undisturbed_one(
     assert command(*words, "output_dir=kept", cwd=tmp_path).returncode == 0
     assert contents(tmp_path / "kept") == contents(tmp_path / "undisturbed")
     assert times.items() <= {path: path.stat().st_mtime_ns for path in times}.items()
+
+
+def test_scratch_folder_of_a_killed_search_is_removed(photos: Path, run_py: RunPy, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    use = "import os; from augment.temporary import Path, temporary_folder as use; it = use(Path('kept'))"
+    interpreter(
+        "-c", f"import sys; sys.path.append({str(ROOT)!r}); {use}; it.__enter__(); os._exit(0)", cwd=tmp_path
+    )
+    [left] = (tmp_path / "kept").iterdir()
+    assert run_py(*WORDS).status == 0
+    assert not left.exists()
 
 
 def test_another_strategy_may_go_on(photos: Path, run_py: RunPy, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import albumentations
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -138,6 +139,8 @@ def test_python_call_returns_the_row_and_the_screen(
         ("light", {"pipeline": "light"}),
         ("mine:train", {"pipeline": "python", "pipeline.object": "mine:train"}),
         ("/x/train.json", {"pipeline": "saved", "pipeline.path": "/x/train.json"}),
+        ("~/train.json", {"pipeline": "saved", "pipeline.path": "~/train.json"}),
+        ("s3://b/train.json", {"pipeline": "saved", "pipeline.path": "s3://b/train.json"}),
         (Path("/x/train"), {"pipeline": "saved", "pipeline.path": "/x/train"}),
     ],
 )
@@ -156,6 +159,8 @@ def test_python_call_refuses_a_class_that_no_other_process_knows(
         advise("photos", albumentations.Compose([Mine()]), tmp_path)
     with pytest.raises(TypeError, match=r"must be a name, a saved file, module:object or an A\.Compose"):
         advise("photos", 3, tmp_path)
+    with pytest.raises(AdviseError, match=r"^pipeline: .*; give an object of a module"):
+        advise("photos", albumentations.Compose([albumentations.Lambda(image=np.copy)]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

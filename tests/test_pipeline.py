@@ -1,5 +1,6 @@
 """The random transform: a function of seed and task, declared as data, with a stream for each part."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from omegaconf import OmegaConf
 
-from augment.declaration import CLASS, construct
+from augment.declaration import CLASS, construct, locate
 from augment.options import OptionError
 from augment.pipeline import check, check_on_image, misfit, size_check, task_seed, transformer
 from augment.seeded_compose import build
@@ -238,6 +239,13 @@ def test_groups_within_groups_and_objects_listed_twice_draw_numbers_of_their_own
             numbers.append([*drawn])
         assert numbers[0] == numbers[1]
         assert len(set(numbers[0])) == len(numbers[0]) == 2 * (1 + 5 + 1 + 2 * (1 + 5))
+
+
+def test_module_of_a_user_may_be_the_first_to_import_albumentations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "albumentations.pytorch", None)
+    monkeypatch.delitem(sys.modules, "albumentations")
+    assert locate.__wrapped__("json:dumps") is json.dumps
+    assert "albumentations.pytorch" not in sys.modules
 
 
 def test_stream_is_seeded_by_the_words_of_seed_and_place() -> None:

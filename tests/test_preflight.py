@@ -64,6 +64,20 @@ def test_good_machine_has_no_findings(root: Path) -> None:
     assert [*preflight.machine_findings()] == []
 
 
+def test_load_counts_cpus_whose_numbers_have_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = SimpleNamespace(user=5.0, nice=1.0, system=3.0, irq=0.0, softirq=1.0)
+    monkeypatch.setattr("psutil.cpu_times", lambda: times)
+    monkeypatch.setattr("psutil.cpu_count", lambda: 3)
+    monkeypatch.setattr("os.times", lambda: (1.0, 1.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(preflight, "waiting", [])
+    assert preflight._others_load()[1] == 8.0
+
+
+def test_tasks_that_are_not_recorded_take_no_memory() -> None:
+    memory = [preflight.needed(cell(trace=trace), PAPER)["GiB of memory"] for trace in (True, False)]
+    assert memory[0] > memory[1]
+
+
 def test_two_opencv_builds_are_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "OPENCV_BUILDS", ("opencv-python", "opencv-contrib-python"))
     for name in ("opencv_python", "opencv_contrib_python"):

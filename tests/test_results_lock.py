@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_killed_command_blocks_nobody(victim: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["turns"]
     for each in started:
         each.communicate()
+
+
+def test_command_knows_if_it_has_waited(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with exclusive_use(tmp_path) as has_waited:
+            assert not has_waited
+            later = thread.submit(lambda: exclusive_use(tmp_path).__enter__())
+            wait_until(lambda: waiting(tmp_path) == 2)
+        assert later.result(60)
 
 
 def test_failed_turn_is_given_back(tmp_path: Path) -> None:

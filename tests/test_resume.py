@@ -105,6 +105,18 @@ def test_trials_of_all_nodes_count_but_those_of_two_share_no_mean(
     assert rows(tmp_path)["warnings"].isna().all(), "two nodes are no scatter of one"
 
 
+@pytest.mark.parametrize(
+    ("strategy", "numbers"),
+    [("p1", "6.00 s, 1.00"), ("copies", "6.00 s, 2.00"), ("interference", "6.00 s, 6")],
+)
+def test_line_of_a_cell_has_the_rate_of_all_its_workers(
+    strategy: str, numbers: str, run: Any, fake: Any
+) -> None:
+    fake(lambda cell: ok(cell) | {"wall_s": 6.0, "tasks": 6, "outputs": 6})
+    [result] = run(strategy, repetitions=1)
+    assert result_line(result).partition(": ")[2].startswith(numbers)
+
+
 @pytest.mark.parametrize("address", ["../../x", "ray://h:1", "a" * 300])
 def test_cell_with_odd_characters_in_its_options_is_found_again(
     address: str, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -176,6 +176,12 @@ def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         prepare(tmp_path / "trials")
 
 
+def test_only_the_table_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "trials").touch()
+    with pytest.raises(StoreError, match=r"^results_dir: [^:]*/trials/[^:]* cannot be written: [^:]*$"):
+        store.write(tmp_path, "p1-2w", *trial_with_turns(1))
+
+
 def test_row_without_a_required_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="machine"):
         written(tmp_path, machine=None)

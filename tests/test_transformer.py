@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import albumentations
+import cv2
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
@@ -174,9 +175,20 @@ class Writes(Counts):
         return img
 
 
-@pytest.mark.parametrize("name", ["sequential", "p1", "p2", "dynamic", "threads"])
-def test_transform_cannot_write_into_its_image(name: str, tmp_path: Path) -> None:
-    declared = {"transforms": [{CLASS: "tests.test_transformer.Writes"}]}
+class Draws(Counts):
+    """Draws into the image that it is given with OpenCV."""
+
+    def apply(self, img: Pixels, **params: Any) -> Pixels:
+        cv2.rectangle(img, (0, 0), (5, 5), (255, 0, 0))
+        return img
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, Writes) for name in ("sequential", "p1", "p2", "dynamic", "threads")] + [("sequential", Draws)],
+)
+def test_transform_cannot_write_into_its_image(name: str, kind: type[Counts], tmp_path: Path) -> None:
+    declared = {"transforms": [{CLASS: f"tests.test_transformer.{kind.__name__}"}]}
     job = small_job(tmp_path, 1 if name == "sequential" else 2, pipeline=declared)
     assert "the pipeline changes its input image" in str(run(STRATEGIES[name](), job).error)
 

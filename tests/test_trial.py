@@ -19,8 +19,10 @@ from augment.options import OptionError
 from augment.runtime import Runtime, StartMethod, die_with_parent
 from augment.strategies import STRATEGIES
 from augment.strategies.engines.executors import Engine
+from augment.task_log import faults, reader
+from augment.task_log.layout import Header, Role
 from augment.temporary import distant_directory, most_distant, temporary_folder
-from experiments.trial import process
+from experiments.trial import process, supervisor
 from experiments.trial.process import TrialProcess
 from experiments.trial.supervisor import Outcome
 from tests.helpers.faulty_transforms import Leaves, Planted, Raises, Sleeps
@@ -144,6 +146,23 @@ def test_process_ends_if_its_parent_is_a_zombie(monkeypatch: pytest.MonkeyPatch)
         os.kill(os.getpid(), signal.SIGKILL)  # not reached
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     dead.join()
+
+
+def test_skipped_images_are_no_stall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = iter(range(6))
+    worker = Header(1, 0, 0, 0, 7, 7, Role.WORKER, 1, 0, 1.0, 0.0, 0.0, 0.0)
+
+    class Reads:
+        def wait(self, seconds: float) -> None:
+            if (image := next(begun, None)) is not None:
+                monkeypatch.setattr(reader, "headers", lambda _: [worker._replace(image_index=image)])
+                time.sleep(0.2)
+                raise subprocess.TimeoutExpired("", seconds)
+
+    monkeypatch.setattr(supervisor, "LOOK_S", 0)
+    monkeypatch.setattr(faults, "reported", lambda _: None)
+    process: Any = Reads()
+    assert supervisor._wait(process, small_job(tmp_path, 1), 0.5, lambda _: None) is None
 
 
 def test_outputs_lie_in_a_new_folder_of_their_own(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ class Folder(Dataset):
     ) -> InputFiles:
         """Return the first `n_images`, without those in folders to `exclude`; needs no `seed` and `cache`."""
         if size is not None:
-            raise OptionError(f"image_size={size_text(size)}: images in a folder have theirs; leave it out")
+            raise OptionError(
+                f"image_size={size_text(size)}: images in a folder have theirs; give image_size=null"
+            )
         option, folder = f"dataset.path={printable(self.path)}", location(self.path)
         walk, advice = _Walk(self), "give a folder of images"
         try:
@@ -106,6 +108,8 @@ class _Walk:
             folder = next((each for each in written if name.startswith(each)), None)
             if folder is not None:
                 self._left_out[folder or "./"] = written[folder]
+            elif "//" in f"/{name}":
+                self._left_out[f"{name.rpartition('/')[0]}/"] = "a folder without a name"
             elif "/." not in f"/{name}" and self._is_image(name):
                 yield name
 

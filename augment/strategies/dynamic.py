@@ -16,9 +16,9 @@ from augment.workload import Job, Task, Workload
 
 @dataclass
 class Dynamic(Strategy):
-    """A worker takes a new image and does its tasks; without new images, it joins another worker's image.
+    """Workers that take a new image and do its tasks; without new images, they join another worker's image.
 
-    It joins the image with most tasks left. A task is taken by counting up a word that all workers share.
+    They join the image with most tasks left. A task is taken by counting up a word that all workers share.
     """
 
     name = "dynamic"

@@ -40,7 +40,7 @@ def pool(
 
 @dataclass
 class P1(PoolStrategy):
-    """The master reads all images first and sends the pixels with each task."""
+    """A pool whose master reads all images first and sends the pixels with each task."""
 
     name = "p1"
     label = "P_1"
@@ -56,7 +56,7 @@ class P1(PoolStrategy):
 
 @dataclass
 class P2(PoolStrategy):
-    """The worker reads the file again for every task."""
+    """A pool whose workers read the file again for every task."""
 
     name = "p2"
     label = "P_2"
@@ -74,7 +74,7 @@ def _augment(image_index: int, augmentation_index: int, pixels: "Pixels | None" 
 
 @dataclass
 class PQ(PoolStrategy):
-    """Some workers transform; the others, the savers, save the images that come through their queues.
+    """A pool whose workers transform, and savers, which save the images that come through their queues.
 
     The master reads all images and sends the pixels; the output of task i goes to queue i mod savers.
     """

@@ -39,13 +39,10 @@ class Fault(NamedTuple):
 
 
 def report(logs: Path, line: str, severity: Severity = Severity.FAILED, decoding: int | None = None) -> None:
-    """Report a fault, unless the reported one is as severe.
-
-    A killed process does not outdo one that left, because an executor kills the rest for that.
-    """
+    """Report a fault, unless the reported one is as severe."""
     with open(logs / NAME, "r+b", buffering=0) as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
-        before = file.read(1)[0]
+        before = file.read(1)[0]  # LEFT stays before KILLED, because an executor kills the rest if one leaves
         if severity > before and (before, severity) != (Severity.LEFT, Severity.KILLED):
             file.seek(0)
             content = line.encode("utf-8", "backslashreplace")[: ROOM_BYTES - HEAD.size]

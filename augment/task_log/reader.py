@@ -42,14 +42,9 @@ class ProcessLog:
     notes: Sequence[Note] = ()
 
 
-def headers(folder: Path) -> list[Header]:
+def headers(folder: Path, pattern: str = "*.log") -> list[Header]:
     """Return the headers of a trial's processes that have begun to work, in the order they began."""
-    return [header for _, header in _started(folder)]
-
-
-def header_of(folder: Path, pid: int) -> Header | None:
-    """Return the header of one process, the first that it began; None if it has not begun to work."""
-    return next((header for _, header in _started(folder, f"{pid}.log")), None)
+    return [header for _, header in _started(folder, pattern)]
 
 
 def read(folder: Path) -> list[ProcessLog]:

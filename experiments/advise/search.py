@@ -2,7 +2,7 @@
 
 A pilot tells what a task takes. Then every candidate is measured once, as many of them as there is time for;
 the faster half a second time; then the recommended one beside half as many rivals, the strongest, and so on,
-until it is surely good enough or the time is up. At last it is held against the machine's ceiling, and one
+until it is good enough (CERTAIN) or the time is up. At last it is held against the machine's ceiling, and one
 long run of it tells what its command will reach."""
 
 from collections.abc import Callable, Sequence
@@ -60,14 +60,14 @@ class Order(NamedTuple):
 
 @dataclass
 class Search:
-    """One search. It knows no more of the machine than what its orders come back with."""
+    """A search. It knows of the machine only the results of its orders."""
 
     question: Question
     measure: Callable[[Sequence[Order]], Comparison]  # carries a batch of orders out in rounds
     clock: Callable[[], float]  # seconds since the begin
 
     def run(self) -> None:
-        """Order trials until one candidate is surely good enough, or the budget is spent."""
+        """Order trials until one candidate is good enough (CERTAIN), or the budget is spent."""
         if not self._pilot():
             return
         self._first_round()
@@ -87,17 +87,14 @@ class Search:
         return until * self.question.budget_s - ANSWER_S - self.clock()
 
     def _seconds(self, candidate: Candidate) -> float:
-        """Return what a trial of a candidate takes on the sample: as before, or as its workers let expect."""
+        """Return the seconds of a candidate's trial on the sample: as measured, or by its workers."""
         if candidate in self._comparison.model.cells:
             return self._untimed_s + float(self._comparison.of(candidate)["wall_s"].mean())
         workers = min(candidate.workers, self.question.cpus)
         return self._untimed_s + self._tasks * self._task_s / float(workers**SCALING)
 
     def _pilot(self) -> bool:
-        """Measure a few tasks, choose the sample, and return whether the budget leaves a chance.
-
-        The pilot tells the seconds of a task, and whether workers write the files of one process.
-        """
+        """Measure a few tasks, choose the sample, and return whether the budget leaves a chance."""
         question = self.question
         expected_s = MEGAPIXEL_S * question.pixels / 1e6 + 1e-9
         size = question.sample(max(min(PILOT_SHARE * question.budget_s / expected_s, PILOT_TASKS), 2))
@@ -115,10 +112,7 @@ class Search:
         return True
 
     def _first_round(self) -> None:
-        """Measure the candidates once, in their order, as many as there is time for.
-
-        Candidates that fail leave time for more, which the fastest of these ties to the others.
-        """
+        """Measure as many candidates as there is time for once; the fastest again if some have failed."""
         queue, known = list(self.question.candidates), list[Candidate]()
         while queue:
             batch = self._fitting([*known, *queue], FIRST_UNTIL)
@@ -131,7 +125,7 @@ class Search:
             known = self._comparison.ranked[:1]
 
     def _strongest(self, count: int) -> list[Candidate]:
-        """Return the recommended candidate and its strongest rivals; it alone if it is surely good enough."""
+        """Return the recommended candidate and its strongest rivals; it alone if it is good enough."""
         if not self._comparison.bounds:
             return []
         best = self._comparison.best

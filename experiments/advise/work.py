@@ -89,14 +89,15 @@ class Work:
 
     @property
     def results(self) -> Results:
-        """The results that are on disk now."""
+        """Return the results that are on disk now."""
         return Results(self._first.config.results_folder, self._first.experiment)
 
     def words(self, order: Order) -> list[str]:
         """Return the job that carries out an order, measured anew, on the disk that the command writes to."""
         words = self._jobs.get(order.candidate)
         if words is None:  # a reference, to which the options of another strategy mean nothing
-            words = [word for word in self._jobs[_candidate(self._first)] if not word.startswith("strategy.")]
+            words = self._jobs[_candidate(self._first)]
+            words = [word for word in words if not word.lstrip("+").startswith("strategy.")]
             words = replaced(words, **dict(zip(AXES, order.candidate, strict=True)))
         options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
         output = location(self.output)
@@ -107,7 +108,7 @@ class Work:
 
     @cached_property
     def output(self) -> str:
-        """The folder to which the command writes. Raises OptionError if it would lie among the inputs."""
+        """Return the folder that the command writes to. Raises OptionError if it lies among the inputs."""
         output = self._first.config.output_dir or "augmented"
         if self._inputs.has_images_in(location(output)):
             raise OptionError(f"output_dir={output}: holds the inputs; give another folder")

@@ -63,7 +63,7 @@ class SimulatedMachine:
 
     @property
     def rows(self) -> Rows:
-        """The results so far, and the question."""
+        """Return the results so far, and the question."""
         return frame(self._trials, "trials"), self._parts, self._asked()
 
     def _asked(self) -> pd.DataFrame:

@@ -57,12 +57,12 @@ class Cell:
 
     @property
     def strategy(self) -> str:
-        """The strategy's name in STRATEGIES; the file in conf/strategy may have another name."""
+        """Return the strategy's name in STRATEGIES; the file in conf/strategy may have another name."""
         return self.config.strategy.name
 
     @property
     def not_applicable(self) -> str | None:
-        """The reason why the strategy does not apply to this cell; None if it applies."""
+        """Return the reason why the strategy does not apply to this cell; None if it applies."""
         strategy, workers = self.config.strategy, self.config.workers
         if self.config.runtime.reuse_pipeline and is_factory(self.config.pipeline):
             reason = f"pipeline={self.pipeline} is a callable, which every task builds from its seed"
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The name for people and in file names: `p2-4w-2000x1000-saving`, with `_` for odd characters."""
+        """Return the name on screen and of files: `p2-4w-2000x1000-saving`, with `_` for odd characters."""
         size = self.config.image_size or "native"
         options = determining(self.config.strategy).items()
         changed = "".join(f"-{name}{value}" for name, value in options if value is not None)
@@ -84,13 +84,13 @@ class Cell:
 
     @property
     def command(self) -> str:
-        """The command that measures this cell again; an experiment needs `hydra.mode=RUN` not to sweep."""
+        """Return the command that measures this cell again; `hydra.mode=RUN` ends an experiment's sweep."""
         return command([*self.words, *(["hydra.mode=RUN"] if self.experiment != ADHOC else [])])
 
     def of_strategy(self, strategy: type[Strategy], workers: int) -> Self:
         """Return the same workload for another strategy with default options."""
         config = replace(self.config, strategy=strategy(), workers=workers)
-        others = [word for word in self.words if not word.startswith("strategy.")]
+        others = [word for word in self.words if not word.lstrip("+").startswith("strategy.")]
         options: dict[str, Any] = {"strategy": strategy.name, "workers": workers}
         if config.output_dir:  # which keeps the outputs of one cell; others write beside them
             place = None if SCHEME in config.output_dir else config.output_dir

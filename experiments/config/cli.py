@@ -20,6 +20,7 @@ import hydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from augment.images import error_line
 from augment.options import REQUIRED, OptionError
 from augment.runtime import Runtime
 from experiments import COMMAND, DATA, ROOT
@@ -31,7 +32,7 @@ from experiments.store import StoreError
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
-    ("Options (option=value) with defaults, some of which the protocol (quick) sets", "", Config),
+    ("Options (option=value) with defaults; `quick` is the default protocol", "", Config),
     *(
         (f"Options of {group}={name}", f"{group}.", kind)
         for group, kinds in GROUPS.items()
@@ -111,6 +112,9 @@ def plain_errors() -> Iterator[None]:
         is_plain = isinstance(error, OptionError | StoreError)
         print(f"error: {error if is_plain else explain(error)}", file=sys.stderr)
         raise SystemExit(USAGE_ERROR) from error
+    except OSError as error:
+        print(f"error: {error_line(error)}", file=sys.stderr)
+        raise SystemExit(USAGE_ERROR) from error
     except CellFailedError as error:
         print(f"failed: {error}", file=sys.stderr)
         raise SystemExit(CELL_FAILED) from error
@@ -130,6 +134,8 @@ def explain(error: Exception) -> str:
     if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
         bases = ", ".join(f"base_{name}" for name in GROUPS.get(match[2], {}))
         advice = f"give `defaults: [BASE]`, BASE one of {bases}" if bases else "--help lists them"
+        if match[2] == "ablation":
+            advice = f"what was chosen lacks it; leave {match[1].partition('/')[2]} out of ablation=…"
         return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):
         return _unknown(match[1] or match[2])
@@ -189,7 +195,8 @@ def interruptions() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        print("Interrupted. Run the same command again to resume.", file=sys.stderr)
+        begin_anew = "Run the same command again to resume; advise and rerun=true begin anew."
+        print(f"Interrupted. {begin_anew}", file=sys.stderr)
         raise SystemExit(128 + (*interrupt.args, signal.SIGINT)[0]) from None
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -66,7 +66,7 @@ class Config:
     )
     # Inputs count by their content, the column inputs_digest, not by the options that chose them.
     image_size: str | None = setting("WIDTHxHEIGHT in pixels; null: as in the dataset's files", "2000x1000")
-    n_images: int | None = setting("number of images; null: all in the dataset", None, minimum=1)
+    n_images: int | None = setting("number of images (quick: 10); null: all in the dataset", None, minimum=1)
     sample: int | None = setting(
         "number of images drawn with `seed`, of all sizes; null: all", None, minimum=1
     )
@@ -101,12 +101,12 @@ class Config:
 
     @property
     def results_folder(self) -> Path:
-        """The folder of the parquet files, tables and figures."""
-        return Path(self.results_dir).expanduser()
+        """Return the folder of the parquet files, tables and figures."""
+        return Path(os.path.expanduser(self.results_dir))
 
     @property
     def output_place(self) -> Path:
-        """The folder or address of the outputs."""
+        """Return the folder or address of the outputs."""
         return location(self.output_dir or self.scratch_dir or tempfile.gettempdir())
 
     def check(self) -> None:
@@ -114,8 +114,9 @@ class Config:
         check_minimum(self)
         for prefix in ("strategy", "dataset", "runtime", "advise"):
             check_minimum(getattr(self, prefix), f"{prefix}.")
-        if self.scratch_dir and SCHEME in self.scratch_dir:
-            raise OptionError(f"scratch_dir={self.scratch_dir}: must be a folder, not an address")
+        for name in ("results_dir", "scratch_dir", "cache_dir"):
+            if (place := getattr(self, name)) == "" or SCHEME in (place or ""):
+                raise OptionError(f"{name}={place}: must be a folder of this machine")
         if (self.outputs_total is None) == (self.n_augmentations is None):
             both = f"outputs_total={self.outputs_total} n_augmentations={self.n_augmentations}"
             raise OptionError(f"{both.replace('None', 'null')}: give one of the two")
@@ -132,7 +133,7 @@ class Config:
         if self.strategy.instrument:
             raise OptionError(f"{option}: {self.strategy.name} measures the machine; leave output_dir out")
         if self.repetitions > 1:
-            advice = "a command with output_dir makes its outputs once; leave repetitions out"
+            advice = "a command with output_dir makes its outputs once; give repetitions=1"
             raise OptionError(f"{option} repetitions={self.repetitions}: {advice}")
 
 
@@ -158,22 +159,21 @@ def weak_scaling_size(workers: int, base: str = "250x250") -> str:
     return f"{width * wide}x{round(height * workers / wide)}"
 
 
-def augmentations(size: str, n_images: int, saving: bool, pipeline: str, megapixels: Any) -> int:
+def augmentations(size: Any, n_images: Any, saving: bool, pipeline: str, megapixels: Any) -> int:
     """Return the number of augmentations with which a trial transforms the given megapixels.
 
     `megapixels` maps pipelines to `[saving, not saving]`; another pipeline gets the smallest number.
     """
+    if not (size and n_images):
+        raise OptionError("n_augmentations: needs one image_size and n_images here; give n_augmentations")
     width, height = parse_size(size)
     of_pipelines = {name: values[0 if saving else 1] for name, values in megapixels.items()}
     wanted = 1e6 * of_pipelines.get(pipeline, min(of_pipelines.values()))
-    return max(1, round(float(wanted) / (width * height * n_images)))
+    return max(1, round(float(wanted) / (width * height * int(n_images))))
 
 
 def worker_counts(with_more: bool = False) -> str:
-    """Return the worker counts of a sweep: powers of two and the usable CPUs: `2,4,6`; `2` on one CPU.
-
-    `with_more` adds a quarter more, which `advise` tries, too.
-    """
+    """Return worker counts for a sweep, powers of two and all CPUs (`2,4,6`); `with_more` a quarter more."""
     cpus = usable_cpus()
     more = {cpus + max(1, cpus // 4)} if with_more and cpus > 1 else set()
     powers = (2**power for power in range(1, cpus.bit_length()))
@@ -186,7 +186,7 @@ def advised_strategies() -> str:
 
 
 def unless(given: Any, value: Any, otherwise: Any = None) -> Any:
-    """Return `value`, or `otherwise` if another option is given: protocols yield to a user's options."""
+    """Return `value`, or `otherwise` if another option is given, which replaces a protocol's."""
     return value if given is None else otherwise
 
 

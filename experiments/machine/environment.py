@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Set
 from contextlib import suppress
 from functools import cache
@@ -24,6 +25,12 @@ CPUS = "sys/devices/system/cpu"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
 HARDWARE = ("Model name", "Socket(s)", "Core(s) per socket", "CPU(s)", *CACHES, "NUMA node(s)")  # of `lscpu`
+
+
+def command_s() -> float:
+    """Return the seconds since this process began; psutil counts from whole seconds of the boot."""
+    begin_ticks = int(read("proc/self/stat").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begin_ticks / TICKS_PER_S
 
 
 def environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ ADHOC = "adhoc"  # the experiment of a plain command
 RECORDED_TASKS = 100_000  # of a trial that keeps its outputs: the tables of more would take gigabytes
 WORK = "work"  # determines it; `compare` pairs cells with equal work
 ENVIRONMENT = "environment"  # determines how long it takes: the machine and the code
-NODE = "node"  # which of several alike machines: a cell counts trials of all, a mean holds those of one
+NODE = "node"  # which of several equal machines: a cell counts the trials of all, a mean those of one
 
 
 class JsonObject(str):
@@ -145,7 +145,7 @@ class Trial:
     kernel: str = column("name and release of the kernel", ENVIRONMENT)
     huge_pages: str = column("mode of transparent huge pages", ENVIRONMENT)
     input_file_system: str = column("type and mount point of the inputs' file system", ENVIRONMENT)
-    scratch_file_system: str = column("type and mount point of that of a trial's own files", ENVIRONMENT)
+    scratch_file_system: str = column("type and mount point of the scratch file system", ENVIRONMENT)
 
 
 class Task:

@@ -81,6 +81,8 @@ def _written(path: Path, table: pa.Table, **encoding: Any) -> Iterator[None]:
             del table  # before the next is built: a million tasks take gigabytes
             yield
             os.replace(folder / path.stem, path)
+    except StoreError:  # of a table that is written meanwhile
+        raise
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or error
         advice = "free the disk or give another folder"

@@ -4,13 +4,10 @@ import json
 import math
 import re
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from augment.images import error_line
 from augment.options import OptionError, determining
@@ -43,7 +40,7 @@ class SweepCell:
     """A cell with its number of trials in a round. `rows` grows with the trials of this sweep."""
 
     def __init__(self, cell: Cell, inputs: Inputs, in_sweep: bool, checked: Row) -> None:
-        """With `in_sweep`, outputs that are kept go to a subfolder for this cell."""
+        """Prepare to measure the cell; with `in_sweep`, outputs that are kept go to a subfolder for it."""
         self.per_round = 1
         self.companions: list[SweepCell] = []
         self.rows: list[Row] = []
@@ -71,18 +68,19 @@ class SweepCell:
 
     @property
     def stored_rows(self) -> list[Row]:
-        """The rows of this and of earlier sweeps, oldest first."""
+        """Return the rows of this and of earlier sweeps, oldest first."""
         return store.trials_of(self.cell.config.results_folder, self.cell.experiment, self.identity)
 
     @property
     def status(self) -> str:
-        """The outcome of this sweep: `failed` if any trial failed."""
+        """Return the outcome of this sweep: `failed` if any trial failed."""
         statuses = [row["status"] for row in self.rows]
-        return FAILED if FAILED in statuses else statuses[0] if statuses else ALREADY_MEASURED
+        known = NOT_APPLICABLE if self.cell.not_applicable else ALREADY_MEASURED
+        return FAILED if FAILED in statuses else statuses[0] if statuses else known
 
     @property
     def failures(self) -> list[str]:
-        """A line for each different error of its trials in this sweep."""
+        """Return a line for each different error of its trials in this sweep."""
         errors = dict.fromkeys(row["error"] for row in self.rows if row["status"] == FAILED)
         return [f"{self.cell.label} failed: {error}" for error in errors]
 
@@ -172,8 +170,10 @@ def result_line(cell: SweepCell) -> str:
     walls_s = [row["wall_s"] for row in ok]
     spread = f" ({significant(min(walls_s))} to {significant(max(walls_s))})" if len(walls_s) > 1 else ""
     wall_s = sum(walls_s) / len(walls_s)
-    rate = f"{significant(ok[0]['tasks'] / wall_s)} images/s"
-    return f"{label}: {significant(wall_s)} s{spread}, {rate}, {ok[0]['outputs']} outputs"
+    strategy, config = cell.cell.config.strategy, cell.cell.config
+    done = ok[0]["tasks"] * (config.workers if strategy.instrument else 1)  # an instrument's workers do all
+    rate = f", {significant(done / wall_s)} images/s" if strategy.complete else ""
+    return f"{label}: {significant(wall_s)} s{spread}{rate}, {ok[0]['outputs']} outputs"
 
 
 def output_line(cell: SweepCell, is_alone: bool) -> str | None:
@@ -190,5 +190,5 @@ def output_line(cell: SweepCell, is_alone: bool) -> str | None:
     end = f"{significant(row['output_bytes'] / 1e6)} MB{listed}"
     done = f"{row['outputs']:,} images of {total:,}{resumed}"
     if is_alone:
-        return f"{done} in {duration(time.time() - psutil.Process().create_time())} (start to end), {end}"
+        return f"{done} in {duration(environment.command_s())} (start to end), {end}"
     return f"{place}: {done} in {duration(row['wall_s'] + row['untimed_s'])}, {end}"

@@ -25,7 +25,7 @@ from augment.options import OptionError
 from experiments.config.options import Config, parse_size
 from experiments.machine.environment import file_system
 
-INT64 = 0x7FFF_FFFF_FFFF_FFFF  # some inodes and times after 2262 have the 64th bit
+INT64 = 0x7FFF_FFFF_FFFF_FFFF  # times after 2262 have the 64th bit
 END_BYTES = 4096  # at either end of a file, which identify it
 HEADERS = 64  # of a sample of the files
 NO_SIZE = (0, 0)  # of a file without a header, a bad image once a task reads it
@@ -46,10 +46,7 @@ class Inputs:
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """The columns of the inputs, computed on first use: both ends of each file and some headers are read.
-
-        Width and height are those of a sample.
-        """
+        """Return the columns of the inputs; the first use reads both ends of each file, and sizes of some."""
         sizes = {*self._sampled_sizes} - {NO_SIZE}
         width, height = sizes.pop() if len(sizes) == 1 else (None, None)
         return {
@@ -87,10 +84,7 @@ class Inputs:
         return list(map(int, np.flatnonzero((stamps(self.files) != self.stamps).any(axis=1))))
 
     def pixels(self, exact: bool, most: int) -> tuple[int, int]:
-        """Return the pixels of the largest image, and of all; images of more than `most` do not count.
-
-        Unless `exact`, both are estimated from a sample of headers.
-        """
+        """Return the pixels of the largest image up to `most`, and of all; by a sample unless `exact`."""
         sizes = self._sizes if exact else self._sampled_sizes
         counts = [width * height if width * height <= most else 0 for width, height in sizes]
         unseen = 1.0 if len({*sizes}) == 1 or len(sizes) == len(self.files) else UNSEEN
@@ -102,7 +96,7 @@ class Inputs:
 
     @cached_property
     def _sampled_sizes(self) -> list[Size]:
-        """The sizes of files that are evenly spaced by their bytes, the largest among them."""
+        """Return the sizes of files that are evenly spaced by their bytes, the largest among them."""
         by_bytes = np.argsort(self.stamps[:, 0], kind="stable")
         ranks = np.linspace(0, len(by_bytes) - 1, min(HEADERS, len(by_bytes))).astype(int)
         sample = self.files.subset(by_bytes[ranks].tolist())
@@ -113,12 +107,9 @@ Inventory = dict[str, Inputs]  # of all cells of a command, by what chooses them
 
 
 def inputs_of(config: Config, inventory: Inventory) -> Inputs:
-    """Return a cell's input files, from the inventory if it has them. Raises OptionError.
-
-    New ones enter the inventory, walked and identified; synthetic ones are generated.
-    """
+    """Return a cell's input files from the inventory, which new ones enter. Raises OptionError."""
     size = None if config.image_size is None else parse_size(config.image_size)
-    cache = Path(config.cache_dir or default_cache()).expanduser()
+    cache = Path(os.path.expanduser(config.cache_dir or default_cache()))
     options: tuple[Any, ...] = config.n_images, size, config.seed, cache
     if isinstance(config.dataset, Folder):  # all numbers of images share one walk
         written = {config.output_place, config.results_folder, cache, Path(config.scratch_dir or cache)}
@@ -154,24 +145,24 @@ def stratified_sample(sizes_bytes: Stamps, count: int, seed: int) -> list[int]:
 
 
 def stamps(files: InputFiles) -> Stamps:
-    """Return size in bytes, time of change in ns and inode of each file; -1 for a file that is missing.
+    """Return size in bytes and time of change in ns of each file; -1 for a file that is missing.
 
-    At an address the time is a checksum of the version, and the inode 0. Raises OSError there.
+    At an address the time is a checksum of the version. Raises OSError there.
     """
-    if is_local(files.root):
-        rows: Iterable[tuple[int, int, int]] = map(partial(_local_stamp, str(files.root)), files.names)
+    if is_local(files.root):  # no inode, because those of FAT change when the cache drops them
+        rows: Iterable[tuple[int, int]] = map(partial(_local_stamp, str(files.root)), files.names)
     else:
         known = find_files(files.root)
-        rows = ((*known.get(name, (-1, -1)), 0) for name in files.names)
-    return np.fromiter(rows, np.dtype((np.int64, 3)), len(files))
+        rows = (known.get(name, (-1, -1)) for name in files.names)
+    return np.fromiter(rows, np.dtype((np.int64, 2)), len(files))
 
 
-def _local_stamp(root: str, name: str) -> tuple[int, int, int]:
+def _local_stamp(root: str, name: str) -> tuple[int, int]:
     try:
         status = os.stat(f"{root}/{name}")  # Path objects take longer than the files
     except OSError:
-        return -1, -1, -1
-    return status.st_size, status.st_mtime_ns & INT64, status.st_ino & INT64
+        return -1, -1
+    return status.st_size, status.st_mtime_ns & INT64
 
 
 def inputs_digest(files: InputFiles) -> str:

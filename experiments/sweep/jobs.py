@@ -6,10 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -27,7 +27,7 @@ ONE_AT_A_TIME = (
     "hydra_plugins.augment_plugins.RoundsLauncher",
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
 )
-CHECKED_SWEEPER = "hydra_plugins.augment_plugins.CheckedSweeper"
+
 SLURM = "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"
 ONE_PER_SWEEP = ("order_seed", "results_dir", "hydra.job.env_set")
 
@@ -66,20 +66,17 @@ class Guard(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check the cell of a plain command and keep its sweep for `measure`. Raises SystemExit."""
         cell = cell_of(config)
-        waiting_process(cell.config.pipeline)  # which begins to import
-        from experiments.sweep.sweep import Sweep  # and pandas and pyarrow, meanwhile
+        with env_override(dict(config.hydra.job.env_set)):  # which a trial's conditions name
+            waiting_process(cell.config.pipeline)  # which begins to import
+            from experiments.sweep.sweep import Sweep  # and pandas and pyarrow, meanwhile
 
-        _checked[:] = [Sweep([cell], in_sweep=False)]
+            _checked[:] = [Sweep([cell], in_sweep=False)]
 
     @plain_errors()
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Check launcher, sweeper and results folder of a sweep. Raises SystemExit."""
+        """Check launcher and sweeper of a sweep. Raises SystemExit."""
         HydraConfig.instance().set_config(config)  # for a results_dir that refers to ${hydra:…}
         check_plugins(config)
-        if config.hydra.sweeper._target_ != CHECKED_SWEEPER:  # which prepares the folder after its checks
-            from experiments.sweep.results_lock import prepare
-
-            prepare(Path(config.results_dir).expanduser())
 
 
 def cell_of(job: DictConfig) -> Cell:
@@ -125,5 +122,6 @@ def check_plugins(config: DictConfig) -> None:
         raise OptionError(f"{option}: runs cells at once, which falsifies their times; leave it out")
     if not shutil.which("srun"):
         raise OptionError(f"{option}: no srun is found; start it on a machine of a Slurm cluster")
-    if not launcher.additional_parameters.get("exclusive") or launcher.tasks_per_node != 1:
+    is_exclusive = launcher.additional_parameters.get("exclusive")
+    if not (is_exclusive and launcher.tasks_per_node == launcher.nodes == 1):
         raise OptionError(f"{option}: each job needs a node of its own; give hydra/launcher=slurm_node")

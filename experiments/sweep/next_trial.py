@@ -132,10 +132,7 @@ class _Lines(StringIO):
 
 @contextmanager
 def output_progress(work: Workload) -> Iterator[Callable[[int], object]]:
-    """Yield a function that shows how many outputs this trial has finished.
-
-    It shows a bar over all outputs on a terminal, and a line a minute elsewhere.
-    """
+    """Yield a function that shows how many outputs are finished: by a bar, or a line a minute in a log."""
     style: dict[str, Any] = {"bar_format": BAR, "smoothing": 0.1}
     if not sys.stderr.isatty():
         style = {"bar_format": LINE, "smoothing": 0, "file": _Lines(), "miniters": 0}

@@ -18,6 +18,7 @@ from augment.filesystem import InputFiles, is_local, printable, read_bytes, remo
 from augment.image_file import has_end
 from augment.images import PARTS
 from augment.options import OptionError
+from augment.temporary import remove_abandoned
 from augment.workload import OnBadImage, Workload
 from experiments.trial.measure import output_sizes
 
@@ -58,7 +59,7 @@ class OutputFolder:
     """
 
     def __init__(self, option: str, work: Workload, determining: Mapping[str, Any], command: str) -> None:
-        """`option` is the folder as it was given; `determining` are the columns that decide its content."""
+        """Take the folder as given (`option`), and the columns that decide its content (`determining`)."""
         assert work.output
         self.work, self._option, self._place = work, f"output_dir={option}", work.output
         names = "\0".join(work.inputs.names)
@@ -172,6 +173,7 @@ class OutputFolder:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {os.getpid()} of {platform.node()}".encode(), 0)
         self._lock = lock
+        remove_abandoned(self._place)
         for folder in {"", *(name.rpartition("/")[0] for name in self.work.inputs.names)}:
             for part in (self._place / folder).glob(PARTS):
                 part.unlink(missing_ok=True)

@@ -71,7 +71,8 @@ first_machine_findings = cache(lambda: [*machine_findings()])
 
 def _others_load() -> tuple[float, float]:
     """Return the clock, and the CPU seconds so far of the whole machine but for this command."""
-    busy_s = machine.cpu_counters({*range(psutil.cpu_count() or 1)}).get("busy_s", 0.0)
+    of_all = psutil.cpu_times()  # of all CPUs, whose numbers may have gaps
+    busy_s = of_all.user + of_all.nice + of_all.system + of_all.irq + of_all.softirq
     own_s = sum(os.times()[:4]) + sum(each.cpu_s for each in waiting)  # with ended children
     return time.monotonic(), busy_s - own_s
 
@@ -143,7 +144,8 @@ def needed(cell: Cell, images: Inputs, n_done: int = 0) -> dict[str, float]:
     sets = config.workers if strategy.instrument else 1  # each worker of an instrument does all tasks
     workers = config.workers if strategy.on_this_machine else 0
     processes = workers + 1 + strategy.queues_outputs
-    recorded = 0 if config.output_dir and n_tasks > RECORDED_TASKS else sets * n_tasks
+    is_recorded = config.trace and not (config.output_dir and n_tasks > RECORDED_TASKS)
+    recorded = sets * n_tasks if is_recorded else 0
     memory_bytes = processes * PROCESS_BYTES + recorded * TASK_BYTES
     memory_bytes += workers * (WORKING_COPIES * largest_bytes + strategy.bytes_per_worker)
     if strategy.sends_pixels:

@@ -20,10 +20,10 @@ def prepare(results: Path) -> None:
 
 
 @contextmanager
-def exclusive_use(results: Path) -> Iterator[None]:
+def exclusive_use(results: Path) -> Iterator[bool]:
     """Wait, with a line, for all commands of this host that asked before; keep later ones waiting.
 
-    Each command holds a folder while it waits and measures. Raises StoreError.
+    Each command holds a folder while it waits and measures. Yields True if it waited. Raises StoreError.
     """
     with ExitStack() as turn:
         with _writable(results):
@@ -34,7 +34,7 @@ def exclusive_use(results: Path) -> Iterator[None]:
                 _tell(folder.name.split("-")[-2])
                 with suppress(FileNotFoundError), locked(folder, wait=True):
                     pass
-        yield
+        yield bool(earlier)
 
 
 @contextmanager

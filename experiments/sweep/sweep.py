@@ -21,7 +21,7 @@ from experiments.sweep import preflight
 from experiments.sweep.cells import ALREADY_MEASURED, Row, SweepCell, output_line
 from experiments.sweep.inputs import Inventory, inputs_of
 from experiments.sweep.next_trial import measure_next
-from experiments.sweep.results_lock import prepare
+from experiments.sweep.results_lock import exclusive_use, prepare
 from experiments.trial.process import waiting_process
 
 BASELINES_PER_ROUND = 2
@@ -66,7 +66,11 @@ class Sweep:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
         findings = [line for cell in missing for line in cell.inputs.files.findings]
-        findings += preflight.first_machine_findings() if missing else []
+        if missing:
+            with exclusive_use(self.cells[0].cell.config.results_folder) as has_waited:
+                if has_waited:  # the other command's trial is no load of the machine
+                    preflight.begin_load_sample.cache_clear()
+                findings += preflight.first_machine_findings()
         for finding in findings:
             warn(finding)
         try:

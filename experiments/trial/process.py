@@ -64,7 +64,7 @@ class TrialProcess(subprocess.Popen[bytes]):
 
     @property
     def cpu_s(self) -> float:
-        """The CPU seconds that it has used, with the forks that tried pipelines; none once it has ended."""
+        """Return the CPU seconds used so far, with the forks that tried pipelines; none once it has ended."""
         return sum(psutil.Process(self.pid).cpu_times()[:4]) if self.poll() is None else 0.0
 
     def end_line(self) -> str:

@@ -50,7 +50,7 @@ def report(ended: Sequence[Started], logs: Path) -> None:
 
     Killed ones come last: an executor may have killed them because another one died.
     """
-    headers = {pid: reader.header_of(logs, pid) for pid, _ in ended}
+    headers = {pid: next(iter(reader.headers(logs, f"{pid}.log")), None) for pid, _ in ended}
     # After a complete log no status is read: that would compete with the strategy, which waits for it too.
     dead = [each for each in ended if not ((header := headers[each[0]]) and header.ended)]
     for pid, process in sorted(dead, key=lambda each: _status(each[1]) == -signal.SIGKILL):

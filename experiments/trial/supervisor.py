@@ -69,7 +69,7 @@ def run(strategy: Strategy, job: Job, folder: Path, stall_timeout_s: float, prog
 
 def _wait(process: TrialProcess, job: Job, stall_timeout_s: float, progress: Progress) -> Fault | None:
     """Wait for the end, a fault or a stall, and return the fault."""
-    finished, last_s = -1, time.monotonic()
+    known, last_s = list[Any](), time.monotonic()
     next_look_s = last_s + LOOK_S
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -81,8 +81,8 @@ def _wait(process: TrialProcess, job: Job, stall_timeout_s: float, progress: Pro
         if (now_s := time.monotonic()) < min(next_look_s, last_s + stall_timeout_s):
             continue
         next_look_s, headers = now_s + LOOK_S, reader.headers(job.logs)
-        if (count := sum(header.finished for header in headers)) != finished:
-            finished, last_s = count, now_s
+        if (tasks := [header[1:4] for header in headers]) != known:  # also images that are skipped
+            known, last_s = tasks, now_s
             progress(_outputs(headers))
         elif now_s - last_s >= stall_timeout_s:
             return _stall(headers, stall_timeout_s, job)

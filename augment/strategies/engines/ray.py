@@ -34,19 +34,7 @@ QUIET_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE
 # Without the first one, Ray takes the address of the network instead of the loopback one that it is given.
 LOCAL_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 OBJECT_STORE_BYTES = 100 << 20  # enough, because only batches and logs travel
-LATE_MODULES = (
-    "ray",
-    "ray._common.pydantic_compat",
-    "ray._common.usage.usage_lib",
-    "ray._private.arrow_serialization",
-    "ray._private.runtime_env.uv_runtime_env_hook",
-    "ray._private.thirdparty.pynvml",
-    "ray.autoscaler.v2.utils",
-    "ray.dag.compiled_dag_node",
-    "ray.dashboard.optional_deps",
-    "pyarrow.json",
-    "pydantic.v1.fields",
-)
+
 RETRIES = 3
 LONGEST_FOLDER_BYTES = 107 - 68  # to which Ray adds 68; a socket's path has at most 107 (unix(7))
 # A line on stdin ends it. The end of stdin means that its parent, `$0`, died.
@@ -69,8 +57,19 @@ class Ray(Engine):
     name = "ray"
     label = "Ray"
     package = "ray"
-    late_modules = LATE_MODULES
-
+    late_modules = (
+        "ray",
+        "ray._common.pydantic_compat",
+        "ray._common.usage.usage_lib",
+        "ray._private.arrow_serialization",
+        "ray._private.runtime_env.uv_runtime_env_hook",
+        "ray._private.thirdparty.pynvml",
+        "ray.autoscaler.v2.utils",
+        "ray.dag.compiled_dag_node",
+        "ray.dashboard.optional_deps",
+        "pyarrow.json",
+        "pydantic.v1.fields",
+    )
     address: str = option("cluster: local (one of its own), auto (that of this machine) or host:port", LOCAL)
 
     @property

@@ -13,7 +13,7 @@ from augment.workload import Job, Task
 
 @dataclass
 class Copies(Strategy):
-    """Each worker carries out all n tasks as `sequential` does.
+    """Workers that each carry out all n tasks as `sequential` does.
 
     They begin together, worker k at task k·n / workers, so that they are at different tasks at any time.
     Any slowdown relative to `sequential` is caused by the machine.

@@ -33,7 +33,7 @@ SETTLE_S = 0.1  # pause after the neighbours have begun a turn
 
 @dataclass
 class Interference(Strategy):
-    """One worker, the subject, repeats a block of tasks in turns beside neighbours that do one thing.
+    """A worker, the subject, that repeats a block of tasks in turns beside neighbours that do one thing.
 
     A round has a turn beside each of NEIGHBOURS, and a second one beside idle ones, in shuffled order.
     All turns of a round do the same block of tasks, so that equal work is compared within seconds.
