@@ -30,7 +30,7 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PROTOCOL=quick   smoke (seconds), quick (minutes, default) or paper (the study's, hours)"
-	@echo "  FOLDER=photos    a folder of images for advise; without one, the study's boards"
+	@echo "  FOLDER=photos    a folder of images for advise; without one, checkerboards"
 	@echo "  KILLS=1000       the sweeps that reliability kills at random moments"
 	@echo "  ARGS=            further overrides of a sweep, such as ARGS=\"workers=1,2 seed=1\""
 	@echo "  PYTHON=python3   the Python (3.11 or newer) that .venv is made with"

@@ -6,6 +6,7 @@ imported in a process of its own only.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,12 +38,13 @@ def advise(
     a dot (`advise__budget_s=60`); a list offers several values.
     """
     words = {"experiment": "advise", "dataset": "folder", "dataset.path": path, "results_dir": results_dir}
-    words |= _pipeline_words(pipeline, Path(results_dir))
+    results = Path(os.path.expanduser(results_dir))
+    words |= _pipeline_words(pipeline, results)
     words |= {name.replace("__", "."): value for name, value in options.items()}
     import pandas as pd  # which the command's help does not need
 
     screen = _output(json.dumps(words, default=str))
-    table = pd.read_csv(Path(results_dir).expanduser() / "tables" / "advise" / "recommendation.csv")
+    table = pd.read_csv(results / "tables" / "advise" / "recommendation.csv")
     [row] = table.astype(object).where(table.notna(), None).to_dict("records")
     if row["refused"]:
         raise AdviseError(row["refused"])
@@ -55,8 +57,13 @@ def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
     if isinstance(pipeline, str) and not pipeline.endswith(SAVED):
         is_object = ":" in pipeline
         return {"pipeline": "python", "pipeline.object": pipeline} if is_object else {"pipeline": pipeline}
-    file = pipeline if isinstance(pipeline, str | Path) else _saved(pipeline, results).resolve()
-    return {"pipeline": "saved", "pipeline.path": str(file)}
+    file = str(pipeline if isinstance(pipeline, str | Path) else _saved(pipeline, results))
+    is_address = "://" in file
+    return {"pipeline": "saved", "pipeline.path": file if is_address else _absolute(file)}
+
+
+def _absolute(file: str) -> str:
+    return os.path.realpath(os.path.expanduser(file))
 
 
 def _saved(pipeline: Any, results: Path) -> Path:
@@ -69,7 +76,7 @@ def _saved(pipeline: Any, results: Path) -> Path:
         raise AdviseError(f"pipeline: {error}; give an object of a module, like my_project:train") from error
     if '"__class_fullname__": "__main__.' in content:
         raise AdviseError("pipeline: other processes do not know a class of __main__; move it to a module")
-    file = results.expanduser() / "pipelines" / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.json"
+    file = results / "pipelines" / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content, encoding="utf-8")
     return file
@@ -78,17 +85,15 @@ def _saved(pipeline: Any, results: Path) -> Path:
 def _output(words: str) -> str:
     """Return what the command prints; pass its warnings on. Raises AdviseError with its last line."""
     command, reason = [sys.executable, __file__, words], ""
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, encoding="utf-8", errors="replace", **pipes) as ended:
-        screen, said = ended.communicate()  # waits after Ctrl-C, whereas `run` would kill the command
-    for line in said.splitlines():
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    for line in ended.stderr.splitlines():
         if line.startswith(REASONS):
             reason = line.partition(": ")[2]
         else:
             print(line, file=sys.stderr)
     if ended.returncode:
         raise AdviseError(reason or f"ended with status {ended.returncode}")
-    return str(screen).strip()
+    return ended.stdout.strip()
 
 
 def main() -> None:

@@ -62,6 +62,10 @@ def locate(path: str) -> Any:
     """Return the object at a path. Raises OptionError if other processes cannot import it."""
     if path.startswith("__main__"):
         raise OptionError(f"{path}: other processes cannot import __main__; move it to a module")
-    if not path.startswith(LIBRARY) and sys.modules.get("albumentations.pytorch", sys) is None:
-        del sys.modules["albumentations.pytorch"]  # a user's module may import it
-    return pkgutil.resolve_name(path)
+    try:
+        return pkgutil.resolve_name(path)
+    except ImportError:
+        if sys.modules.get("albumentations.pytorch", sys) is not None:
+            raise
+        del sys.modules["albumentations.pytorch"]  # the user's module needs it
+        return pkgutil.resolve_name(path)

@@ -17,16 +17,14 @@ if TYPE_CHECKING:
 Pixels: TypeAlias = "NDArray[np.uint8]"  # height × width × 3, RGB
 
 QUALITY = {  # OpenCV's flag and our default; without one, OpenCV writes WebP lossless
-    ".jpg": ("IMWRITE_JPEG_QUALITY", 95),
-    ".jpeg": ("IMWRITE_JPEG_QUALITY", 95),
+    **dict.fromkeys((".jpg", ".jpeg"), ("IMWRITE_JPEG_QUALITY", 95)),
     ".webp": ("IMWRITE_WEBP_QUALITY", 90),
     ".avif": ("IMWRITE_AVIF_QUALITY", 95),  # OpenCV's own
 }
 PARTS = ".augment-*.part"  # unfinished files; a killed process leaves them
 GRAY_SUFFIXES = (".pgm", ".pbm")  # of formats without colours
 SIDES = {  # pixels of the shortest and longest side that OpenCV encodes
-    ".jpg": (1, 65_500),
-    ".jpeg": (1, 65_500),
+    **dict.fromkeys((".jpg", ".jpeg"), (1, 65_500)),
     ".webp": (1, 16_383),
     ".gif": (1, 65_535),
     ".jp2": (32, 1 << 31),

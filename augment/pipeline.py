@@ -23,10 +23,7 @@ SMALLEST_SAFE_SIDE, LARGEST_SAFE_SIDE = 32, 4096  # pixels; below the first, a t
 
 
 def task_seed(seed: int, image_index: int, augmentation_index: int) -> int:
-    """Return the seed of 32 bits of one task: a function of these three numbers only.
-
-    So every strategy at every worker count makes the same pixels (NumPy's SeedSequence, spawn keys).
-    """
+    """Return the 32-bit seed of a task: a function of these numbers only, and so alike in all strategies."""
     from numpy.random import SeedSequence
 
     sequence = SeedSequence(seed, spawn_key=(image_index, augmentation_index))

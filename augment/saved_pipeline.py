@@ -56,7 +56,10 @@ def expanded(declaration: Any) -> Any:
     """
     match declaration:
         case Mapping():
-            refuse_unsupported(declaration)
+            arguments = {key for key, value in declaration.items() if value}
+            classes = {str(value).rpartition(".")[2] for value in declaration.values()}
+            for name in UNSUPPORTED.keys() & (arguments | classes):
+                raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
             return {
                 key: full_path(str(value)) if key == CLASS else expanded(value)
                 for key, value in declaration.items()
@@ -69,14 +72,6 @@ def expanded(declaration: Any) -> Any:
             except (AttributeError, TypeError, ValueError) as error:
                 raise OptionError(f"pipeline: {declaration}: no constant of OpenCV") from error
     return declaration
-
-
-def refuse_unsupported(part: Declaration) -> None:
-    """Raise OptionError for an argument or class of a part that is not for images of 8 bits alone."""
-    arguments = {key for key, value in part.items() if value}
-    classes = {str(value).rpartition(".")[2] for value in part.values()}
-    for name in UNSUPPORTED.keys() & (arguments | classes):
-        raise OptionError(f"pipeline: {name}: {UNSUPPORTED[name]}")
 
 
 def full_path(name: str) -> str:

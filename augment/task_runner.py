@@ -149,7 +149,8 @@ class TaskRunner:
         try:
             augmented = self._transformer(task_seed(self.job.workload.seed, *self.current), pixels)
         except Exception as error:
-            if re.search("read-?only", str(error)):  # in words of NumPy, or of OpenCV
+            is_known = isinstance(error, ValueError) or type(error).__module__ == "cv2"
+            if is_known and re.search("read-?only", str(error)):  # in words of NumPy, or of OpenCV
                 raise ImageError(INPUT_CHANGED) from error
             raise
         check_pixels(augmented)

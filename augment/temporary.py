@@ -36,10 +36,7 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
 
 @contextmanager
 def temporary_folder(parent: Path, prefix: str = "") -> Iterator[Path]:
-    """Remove abandoned folders in `parent`, yield a new one, and remove that afterwards. Raises OSError.
-
-    Its name is PREFIX, `prefix` and eight letters.
-    """
+    """Remove abandoned folders in `parent`, yield a new one, and remove that afterwards. Raises OSError."""
     remove_abandoned(parent)
     with ExitStack() as lock:
         while True:

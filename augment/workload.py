@@ -1,6 +1,6 @@
 """The work to do, the same for every strategy, and the job that hands it to one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -74,10 +74,11 @@ class Workload:
             for name in sorted({name.rpartition("/")[0] for name in self.inputs.names}):
                 (self.output / name).mkdir(parents=True, exist_ok=True)
 
-    def output_names(self, image_index: int) -> Iterator[str]:
-        """Yield the names of all outputs of an image, done ones too."""
-        for number in range(self.first_task(image_index + 1) - self.first_task(image_index)):
-            yield self.output_name(image_index, number)
+    def output_names(self, image_indices: Iterable[int] | None = None) -> Iterator[str]:
+        """Yield the names of all outputs of these images, by default of all, done ones too."""
+        for image_index in range(len(self.inputs)) if image_indices is None else image_indices:
+            for number in range(self.first_task(image_index + 1) - self.first_task(image_index)):
+                yield self.output_name(image_index, number)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from augment.temporary import locked
 from experiments.advise import search
 from experiments.report.sections.advise import ROW
 from tests.conftest import RunPy
@@ -94,6 +95,24 @@ def test_options_of_a_strategy_do_not_reach_the_references(
     words = ("strategy=p2", "strategy.chunksize=4", "workers=2", "runtime=study", "advise.budget_s=10")
     done = run_py(*ADVISE, quoted(photos), *words)
     assert done.status == 0, done.stderr
+
+
+def test_folder_with_the_outputs_of_other_work_is_refused_before_the_search(
+    run_py: RunPy, photos: Path, tmp_path: Path
+) -> None:
+    assert run_py("dataset=folder", quoted(photos), "n_augmentations=1", "output_dir=augmented").status == 0
+    done = run_py(*ADVISE, quoted(photos), "strategy=p2", "workers=2", "runtime=study")
+    assert done.status == 2
+    other = "output_dir=augmented: holds the outputs of other work (n_augmentations=1, not 2)"
+    assert f"error: {other}; give another folder or overwrite=true" in done.stderr
+
+
+def test_second_search_into_the_same_results_is_refused(run_py: RunPy, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "results" / "candidates").mkdir(parents=True)
+    with locked(tmp_path / "results" / "candidates", wait=False):
+        done = run_py(*ADVISE, quoted(photos), "strategy=p2", "workers=2", "runtime=study")
+    assert done.status == 2
+    assert "error: results_dir=results: another search runs; give another folder" in done.stderr
 
 
 def test_default_folder_of_outputs_that_holds_the_inputs_is_refused(

@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from augment import images, task_runner
@@ -29,7 +30,7 @@ from experiments.calibration.cases import (
 )
 from experiments.calibration.confusion import confusion_table, judge, requirements
 from experiments.calibration.cpu_shortage import cpu_shortage
-from tests.helpers.commands import interpreter
+from tests.helpers.commands import interpreter, wait_until
 
 some_levels = pytest.mark.parametrize("level", [0.05, 0.2, 0.4])
 
@@ -236,3 +237,16 @@ def test_measured_case_is_kept_for_the_next_run(tmp_path: Path, capsys: pytest.C
     assert {path.name for path in (tmp_path / "calibration").iterdir()} == {
         *("cases.csv", "table.md", "table.csv")
     }
+
+
+def test_outside_load_ends_with_a_calibration_that_is_killed() -> None:
+    begin = "import os, psutil; from experiments.calibration.cpu_shortage import cpu_shortage"
+    load = (
+        "load = cpu_shortage('outside load', 0.2, 2); load.__enter__(); [child] = psutil.Process().children()"
+    )
+    ended = interpreter(
+        "-c", f"{begin}; {load}; print(child.pid, flush=True); os.kill(os.getpid(), 9)", cwd=ROOT
+    )
+    pid = int(ended.stdout)
+    wait_until(lambda: not psutil.pid_exists(pid))
+    assert not psutil.pid_exists(pid)

@@ -1,5 +1,6 @@
 """Comparisons of two folders: hand-computed verdicts, and how often they are wrong."""
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -253,6 +254,16 @@ def test_folder_of_the_rounds_may_have_any_name(tmp_path: Path, monkeypatch: pyt
     measure([sys.executable] * 2, 1, tmp_path / "Ann's", ["workers=2"])
     words = [word for command in commands for word in command if word.startswith("results_dir=")]
     assert sorted(words) == [f'results_dir="{tmp_path}/Ann\'s/{side}"' for side in "ab"]
+
+
+@pytest.mark.parametrize("word", ["workers=2;", "strategy=glob(p*)"])
+def test_word_that_is_no_choice_is_one_line(
+    word: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([sys.executable, sys.executable, "--interleaved", word, "--results", str(tmp_path)])
+    assert end.value.code == 2
+    assert re.fullmatch("error: .*\n", capfd.readouterr().err)
 
 
 def test_checkouts_are_measured_in_turns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -352,3 +352,5 @@ def test_few_open_files_are_reported(tmp_path: Path) -> None:
 
 def test_death_by_a_signal_without_a_name_is_told_by_its_number() -> None:
     assert cause_of_death(7, -40, None).line == "killed by signal 40: process 7 between tasks"
+    unknown = "ended early with status unknown, or still running: process 7 between tasks"
+    assert cause_of_death(7, None, None).line == unknown

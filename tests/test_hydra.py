@@ -109,6 +109,25 @@ def test_folder_of_hydra_that_cannot_be_made_is_one_line(
     assert re.match("error: not a directory: results/hydra/", ended.stderr)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("team/short", "# @package _global_\nworkers: 2\n", "experiment=team/short: must be a name without"),
+        ("short", "experiment: {seed: 2}\n", "experiment/short.yaml: experiment: no such option; begin the"),
+        ("short", "workers: {1\n", "while parsing a flow mapping"),
+    ],
+)
+def test_slip_in_a_file_of_the_user_is_one_line(
+    name: str, text: str, error: str, run_py: RunPy, sweeps: Sweeps, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine" / "experiment" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    ended = run_py("--config-dir", "mine", f"experiment={name}")
+    assert (ended.status, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith(f"error: {error}")
+
+
 def test_command_line_replaces_the_sweep_of_an_experiment(run_py: RunPy, sweeps: Sweeps) -> None:
     assert run_py("experiment=validation", "workers=2").status == 0
     assert run_py("experiment=validation", "strategy=p1", "workers=2,3").status == 0

@@ -61,6 +61,18 @@ def test_file_of_the_far_future_is_identified(folder: Path) -> None:
     assert inputs.stamps(listed(folder)).shape == (2, 2)
 
 
+class Empty(Folder):
+    """A dataset without images."""
+
+    def files(self, *_: Any) -> InputFiles:
+        return InputFiles(Path(), [])
+
+
+def test_dataset_without_images_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^dataset=Empty: holds no image$"):
+        inputs_of(Config(strategy=Sequential(), dataset=Empty("x")), {})
+
+
 def test_file_with_a_new_inode_has_not_changed(folder: Path) -> None:
     """FAT numbers inodes anew when it has dropped them from its cache."""
     before = inputs.stamps(listed(folder))

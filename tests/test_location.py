@@ -126,7 +126,7 @@ def test_bucket_to_folder_gives_the_same_outputs(
     assert {*trials["outputs_digest"]} == {*expected["outputs_digest"]}
 
 
-@pytest.mark.parametrize("strategy", ["p1", "dynamic"])
+@pytest.mark.parametrize("strategy", [pytest.param("p1", marks=pytest.mark.slow), "dynamic"])
 def test_killed_command_goes_on_at_an_address(
     strategy: str, bucket: Any, local: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:

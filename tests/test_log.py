@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from augment.strategies.engines.ray import LogDelta
+from augment.strategies.engines.ray import LogDelta, boot_and_clock
 from augment.task_log.layout import HEADER, SAMPLING_STEP, Note, Role, is_sampled
 from augment.task_log.reader import headers, read
 from augment.task_log.writer import BLOCK_TASKS, Counters, Log
@@ -237,7 +237,7 @@ def test_deltas_make_the_log_that_their_process_has(there: FakeLog, tmp_path: Pa
     for number in range(4):
         there.do_task((number, 0), read=1, transform=2)
         if number != 1:
-            LogDelta.of(there, "node/1").append_to(tmp_path / "here")
+            LogDelta("node/1", *boot_and_clock(), *there.drain()).append_to(tmp_path / "here")
     [original], [copy] = read(tmp_path / "there"), read(tmp_path / "here")
     assert copy.tasks.tolist() == original.tasks.tolist()
     assert copy.header == original.header._replace(node=b"node/1")
@@ -250,7 +250,7 @@ def test_times_of_another_machine_are_shifted_and_those_of_this_one_are_kept(
     other: dict[str, Any], shift_s: float, there: FakeLog, tmp_path: Path
 ) -> None:
     there.do_task((0, 0), read=1)
-    delta = LogDelta.of(there, "node/1")
+    delta = LogDelta("node/1", *boot_and_clock(), *there.drain())
     delta._replace(clock_ahead_s=delta.clock_ahead_s - 50, **other).append_to(tmp_path / "here")
     [process] = read(tmp_path / "here")
     assert process.header.shift_s == pytest.approx(shift_s, abs=0.1 if other else 0)

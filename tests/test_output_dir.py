@@ -23,7 +23,7 @@ from tests.helpers.commands import command, interpreter, started, wait_until
 from tests.helpers.small_jobs import INSTALLED
 
 SLEEPS = "pipeline.transforms=[{_target_:tests.helpers.faulty_transforms.Sleeps}]"
-QUICK = ("sequential", "p1", "pq", "dynamic")  # `make test-all` tries every strategy
+QUICK = ("pq", "dynamic")  # `make test-all` tries every strategy
 JOBS = [
     pytest.param(name, marks=[*marks, *([] if name in QUICK else [pytest.mark.slow])])
     for name, marks in INSTALLED
@@ -133,6 +133,12 @@ def test_scratch_folder_of_a_killed_search_is_removed(photos: Path, run_py: RunP
     [left] = (tmp_path / "kept").iterdir()
     assert run_py(*WORDS).status == 0
     assert not left.exists()
+
+
+def test_images_without_an_output_are_not_counted(photos: Path, run_py: RunPy, tmp_path: Path) -> None:
+    assert run_py(*WORDS, "n_augmentations=null", "outputs_total=4").status == 0
+    [row] = rows(tmp_path).to_dict("records")
+    assert (row["files"], row["n_images"], row["tasks"]) == (6, 4, 4)
 
 
 def test_another_strategy_may_go_on(photos: Path, run_py: RunPy, tmp_path: Path) -> None:
@@ -346,6 +352,7 @@ def test_stall_names_the_option_the_task_and_the_file(photos: Path, run_py: RunP
     assert "at task (0, 0) of c.jpg" in ended.stderr
 
 
+ONE_READER = (("sequential", 1), ("p1", 2))
 PLANTED = """
 import os, signal, time
 import augment.image_file
@@ -361,10 +368,15 @@ augment.image_file._decode = planted
 
 
 @pytest.mark.fresh
-@pytest.mark.parametrize(("name", "workers"), [("sequential", 1), ("p1", 2), ("dynamic", 2)])
-@pytest.mark.parametrize("fault", ["crash", "hang"])
+@pytest.mark.parametrize(
+    ("name", "workers", "fault"),
+    [
+        *(("sequential", 1, "crash"), ("p1", 2, "crash"), ("dynamic", 2, "crash"), ("dynamic", 2, "hang")),
+        *(pytest.param(name, workers, "hang", marks=pytest.mark.slow) for name, workers in ONE_READER),
+    ],
+)
 def test_decoder_that_crashes_or_hangs_ends_the_trial_or_is_skipped(
-    fault: str, name: str, workers: int, photos: Path, tmp_path: Path
+    name: str, workers: int, fault: str, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "sitecustomize.py").write_text(PLANTED)

@@ -139,7 +139,7 @@ def test_python_call_returns_the_row_and_the_screen(
         ("light", {"pipeline": "light"}),
         ("mine:train", {"pipeline": "python", "pipeline.object": "mine:train"}),
         ("/x/train.json", {"pipeline": "saved", "pipeline.path": "/x/train.json"}),
-        ("~/train.json", {"pipeline": "saved", "pipeline.path": "~/train.json"}),
+        ("~/train.json", {"pipeline": "saved", "pipeline.path": f"{Path.home()}/train.json"}),
         ("s3://b/train.json", {"pipeline": "saved", "pipeline.path": "s3://b/train.json"}),
         (Path("/x/train"), {"pipeline": "saved", "pipeline.path": "/x/train"}),
     ],

@@ -1,6 +1,5 @@
 """The random transform: a function of seed and task, declared as data, with a stream for each part."""
 
-import json
 import subprocess
 import sys
 from collections import Counter
@@ -241,11 +240,22 @@ def test_groups_within_groups_and_objects_listed_twice_draw_numbers_of_their_own
         assert len(set(numbers[0])) == len(numbers[0]) == 2 * (1 + 5 + 1 + 2 * (1 + 5))
 
 
-def test_module_of_a_user_may_be_the_first_to_import_albumentations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "albumentations.pytorch", None)
+NEEDS_PYTORCH = (
+    "import sys\nif sys.modules.get('albumentations.pytorch', sys) is None:\n    raise ImportError"
+)
+
+
+@pytest.mark.parametrize(("text", "is_blocked"), [("", True), (NEEDS_PYTORCH, False)])
+def test_albumentations_leaves_pytorch_out_until_a_module_of_the_user_needs_it(
+    text: str, is_blocked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_user.py").write_text(f"{text}\nmake = print")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "of_user", raising=False)
     monkeypatch.delitem(sys.modules, "albumentations")
-    assert locate.__wrapped__("json:dumps") is json.dumps
-    assert "albumentations.pytorch" not in sys.modules
+    monkeypatch.setitem(sys.modules, "albumentations.pytorch", None)
+    assert locate.__wrapped__("of_user.make") is print
+    assert ("albumentations.pytorch" in sys.modules) == is_blocked
 
 
 def test_stream_is_seeded_by_the_words_of_seed_and_place() -> None:

@@ -141,14 +141,14 @@ def test_fewest_workers_reach_a_wanted_rate(wish: dict[str, float], best: Candid
     assert ("Wanted" not in screen(found)) == is_held
 
 
-def test_wanted_rate_that_the_long_run_may_miss_is_named() -> None:
+def test_wanted_rate_that_the_prediction_may_miss_is_named() -> None:
     long = of("dynamic", 2, 0.14, tasks=120, scales=[1.0])
     long.trials[0] |= {"n_images": 30, "sweep": "long"}
     trials, parts = frames(SEQUENTIAL, CEILING, of("dynamic", 2, 0.1), USUAL[3], long)
     found = recommend(trials, parts, asked(images_per_s=16))
     assert BEST in found.comparison.suitable, "by the sample"
     assert found.images_per_s.value < 16
-    assert "with its long run this candidate does not surely" in screen(found)["Wanted"]
+    assert "the predicted rate of this candidate does not surely hold" in screen(found)["Wanted"]
 
 
 def test_parts_of_a_task_are_those_of_an_ok_trial_of_this_search() -> None:

@@ -1,7 +1,8 @@
 """Sweeps that count the trials in the results; trials are faked here."""
 
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from experiments.machine import environment
 from experiments.store.columns import FAILED, NOT_APPLICABLE, OK
 from experiments.sweep import preflight
 from experiments.sweep.cells import SweepCell, result_line
+from experiments.sweep.results_lock import exclusive_use
 from experiments.sweep.sweep import Sweep
 from experiments.trial import measure
 from experiments.trial.measure import Measurement
+from tests.helpers.commands import wait_until
 
 Trial = Callable[[Cell], dict[str, Any]]
 
@@ -110,11 +113,26 @@ def test_trials_of_all_nodes_count_but_those_of_two_share_no_mean(
     [("p1", "6.00 s, 1.00"), ("copies", "6.00 s, 2.00"), ("interference", "6.00 s, 6")],
 )
 def test_line_of_a_cell_has_the_rate_of_all_its_workers(
-    strategy: str, numbers: str, run: Any, fake: Any
+    strategy: str, numbers: str, run: Any, fake: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("experiments.config.cell.usable_cpus", lambda: 2)
     fake(lambda cell: ok(cell) | {"wall_s": 6.0, "tasks": 6, "outputs": 6})
     [result] = run(strategy, repetitions=1)
     assert result_line(result).partition(": ")[2].startswith(numbers)
+
+
+def test_trial_of_a_command_that_was_waited_for_is_no_load(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples: list[int] = []
+    monkeypatch.setattr(preflight, "begin_load_sample", cache(lambda: samples.append(1)))
+    monkeypatch.setattr(preflight, "first_machine_findings", lambda: preflight.begin_load_sample() or [])
+    with ThreadPoolExecutor(1) as thread:
+        with exclusive_use(tmp_path):
+            later = thread.submit(run, "p1", repetitions=1)
+            wait_until(lambda: len(list(tmp_path.glob("*turn*"))) == 2)
+        later.result(60)
+    assert len(samples) == 2, "a new one, when the turn had come"
 
 
 @pytest.mark.parametrize("address", ["../../x", "ray://h:1", "a" * 300])

@@ -16,9 +16,12 @@ from augment.workload import Workload
 from experiments.machine.conditions import listing_digest
 from tests.helpers.small_jobs import INSTALLED, contents, run, small_job
 
+SLOW_TO_START = ("ray", "dask")  # with fewer workers only by `make test-all`
 CASES = [
     pytest.param(
-        name, workers, saving, id=f"{name}-{workers}-{'saving' if saving else 'nosaving'}", marks=marks
+        *(name, workers, saving),
+        id=f"{name}-{workers}-{'saving' if saving else 'nosaving'}",
+        marks=[*marks, *([pytest.mark.slow] if name in SLOW_TO_START and workers < 3 else [])],
     )
     for name, marks in INSTALLED
     for workers in (1, 2, 3)

@@ -1,15 +1,23 @@
 """Whole sweeps, end to end: every cell a row, none lost, none measured twice."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from augment.datasets.synthetic import Synthetic
+from augment.strategies.base import Strategy, master
 from augment.strategies.instruments.interference import NEIGHBOURS
-from augment.task_log.layout import STAGES
+from augment.task_log.layout import STAGES, Role
+from augment.workload import Job
+from experiments.config.cell import Cell
+from experiments.config.options import Config
 from experiments.machine.environment import usable_cpus
+from experiments.sweep.sweep import Sweep
 from tests.conftest import RunPy
 from tests.helpers.commands import command
+from tests.helpers.small_jobs import FLIP
 
 NINE = ("-m", "workers=1,2,4", "strategy=p1,p2,pq", "protocol=smoke")
 
@@ -64,6 +72,33 @@ def test_instruments_are_measured_beside_a_cell(run_py: RunPy, tmp_path: Path) -
     assert turns.groupby("round").size().to_dict() == {0: 6, 1: 6, 2: 6}
     assert sorted(turns["neighbour"].unique()) == sorted(NEIGHBOURS)
     assert (turns["wall_s"] > 0).all()
+
+
+@dataclass
+class Half(Strategy):
+    """A worker that does every other task."""
+
+    name = "half"
+
+    def run(self, job: Job) -> None:
+        with master(job, Role.WORKER) as runner:
+            runner.run_tasks(list(job.workload.tasks())[::2])
+
+
+@dataclass
+class Idle(Half):
+    """A strategy that returns at once."""
+
+    def run(self, job: Job) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("strategy", "done"), [(Half(), 3), (Idle(), 0)])
+def test_strategy_that_does_too_little_fails(strategy: Strategy, done: int, tmp_path: Path) -> None:
+    config = Config(strategy=strategy, dataset=Synthetic(), pipeline=FLIP, saving=False, image_size="64x48")
+    config = replace(config, n_images=3, n_augmentations=2, repetitions=1, cache_dir=str(tmp_path))
+    [cell] = Sweep([Cell(replace(config, results_dir=str(tmp_path)))], in_sweep=True).measure()
+    assert cell.failures == [f"half-1w-64x48-nosaving failed: the strategy did {done} tasks of 6"]
 
 
 def test_tasks_and_transforms_are_stored_beside_the_trials(swept: Path) -> None:

@@ -176,8 +176,19 @@ def test_ceiling_of_a_user_experiment_is_the_rate_of_all_copies(tmp_path: Path) 
 def test_copies_whose_rate_is_unknown_are_left_out_with_a_note(tmp_path: Path) -> None:
     rows = [trial(name, 2, 5.0, experiment="mine") for name in ("p1", "copies")]
     table = section_table(tmp_path, "cells", rows)
-    assert [row[1] for row in table.rows] == ["P_1"]
-    assert table.notes[-1].startswith("left out: 1 trial of `copies`")
+    assert [row[1:] for row in table.rows] == [
+        ["copies", *"2-", "{}", *"--"],
+        ["P_1", "2", "-", "{}", "5.00", "200"],
+    ]
+    assert table.notes[-1].startswith("Without times: 1 trial of `copies`.")
+
+
+def test_resumed_job_of_a_user_spoils_no_ceiling(tmp_path: Path) -> None:
+    known: Any = {"experiment": "mine", "scales": [1.0]}
+    resumed = cell("sequential", 1, **known, resumed_outputs=6, repetitions=1)
+    resumed.tasks[:] = resumed.tasks[6:]
+    results = stored(tmp_path, cell("sequential", 1, **known), copies(2, **known), resumed)
+    assert "20.0" in [row[-1] for row in shown(results, "cells").tables["table"].rows]
 
 
 def test_weak_scaling_from_two_workers_on_shows_the_ratios_that_it_knows(tmp_path: Path) -> None:
@@ -192,6 +203,14 @@ def test_weak_scaling_from_two_workers_on_shows_the_ratios_that_it_knows(tmp_pat
     assert tables["ratios"].columns[-2:] == ["sequential (s)", "normalised"]
     assert [row[-1].split(" (")[0] for row in tables["ratios"].rows] == ["100 %", "50.0 %", "100 %"]
     assert any(note.startswith("Short trials in 2 of 3 rows,") for note in tables["table"].notes)
+
+
+def test_failed_trial_of_a_cell_with_savers_is_no_row_of_its_own(tmp_path: Path) -> None:
+    known = {"experiment": "mine", "cell": "c"}
+    rows = [trial("pq", 2, None, status=FAILED, **known), trial("pq", 2, 5.0, savers=1, **known)]
+    table = section_table(tmp_path, "cells", rows)
+    assert [row[2:] for row in table.rows] == [["2", "1", "{}", "5.00", "200"]]
+    assert "P_Q with 2 workers: 1 failed trial left out of its mean." in table.notes
 
 
 def test_table_of_a_user_experiment_shows_the_options_that_differ(tmp_path: Path) -> None:

@@ -1,7 +1,4 @@
-"""All strategies: STRATEGIES is the one list, in the order of tables.
-
-The command line, the help, the contract tests and the reports derive from it.
-"""
+"""All strategies: STRATEGIES is the one list, in the order of tables, from which all else derives."""
 
 from augment.strategies.base import Strategy
 from augment.strategies.dynamic import Dynamic, Threads
@@ -18,6 +15,4 @@ STUDY = (Sequential, P1, PQ, P2)
 OURS = (Dynamic, Threads)
 ENGINES = (Futures, Loky, DataLoader, Dask, Ray)
 INSTRUMENTS = (Copies, Interference)
-STRATEGIES: dict[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (*STUDY, *OURS, *ENGINES, *INSTRUMENTS)
-}
+STRATEGIES: dict[str, type[Strategy]] = {each.name: each for each in (*STUDY, *OURS, *ENGINES, *INSTRUMENTS)}

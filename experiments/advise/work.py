@@ -1,18 +1,20 @@
 """`experiment=advise` on this machine: the candidates of a search, the jobs that measure them, its answer."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from math import ceil
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from augment.filesystem import is_local, location
-from augment.options import OptionError
+from augment.options import OptionError, determining
 from augment.strategies.sequential import Sequential
+from augment.temporary import locked
 from experiments.advise.search import Order, Question, Search
 from experiments.analysis.candidates import AXES, Candidate, Comparison, compare
 from experiments.analysis.select import NoTrialsError
@@ -21,7 +23,9 @@ from experiments.machine.environment import usable_cpus
 from experiments.report.results import Results
 from experiments.report.sections import write_report
 from experiments.store import files as store
+from experiments.store.columns import OF_OUTPUTS
 from experiments.sweep.inputs import Inventory, inputs_of
+from experiments.sweep.output_folder import OutputFolder
 from experiments.sweep.sweep import check_options, checked_pipelines
 from experiments.trial.measure import workload
 
@@ -42,7 +46,13 @@ def advise(
     """
     begin_s = time.monotonic()
     work = Work(jobs, cells, inventory)
-    work.write_candidates(startup_s)
+    with _only_search(cells[0].config.results_folder):
+        work.write_candidates(startup_s)
+        _answer(work, launch, begin_s)
+
+
+def _answer(work: "Work", launch: Callable[[Sequence[Words]], None], begin_s: float) -> None:
+    """Search, and print and write the answer."""
 
     def measure(orders: Sequence[Order]) -> Comparison:
         launch([work.words(order) for order in orders])
@@ -61,6 +71,18 @@ def advise(
         if is_new:
             with suppress(OSError):  # no trial needed it, or somebody has put a file there
                 output.rmdir()
+
+
+@contextmanager
+def _only_search(results: Path) -> Iterator[None]:
+    """Hold the results against a second search, which would be taken for the newest. Raises OptionError."""
+    folder = results / "candidates"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder, wait=False):
+            yield
+    except BlockingIOError as error:
+        raise OptionError(f"results_dir={results}: another search runs; give another folder") from error
 
 
 class Work:
@@ -86,6 +108,17 @@ class Work:
         self._tasks = workload(self._first, inputs.files).n_tasks
         each = ceil(self._tasks / n_images)
         self.question = Question(candidates, n_images, pixels, each, cpus, config.advise.budget_s)
+        if config.saving:
+            self._check_output()
+
+    def _check_output(self) -> None:
+        """Raise OptionError if the folder of the outputs holds those of other work."""
+        config = self._first.config
+        known = {name: value for name, value in determining(config).items() if name in OF_OUTPUTS}
+        work = replace(workload(self._first, self._inputs.files), output=location(self.output))
+        folder = OutputFolder(self.output, work, known | {"files": self.question.n_images}, "")
+        folder.check(config.overwrite)
+        folder.release()
 
     @property
     def results(self) -> Results:
@@ -124,7 +157,7 @@ class Work:
         given_for_search = ("experiment=", "advise.", "repetitions=", "rerun=")
         rows = []
         for each, cell in self._cells.items():
-            words = [word for word in cell.words if not word.startswith(given_for_search)]
+            words = [word for word in cell.words if not word.lstrip("+").startswith(given_for_search)]
             row = each._asdict() | {"command": command(replaced(words, **output))}
             rows.append(known | row | {"left_out": self._refused.get(each)})
         store.write_candidates(config.results_folder, rows)

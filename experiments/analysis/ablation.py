@@ -28,9 +28,7 @@ def gains(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFrame:
     for _, block in ok_trials(with_model_seconds(trials, parts)).groupby("saving"):
         model, means = BlockModel.of(block, cell_keys(block)), mean_breakdowns(block, parts)
         for cell in (cell for cell in model.cells if cell.ablation == UNTOUCHED):
-            others = {
-                other.ablation: other for other in model.cells if other[:3] == cell[:3] and other != cell
-            }
+            others = {each.ablation: each for each in model.cells if each[:3] == cell[:3] and each != cell}
             for ablation, gain in time_saved(model, cell, others).items():
                 other = others[ablation]
                 counter = BY_ABLATION[ablation].counter if ablation in BY_ABLATION else ""

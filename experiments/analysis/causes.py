@@ -51,9 +51,7 @@ def suspects(row: Mapping[str, Any]) -> dict[str, float]:
     work as well, because an ablation may save that too.
     """
     quantities = {**row, **_quantities(row)}
-    return {
-        cause.name: max(cause.seconds(quantities), 0.0) / row["total_s"] for cause in CAUSES if cause.seconds
-    }
+    return {each.name: max(each.seconds(quantities), 0.0) / row["total_s"] for each in CAUSES if each.seconds}
 
 
 def _quantities(row: Mapping[str, Any]) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from augment.strategies.instruments.copies import Copies
 from augment.strategies.sequential import Sequential
-from experiments.analysis.select import recorded
+from experiments.analysis.select import ok_trials, recorded
 from experiments.store.columns import OF_OUTPUTS, OK
 from experiments.store.files import DetailReader
 
@@ -32,13 +32,14 @@ def with_model_seconds(trials: pd.DataFrame, parts: DetailReader) -> pd.DataFram
     A copies trial without recorded tasks, or without a sequential trial to weigh them by, is left out.
     """
     is_copies, seconds = trials["strategy"] == Copies.name, {}
-    for _, block in recorded(trials, parts).groupby([*WORKLOAD, "runtime"], dropna=False):
+    for _, block in recorded(ok_trials(trials), parts).groupby([*WORKLOAD, "runtime"], dropna=False):
         sequential = block.loc[block["strategy"] == Sequential.name, "trial_id"]
-        if len(sequential):
+        copies = block.loc[block["strategy"] == Copies.name, "trial_id"]
+        if len(sequential) and len(copies):
             tasks = pd.concat(parts.of("tasks", trial_id, COLUMNS) for trial_id in sequential).set_index(TASK)
             tasks_s = tasks["end_s"] - tasks["start_s"]
             shares = tasks_s.groupby(level=[0, 1]).mean() / (tasks_s.sum() / len(sequential))
-            for trial_id in block.loc[block["strategy"] == Copies.name, "trial_id"]:
+            for trial_id in copies:
                 seconds[trial_id] = seconds_at_rate(parts.of("tasks", trial_id, COLUMNS), shares)
     model_s = trials["wall_s"].where(~is_copies, trials["trial_id"].map(seconds))
     return trials.assign(model_s=model_s)[~(is_copies & (trials["status"] == OK) & model_s.isna())]

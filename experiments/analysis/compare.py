@@ -9,10 +9,9 @@ from augment.strategies.instruments.interference import Interference
 from experiments.analysis.occasions import between, numbered
 from experiments.analysis.select import NoTrialsError, ok_trials, require, select
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval
-from experiments.store import columns
-from experiments.store.columns import DETERMINING, facts
+from experiments.store.columns import DETERMINING, OF_WORK, facts
 
-WORK = [column.name for column in DETERMINING if column.determines is columns.WORK]
+WORK = OF_WORK
 SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"
 ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that this is true of

@@ -19,12 +19,8 @@ COUNTERS = {  # name in `TaskTotals.costs`: column of tasks
     "wait_s": "run_queue_wait_s",
     "faults": "minor_faults",
 }
-COLUMNS = [  # of tasks
-    *("process", "saving_process", "start_s", "save_start_s", "end_s"),
-    *STAGE_COLUMNS,
-    "file_wait_s",
-    *COUNTERS.values(),
-]
+COLUMNS = ["process", "saving_process", "start_s", "save_start_s", "end_s", "file_wait_s"]  # of tasks
+COLUMNS += [*STAGE_COLUMNS, *COUNTERS.values()]
 
 Array = NDArray[np.float64]
 
@@ -66,7 +62,7 @@ def task_totals(parts: DetailReader, trial_id: str) -> TaskTotals:
     return TaskTotals(len(tasks), costs, *map(float, (process_s.max(), *of_busiest)))
 
 
-def visits(column: Mapping[str, Array]) -> tuple[Array, Array, Array, Array]:
+def visits(column: Mapping[str, Array]) -> tuple[Array, ...]:
     """Return process, begin, end and busy seconds of each visit of a task to a process.
 
     A task visits one process, or two with a saver of its own (P_Q). `column` holds arrays, because reports
@@ -78,10 +74,7 @@ def visits(column: Mapping[str, Array]) -> tuple[Array, Array, Array, Array]:
     handed_over_s = np.where(has_saver, column["start_s"] + busy_s, column["end_s"])
     worker = column["process"], column["start_s"], handed_over_s, busy_s
     saver = column["saving_process"], column["save_start_s"], column["end_s"], saving_s
-    process, begin_s, end_s, busy_s = (
-        np.concatenate([both[0], both[1][has_saver]]) for both in zip(worker, saver, strict=True)
-    )
-    return process, begin_s, end_s, busy_s
+    return tuple(np.concatenate([own, saved[has_saver]]) for own, saved in zip(worker, saver, strict=True))
 
 
 def shares_of_a_task(parts: DetailReader, trial_id: str) -> dict[str, float]:

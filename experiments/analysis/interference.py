@@ -1,11 +1,6 @@
 """The slowdown of a task beside neighbours that load one resource, such as CPU or memory.
 
-From trials of `interference`: a subject runs the same tasks again and again while its neighbours idle, run
-copies of it, or load one resource, in short turns in shuffled order.
-
-    slowdown = seconds beside the neighbours / seconds beside idle ones of the same round of turns
-
-Ancestors: Mars et al., Bubble-Up, MICRO 2011; Bulej et al., Duet, ICPE 2020.
+Seconds beside them / those beside idle ones of the same round of turns: see the strategy `interference`.
 """
 
 from typing import Any

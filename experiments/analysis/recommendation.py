@@ -172,7 +172,7 @@ def predict_rate(trials: pd.DataFrame, parts: DetailReader, whole: Any, occasion
     value, beside = float(np.dot(weights, samples["log"])), known["log"] - known["tasks"].map(samples["log"])
     as_long = exp(value) / trials["wall_s"].median()
     of_runs = float(np.sum(weights**2 / samples["trials"])) + 1 / min(max(as_long, 1), AVERAGES_OUT)
-    longest = str(trials.sort_values("tasks")["trial_id"].iloc[-1])
+    longest = str(trials.sort_values("tasks", kind="stable")["trial_id"].iloc[-1])
     tasks = parts.of("tasks", longest, ["image_index", *STAGE_COLUMNS])
     of_images = _image_variance(tasks, whole, samples["images"].sum(), float(np.sum(samples.index)))
     error = sqrt(float(np.square(beside).sum()) / dof * of_runs + of_images)

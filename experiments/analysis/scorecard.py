@@ -53,16 +53,14 @@ def scorecard(trials: Mapping[str, pd.DataFrame], parts: DetailReader) -> list[F
 def _of_strong(ok: pd.DataFrame, cpus: int, parts: DetailReader) -> dict[str, Quantities]:
     """Return the ratios of times, and the share of files, at worker counts up to the CPUs."""
     model = BlockModel.of(ok, keys(ok, STRONG))
-    p1, p2, pq = P1.name, P2.name, PQ.name
-    counts = {
-        name: {n for n in range(2, cpus + 1) if (True, name, n) in model.cells} for name in (p1, p2, pq)
-    }
+    names = p1, p2, pq = P1.name, P2.name, PQ.name
+    counts = {name: {n for n in range(2, cpus + 1) if (True, name, n) in model.cells} for name in names}
     most = max(counts[p2], default=0)
-    half = most / 2 if most > cpus / 2 else 0
+    doubled = [n for n in sorted(counts[p2]) if n > cpus / 2 and n / 2 in counts[p2]]
     both = counts[p1] & counts[p2]
     better = {n: min((p1, p2), key=lambda name: model.seconds((True, name, n))) for n in both & counts[pq]}
     pairs: dict[str, dict[int, tuple[Key, Key]]] = {  # whose seconds are divided
-        "saturation": {most: ((True, p2, half), (True, p2, most))},
+        "saturation": {n: ((True, p2, n // 2), (True, p2, n)) for n in doubled[-1:]},
         "p1_like_p2": {n: ((True, p1, n), (True, p2, n)) for n in sorted(both)[-1:]},
         "pq_never_pays": {n: ((True, pq, n), (True, name, n)) for n, name in sorted(better.items())},
         "saving_costs_nothing": {2: ((False, p2, 2), (True, p2, 2))},

@@ -91,11 +91,8 @@ def loss_parts(mean: Mean, loss: float) -> dict[str, float]:
     """
     if not mean:
         return {}
-    seconds = {
-        START_UP: mean["startup_s"] + mean["drain_s"],
-        IMBALANCE: mean["imbalance_s"],
-        GAPS: mean["gaps_s"],
-    }
+    start_s = mean["startup_s"] + mean["drain_s"]
+    seconds = {START_UP: start_s, IMBALANCE: mean["imbalance_s"], GAPS: mean["gaps_s"]}
     parts = {name: part_s / mean["total_s"] for name, part_s in seconds.items()}
     return _descending(parts | {SLOWER_TASKS: loss - sum(parts.values())})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from augment.runtime import die_with_parent
 from experiments.machine.environment import cgroups
 
 QUOTA_PERIOD_US = 100_000
@@ -30,7 +31,7 @@ def cpu_shortage(cause: str, share: float, workers: int) -> AbstractContextManag
 @contextmanager
 def _outside_load(command: list[str]) -> Iterator[None]:
     """Run a process of another session that computes."""
-    with subprocess.Popen(command, start_new_session=True) as process:
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=die_with_parent) as process:
         try:
             yield
         finally:

@@ -52,6 +52,8 @@ class Cell:
         config = OmegaConf.to_object(composed)
         assert isinstance(config, Config)
         config.pipeline = dict(resolved(config.pipeline))
+        if "/" in str(choices["experiment"]):  # by which the folders of its rows are named
+            raise OptionError(f"experiment={choices['experiment']}: must be a name without a folder")
         groups = (field.name for field in fields(cls) if field.name not in ("config", "words"))
         return cls(config, **{name: str(choices[name]) for name in groups}, words=tuple(words))
 

@@ -19,6 +19,7 @@ from typing import Any, get_args, get_type_hints
 import hydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from augment.images import error_line
 from augment.options import REQUIRED, OptionError
@@ -32,7 +33,7 @@ from experiments.store import StoreError
 CELL_FAILED, USAGE_ERROR = 1, 2
 TYPES = {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
 DECLARED: list[tuple[str, str, Any]] = [  # heading, prefix on the command line, dataclass
-    ("Options (option=value) with defaults; `quick` is the default protocol", "", Config),
+    ("Options (option=value) with defaults, or those of the default protocol (quick)", "", Config),
     *(
         (f"Options of {group}={name}", f"{group}.", kind)
         for group, kinds in GROUPS.items()
@@ -108,11 +109,13 @@ def plain_errors() -> Iterator[None]:
     """Print an error as one line and exit: with 2 for a wrong command or folder, with 1 for a failed cell."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException, OptionError, StoreError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, OptionError, StoreError) as error:
         is_plain = isinstance(error, OptionError | StoreError)
         print(f"error: {error if is_plain else explain(error)}", file=sys.stderr)
         raise SystemExit(USAGE_ERROR) from error
     except OSError as error:
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise
         print(f"error: {error_line(error)}", file=sys.stderr)
         raise SystemExit(USAGE_ERROR) from error
     except CellFailedError as error:
@@ -134,7 +137,9 @@ def explain(error: Exception) -> str:
     if match := re.search(r"In '((\w+)/[^']+)': .*\nKey '([^']+)' not in", text):
         bases = ", ".join(f"base_{name}" for name in GROUPS.get(match[2], {}))
         advice = f"give `defaults: [BASE]`, BASE one of {bases}" if bases else "--help lists them"
-        if match[2] == "ablation":
+        if match[3] == match[2]:
+            advice = "begin the file with `# @package _global_`"
+        elif match[2] == "ablation":
             advice = f"what was chosen lacks it; leave {match[1].partition('/')[2]} out of ablation=…"
         return f"{match[1]}.yaml: {match[3]}: no such option; {advice}"
     if match := re.search(r"Could not override '([^']+)'|Key '([^']+)' (?:is )?not in", text):

@@ -48,7 +48,7 @@ class Config:
     workers: int = option("number of working processes, P_Q's savers among them", 1, minimum=1)
     saving: bool = option("encode and write the augmented images", True)
     n_augmentations: int | None = option(
-        "number of augmentations of each image; null with outputs_total", 10, minimum=1
+        "number of augmentations of each image (quick: 8); null with outputs_total", 10, minimum=1
     )
     outputs_total: int | None = option(
         "number of all augmentations, spread evenly over the images, instead of n_augmentations",
@@ -66,7 +66,9 @@ class Config:
     )
     # Inputs count by their content, the column inputs_digest, not by the options that chose them.
     image_size: str | None = setting("WIDTHxHEIGHT in pixels; null: as in the dataset's files", "2000x1000")
-    n_images: int | None = setting("number of images (quick: 10); null: all in the dataset", None, minimum=1)
+    n_images: int | None = setting(
+        "number of images (quick: 10, of a folder: null); null: all in the dataset", None, minimum=1
+    )
     sample: int | None = setting(
         "number of images drawn with `seed`, of all sizes; null: all", None, minimum=1
     )

@@ -141,9 +141,9 @@ def worker_axis(axes: Axes, counts: Iterable[int], cpus: int) -> None:
     ticks = sorted({*counts})
     axes.set_xscale("log", base=2)
     axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
-    labelled = ticks[:1]
-    for count in ticks:
-        labelled += [count] * (count >= MIN_TICK_RATIO * labelled[-1])
+    labelled = ticks[-1:]
+    for count in reversed(ticks):
+        labelled += [count] * (count * MIN_TICK_RATIO <= labelled[-1])
     axes.set_xticks(ticks, [str(count) if count in labelled else "" for count in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("workers")

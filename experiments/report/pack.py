@@ -29,23 +29,15 @@ def pack(source: Path, target: Path) -> None:
     for folder in sorted((source / "trials").glob("*/")):
         trials, reader = store.read(folder, "trials"), store.DetailReader(source, folder.name)
         _write(target, "trials", folder.name, trials)
+        of_ceiling = trials[trials["strategy"].isin([Copies.name, Sequential.name])]
         for table in DETAIL_TABLES:
-            if table != "transforms" or folder.name == "advise":  # no other report reads transforms
-                _pack_details(reader, trials, target, table, folder.name)
-
-
-def _pack_details(
-    reader: store.DetailReader, trials: pd.DataFrame, target: Path, table: str, experiment: str
-) -> None:
-    """Write the rows of a detail table of an experiment's trials, if there are any."""
-    columns = None
-    if table == "tasks" and experiment in CEILING_ONLY:
-        trials = trials[trials["strategy"].isin([Copies.name, Sequential.name])]
-        columns = ["trial_id", *ceiling.COLUMNS]
-    recorded = [trial_id for trial_id in sorted(trials["trial_id"]) if reader.has(table, trial_id)]
-    if recorded:
-        rows = pd.concat(reader.of(table, trial_id, columns) for trial_id in recorded)
-        _write(target, table, experiment, rows)
+            is_part = table == "tasks" and folder.name in CEILING_ONLY
+            columns = ["trial_id", *ceiling.COLUMNS] if is_part else None
+            trial_ids = sorted((of_ceiling if is_part else trials)["trial_id"])
+            recorded = [trial_id for trial_id in trial_ids if reader.has(table, trial_id)]
+            if recorded and (table != "transforms" or folder.name == "advise"):  # no other report reads them
+                rows = pd.concat(reader.of(table, trial_id, columns) for trial_id in recorded)
+                _write(target, table, folder.name, rows)
 
 
 def _write(target: Path, table: str, experiment: str, rows: pd.DataFrame) -> None:

@@ -40,9 +40,7 @@ def column(doc: str, determines: str | None = None, within: tuple[str, ...] = ()
 
 def _columns(table: type) -> tuple[Column, ...]:
     hints = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(table).items()}
-    return tuple(
-        Column(name, kinds[0], NoneType in kinds, *vars(table)[name]) for name, kinds in hints.items()
-    )
+    return tuple(Column(name, each[0], NoneType in each, *vars(table)[name]) for name, each in hints.items())
 
 
 class Trial:
@@ -218,6 +216,7 @@ TRIALS = _columns(Trial)
 DETAIL_TABLES = {"tasks": _columns(Task), "transforms": _columns(Transform), "turns": _columns(Turn)}
 TABLES = {"trials": TRIALS, **DETAIL_TABLES, "candidates": _columns(Candidate)}
 DETERMINING = tuple(column for column in TRIALS if column.determines)
+OF_WORK = [column.name for column in DETERMINING if column.determines == WORK]
 
 OF_OUTPUTS = (  # columns that decide what the outputs are
     *("files", "inputs_digest", "pipeline_digest", "seed", "n_augmentations", "outputs_total"),

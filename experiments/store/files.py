@@ -111,10 +111,9 @@ def trials_of(results: Path, experiment: str, cell: str) -> list[dict[str, Any]]
 @cache  # a record never changes
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        rows: list[dict[str, Any]] = _in_schema(_content(path), "trials").to_pylist()
+        return list(_in_schema(_content(path), "trials").to_pylist())
     except (pa.ArrowException, OSError, ValueError):
         return []
-    return rows
 
 
 def read(folder: Path, table: str) -> pd.DataFrame:
@@ -145,9 +144,7 @@ def _in_schema(content: pa.Table, table: str, names: list[str] | None = None) ->
 
     Raises ValueError if a column is missing; in detail tables a nullable one may be, and is null.
     """
-    wanted = schema(table)
-    if names:
-        wanted = pa.schema([wanted.field(name) for name in names])
+    wanted = pa.schema([schema(table).field(name) for name in names]) if names else schema(table)
     if content.schema == wanted:
         return content
     lacking = [field for field in wanted if field.name not in content.column_names]

@@ -15,16 +15,7 @@ from experiments.config.cell import Cell, CellFailedError
 from experiments.machine import environment
 from experiments.machine.environment import file_system
 from experiments.store import files as store
-from experiments.store.columns import (
-    DETERMINING,
-    FAILED,
-    NOT_APPLICABLE,
-    OF_OUTPUTS,
-    OK,
-    WORK,
-    digest_of,
-    identity,
-)
+from experiments.store.columns import FAILED, NOT_APPLICABLE, OF_OUTPUTS, OF_WORK, OK, digest_of, identity
 from experiments.sweep.inputs import Inputs
 from experiments.sweep.output_folder import BAD_IMAGES, OutputFolder, refuse_equal_names
 from experiments.trial import measure
@@ -51,7 +42,7 @@ class SweepCell:
             raise OptionError(f"output_dir={cell.config.output_dir}: {cell.not_applicable}")
         if in_sweep and cell.config.output_dir:
             # Of the work, not of the machine, so that another one can go on.
-            work = {each.name: planned[each.name] for each in DETERMINING if each.determines == WORK}
+            work = {name: planned[name] for name in OF_WORK}
             folder = f"{cell.config.output_dir}/{cell.label}-{digest_of(work)[:8]}"
             cell = replace(cell, config=replace(cell.config, output_dir=folder))
             planned["output_dir"] = str(cell.config.output_place)

@@ -117,6 +117,8 @@ def inputs_of(config: Config, inventory: Inventory) -> Inputs:
     source = repr((config.dataset, options))
     if source not in inventory:
         files = config.dataset.files(*options)
+        if not files:
+            raise OptionError(f"dataset={type(config.dataset).__name__}: holds no image")
         files = replace(files, root=files.root.absolute())
         try:
             inventory[source] = Inputs(files, stamps(files))

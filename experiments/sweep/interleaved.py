@@ -18,12 +18,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments import ROOT
 from experiments.config.cell import replaced
+from experiments.config.cli import plain_errors
 
 ORDER_SEED = 0  # of who begins in each turn
 ALONE = ("hydra.mode=RUN", "with_baseline=false", "with_ceiling=false", "with_interference=false")
 ANEW = ("repetitions=1", "rerun=true")  # trials of an earlier day are no turn of this one
 
 
+@plain_errors()
 def measure(sides: Sequence[str], rounds: int, results: Path, words: Sequence[str]) -> None:
     """Measure every combination of words on both sides, into the folders `a` and `b` of the results.
 

@@ -45,10 +45,10 @@ class Manifest:
         return ", ".join(f"{name}={self.workload.get(name)}, not {workload[name]}" for name in others)
 
     def output_names(self) -> Iterator[str]:
-        """Yield the names of the outputs that it stands for."""
+        """Return the names of the outputs that it stands for."""
         names, options = self.inputs.split("\0"), {name: self.workload[name] for name in NAMING}
         work = Workload(InputFiles(Path(), names), pipeline={}, seed=0, output=None, **options)
-        yield from (name for index in range(len(names)) for name in work.output_names(index))
+        return work.output_names()
 
 
 class OutputFolder:
@@ -93,21 +93,17 @@ class OutputFolder:
         foreign = output_sizes(self.work).keys() - self._obsolete
         if BAD_IMAGES not in self._obsolete and (self._place / BAD_IMAGES).exists():
             foreign |= {BAD_IMAGES}
-        clashes = [name for name in chain([BAD_IMAGES], self._names()) if name in foreign] if foreign else []
-        if clashes:
+        names = chain([BAD_IMAGES], self.work.output_names())
+        if foreign and (clashes := [name for name in names if name in foreign]):
             raise OptionError(
                 f"{self._option}: {len(clashes)} files of these names exist, such as {clashes[0]!a}, and no "
                 f"{MANIFEST} names them; give another folder"
             )
 
-    def _names(self) -> Iterator[str]:
-        for index in range(len(self.work.inputs)):
-            yield from self.work.output_names(index)
-
     def _find_done(self) -> None:
         sizes, done = output_sizes(self.work), bytearray()
         self._obsolete = []
-        for name in self._names():
+        for name in self.work.output_names():
             is_whole = sizes.get(name, 0) > 0
             if is_whole and is_local(self._place):
                 is_whole = has_end(self._place / name)
@@ -148,7 +144,7 @@ class OutputFolder:
 
     def end(self, changed: Iterable[int], bad: Mapping[str, str], is_done: bool) -> None:
         """Remove the outputs of images that have changed, list bad ones, and enter whether all is done."""
-        self._remove(name for index in changed for name in self.work.output_names(index))
+        self._remove(self.work.output_names(changed))
         if is_done or bad:
             self._enter(is_done, bad)
 

@@ -66,14 +66,10 @@ class Sweep:
         """Measure the missing trials in rounds, print a summary, and return the requested cells."""
         missing = {cell: count for cell in self.cells if (count := cell.missing())}
         findings = [line for cell in missing for line in cell.inputs.files.findings]
-        if missing:
-            with exclusive_use(self.cells[0].cell.config.results_folder) as has_waited:
-                if has_waited:  # the other command's trial is no load of the machine
-                    preflight.begin_load_sample.cache_clear()
-                findings += preflight.first_machine_findings()
-        for finding in findings:
-            warn(finding)
         try:
+            findings += self._machine_findings() if missing else []
+            for finding in findings:
+                warn(finding)
             self._measure_rounds(missing)
         finally:
             self.release()
@@ -85,6 +81,12 @@ class Sweep:
         for cell in self.cells:
             if cell.outputs:
                 cell.outputs.release()
+
+    def _machine_findings(self) -> list[str]:
+        with exclusive_use(self.cells[0].cell.config.results_folder) as has_waited:
+            if has_waited:  # the other command's trial is no load of the machine
+                preflight.begin_load_sample.cache_clear()
+            return preflight.first_machine_findings()
 
     def _measure_rounds(self, missing: dict[SweepCell, int]) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"

@@ -49,7 +49,8 @@ def measure(cell: Cell, work: Workload, trial_id: str, progress: supervisor.Prog
     findings = _image_findings(outcome.logs, work)
     if config.trace and not is_traced:
         findings.append(f"tasks are not recorded, because they are more than {RECORDED_TASKS}")
-    details = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
+    tables = detail_tables(outcome, trial_id, config.saving, config.strategy.complete)
+    details = tables if columns["status"] == OK else ()
     return Measurement(columns, details, findings, outcome.decoding, outcome.conditions)
 
 
@@ -81,7 +82,10 @@ def _measured_columns(
     notes = {note.image_index: note.text for log in outcome.logs for note in log.notes if note.is_bad}
     bad = {work.inputs.names[index]: text for index, text in sorted({**work.bad_images, **notes}.items())}
     skipped = sum(work.first_task(index + 1) - work.first_task(index) for index in {*work.bad_images, *notes})
-    columns: dict[str, Any] = {"n_images": len(work.inputs) - len(bad), "tasks": work.n_tasks - skipped}
+    columns: dict[str, Any] = {"tasks": work.n_tasks - skipped}
+    columns |= {
+        "n_images": min(len(work.inputs) - len(bad), columns["tasks"])
+    }  # with fewer outputs than images
     columns |= {"skipped_images": json.dumps(bad) if bad else None, "skipped_tasks": skipped}
     if outcome.error is not None:
         return columns | {"status": FAILED, "error": outcome.error}
@@ -91,6 +95,9 @@ def _measured_columns(
         return columns | {"status": FAILED, "error": error}
     headers = [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
+    done = sum(header.finished for header in headers if header.role is Role.WORKER)
+    if not workers or (complete and done < columns["tasks"] - sum(work.done)):
+        return columns | {"status": FAILED, "error": f"the strategy did {done} tasks of {columns['tasks']}"}
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
     written = [log.tasks["end"][log.tasks["write"] > 0] for log in outcome.logs]
     last = max(float(ends.max(initial=0)) for ends in written)
@@ -121,14 +128,9 @@ def _image_findings(logs: Sequence[ProcessLog], work: Workload) -> list[str]:
 def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: bool) -> dict[str, Any]:
     if workload.output is None:
         return {"status": OK, "outputs": 0}
-
-    def expected() -> Iterator[str]:  # anew each time: a list of a million names would take 100 MB
-        for index, name in enumerate(workload.inputs.names):
-            if name not in bad:
-                yield from workload.output_names(index)
-
+    usable = [index for index, name in enumerate(workload.inputs.names) if name not in bad]
     sizes, missing, count, output_bytes = output_sizes(workload), list[str](), 0, 0
-    for name in expected():
+    for name in workload.output_names(usable):  # no list: one of a million names would take 100 MB
         count, output_bytes = count + 1, output_bytes + sizes.get(name, 0)
         missing += [name] if name not in sizes else []
     columns = {"status": OK, "outputs": count - len(missing), "output_bytes": output_bytes}
@@ -139,7 +141,7 @@ def _output_columns(workload: Workload, bad: Set[str], complete: bool, is_kept: 
         return columns | {"status": FAILED, "error": error}
     n_hashed = min(count, HASHED_OUTPUTS) if is_kept else count
     chosen = {k * count // n_hashed for k in range(n_hashed)}
-    hashed = [name for number, name in enumerate(expected()) if number in chosen]
+    hashed = [name for number, name in enumerate(workload.output_names(usable)) if number in chosen]
     with ThreadPool() as pool:  # hashing lets other threads run
         digests = pool.map(file_digest, [workload.output / name for name in hashed])
     return columns | {

@@ -73,7 +73,7 @@ def cause_of_death(pid: int, status: int | None, header: Header | None) -> Fault
     if status is not None and status < 0:
         reason = f"killed by {SIGNALS.get(-status, f'signal {-status}')}"  # real-time ones have no name
     else:
-        reason = f"ended early with status {status}"
+        reason = f"ended early with status {'unknown, or still running' if status is None else status}"
     role = header.role.name.lower() if header else "process"
     task = header.unfinished_task if header else None
     line = f"{reason}: {role} {pid} " + (f"at task {task}" if task else "between tasks")

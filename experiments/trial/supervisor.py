@@ -83,17 +83,12 @@ def _wait(process: TrialProcess, job: Job, stall_timeout_s: float, progress: Pro
         next_look_s, headers = now_s + LOOK_S, reader.headers(job.logs)
         if (tasks := [header[1:4] for header in headers]) != known:  # also images that are skipped
             known, last_s = tasks, now_s
-            progress(_outputs(headers))
+            roles = {header.role for header in headers}
+            last = Role.SAVER if Role.SAVER in roles else Role.WORKER  # outputs are those of savers, if any
+            progress(sum(header.finished for header in headers if header.role is last))
         elif now_s - last_s >= stall_timeout_s:
             return _stall(headers, stall_timeout_s, job)
     return faults.reported(job.logs)
-
-
-def _outputs(headers: Sequence[Header]) -> int:
-    """Return how many outputs are finished: those of savers, or of workers if nothing is sent to savers."""
-    roles = {header.role for header in headers}
-    last = Role.SAVER if Role.SAVER in roles else Role.WORKER
-    return sum(header.finished for header in headers if header.role is last)
 
 
 def _stall(headers: Sequence[Header], stall_timeout_s: float, job: Job) -> Fault:
@@ -137,13 +132,10 @@ def _family(process: TrialProcess, folder: Path) -> dict[psutil.Process, bool]:
 
 def _cause(process: TrialProcess, logs: Sequence[reader.ProcessLog]) -> Fault:
     """Return why a trial without a reported fault ended: a signal, or the last line it printed."""
+    if (status := process.wait()) > 0:
+        return Fault(process.end_line())
     masters = [log.header for log in logs if log.header.pid == process.pid]
-    header = max(masters, key=lambda master: master.under_way, default=None)
+    death = cause_of_death(process.pid, status, max(masters, key=lambda each: each.under_way, default=None))
     is_alone = sum(master.under_way > 0 for master in masters) == 1  # else another thread may have crashed
-    status = process.wait()
-    if status <= 0:
-        death = cause_of_death(process.pid, status, header)
-        if is_alone or not death.decoding:
-            return death
-        return Fault(f"{death.line}; strategy=dynamic finds the file")
-    return Fault(process.end_line())
+    is_known = is_alone or not death.decoding
+    return death if is_known else Fault(f"{death.line}; strategy=dynamic finds the file")

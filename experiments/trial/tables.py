@@ -19,19 +19,16 @@ COUNTERS = BATCH[1:]
 def detail_tables(
     outcome: Outcome, trial_id: str, saving: bool, complete: bool
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Yield a trial's detail tables by name, none if it failed; turns, not tasks, if it is not `complete`."""
-    if outcome.error is None and complete:
+    """Yield an ok trial's detail tables by name; turns, not tasks, if it is not `complete`."""
+    if complete:
         yield "tasks", task_table(outcome.logs, outcome.begin, trial_id, saving)
         yield "transforms", transform_table(outcome.logs, trial_id)
-    elif outcome.error is None:
+    else:
         yield "turns", turn_table(outcome.logs, trial_id)
 
 
 def task_table(logs: Sequence[ProcessLog], begin: float, trial_id: str, saving: bool) -> pa.Table:
-    """Return a row for each task: its worker's part, and that of a separate saver (P_Q).
-
-    `begin` is the begin of the timed region on the clock of the logs; the table's times count from it.
-    """
+    """Return a row for each task: its worker's part, and that of a separate saver (P_Q)."""
     transformed = _entries(logs, Role.WORKER).query("augmentation_index >= 0")
     tasks = transformed.merge(_entries(logs, Role.SAVER), "left", TASK, suffixes=("", "_saving"))
 

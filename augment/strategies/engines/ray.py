@@ -24,7 +24,6 @@ from augment.options import OptionError, option
 from augment.strategies.base import master
 from augment.strategies.engines.executors import Batch, Engine, batches, run_batch
 from augment.task_log.layout import HEADER, Header, Role
-from augment.task_log.writer import Log
 from augment.task_runner import TaskRunner
 from augment.workload import Job
 
@@ -165,7 +164,8 @@ def _run_batch(shared: list[Any], batch: Batch) -> LogDelta:
         run_batch(batch, runner)
     except (Exception, SystemExit) as error:
         raise BatchError(fault_lines.pop() if fault_lines else error_line(error)) from None
-    return LogDelta.of(runner.log, f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}")
+    node = f"{socket.gethostname()}/{ray.get_runtime_context().get_node_id()[:8]}"
+    return LogDelta(node, *boot_and_clock(), *runner.log.drain())
 
 
 @cache  # for later batches, because a job may name many files
@@ -190,11 +190,6 @@ class LogDelta(NamedTuple):
     clock_ahead_s: float
     header: bytes
     blocks: bytes
-
-    @classmethod
-    def of(cls, log: Log, node: str) -> LogDelta:
-        """Drain a log of this process."""
-        return cls(node, *boot_and_clock(), *log.drain())
 
     def append_to(self, logs: Path) -> None:
         """Append it to the log of its process; times of another machine are as right as its time of day."""

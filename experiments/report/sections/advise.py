@@ -40,7 +40,8 @@ REFUSALS = {
     "not asked": f"no search is recorded; run {COMMAND} experiment=advise",
     "failed": "nothing could be measured: {error}",
     "busy": "other processes took {share} of the CPUs meanwhile; end them and run the same command again",
-    "few rounds": "advise.budget_s={budget_s:.0f} holds no two rounds of these images; give {more}",
+    "few rounds": "advise.budget_s={budget_s:.0f} holds no two rounds of these images; give {more} "
+    "(or the search was stopped; give its command again)",
     "unsure": "after {rounds} rounds even {name} may be {share} slower than the best; give {more}",
 }
 
@@ -132,7 +133,7 @@ def wanted(advice: Recommendation) -> Iterator[tuple[str, list[str]]]:
     if wishes and not advice.comparison.suitable:
         yield "Wanted", [f"{wishes}: no candidate surely holds that; the best of all is shown"]
     elif advice.images_per_s.low < asked.get("images_per_s", 0.0):
-        yield "Wanted", [f"{wishes}: with its long run this candidate does not surely hold that"]
+        yield "Wanted", [f"{wishes}: the predicted rate of this candidate does not surely hold that"]
 
 
 def spending(spent: Mapping[str, float]) -> Iterator[tuple[str, list[str]]]:

@@ -38,8 +38,7 @@ VERDICT_NOTES = (
     f"of the program (the ceiling), or an ablation that was proved. Up to {texts.percent(NEGLIGIBLE_LOSS)} "
     "counts as nothing. Unknown if the same rounds have no ceiling; with_ceiling=true measures it.",
     "Suspected: the largest parts of workers x time; this is no proof. System CPU and storage hold what one "
-    "process needs for the work, too. A loss without a large part is told by all "
-    "parts, which sum to it.",
+    "process needs for the work, too. A loss without a large part is told by all parts, which sum to it.",
     "Proved: an ablation in the same rounds halved the counter of this cause and saved about the time of the "
     "breakdown, shown as a share of the time, with an interval above 0 (Holm).",
 )

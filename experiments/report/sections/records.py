@@ -4,16 +4,18 @@ import json
 
 import pandas as pd
 
+from augment.strategies.instruments.interference import Interference
 from experiments.analysis.ceiling import with_model_seconds
 from experiments.analysis.scaling import summarise
 from experiments.analysis.select import STRONG, require
+from experiments.analysis.statistics import interval_columns
 from experiments.report.results import Results
 from experiments.report.sections import FOLDER, Outputs, section
 from experiments.report.tables import measure_columns, plain_table, repetition_notes, text_table
-from experiments.store.columns import DETERMINING
+from experiments.store.columns import DETERMINING, NOT_APPLICABLE
 from experiments.wording import pluralise
 
-NEEDS = "needs recorded tasks, and a trial of `sequential` with the same work"
+NEEDS = "Its rate needs recorded tasks, and a trial of `sequential` with the same work."
 
 
 @section()
@@ -22,12 +24,15 @@ def cells(results: Results) -> Outputs:
     always = [*STRONG, "savers", "strategy_options"]
     others = [column.name for column in DETERMINING if column.name not in always]
     timed = with_model_seconds(results.trials, results.parts)
-    data = summarise(timed, [*always, *others])[0].astype({"savers": "Int64"})
+    unknown = results.trials.drop(timed.index).assign(status=NOT_APPLICABLE)
+    every = pd.concat([timed, unknown]).sort_index()
+    every["savers"] = every.groupby("cell")["savers"].transform("max")  # a failed trial has none
+    data = summarise(every, [*always, *others])[0].astype({"savers": "Int64"})
+    data.loc[data["strategy"] == Interference.name, interval_columns("images_per_s")] = float("nan")
     keys = always + [name for name in others if data[name].nunique(dropna=False) > 1]
     columns = measure_columns(("wall_s", "images_per_s"))
-    unknown = pluralise(len(results.trials) - len(timed), "trial")
     notes = (
-        [f"left out: {unknown} of `copies`, whose rate {NEEDS}"] if len(timed) < len(results.trials) else []
+        [f"Without times: {pluralise(len(unknown), 'trial')} of `copies`. {NEEDS}"] if len(unknown) else []
     )
     yield "table", text_table(results.title, data, keys, columns, [*repetition_notes(data), *notes])
 
