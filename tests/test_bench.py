@@ -58,7 +58,7 @@ def test_caption_is_of_the_saving_trials_that_are_shown(tmp_path: Path) -> None:
     [section] = [each for each in sections_of("bench") if each.name == "bench"]
     [chart, _] = [content for _, content in section.show(stored(tmp_path, other, *cells))]
     assert isinstance(chart, Chart)
-    assert chart.caption.startswith("3 rounds of 12 augmented images each, 2000x1000, m1.")
+    assert chart.caption == "3 rounds of 12 augmented images each, 2000x1000, m1"
 
 
 def test_section_names_what_does_not_apply(tmp_path: Path) -> None:

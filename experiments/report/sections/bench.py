@@ -36,9 +36,9 @@ def bench(results: Results) -> Outputs:
     saved = points[points["saving"]].dropna(subset="ceiling_share")
     if len(saved):
         title = "Share of the machine's ceiling, with saving"
-        caption = (
-            f"{texts.caption(kept[kept['saving']])}. Of several sizes or worker counts: median and range"
-        )
+        is_several = saved.duplicated(["strategy", "pipeline", "runtime_name"]).any()
+        end = ". Of several sizes or worker counts: median and range" if is_several else ""
+        caption = texts.caption(kept[kept["saving"]]) + end
         yield "ceiling_share", Chart(share_figure(saved), saved, title, caption)
     yield "table", text_table("Every strategy on every workload", ordered, keys, columns, notes)
 
