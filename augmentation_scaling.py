@@ -58,12 +58,9 @@ def _pipeline_words(pipeline: Any, results: Path) -> dict[str, str]:
         is_object = ":" in pipeline
         return {"pipeline": "python", "pipeline.object": pipeline} if is_object else {"pipeline": pipeline}
     file = str(pipeline if isinstance(pipeline, str | Path) else _saved(pipeline, results))
-    is_address = "://" in file
-    return {"pipeline": "saved", "pipeline.path": file if is_address else _absolute(file)}
-
-
-def _absolute(file: str) -> str:
-    return os.path.realpath(os.path.expanduser(file))
+    if "://" not in file:
+        file = os.path.realpath(os.path.expanduser(file))
+    return {"pipeline": "saved", "pipeline.path": file}
 
 
 def _saved(pipeline: Any, results: Path) -> Path:

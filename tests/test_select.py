@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from experiments.analysis.compare import WORK
 from experiments.analysis.select import STRONG, WEAK, LeftOut, NoTrialsError, select
 from experiments.report.texts import left_out_note
-from experiments.store.columns import DETERMINING, FAILED, OK, Column, JsonObject, identity
+from experiments.store.columns import DETERMINING, FAILED, OF_WORK, OK, Column, JsonObject, identity
 from tests.helpers.trial_rows import BEGIN, Row, frame, repeated, trial
 
 pytestmark = pytest.mark.once
@@ -33,7 +32,7 @@ def others(column: Column, value: Any) -> list[Any]:
     return [(value or 0) + 1] if column.kind in (int, float) else [f"{value}2"]
 
 
-@pytest.mark.parametrize("axes", [STRONG, WEAK, tuple(WORK)], ids=["strong", "weak", "work"])
+@pytest.mark.parametrize("axes", [STRONG, WEAK, tuple(OF_WORK)], ids=["strong", "weak", "work"])
 @pytest.mark.parametrize("column", DETERMINING, ids=[column.name for column in DETERMINING])
 def test_select_never_pools_trials_with_different_determining_columns(
     column: Column, axes: tuple[str, ...]

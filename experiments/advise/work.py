@@ -18,7 +18,7 @@ from augment.temporary import locked
 from experiments.advise.search import Order, Question, Search
 from experiments.analysis.candidates import AXES, Candidate, Comparison, compare
 from experiments.analysis.select import NoTrialsError
-from experiments.config.cell import Cell, CellFailedError, command, replaced
+from experiments.config.cell import Cell, CellFailedError, command, replaced, without
 from experiments.machine.environment import usable_cpus
 from experiments.report.results import Results
 from experiments.report.sections import write_report
@@ -129,8 +129,7 @@ class Work:
         """Return the job that carries out an order, measured anew, on the disk that the command writes to."""
         words = self._jobs.get(order.candidate)
         if words is None:  # a reference, to which the options of another strategy mean nothing
-            words = self._jobs[_candidate(self._first)]
-            words = [word for word in words if not word.lstrip("+").startswith("strategy.")]
+            words = without(self._jobs[_candidate(self._first)], "strategy.")
             words = replaced(words, **dict(zip(AXES, order.candidate, strict=True)))
         options: dict[str, Any] = {"saving": True} if order.is_pilot else {}
         output = location(self.output)
@@ -157,8 +156,8 @@ class Work:
         given_for_search = ("experiment=", "advise.", "repetitions=", "rerun=")
         rows = []
         for each, cell in self._cells.items():
-            words = [word for word in cell.words if not word.lstrip("+").startswith(given_for_search)]
-            row = each._asdict() | {"command": command(replaced(words, **output))}
+            words = replaced(without(cell.words, *given_for_search), **output)
+            row = each._asdict() | {"command": command(words)}
             rows.append(known | row | {"left_out": self._refused.get(each)})
         store.write_candidates(config.results_folder, rows)
 

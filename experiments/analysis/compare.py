@@ -11,31 +11,30 @@ from experiments.analysis.select import NoTrialsError, ok_trials, require, selec
 from experiments.analysis.statistics import UNKNOWN, BlockModel, Estimate, Interval
 from experiments.store.columns import DETERMINING, OF_WORK, facts
 
-WORK = OF_WORK
-SIZE = ["width", "height"]  # of the inputs, of which WORK has only the digest
+SIZE = ["width", "height"]  # of the inputs, of which OF_WORK has only the digest
 FASTER, SLOWER, NO_DIFFERENCE, ONE_ROUND = "faster", "slower", "no difference", "one round"
 ONLY_IN, NOT_MEASURED_IN = "only in", "not measured in"  # before the sides that this is true of
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, in_turns: bool = False) -> pd.DataFrame:
-    """Return a row per cell of either side: WORK, SIZE, and what each side measured.
+    """Return a row per cell of either side: OF_WORK, SIZE, and what each side measured.
 
     Each side has `wall_s_…`, the geometric mean. `change` is that of the time from A to B with the ends `low`
-    and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by WORK,
+    and `high` (0.1: B takes 10 % longer), `verdict` one of the constants above. Cells are paired by OF_WORK,
     never by environment. Of each side those trials count that agree in environment with its newest one,
     without `interference`, whose time is fixed. If the sides measured `in_turns`, the last trials of a cell
     share a block, those before them another, and so on. Raises NoTrialsError.
     """
-    sides = [select(side, WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
+    sides = [select(side, OF_WORK)[0].assign(side=name) for name, side in zip("ab", (a, b), strict=True)]
     trials = pd.concat(sides)
     trials = trials[trials["strategy"] != Interference.name]
     require(trials)
-    trials["cell"] = trials.groupby(WORK, dropna=False).ngroup()
+    trials["cell"] = trials.groupby(OF_WORK, dropna=False).ngroup()
     ok = ok_trials(trials)
     model, found = changes_in_turns(ok) if in_turns else changes(ok)
     rows = [
-        dict(zip(WORK, key, strict=True)) | _compared(block, model, found)
-        for key, block in trials.groupby(WORK, dropna=False)
+        dict(zip(OF_WORK, key, strict=True)) | _compared(block, model, found)
+        for key, block in trials.groupby(OF_WORK, dropna=False)
     ]
     compared = pd.DataFrame(rows)
     if compared["change"].isna().all():
@@ -104,5 +103,5 @@ def environment_changes(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[Any
 def _environment(trial: "pd.Series[Any]") -> dict[str, Any]:
     known = {"git_commit": trial["git_commit"]}
     for column in DETERMINING:
-        known |= facts(column, trial[column.name]) if column.name not in WORK else {}
+        known |= facts(column, trial[column.name]) if column.name not in OF_WORK else {}
     return known

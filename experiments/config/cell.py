@@ -92,7 +92,7 @@ class Cell:
     def of_strategy(self, strategy: type[Strategy], workers: int) -> Self:
         """Return the same workload for another strategy with default options."""
         config = replace(self.config, strategy=strategy(), workers=workers)
-        others = [word for word in self.words if not word.lstrip("+").startswith("strategy.")]
+        others = without(self.words, "strategy.")
         options: dict[str, Any] = {"strategy": strategy.name, "workers": workers}
         if config.output_dir:  # which keeps the outputs of one cell; others write beside them
             place = None if SCHEME in config.output_dir else config.output_dir
@@ -104,6 +104,11 @@ class Cell:
 def command(words: Iterable[str]) -> str:
     """Return the shell command with these words."""
     return f"{COMMAND} {shlex.join(words)}"
+
+
+def without(words: Iterable[str], *begins: str) -> list[str]:
+    """Return the words that set no option whose name begins so."""
+    return [word for word in words if not word.lstrip("+").startswith(begins)]
 
 
 def replaced(words: Iterable[str], /, **options: Any) -> list[str]:

@@ -21,6 +21,7 @@ from experiments.analysis.statistics import LEVEL
 from experiments.report.tables import Table, text_table
 from experiments.report.texts import left_out_note, percent, percent_interval, written
 from experiments.store import files as store
+from experiments.store.columns import OF_WORK
 from experiments.wording import pluralise
 
 EXPLANATION = (
@@ -58,11 +59,11 @@ def comparison(a_folder: Path, b_folder: Path, in_turns: bool = False) -> Table:
     a, b = (_trials(folder) for folder in (a_folder, b_folder))
     cells = analysis.compare(a, b, in_turns)
     differing = cells.columns[cells.astype(str).nunique() > 1]
-    keys = [name for name in [*analysis.WORK, *analysis.SIZE] if name in STRONG or name in differing]
+    keys = [name for name in [*OF_WORK, *analysis.SIZE] if name in STRONG or name in differing]
     left_out = [
         f"{name}: {left_out_note(each)}."
         for name, side in (("A", a), ("B", b))
-        for each in select(side, analysis.WORK)[1]
+        for each in select(side, OF_WORK)[1]
     ]
     columns = {
         "A (s)": lambda row: written(row["wall_s_a"]),

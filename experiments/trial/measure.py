@@ -83,9 +83,8 @@ def _measured_columns(
     bad = {work.inputs.names[index]: text for index, text in sorted({**work.bad_images, **notes}.items())}
     skipped = sum(work.first_task(index + 1) - work.first_task(index) for index in {*work.bad_images, *notes})
     columns: dict[str, Any] = {"tasks": work.n_tasks - skipped}
-    columns |= {
-        "n_images": min(len(work.inputs) - len(bad), columns["tasks"])
-    }  # with fewer outputs than images
+    # There may be fewer outputs than images.
+    columns |= {"n_images": min(len(work.inputs) - len(bad), columns["tasks"])}
     columns |= {"skipped_images": json.dumps(bad) if bad else None, "skipped_tasks": skipped}
     if outcome.error is not None:
         return columns | {"status": FAILED, "error": outcome.error}
@@ -96,8 +95,9 @@ def _measured_columns(
     headers = [log.header for log in outcome.logs]
     workers = [header for header in headers if header.role in (Role.WORKER, Role.SAVER)]
     done = sum(header.finished for header in headers if header.role is Role.WORKER)
-    if not workers or (complete and done < columns["tasks"] - sum(work.done)):
-        return columns | {"status": FAILED, "error": f"the strategy did {done} tasks of {columns['tasks']}"}
+    due = columns["tasks"] - sum(work.done)
+    if not workers or (complete and done < due):
+        return columns | {"status": FAILED, "error": f"the strategy did {done} tasks of {due}"}
     masters = [log for log in outcome.logs if log.header.role is Role.MASTER]
     written = [log.tasks["end"][log.tasks["write"] > 0] for log in outcome.logs]
     last = max(float(ends.max(initial=0)) for ends in written)

@@ -31,10 +31,10 @@ def cells(results: Results) -> Outputs:
     data.loc[data["strategy"] == Interference.name, interval_columns("images_per_s")] = float("nan")
     keys = always + [name for name in others if data[name].nunique(dropna=False) > 1]
     columns = measure_columns(("wall_s", "images_per_s"))
-    notes = (
-        [f"Without times: {pluralise(len(unknown), 'trial')} of `copies`. {NEEDS}"] if len(unknown) else []
-    )
-    yield "table", text_table(results.title, data, keys, columns, [*repetition_notes(data), *notes])
+    notes = repetition_notes(data)
+    if len(unknown):
+        notes += [f"Without times: {pluralise(len(unknown), 'trial')} of `copies`. {NEEDS}"]
+    yield "table", text_table(results.title, data, keys, columns, notes)
 
 
 @section(FOLDER, chapter="The machine", order=100)
